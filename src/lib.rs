@@ -1,0 +1,3 @@
+//! tapegate: a gRPC façade for the virtual tapes of AWS Storage Gateway.
+pub mod domain;
+pub mod proto;

@@ -1,0 +1,2 @@
+//! The `tapegate` program.
+fn main() {}
