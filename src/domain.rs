@@ -35,8 +35,8 @@ pub use invalid::Invalid;
 pub use kms_key::{Encryption, KmsKey};
 pub use marker::Marker;
 pub use operation::{
-    CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Kind, ListTapes, Listing, NewTape,
-    Operation,
+    CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Kind, ListTapes, Listing,
+    NewTape, Operation,
 };
 pub use page::{Page, PageRequest};
 pub use pool::{Pool, StorageClass};

@@ -57,7 +57,11 @@ impl GatewayArn {
     /// The ARN that a tape with this barcode has, or would have: it follows from
     /// the gateway's region and account, so that a barcode is unique there.
     pub fn tape(&self, barcode: &Barcode) -> TapeArn {
-        let Owner { partition, region, account } = &self.owner;
+        let Owner {
+            partition,
+            region,
+            account,
+        } = &self.owner;
         TapeArn {
             owner: self.owner.clone(),
             text: format!("arn:{partition}:storagegateway:{region}:{account}:tape/{barcode}"),
@@ -98,11 +102,19 @@ impl FromStr for GatewayArn {
                 "" => "required",
                 _ if text.starts_with("sgw-") => "this is a gateway's id",
                 _ if text.contains(":tape/") => "this is a tape's ARN",
-                _ => return Invalid::new(format!("{} is not a gateway's ARN: {SHAPE}", Invalid::quote(text))),
+                _ => {
+                    return Invalid::new(format!(
+                        "{} is not a gateway's ARN: {SHAPE}",
+                        Invalid::quote(text)
+                    ));
+                }
             };
             Invalid::new(format!("{hint}: give the gateway's ARN, {SHAPE}"))
         })?;
-        Ok(Self { owner, text: text.to_owned() })
+        Ok(Self {
+            owner,
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -123,7 +135,10 @@ impl FromStr for TapeArn {
             }
             Invalid::new(format!("{} is not a tape's ARN: {SHAPE}", Invalid::quote(text)))
         })?;
-        Ok(Self { owner, text: text.to_owned() })
+        Ok(Self {
+            owner,
+            text: text.to_owned(),
+        })
     }
 }
 

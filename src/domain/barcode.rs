@@ -34,9 +34,14 @@ impl FromStr for Barcode {
         }
         let upper = text.to_ascii_uppercase();
         if upper != text && upper.parse::<Self>().is_ok() {
-            return Err(Invalid::new(format!("{text:?} has small letters: did you mean {upper:?}?")));
+            return Err(Invalid::new(format!(
+                "{text:?} has small letters: did you mean {upper:?}?"
+            )));
         }
-        Err(Invalid::new(format!("{} is not a barcode: 5–16 characters of A–Z and 0–9", Invalid::quote(text))))
+        Err(Invalid::new(format!(
+            "{} is not a barcode: 5–16 characters of A–Z and 0–9",
+            Invalid::quote(text)
+        )))
     }
 }
 

@@ -31,6 +31,9 @@ impl Attempts {
     /// These, and then `later` ones.
     #[must_use]
     pub fn and(self, later: Self) -> Self {
-        Self { count: self.count + later.count, request_id: later.request_id.or(self.request_id) }
+        Self {
+            count: self.count + later.count,
+            request_id: later.request_id.or(self.request_id),
+        }
     }
 }

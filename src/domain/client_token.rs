@@ -25,7 +25,9 @@ impl FromStr for ClientToken {
         }
         match text.chars().count() {
             5..=100 => Ok(Self(text.to_owned())),
-            length => Err(Invalid::new(format!("a token has 5–100 characters, this has {length}: {HOW}"))),
+            length => Err(Invalid::new(format!(
+                "a token has 5–100 characters, this has {length}: {HOW}"
+            ))),
         }
     }
 }

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use super::Attempts;
 
 /// Why a call did not succeed, and what it took.
@@ -55,11 +53,8 @@ pub enum Fault {
         cause: String,
     },
     /// An attempt took longer than its bound.
-    #[error("the upstream did not answer within {limit:?}")]
-    AttemptTimeout {
-        /// The bound.
-        limit: Duration,
-    },
+    #[error("the upstream did not answer in time (setting upstream.attempt_timeout)")]
+    AttemptTimeout,
     /// The caller's deadline passed.
     #[error("the call's deadline passed")]
     Deadline {
@@ -94,6 +89,29 @@ pub enum Fault {
 impl Fault {
     /// The fault as a failure of a call that cost `attempts`.
     pub fn after(self, attempts: Attempts) -> Failure {
-        Failure { fault: self, attempts }
+        Failure {
+            fault: self,
+            attempts,
+        }
+    }
+
+    /// Whether the fault is the service's own trouble with its AWS credentials or its
+    /// clock, which no caller can mend.
+    pub fn is_about_credentials(&self) -> bool {
+        const CODES: [&str; 8] = [
+            "AuthenticationFailure",
+            "ExpiredTokenException",
+            "IncompleteSignature",
+            "InvalidClientTokenId",
+            "InvalidSignatureException",
+            "MissingAuthenticationToken",
+            "RequestExpired",
+            "UnrecognizedClientException",
+        ];
+        match self {
+            Self::NoCredentials { .. } => true,
+            Self::Aws { code, .. } => CODES.contains(&code.as_str()),
+            _ => false,
+        }
     }
 }

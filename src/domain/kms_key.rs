@@ -34,6 +34,11 @@ impl KmsKey {
         Self(word.into())
     }
 
+    /// The key's name, taken out.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+
     /// The key's name as it was sent.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -49,13 +54,16 @@ impl Encryption {
     /// only then.
     pub fn new(kms_encrypted: Option<bool>, kms_key: Option<KmsKey>) -> Result<Self, Invalid> {
         match (kms_encrypted, &kms_key) {
-            (Some(true), _) | (_, None) => Ok(Self { kms_encrypted, kms_key }),
-            (None, Some(_)) => {
-                Err(Invalid::new("a key needs kms_encrypted: true beside it, or the tape is not encrypted with it"))
-            }
-            (Some(false), Some(_)) => {
-                Err(Invalid::new("a key contradicts kms_encrypted: false; leave out the key or set it true"))
-            }
+            (Some(true), _) | (_, None) => Ok(Self {
+                kms_encrypted,
+                kms_key,
+            }),
+            (None, Some(_)) => Err(Invalid::new(
+                "a key needs kms_encrypted: true beside it, or the tape is not encrypted with it",
+            )),
+            (Some(false), Some(_)) => Err(Invalid::new(
+                "a key contradicts kms_encrypted: false; leave out the key or set it true",
+            )),
         }
     }
 

@@ -39,7 +39,9 @@ impl Pool {
 
     /// The storage class that the word names, if this build knows it.
     pub fn storage_class(&self) -> Option<StorageClass> {
-        [StorageClass::Glacier, StorageClass::DeepArchive].into_iter().find(|class| class.as_str() == self.0)
+        [StorageClass::Glacier, StorageClass::DeepArchive]
+            .into_iter()
+            .find(|class| class.as_str() == self.0)
     }
 }
 
@@ -59,10 +61,13 @@ impl FromStr for Pool {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let id = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let id =
+            |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let class = |text: &str| {
             text.starts_with(|c: char| c.is_ascii_uppercase())
-                && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
         };
         if text.len() <= 100 && (text.strip_prefix("pool-").is_some_and(id) || class(text)) {
             return Ok(Self(text.to_owned()));

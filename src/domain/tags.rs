@@ -8,9 +8,8 @@ use super::Invalid;
 pub const MAX_TAGS: usize = 50;
 
 /// The service model's pattern for a tag's key.
-static KEY: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z").expect("the pattern is a constant")
-});
+static KEY: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z").expect("the pattern is a constant"));
 
 /// The key of a [`Tag`]: 1–128 letters, digits, spaces and `_ . : / = + - @`, not
 /// beginning with `aws:` (service model).
@@ -39,7 +38,9 @@ impl TagKey {
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let shown = Invalid::quote(text);
         if text.starts_with("aws:") {
-            return Err(Invalid::new(format!("{shown} begins with aws:, which AWS keeps for itself")));
+            return Err(Invalid::new(format!(
+                "{shown} begins with aws:, which AWS keeps for itself"
+            )));
         }
         if !(1..=128).contains(&text.chars().count()) || !KEY.is_match(text) {
             return Err(Invalid::new(format!(
@@ -64,7 +65,9 @@ impl TagValue {
     pub fn new(text: &str) -> Result<Self, Invalid> {
         match text.chars().count() {
             0..=256 => Ok(Self(text.to_owned())),
-            length => Err(Invalid::new(format!("a tag's value has at most 256 characters, this has {length}"))),
+            length => Err(Invalid::new(format!(
+                "a tag's value has at most 256 characters, this has {length}"
+            ))),
         }
     }
 

@@ -38,7 +38,10 @@ impl TapeSizeBounds {
 
 impl Default for TapeSizeBounds {
     fn default() -> Self {
-        Self { min: 100 * GIB, max: 15 * TIB }
+        Self {
+            min: 100 * GIB,
+            max: 15 * TIB,
+        }
     }
 }
 

@@ -21,7 +21,9 @@ impl Timestamp {
         if (Self::YEAR_1..Self::YEAR_10000).contains(&seconds) && nanos < 1_000_000_000 {
             Ok(Self { seconds, nanos })
         } else {
-            Err(Invalid::new(format!("{seconds}.{nanos:09} seconds since 1970 is outside the years 1 to 9999")))
+            Err(Invalid::new(format!(
+                "{seconds}.{nanos:09} seconds since 1970 is outside the years 1 to 9999"
+            )))
         }
     }
 
