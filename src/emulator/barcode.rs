@@ -1,9 +1,9 @@
 use std::fmt;
 
-/// A tape's barcode: at most 16 of A–Z and 0–9, held in place, since there may be
-/// millions. Orders as its text does.
+/// A tape's barcode: at most 16 of A–Z and 0–9. Its bytes are held in place and as one
+/// number, since there may be millions to keep in order; it orders as its text does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Barcode([u8; 16]);
+pub(super) struct Barcode(u128);
 
 impl Barcode {
     /// The barcode of a text that the service model's pattern admits; `None` for any other.
@@ -14,17 +14,14 @@ impl Barcode {
         }
         let mut bytes = [0; 16];
         bytes[..text.len()].copy_from_slice(text.as_bytes());
-        Some(Self(bytes))
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        let end = self.0.iter().position(|b| *b == 0).unwrap_or(self.0.len());
-        std::str::from_utf8(&self.0[..end]).expect("a barcode is made of ASCII alone")
+        Some(Self(u128::from_be_bytes(bytes)))
     }
 }
 
 impl fmt::Display for Barcode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        let bytes = self.0.to_be_bytes();
+        let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+        f.write_str(std::str::from_utf8(&bytes[..end]).expect("a barcode is made of ASCII alone"))
     }
 }

@@ -23,12 +23,13 @@ pub(super) struct Markers {
 impl Markers {
     /// For the calls of an account that ask the same: `asked` is every part of it that a
     /// next page must repeat.
-    pub(super) fn new<'a>(account: &str, asked: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(super) fn new(account: &str, asked: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
         let key = format!("tapegate emulator marker {account}");
         let mut mac = Hmac::new_from_slice(key.as_bytes()).expect("HMAC takes a key of any length");
         for part in asked {
+            let part = part.as_ref();
             mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part.as_bytes());
+            mac.update(part);
         }
         Self { mac }
     }
@@ -36,8 +37,8 @@ impl Markers {
     /// The marker of the page after `last`.
     pub(super) fn after(&self, last: Barcode) -> String {
         let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(&self.seal(last)[..MAC_LENGTH]);
-        bytes.extend_from_slice(last.as_str().as_bytes());
+        bytes.extend_from_slice(&self.sealed(last).finalize().into_bytes()[..MAC_LENGTH]);
+        bytes.extend_from_slice(last.to_string().as_bytes());
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -47,17 +48,13 @@ impl Markers {
         let (version, rest) = bytes.split_first()?;
         let (mac, barcode) = rest.split_at_checked(MAC_LENGTH)?;
         let last = Barcode::new(std::str::from_utf8(barcode).ok()?)?;
-        let mut sealed = self.mac.clone();
-        sealed.update(last.as_str().as_bytes());
-        (*version == VERSION && sealed.verify_truncated_left(mac).is_ok()).then_some(last)
+        let genuine = self.sealed(last).verify_truncated_left(mac).is_ok();
+        (*version == VERSION && genuine).then_some(last)
     }
 
-    fn seal(
-        &self,
-        last: Barcode,
-    ) -> impl AsRef<[u8]> + std::ops::Index<std::ops::RangeTo<usize>, Output = [u8]> {
-        let mut sealed = self.mac.clone();
-        sealed.update(last.as_str().as_bytes());
-        sealed.finalize().into_bytes()
+    fn sealed(&self, last: Barcode) -> Hmac<Sha256> {
+        let mut mac = self.mac.clone();
+        mac.update(last.to_string().as_bytes());
+        mac
     }
 }

@@ -41,9 +41,14 @@ impl PageRequest {
                 .filter_map(|arn| arns.barcode(arn))
                 .collect::<BTreeSet<_>>()
         });
-        let filter = only.iter().flatten().map(Barcode::as_str);
+        let filter = only.iter().flatten().map(Barcode::to_string);
         let filtered = if only.is_some() { "filtered" } else { "whole" };
-        let parts = asked.iter().copied().chain([filtered]).chain(filter);
+        let parts = asked
+            .iter()
+            .copied()
+            .chain([filtered])
+            .map(str::to_owned)
+            .chain(filter);
         let markers = Markers::new(&settings.account_id, parts);
         let after = match &self.marker {
             None => None,

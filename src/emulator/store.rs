@@ -40,7 +40,7 @@ impl Store {
 #[derive(Default)]
 pub(super) struct Region {
     pools: Vec<Arc<str>>,
-    tapes: HashMap<Barcode, Tape>,
+    tapes: HashMap<Barcode, Box<Tape>>,
     all: Shelf,
     archive: Shelf,
     libraries: HashMap<Arc<str>, Shelf>,
@@ -100,7 +100,7 @@ impl Region {
 
     /// A tape of one of this region's shelves.
     pub(super) fn tape(&self, barcode: Barcode) -> Option<&Tape> {
-        self.tapes.get(&barcode)
+        self.tapes.get(&barcode).map(Box::as_ref)
     }
 
     /// The tapes that count against a library's quota: those deleted do not.
@@ -136,7 +136,7 @@ impl Region {
             self.archive.insert(barcode);
         }
         self.all.insert(barcode);
-        place.insert(tape);
+        place.insert(Box::new(tape));
         true
     }
 

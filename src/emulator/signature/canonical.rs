@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use axum::http::request::Parts;
+use axum::http::{HeaderValue, request::Parts};
 use sha2::{Digest, Sha256};
 
 use super::invalid;
@@ -67,7 +67,7 @@ fn header(parts: &Parts, name: &str) -> Result<Vec<u8>, Error> {
         .headers
         .get_all(name)
         .iter()
-        .map(|value| value.as_bytes())
+        .map(HeaderValue::as_bytes)
         .collect();
     if let (true, "host" | ":authority", Some(authority)) = (values.is_empty(), name, parts.uri.authority()) {
         values.push(authority.as_str().as_bytes()); // HTTP/2 names the host there
