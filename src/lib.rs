@@ -1,6 +1,7 @@
 //! tapegate: a gRPC façade for the virtual tapes of AWS Storage Gateway.
 pub mod convert;
 pub mod domain;
+pub mod emulator;
 pub mod inbound;
 pub mod paging;
 pub mod proto;
