@@ -1,0 +1,109 @@
+use std::collections::BTreeMap;
+
+use super::{AnySetting, Faults, Place, Setting, kind::Kind};
+
+/// A value as it was given, and where. Has no `Debug`, as it may be a secret.
+#[derive(Clone)]
+pub struct Given {
+    /// Where it was given.
+    pub place: Place,
+    /// What was given.
+    pub raw: Raw,
+}
+
+/// What was given, not yet judged.
+#[derive(Clone)]
+pub enum Raw {
+    /// A single value, as a flag would spell it.
+    One(String),
+    /// A list, each item with its own place.
+    Many(Vec<(Place, String)>),
+}
+
+impl Given {
+    /// A single value.
+    pub(crate) fn one(place: Place, text: impl Into<String>) -> Self {
+        Self {
+            place,
+            raw: Raw::One(text.into()),
+        }
+    }
+}
+
+/// What one source gives, by key.
+pub(crate) type Layer = BTreeMap<&'static str, Given>;
+
+/// What all sources give together: per setting the value that wins.
+///
+/// Form is judged once, here, for every value of every source: a wrong value in the
+/// file is reported even where a flag wins over it. What reads the values then adds
+/// only what is wrong between them.
+pub(crate) struct Values {
+    winning: Layer,
+    faults: Faults,
+}
+
+impl Values {
+    /// Lays `layers` over each other, the first above the rest.
+    pub(crate) fn new(
+        settings: &[&'static dyn AnySetting],
+        layers: impl IntoIterator<Item = Layer>,
+        mut faults: Faults,
+    ) -> Self {
+        let mut winning = Layer::new();
+        for mut layer in layers {
+            for setting in settings {
+                if let Some(given) = layer.remove(setting.key()) {
+                    setting.check(&given, &mut faults);
+                    winning.entry(setting.key()).or_insert(given);
+                }
+            }
+        }
+        Self { winning, faults }
+    }
+
+    /// The value of a setting that has a default; `None` if it is wrong.
+    pub(crate) fn get<K: Kind>(&self, setting: &Setting<K>) -> Option<K::Value> {
+        setting.kind.read(self.winning.get(setting.key)?).ok()
+    }
+
+    /// The value of a setting that may be left out, `Some(None)`; `None` if it is wrong.
+    pub(crate) fn optional<K: Kind>(&self, setting: &Setting<K>) -> Option<Option<K::Value>> {
+        match self.winning.get(setting.key) {
+            None => Some(None),
+            Some(given) => setting.kind.read(given).ok().map(Some),
+        }
+    }
+
+    /// Whether somebody gave this setting, so that it is not a default.
+    pub(crate) fn is_given<K>(&self, setting: &Setting<K>) -> bool {
+        let given = self.winning.get(setting.key);
+        given.is_some_and(|given| !matches!(given.place, Place::Default | Place::Preset(_)))
+    }
+
+    /// Sets what follows from other settings, where nobody gave it.
+    pub(crate) fn derive<K>(&mut self, setting: &Setting<K>, raw: Raw) {
+        self.winning.entry(setting.key).or_insert(Given {
+            place: Place::Default,
+            raw,
+        });
+    }
+
+    /// Notes that the value of `setting` is wrong beside the others.
+    pub(crate) fn fault<K>(&mut self, setting: &Setting<K>, message: impl AsRef<str>) {
+        let message = message.as_ref();
+        match self.winning.get(setting.key) {
+            Some(given) if self.is_given(setting) => {
+                self.faults
+                    .push(given.place.clone(), format!("{}: {message}", setting.key));
+            }
+            _ => self.faults.push(Place::Absent(setting.key), message),
+        }
+    }
+
+    /// What was read from these values, with the values; or all that is wrong with them.
+    pub(crate) fn finish<T>(self, read: Option<T>) -> Result<(T, Layer), Faults> {
+        let Self { winning, faults } = self;
+        faults.or(read).map(|read| (read, winning))
+    }
+}
