@@ -24,11 +24,11 @@ pub const MISUSE: u8 = 2;
 #[derive(Debug)]
 pub enum Command {
     /// The service and the emulator in one process.
-    Dev(Box<Dev>),
+    Dev(Dev),
     /// The service.
-    Serve(Box<Config>),
+    Serve(Config),
     /// The emulator alone.
-    Emulator(Box<Standalone>),
+    Emulator(Standalone),
     /// Show the settings in effect.
     Check(Checked),
     /// Ask a running service how it is.
@@ -111,9 +111,9 @@ pub fn parse(
     };
     let sources = || flags::sources(name, matches, &variables);
     Ok(match name {
-        flags::DEV => Command::Dev(Box::new(Dev::read(sources())?)),
-        flags::SERVE => Command::Serve(Box::new(Config::serve(sources())?.0)),
-        flags::EMULATOR => Command::Emulator(Box::new(Standalone::read(sources())?)),
+        flags::DEV => Command::Dev(Dev::read(sources())?),
+        flags::SERVE => Command::Serve(Config::serve(sources())?.0),
+        flags::EMULATOR => Command::Emulator(Standalone::read(sources())?),
         flags::CHECK => {
             let (config, winning) = Config::serve(sources())?;
             Command::Check(Checked {

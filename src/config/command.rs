@@ -53,7 +53,7 @@ impl Config {
 
     /// The settings of `tapegate serve`, and where each came from.
     pub(crate) fn serve(sources: Sources) -> Result<(Self, Layer), Faults> {
-        let mut values = sources.values();
+        let mut values = sources.values_in_aws();
         let config = Self::read(&mut values);
         match values.get(&server::ALLOW_ANONYMOUS) {
             Some(false) => values.fault(
@@ -83,11 +83,14 @@ impl Dev {
             ("account_id", "123456789012"),
             ("allow_anonymous", "true"),
         ];
-        let mut values = sources.values_with("tapegate dev", &PRESETS);
+        let mut values = sources.values_for("tapegate dev", &PRESETS);
         let config = Config::read(&mut values);
         let emulator = Emulator::read(&values);
         for setting in [&server::LISTEN, &server::ADMIN_LISTEN, &emulator::LISTEN] {
             loopback_only(&mut values, setting, "with tapegate dev");
+        }
+        for taken in [&server::LISTEN, &server::ADMIN_LISTEN] {
+            values.distinct(taken, &emulator::LISTEN);
         }
         if values.get(&server::ALLOW_ANONYMOUS) == Some(false) {
             values.fault(

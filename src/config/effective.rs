@@ -27,7 +27,7 @@ impl fmt::Display for Effective<'_> {
             match self.winning.get(setting.key()) {
                 None => writeln!(f, "# {name} is not set")?,
                 Some(given) if setting.is_secret() => {
-                    writeln!(f, "# {name} is set, and not shown: {}", Comment(given))?
+                    writeln!(f, "# {name} is set, and not shown: {}", Comment(given))?;
                 }
                 Some(given) => writeln!(
                     f,

@@ -58,28 +58,17 @@ fn unknown(name: &OsStr) -> String {
     }
 }
 
-/// The region that AWS's own tools would take, below everything of ours.
-pub(super) fn aws_region(variables: &Variables, faults: &mut Faults) -> Layer {
-    // As AWS's tools have it, an empty variable is no variable.
-    let given = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| {
-        Some((
-            name,
-            variables
-                .get(OsStr::new(name))
-                .filter(|value| !value.is_empty())?,
-        ))
-    });
-    let Some((name, value)) = given else {
-        return Layer::new();
-    };
-    let place = Place::Variable(name.to_owned());
-    match value.to_str() {
-        Some(text) => Layer::from([(scope::REGION.key, Given::one(place, text))]),
-        None => {
-            faults.push(place, "is not UTF-8");
-            Layer::new()
-        }
-    }
+/// The region that AWS's own tools would take.
+pub(super) fn aws_region(variables: &Variables) -> Layer {
+    ["AWS_REGION", "AWS_DEFAULT_REGION"]
+        .into_iter()
+        .filter_map(|name| Some((name, variables.get(OsStr::new(name))?)))
+        // As AWS's tools have it, an empty variable is no variable.
+        .find(|(_, value)| !value.is_empty())
+        .map(|(name, value)| Given::one(Place::Variable(name.to_owned()), value.to_string_lossy()))
+        .map(|given| (scope::REGION.key, given))
+        .into_iter()
+        .collect()
 }
 
 /// Whether Kubernetes made this variable, for a Service whose name begins with

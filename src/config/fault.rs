@@ -31,6 +31,16 @@ impl Faults {
         });
     }
 
+    /// Notes one more fault of the setting `key`. A variable or a flag is named after
+    /// its setting; a spot in a file is not.
+    pub(crate) fn push_about(&mut self, key: &str, place: Place, message: impl fmt::Display) {
+        let message = match place {
+            Place::Spot { .. } => format!("{key}: {message}"),
+            _ => message.to_string(),
+        };
+        self.push(place, message);
+    }
+
     /// `value`, if nothing was wrong on the way to it.
     pub(crate) fn or<T>(mut self, value: Option<T>) -> Result<T, Self> {
         match value {

@@ -153,8 +153,8 @@ impl Reading<'_> {
                     .map(|item| (self.place(item.span()), word(Toml::String, item.get_ref())))
                     .collect();
                 for (place, _) in items.iter().filter(|(_, text)| text.is_none()) {
-                    let message = format!("{}: takes {}, as strings", setting.key(), setting.takes());
-                    self.faults.push(place.clone(), message);
+                    let message = format!("is not a string in quotes; it takes {}", setting.takes());
+                    self.faults.push_about(setting.key(), place.clone(), message);
                 }
                 items
                     .into_iter()
@@ -171,13 +171,12 @@ impl Reading<'_> {
                         Toml::Boolean => "a boolean without quotes",
                         Toml::Strings => "an array of strings",
                     };
-                    let found = value.type_str();
                     let message = format!(
-                        "{}: is {found}, not {wanted}; it takes {}",
-                        setting.key(),
+                        "is of type {}, not {wanted}; it takes {}",
+                        value.type_str(),
                         setting.takes()
                     );
-                    self.faults.push(place.clone(), message);
+                    self.faults.push_about(setting.key(), place.clone(), message);
                 }
                 text.map(Raw::One)
             }

@@ -64,13 +64,13 @@ pub(crate) static MAX_CONCURRENT_STREAMS: Setting<Integer<u32>> = Setting {
 
 impl Server {
     pub(super) fn read(values: &mut Values) -> Option<Self> {
-        let server = Self {
+        values.distinct(&LISTEN, &ADMIN_LISTEN);
+        Some(Self {
             listen: values.get(&LISTEN)?,
             admin_listen: values.get(&ADMIN_LISTEN)?,
             max_request_bytes: values.get(&MAX_REQUEST_BYTES)?,
             max_concurrent_streams: values.get(&MAX_CONCURRENT_STREAMS)?,
             allow_anonymous: values.get(&ALLOW_ANONYMOUS)?,
-        };
-        Some(server)
+        })
     }
 }

@@ -84,7 +84,7 @@ impl<K: Kind + Sync> AnySetting for Setting<K> {
 
     fn check(&self, given: &Given, faults: &mut Faults) {
         for (place, message) in self.kind.read(given).err().into_iter().flatten() {
-            faults.push(place.clone(), format!("{}: {message}", self.key));
+            faults.push_about(self.key, place.clone(), message);
         }
     }
 }

@@ -1,13 +1,12 @@
-use std::path::Path;
+use std::{mem, path::Path};
 
 use super::{Faults, Given, Layer, Place, SETTINGS, Variables, environment, file, values::Values};
 
 /// What each source gives, before anything is judged.
 pub(crate) struct Sources {
-    flags: Layer,
-    variables: Layer,
-    file: Layer,
-    aws: Layer,
+    /// The first wins over the rest.
+    given: [Layer; 3],
+    aws_region: Layer,
     faults: Faults,
 }
 
@@ -19,39 +18,48 @@ impl Sources {
         file: Option<&Path>,
         mut faults: Faults,
     ) -> Self {
+        let file = file.map(|path| file::read(path, &mut faults)).unwrap_or_default();
+        let given = [flags, environment::read(variables, &mut faults), file];
         Self {
-            flags,
-            variables: environment::read(variables, &mut faults),
-            file: file.map(|path| file::read(path, &mut faults)).unwrap_or_default(),
-            aws: environment::aws_region(variables, &mut faults),
+            given,
+            aws_region: environment::aws_region(variables),
             faults,
         }
     }
 
     /// The values that win.
     pub(crate) fn values(self) -> Values {
-        let layers = [self.flags, self.variables, self.file, self.aws, defaults()];
-        Values::new(SETTINGS, layers, self.faults)
+        self.values_over(Layer::new())
     }
 
-    /// The values that win for `command`, which has defaults of its own and needs none of AWS.
-    pub(crate) fn values_with(
+    /// The values that win, with the region that AWS's own tools would take if none is given.
+    pub(crate) fn values_in_aws(mut self) -> Values {
+        let aws_region = mem::take(&mut self.aws_region);
+        self.values_over(aws_region)
+    }
+
+    /// The values that win for `command`, which has defaults of its own.
+    pub(crate) fn values_for(
         self,
         command: &'static str,
         presets: &[(&'static str, &'static str)],
     ) -> Values {
-        let presets = presets
-            .iter()
-            .map(|(key, text)| (*key, Given::one(Place::Preset(command), *text)))
-            .collect();
-        let layers = [self.flags, self.variables, self.file, presets, defaults()];
-        Values::new(SETTINGS, layers, self.faults)
+        let given = |text| Given::one(Place::Preset(command), text);
+        self.values_over(presets.iter().map(|(key, text)| (*key, given(*text))).collect())
     }
-}
 
-fn defaults() -> Layer {
-    SETTINGS
-        .iter()
-        .filter_map(|setting| Some((setting.key(), Given::one(Place::Default, setting.default()?))))
-        .collect()
+    /// The values that win, with those of `fallback` where nobody gave one.
+    fn values_over(self, mut fallback: Layer) -> Values {
+        // A fallback that is not needed is not judged either.
+        fallback.retain(|key, _| !self.given.iter().any(|layer| layer.contains_key(key)));
+        let defaults = SETTINGS
+            .iter()
+            .filter_map(|setting| Some((setting.key(), Given::one(Place::Default, setting.default()?))))
+            .collect();
+        Values::new(
+            SETTINGS,
+            self.given.into_iter().chain([fallback, defaults]),
+            self.faults,
+        )
+    }
 }

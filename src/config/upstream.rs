@@ -37,7 +37,7 @@ pub(crate) static ENDPOINT: Setting<Endpoint> = Setting {
 pub(crate) static CONNECT_TIMEOUT: Setting<Span> = Setting {
     key: "upstream.connect_timeout",
     kind: up_to(Duration::from_secs(60)),
-    default: Some("3s 100ms"),
+    default: Some("3100ms"),
     help: "The longest that opening a connection takes.",
 };
 
@@ -51,7 +51,7 @@ pub(crate) static ATTEMPT_TIMEOUT: Setting<Span> = Setting {
 pub(crate) static OPERATION_TIMEOUT: Setting<Span> = Setting {
     key: "upstream.operation_timeout",
     kind: up_to(Duration::from_secs(60 * 60)),
-    default: Some("1m"),
+    default: Some("60s"),
     help: "The longest that an operation takes, all its attempts included.",
 };
 

@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 
-use super::{AnySetting, Faults, Place, Setting, kind::Kind};
+use super::{
+    AnySetting, Faults, Place, Setting,
+    kind::{Address, Kind},
+};
 
 /// A value as it was given, and where. Has no `Debug`, as it may be a secret.
 #[derive(Clone)]
@@ -81,6 +84,27 @@ impl Values {
         given.is_some_and(|given| !matches!(given.place, Place::Default | Place::Preset(_)))
     }
 
+    /// Refuses `second` if it is the address of `first`. Port 0 is never the same twice.
+    pub(crate) fn distinct(&mut self, first: &Setting<Address>, second: &Setting<Address>) {
+        if let (Some(taken), Some(address)) = (self.get(first), self.get(second))
+            && taken == address
+            && address.port() != 0
+        {
+            let (wrong, other) = if self.is_given(second) {
+                (second, first)
+            } else {
+                (first, second)
+            };
+            self.fault(
+                wrong,
+                format!(
+                    "{address} is the address of {} too; choose another port",
+                    other.key
+                ),
+            );
+        }
+    }
+
     /// Sets what follows from other settings, where nobody gave it.
     pub(crate) fn derive<K>(&mut self, setting: &Setting<K>, raw: Raw) {
         self.winning.entry(setting.key).or_insert(Given {
@@ -91,14 +115,11 @@ impl Values {
 
     /// Notes that the value of `setting` is wrong beside the others.
     pub(crate) fn fault<K>(&mut self, setting: &Setting<K>, message: impl AsRef<str>) {
-        let message = message.as_ref();
-        match self.winning.get(setting.key) {
-            Some(given) if self.is_given(setting) => {
-                self.faults
-                    .push(given.place.clone(), format!("{}: {message}", setting.key));
-            }
-            _ => self.faults.push(Place::Absent(setting.key), message),
-        }
+        let place = match self.winning.get(setting.key) {
+            Some(given) if self.is_given(setting) => given.place.clone(),
+            _ => Place::Absent(setting.key),
+        };
+        self.faults.push_about(setting.key, place, message.as_ref());
     }
 
     /// What was read from these values, with the values; or all that is wrong with them.
