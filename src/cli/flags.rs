@@ -1,6 +1,7 @@
 use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
+    ffi::{OsStr, OsString},
+    net::SocketAddr,
+    path::Path,
     time::Duration,
 };
 
@@ -41,7 +42,7 @@ pub(super) fn program() -> Command {
                     Arg::new("address")
                         .long("address")
                         .value_name("ADDRESS")
-                        .value_parser(value_parser!(std::net::SocketAddr))
+                        .value_parser(value_parser!(SocketAddr))
                         .help("Where to ask. Default: where the settings say that the service listens"),
                 )
                 .arg(
@@ -124,7 +125,7 @@ fn config_file() -> Arg {
     Arg::new(CONFIG)
         .long(CONFIG)
         .value_name("FILE")
-        .value_parser(value_parser!(PathBuf))
+        .value_parser(value_parser!(OsString))
         .help(format!(
             "The configuration file, such as tapegate.toml [{CONFIG_FILE}]"
         ))
@@ -149,16 +150,13 @@ pub(super) fn sources(command: &str, matches: &ArgMatches, variables: &Variables
             continue;
         };
         let place = Place::Flag(format!("--{name}"));
-        match value.to_str() {
-            Some(text) => drop(flags.insert(setting.key(), Given::one(place, text))),
-            None => faults.push(place, "is not UTF-8"),
-        }
+        flags.insert(setting.key(), Given::external(place, value));
     }
     let by_flag = matches
-        .get_one::<PathBuf>(CONFIG)
-        .map(|path| (path.as_path(), Place::Flag("--config".to_owned())));
+        .get_one::<OsString>(CONFIG)
+        .map(|path| (Path::new(path), Place::Flag("--config".to_owned())));
     let by_variable = || {
-        let path = variables.get(std::ffi::OsStr::new(CONFIG_FILE))?;
+        let path = variables.get(OsStr::new(CONFIG_FILE))?;
         Some((Path::new(path), Place::Variable(CONFIG_FILE.to_owned())))
     };
     let file = match by_flag.or_else(by_variable) {

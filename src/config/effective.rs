@@ -49,16 +49,21 @@ impl fmt::Display for Spelled<'_> {
         let quoted = |text: &String| Value::String(text.clone());
         match self {
             Self(Toml::Strings, Raw::One(text)) => Value::Array(vec![quoted(text)]).fmt(f),
-            Self(_, Raw::Many(items)) => {
-                Value::Array(items.iter().map(|(_, text)| quoted(text)).collect()).fmt(f)
-            }
+            Self(_, Raw::Many(items)) => Value::Array(
+                items
+                    .iter()
+                    .filter_map(|(_, text)| text.as_ref().map(quoted))
+                    .collect(),
+            )
+            .fmt(f),
             Self(Toml::String, Raw::One(text)) => quoted(text).fmt(f),
             // Rust reads numbers that TOML does not, such as 007.
             Self(Toml::Integer, Raw::One(text)) => match text.parse::<i128>() {
                 Ok(number) => number.fmt(f),
                 Err(_) => f.write_str(text),
             },
-            Self(Toml::Boolean, Raw::One(text)) => f.write_str(text),
+            // A wrong value is a fault, and with a fault nothing comes to be shown.
+            Self(Toml::Boolean, Raw::One(text)) | Self(_, Raw::Wrong(text)) => f.write_str(text),
         }
     }
 }

@@ -27,13 +27,10 @@ pub(super) fn read(variables: &Variables, faults: &mut Faults) -> Layer {
         let setting = SETTINGS
             .iter()
             .find(|setting| setting.variable().is_some_and(|known| *name == *known));
-        match (setting, value.to_str()) {
-            (Some(setting), Some(text)) => {
-                layer.insert(setting.key(), Given::one(place, text));
-            }
-            (Some(_), None) => faults.push(place, "is not UTF-8"),
-            (None, _) if is_service_link(name, value) => {}
-            (None, _) => faults.push(place, unknown(name)),
+        match setting {
+            Some(setting) => drop(layer.insert(setting.key(), Given::external(place, value))),
+            None if is_service_link(name, value) => {}
+            None => faults.push(place, unknown(name)),
         }
     }
     layer
@@ -65,7 +62,7 @@ pub(super) fn aws_region(variables: &Variables) -> Layer {
         .filter_map(|name| Some((name, variables.get(OsStr::new(name))?)))
         // As AWS's tools have it, an empty variable is no variable.
         .find(|(_, value)| !value.is_empty())
-        .map(|(name, value)| Given::one(Place::Variable(name.to_owned()), value.to_string_lossy()))
+        .map(|(name, value)| Given::external(Place::Variable(name.to_owned()), value))
         .map(|given| (scope::REGION.key, given))
         .into_iter()
         .collect()

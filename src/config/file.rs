@@ -16,14 +16,14 @@ use crate::domain::Invalid;
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// What the file at `path` gives.
-pub(super) fn read(path: &Path, faults: &mut Faults) -> Layer {
+/// What the file at `path` gives; `None` if that cannot be known.
+pub(super) fn read(path: &Path, faults: &mut Faults) -> Option<Layer> {
     let name = path.display().to_string();
     let bytes = match load(path) {
         Ok(bytes) => bytes,
         Err(message) => {
             faults.push(Place::File { path: name }, message);
-            return Layer::new();
+            return None;
         }
     };
     match str::from_utf8(&bytes) {
@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path, faults: &mut Faults) -> Layer {
                     bytes[error.valid_up_to()]
                 ),
             );
-            Layer::new()
+            None
         }
     }
 }
@@ -64,12 +64,12 @@ fn load(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// What `text`, the content of the file `path`, gives.
-fn parse(path: &str, text: &str, faults: &mut Faults) -> Layer {
+/// What `text`, the content of the file `path`, gives; `None` if it cannot be understood.
+fn parse(path: &str, text: &str, faults: &mut Faults) -> Option<Layer> {
     if text.starts_with('\u{feff}') {
         let message = "starts with a byte order mark; save the file as UTF-8 without one";
         faults.push(Place::spot(path, text, 0), message);
-        return Layer::new();
+        return None;
     }
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -81,7 +81,7 @@ fn parse(path: &str, text: &str, faults: &mut Faults) -> Layer {
                 format!("is not TOML: {}", error.message().trim_end()),
             );
         }
-        return Layer::new();
+        return None;
     }
     let mut reading = Reading {
         path,
@@ -90,7 +90,7 @@ fn parse(path: &str, text: &str, faults: &mut Faults) -> Layer {
         layer: Layer::new(),
     };
     reading.table("", document.get_ref());
-    reading.layer
+    Some(reading.layer)
 }
 
 struct Reading<'a> {
@@ -111,8 +111,13 @@ impl Reading<'_> {
                 "" => name.get_ref().to_string(),
                 _ => format!("{section}.{}", name.get_ref()),
             };
-            let is_section = section.is_empty() && SETTINGS.iter().any(|setting| setting.path().0 == key);
-            if let Some(setting) = SETTINGS.iter().find(|setting| setting.key() == key) {
+            let is_section = section.is_empty()
+                && !key.is_empty()
+                && SETTINGS.iter().any(|setting| setting.path().0 == key);
+            if let Some(setting) = SETTINGS
+                .iter()
+                .find(|setting| setting.path() == (section, name.get_ref()))
+            {
                 self.setting(*setting, value);
             } else if let (true, DeValue::Table(table)) = (is_section, value.get_ref()) {
                 self.table(&key, table);
@@ -148,42 +153,18 @@ impl Reading<'_> {
         let place = self.place(value.span());
         let raw = match (setting.toml(), value.get_ref()) {
             (Toml::Strings, DeValue::Array(items)) => {
-                let items: Vec<_> = items
-                    .iter()
-                    .map(|item| (self.place(item.span()), word(Toml::String, item.get_ref())))
-                    .collect();
-                for (place, _) in items.iter().filter(|(_, text)| text.is_none()) {
-                    let message = format!("is not a string in quotes; it takes {}", setting.takes());
-                    self.faults.push_about(setting.key(), place.clone(), message);
-                }
-                items
-                    .into_iter()
-                    .map(|(place, text)| Some((place, text?)))
-                    .collect::<Option<_>>()
-                    .map(Raw::Many)
+                let word = |item: &Spanned<_>| (self.place(item.span()), word(Toml::String, item.get_ref()));
+                Raw::Many(items.iter().map(word).collect())
             }
-            (form, value) => {
-                let text = word(form, value);
-                if text.is_none() {
-                    let wanted = match form {
-                        Toml::String => "a string in quotes",
-                        Toml::Integer => "an integer without quotes",
-                        Toml::Boolean => "a boolean without quotes",
-                        Toml::Strings => "an array of strings",
-                    };
-                    let message = format!(
-                        "is of type {}, not {wanted}; it takes {}",
-                        value.type_str(),
-                        setting.takes()
-                    );
-                    self.faults.push_about(setting.key(), place.clone(), message);
+            (form, value) => match word(form, value) {
+                Some(text) => Raw::One(text),
+                None => {
+                    let (found, takes) = (value.type_str(), setting.takes());
+                    Raw::Wrong(format!("is of type {found}, not {form}; it takes {takes}"))
                 }
-                text.map(Raw::One)
-            }
+            },
         };
-        if let Some(raw) = raw {
-            self.layer.insert(setting.key(), Given { place, raw });
-        }
+        self.layer.insert(setting.key(), Given { place, raw });
     }
 }
 

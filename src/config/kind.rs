@@ -1,8 +1,13 @@
 //! The kinds of values that settings take.
 
 use std::{
-    collections::BTreeSet, fmt::Display, marker::PhantomData, net::SocketAddr, ops::RangeInclusive,
-    str::FromStr, time::Duration,
+    collections::BTreeSet,
+    fmt::{self, Display},
+    marker::PhantomData,
+    net::SocketAddr,
+    ops::RangeInclusive,
+    str::FromStr,
+    time::Duration,
 };
 
 use http::Uri;
@@ -26,6 +31,17 @@ pub enum Toml {
     Boolean,
     /// `["text", "text"]`
     Strings,
+}
+
+impl fmt::Display for Toml {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::String => "a string in quotes",
+            Self::Integer => "an integer without quotes",
+            Self::Boolean => "a boolean without quotes",
+            Self::Strings => "an array of strings",
+        })
+    }
 }
 
 /// A kind of value: what reads it from what was given.
@@ -94,12 +110,11 @@ impl<W: Word> Kind for W {
 
     fn read<'g>(&self, given: &'g Given) -> Result<W::Value, Vec<(&'g Place, String)>> {
         match &given.raw {
-            Raw::One(text) => word(self, text).map_err(|message| vec![(&given.place, message)]),
-            Raw::Many(_) => Err(vec![(
-                &given.place,
-                format!("is a list; it takes {}", Word::takes(self)),
-            )]),
+            Raw::One(text) => word(self, text),
+            Raw::Many(_) => Err(format!("is a list; it takes {}", Word::takes(self))),
+            Raw::Wrong(message) => Err(message.clone()),
         }
+        .map_err(|message| vec![(&given.place, message)])
     }
 }
 
@@ -121,20 +136,24 @@ impl<W: Word<Value: Ord>> Kind for List<W> {
 
     fn read<'g>(&self, given: &'g Given) -> Result<Self::Value, Vec<(&'g Place, String)>> {
         let items = match &given.raw {
-            Raw::One(text) => vec![(&given.place, text)],
-            Raw::Many(items) => items.iter().map(|(place, text)| (place, text)).collect(),
+            Raw::One(text) => vec![(&given.place, Some(text))],
+            Raw::Many(items) => items.iter().map(|(place, text)| (place, text.as_ref())).collect(),
+            Raw::Wrong(message) => return Err(vec![(&given.place, message.clone())]),
         };
         let (mut set, mut wrong) = (BTreeSet::new(), Vec::new());
         for (place, text) in items {
-            match word(&self.0, text) {
-                Ok(value) => {
-                    if !set.insert(value) {
-                        wrong.push((
-                            place,
-                            format!("{} stands in the list twice", Invalid::quote(text)),
-                        ));
-                    }
+            let value = match text {
+                Some(text) => word(&self.0, text),
+                None => Err(format!(
+                    "is not a string in quotes; it takes {}",
+                    Word::takes(&self.0)
+                )),
+            };
+            match value {
+                Ok(value) if set.contains(&value) => {
+                    wrong.push((place, "stands in the list twice".to_owned()))
                 }
+                Ok(value) => drop(set.insert(value)),
                 Err(message) => wrong.push((place, message)),
             }
         }

@@ -71,7 +71,7 @@ impl Scope {
         if let Some(account_id) = &account_id {
             let accounts = account_id
                 .iter()
-                .map(|account| (Place::Default, account.to_string()));
+                .map(|account| (Place::Default, Some(account.to_string())));
             values.derive(&ACCOUNTS, Raw::Many(accounts.collect()));
         }
         let (regions, accounts) = (values.get(&REGIONS), values.get(&ACCOUNTS));

@@ -8,6 +8,8 @@ pub(crate) struct Sources {
     given: [Layer; 3],
     aws_region: Layer,
     faults: Faults,
+    /// Whether there is a file that could not be read.
+    partial: bool,
 }
 
 impl Sources {
@@ -18,12 +20,18 @@ impl Sources {
         file: Option<&Path>,
         mut faults: Faults,
     ) -> Self {
-        let file = file.map(|path| file::read(path, &mut faults)).unwrap_or_default();
-        let given = [flags, environment::read(variables, &mut faults), file];
+        let file = file.map_or_else(|| Some(Layer::new()), |path| file::read(path, &mut faults));
+        let partial = file.is_none();
+        let given = [
+            flags,
+            environment::read(variables, &mut faults),
+            file.unwrap_or_default(),
+        ];
         Self {
             given,
             aws_region: environment::aws_region(variables),
             faults,
+            partial,
         }
     }
 
@@ -60,6 +68,7 @@ impl Sources {
             SETTINGS,
             self.given.into_iter().chain([fallback, defaults]),
             self.faults,
+            self.partial,
         )
     }
 }

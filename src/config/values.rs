@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ffi::OsStr};
 
 use super::{
     AnySetting, Faults, Place, Setting,
@@ -19,8 +19,10 @@ pub struct Given {
 pub enum Raw {
     /// A single value, as a flag would spell it.
     One(String),
-    /// A list, each item with its own place.
-    Many(Vec<(Place, String)>),
+    /// A list, each item with its own place; `None` is an item that no flag could spell.
+    Many(Vec<(Place, Option<String>)>),
+    /// What cannot be a value of the setting, and why.
+    Wrong(String),
 }
 
 impl Given {
@@ -30,6 +32,15 @@ impl Given {
             place,
             raw: Raw::One(text.into()),
         }
+    }
+
+    /// A single value from outside, which may be any bytes.
+    pub(crate) fn external(place: Place, value: &OsStr) -> Self {
+        let raw = value.to_str().map_or_else(
+            || Raw::Wrong("is not UTF-8".to_owned()),
+            |text| Raw::One(text.to_owned()),
+        );
+        Self { place, raw }
     }
 }
 
@@ -44,6 +55,9 @@ pub(crate) type Layer = BTreeMap<&'static str, Given>;
 pub(crate) struct Values {
     winning: Layer,
     faults: Faults,
+    /// Whether what the file says is unknown, so that nothing can be said of settings
+    /// beside each other.
+    partial: bool,
 }
 
 impl Values {
@@ -52,6 +66,7 @@ impl Values {
         settings: &[&'static dyn AnySetting],
         layers: impl IntoIterator<Item = Layer>,
         mut faults: Faults,
+        partial: bool,
     ) -> Self {
         let mut winning = Layer::new();
         for mut layer in layers {
@@ -62,7 +77,11 @@ impl Values {
                 }
             }
         }
-        Self { winning, faults }
+        Self {
+            winning,
+            faults,
+            partial,
+        }
     }
 
     /// The value of a setting that has a default; `None` if it is wrong.
@@ -115,6 +134,9 @@ impl Values {
 
     /// Notes that the value of `setting` is wrong beside the others.
     pub(crate) fn fault<K>(&mut self, setting: &Setting<K>, message: impl AsRef<str>) {
+        if self.partial {
+            return;
+        }
         let place = match self.winning.get(setting.key) {
             Some(given) if self.is_given(setting) => given.place.clone(),
             _ => Place::Absent(setting.key),
@@ -124,7 +146,7 @@ impl Values {
 
     /// What was read from these values, with the values; or all that is wrong with them.
     pub(crate) fn finish<T>(self, read: Option<T>) -> Result<(T, Layer), Faults> {
-        let Self { winning, faults } = self;
+        let Self { winning, faults, .. } = self;
         faults.or(read).map(|read| (read, winning))
     }
 }
