@@ -1,4 +1,6 @@
 //! tapegate: a gRPC façade for the virtual tapes of AWS Storage Gateway.
+pub mod cli;
+pub mod config;
 pub mod convert;
 pub mod domain;
 pub mod emulator;
