@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{
     Config, Credentials, Emulator, Faults, Layer, Log, Scope, Server, Setting, Shutdown, Sources, Tapes,
-    Upstream, emulator, kind::Address, server, upstream, values::Values,
+    Upstream, emulator, server, upstream, values::Values, word::Address,
 };
 
 /// The pair of credentials that `tapegate dev` signs with, known to everybody.
@@ -58,8 +58,8 @@ impl Config {
         match values.get(&server::ALLOW_ANONYMOUS) {
             Some(false) => values.fault(
                 &server::ALLOW_ANONYMOUS,
-                "is false, and this version cannot tell callers apart, so it would have to refuse every call. To let \
-                 every caller on this machine do everything, set it to true (--allow-anonymous)",
+                "is false, and this version cannot tell callers apart, so it would have to refuse every call. \
+                 To let every caller on this machine do everything, set it to true (--allow-anonymous)",
             ),
             Some(true) => loopback_only(&mut values, &server::LISTEN, "while anonymous callers are allowed"),
             None => {}

@@ -1,9 +1,6 @@
 use std::{collections::BTreeMap, ffi::OsStr};
 
-use super::{
-    AnySetting, Faults, Place, Setting,
-    kind::{Address, Kind},
-};
+use super::{AnySetting, Faults, Place, Setting, kind::Kind, word::Address};
 
 /// A value as it was given, and where. Has no `Debug`, as it may be a secret.
 #[derive(Clone)]
