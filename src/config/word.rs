@@ -203,7 +203,7 @@ impl Word for Filter {
     fn parse(&self, text: &str) -> Option<String> {
         // To EnvFilter any word is a target, so that `wran` would silence everything else.
         // In brackets, commas and words are those of spans.
-        let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+        let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
         let clear = text.contains('[') || text.split(',').all(|word| word.contains('=') || is_level(word));
         (clear && !text.trim().is_empty() && EnvFilter::try_new(text).is_ok()).then(|| text.to_owned())
     }

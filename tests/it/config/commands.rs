@@ -40,7 +40,7 @@ fn serve_is_closed_until_anonymous_callers_are_allowed_and_then_stays_on_loopbac
             &open.clone().arg("--listen").arg(listen),
             &[(
                 "--listen: ",
-                "is not loopback, which while anonymous callers are allowed is refused; use 127.0.0.1:50051",
+                "is not loopback, but anonymous callers may come from this machine alone; use 127.0.0.1:50051",
             )],
         );
     }

@@ -220,6 +220,12 @@ fn a_file_that_is_no_configuration_is_one_clear_fault() {
             String::from_utf8_lossy(file)
         );
     }
+    // Something else altogether.
+    let found = Call::serve().file("<p>\n".repeat(1000)).faults();
+    assert!(
+        found.len() == 21 && found[0].ends_with("more errors of this kind"),
+        "{found:#?}"
+    );
     // Far too large, and just small enough.
     let padded = |bytes: usize| Call::serve().file("#".repeat(bytes));
     assert_faults(
