@@ -55,18 +55,15 @@ impl Config {
     pub(crate) fn serve(sources: Sources) -> Result<(Self, Layer), Faults> {
         let mut values = sources.values_in_aws();
         let config = Self::read(&mut values);
-        match values.get(&server::ALLOW_ANONYMOUS) {
-            Some(false) => values.fault(
+        if values.get(&server::ALLOW_ANONYMOUS) == Some(false) {
+            values.fault(
                 &server::ALLOW_ANONYMOUS,
                 "is false, and this version cannot tell callers apart, so it would have to refuse every call; \
                  set it to true (--allow-anonymous) to let every caller on this machine do everything",
-            ),
-            Some(true) => {
-                let why = "anonymous callers may come from this machine alone";
-                loopback_only(&mut values, &server::LISTEN, why);
-            }
-            None => {}
+            );
         }
+        let why = "anonymous callers may come from this machine alone";
+        loopback_only(&mut values, &server::LISTEN, why);
         values.finish(config)
     }
 

@@ -68,6 +68,11 @@ pub(crate) trait Word {
 
     /// The value of `text`; `None` if it is not what [`takes`](Word::takes) says.
     fn parse(&self, text: &str) -> Option<Self::Value>;
+
+    /// Whether a message about a wrong `text` may show it.
+    fn may_show(&self, _text: &str) -> bool {
+        !Self::SECRET
+    }
 }
 
 /// The value of one word, or what is wrong with it.
@@ -78,7 +83,7 @@ fn word<W: Word>(kind: &W, text: &str) -> Result<W::Value, String> {
         None if text.trim().is_empty() => Err(format!(
             "is empty; it takes {takes} (leave it out altogether for the default)"
         )),
-        None if W::SECRET => Err(format!("the value (not shown) is wrong; it takes {takes}")),
+        None if !kind.may_show(text) => Err(format!("the value (not shown) is wrong; it takes {takes}")),
         None => Err(format!("{} is wrong; it takes {takes}", Invalid::quote(text))),
     }
 }

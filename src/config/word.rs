@@ -182,6 +182,11 @@ impl Word for Endpoint {
         let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
         (scheme && root && plain && port && !text.contains('#')).then_some(uri)
     }
+
+    fn may_show(&self, text: &str) -> bool {
+        // A user comes with a password.
+        !text.contains('@')
+    }
 }
 
 /// Which log lines are kept.

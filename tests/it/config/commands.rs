@@ -19,6 +19,13 @@ fn serve_is_closed_until_anonymous_callers_are_allowed_and_then_stays_on_loopbac
         &bare.clone().file("allow_anonymous = false"),
         &[("tapegate.toml:1:19: allow_anonymous: is false", "set it to true")],
     );
+    assert_faults(
+        &bare.clone().arg("--listen=0.0.0.0:1"),
+        &[
+            ("--listen: ", "is not loopback"),
+            ("allow_anonymous: is false", ""),
+        ],
+    );
     assert!(
         bare.clone()
             .arg("--allow-anonymous")
@@ -126,6 +133,15 @@ fn no_secret_is_ever_shown() {
         "{document}"
     );
     assert!(!document.contains(SECRET));
+    // Nor one that is part of a URL.
+    let url = Call::serve().arg(format!("--upstream-endpoint=http://user:{SECRET}@localhost"));
+    assert_faults(
+        &url,
+        &[(
+            "--upstream-endpoint: the value (not shown) is wrong",
+            "no path, user or query",
+        )],
+    );
     // Nor by a syntax error on its line.
     let broken = Call::serve().file(format!("{file}, x"));
     assert!(
