@@ -1,7 +1,5 @@
 //! Settings and the command line, as a caller of the program meets them: arguments,
 //! variables and a file go in, a command or a list of faults comes out.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
 mod check;
 mod commands;
 mod faults;

@@ -7,5 +7,6 @@
     reason = "nothing outside can see a test's items"
 )]
 
+mod config;
 mod create;
 mod harness;
