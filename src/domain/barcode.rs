@@ -52,6 +52,12 @@ impl FromStr for BarcodePrefix {
         if (1..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase()) {
             return Ok(Self(text.to_owned()));
         }
+        let upper = text.to_ascii_uppercase();
+        if upper != text && upper.parse::<Self>().is_ok() {
+            return Err(Invalid::new(format!(
+                "{text:?} has small letters: did you mean {upper:?}?"
+            )));
+        }
         let hint = if text.len() > 4 && text.parse::<Barcode>().is_ok() {
             "; for a whole barcode of your own use CreateTapeWithBarcode"
         } else {

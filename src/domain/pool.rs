@@ -57,6 +57,7 @@ impl From<StorageClass> for Pool {
 /// The model takes any text. A pool's *name* in place of its id is a mistake seen in
 /// public scripts, and AWS's answer to it, InvalidParameters, does not say which
 /// parameter it means nor, on CreateTapes, that nothing was made: so it is refused here.
+/// So are the names of the contract's enum, `POOL_ID_…`, which AWS does not know.
 impl FromStr for Pool {
     type Err = Invalid;
 
@@ -65,6 +66,7 @@ impl FromStr for Pool {
             |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let class = |text: &str| {
             text.starts_with(|c: char| c.is_ascii_uppercase())
+                && !text.starts_with("POOL_ID_")
                 && text
                     .bytes()
                     .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
@@ -75,6 +77,9 @@ impl FromStr for Pool {
         let folded = text.to_ascii_uppercase().replace(['-', ' '], "_");
         Err(Invalid::new(match folded.as_str() {
             "" => "required when chosen: the id of a custom pool, such as pool-12345678".to_owned(),
+            "POOL_ID_UNSPECIFIED" => {
+                format!("{text:?} names no pool: leave the pool unset to let AWS decide")
+            }
             "GLACIER" | "DEEP_ARCHIVE" | "POOL_ID_GLACIER" | "POOL_ID_DEEP_ARCHIVE" => format!(
                 "{text:?} is spelt differently: did you mean pool_id: POOL_ID_{}?",
                 folded.trim_start_matches("POOL_ID_")
