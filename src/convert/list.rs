@@ -27,8 +27,7 @@ impl Inward for proto::DescribeTapeArchivesRequest {
             account_id,
         } = self;
         let mut faults = Violations::default();
-        let scope = rules.scope(region, account_id, &mut faults);
-        let tapes = tapes_in(scope.as_ref(), &tape_arns, &mut faults);
+        let (scope, tapes) = scope_and_tapes(rules, region, account_id, &tape_arns, &mut faults);
         let plan = plan(marker, limit, max_items, &mut faults);
         faults.into_result(scope.zip(plan).map(|(scope, plan)| {
             (
@@ -57,9 +56,9 @@ impl Inward for proto::DescribeTapesRequest {
         let mut faults = Violations::default();
         let gateway = rules.gateway(&gateway_arn, &mut faults);
         let tapes = Rules::tapes(&tape_arns, &mut faults, |tape| match &gateway {
-            Some(gateway) if !gateway.shares_owner(tape) => Err(
-                "not of the gateway's partition, region and account: its library cannot hold it".to_owned(),
-            ),
+            Some(gateway) if !gateway.shares_owner(tape) => Err(Invalid::new(
+                "not of the gateway's partition, region and account: its library cannot hold it",
+            )),
             _ => Ok(()),
         });
         let plan = plan(marker, limit, max_items, &mut faults);
@@ -89,8 +88,7 @@ impl Inward for proto::ListTapesRequest {
             account_id,
         } = self;
         let mut faults = Violations::default();
-        let scope = rules.scope(region, account_id, &mut faults);
-        let tapes = tapes_in(scope.as_ref(), &tape_arns, &mut faults);
+        let (scope, tapes) = scope_and_tapes(rules, region, account_id, &tape_arns, &mut faults);
         let plan = plan(marker, limit, max_items, &mut faults);
         faults.into_result(scope.zip(plan).map(|(scope, plan)| {
             (
@@ -105,26 +103,37 @@ impl Inward for proto::ListTapesRequest {
     }
 }
 
-/// The tapes of a request that names no gateway, which have to be of its scope.
-fn tapes_in(scope: Option<&Scope>, arns: &[String], faults: &mut Violations) -> Arc<[TapeArn]> {
-    Rules::tapes(arns, faults, |tape| {
-        let Some(scope) = scope else { return Ok(()) };
-        if tape.region() != &scope.region {
-            return Err(format!(
-                "a tape of {}, but the call goes to {}: set region to {0} in a call of its own",
-                tape.region(),
-                scope.region
-            ));
+/// Where a request goes that names no gateway, and the tapes that it names, which have to
+/// be there. What is known of the place is held against them, whatever else is at fault.
+fn scope_and_tapes(
+    rules: &Rules,
+    region: Option<String>,
+    account_id: Option<String>,
+    tape_arns: &[String],
+    faults: &mut Violations,
+) -> (Option<Scope>, Arc<[TapeArn]>) {
+    let region = rules.region(region, faults);
+    let account = rules.account(account_id, faults);
+    let tapes = Rules::tapes(tape_arns, faults, |tape| {
+        if let Some(region) = region.as_ref().filter(|region| tape.region() != *region) {
+            return Err(Invalid::new(format!(
+                "a tape of {}, but the call goes to {region}: set region to {0} in a call of its own",
+                tape.region()
+            )));
         }
-        match &scope.account {
-            Some(account) if tape.account() != account => Err(format!(
+        match &account {
+            Some(Some(account)) if tape.account() != account => Err(Invalid::new(format!(
                 "a tape of account {}, but the call goes to {account}: set account_id to {0} in a call of its own",
                 tape.account()
-            )),
+            ))),
+            Some(None) => rules.serves_account(tape.account()),
             _ => Ok(()),
         }
-    })
-    .into()
+    });
+    let scope = region
+        .zip(account)
+        .map(|(region, account)| Scope { region, account });
+    (scope, tapes.into())
 }
 
 fn plan(marker: String, limit: i32, max_items: i64, faults: &mut Violations) -> Option<Plan> {

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::Violations;
-use crate::domain::{AccountId, GatewayArn, Region, Scope, TapeArn, TapeSizeBounds};
+use crate::domain::{AccountId, GatewayArn, Invalid, Region, TapeArn, TapeSizeBounds};
 
 /// What a request is held against beyond the service model: the operator's settings.
 #[derive(Clone, Debug)]
@@ -23,35 +23,36 @@ impl Rules {
     pub(super) fn gateway(&self, arn: &str, faults: &mut Violations) -> Option<GatewayArn> {
         const FIELD: &str = "gateway_arn";
         let gateway: GatewayArn = faults.take(FIELD, arn.parse())?;
-        self.check_region(gateway.region(), FIELD, faults);
-        self.check_account(gateway.account(), FIELD, faults);
+        faults.take(FIELD, self.serves_region(gateway.region()));
+        faults.take(FIELD, self.serves_account(gateway.account()));
         Some(gateway)
     }
 
-    /// The scope of a request that names no gateway.
-    pub(super) fn scope(
+    /// The region of a request that names no gateway.
+    pub(super) fn region(&self, asked: Option<String>, faults: &mut Violations) -> Option<Region> {
+        const FIELD: &str = "region";
+        let Some(asked) = asked else {
+            return Some(self.region.clone());
+        };
+        let region = faults.take(FIELD, asked.parse())?;
+        faults.take(FIELD, self.serves_region(&region));
+        Some(region)
+    }
+
+    /// The account of a request that names no gateway; `Some(None)` where the service's
+    /// AWS role decides.
+    pub(super) fn account(
         &self,
-        region: Option<String>,
-        account_id: Option<String>,
+        asked: Option<String>,
         faults: &mut Violations,
-    ) -> Option<Scope> {
-        let region = match region {
-            None => Some(self.region.clone()),
-            Some(region) => faults.take("region", region.parse()).inspect(|region| {
-                self.check_region(region, "region", faults);
-            }),
+    ) -> Option<Option<AccountId>> {
+        const FIELD: &str = "account_id";
+        let Some(asked) = asked else {
+            return Some(self.account_id.clone());
         };
-        let account = match account_id {
-            None => Some(self.account_id.clone()),
-            Some(account) => faults.take("account_id", account.parse()).map(|account| {
-                self.check_account(&account, "account_id", faults);
-                Some(account)
-            }),
-        };
-        Some(Scope {
-            region: region?,
-            account: account?,
-        })
+        let account = faults.take(FIELD, asked.parse())?;
+        faults.take(FIELD, self.serves_account(&account));
+        Some(Some(account))
     }
 
     /// The tapes that a request names, each checked by `belongs`, which says what is
@@ -59,7 +60,7 @@ impl Rules {
     pub(super) fn tapes(
         arns: &[String],
         faults: &mut Violations,
-        belongs: impl Fn(&TapeArn) -> Result<(), String>,
+        belongs: impl Fn(&TapeArn) -> Result<(), Invalid>,
     ) -> Vec<TapeArn> {
         const MOST: usize = 1_000;
         if arns.len() > MOST {
@@ -73,33 +74,32 @@ impl Rules {
         for (index, arn) in arns.iter().enumerate() {
             let field = || format!("tape_arns[{index}]");
             if let Some(tape) = faults.take(field(), arn.parse()) {
-                if let Err(why) = belongs(&tape) {
-                    faults.push(field(), why);
-                }
+                faults.take(field(), belongs(&tape));
                 tapes.push(tape);
             }
         }
         tapes
     }
 
-    fn check_region(&self, region: &Region, field: &str, faults: &mut Violations) {
-        if !self.regions.contains(region) {
-            let served = list(&self.regions);
-            faults.push(
-                field,
-                format!("region {region} is not served here; served: {served} (setting regions)"),
-            );
+    fn serves_region(&self, region: &Region) -> Result<(), Invalid> {
+        if self.regions.contains(region) {
+            return Ok(());
         }
+        Err(Invalid::new(format!(
+            "region {region} is not served here; served: {} (setting regions)",
+            list(&self.regions)
+        )))
     }
 
-    fn check_account(&self, account: &AccountId, field: &str, faults: &mut Violations) {
-        if !self.accounts.is_empty() && !self.accounts.contains(account) {
-            let served = list(&self.accounts);
-            faults.push(
-                field,
-                format!("account {account} is not served here; served: {served} (setting accounts)"),
-            );
+    /// Whether calls may name this account.
+    pub(super) fn serves_account(&self, account: &AccountId) -> Result<(), Invalid> {
+        if self.accounts.is_empty() || self.accounts.contains(account) {
+            return Ok(());
         }
+        Err(Invalid::new(format!(
+            "account {account} is not served here; served: {} (setting accounts)",
+            list(&self.accounts)
+        )))
     }
 }
 

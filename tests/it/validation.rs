@@ -6,6 +6,7 @@ mod members;
 mod mistakes;
 mod model;
 mod nearly;
+mod served;
 
 use tapegate::{
     convert::{Inward, Rules, Violations},
