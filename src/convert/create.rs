@@ -127,10 +127,11 @@ fn count(count: i32) -> Result<u8, Invalid> {
 }
 
 fn encryption(encrypted: Option<bool>, key: Option<String>, faults: &mut Violations) -> Option<Encryption> {
-    let key = match key {
-        None => None,
-        Some(key) => Some(faults.take::<KmsKey>("kms_key", key.parse())?),
-    };
+    let key = key.map(|key| {
+        let parsed = faults.take("kms_key", key.parse());
+        // Whether there may be a key at all is asked of a wrong one too.
+        parsed.unwrap_or_else(|| KmsKey::reported(key))
+    });
     faults.take("kms_key", Encryption::new(encrypted, key))
 }
 

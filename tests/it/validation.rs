@@ -2,6 +2,7 @@
 //! project documents. The model is read from the fixture; the documented bounds are
 //! spelt out here, apart from the code that is tested.
 
+mod every_fault;
 mod members;
 mod mistakes;
 mod model;

@@ -1,0 +1,149 @@
+//! A request that is wrong in several members is told of each, once, by its path.
+
+use proptest::{prelude::*, sample::subsequence};
+use tapegate::proto::{
+    CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
+    ListTapesRequest, Tag, create_tape_with_barcode_request as barcode_request,
+    create_tapes_request as tapes_request,
+};
+
+use super::{Sample, refused};
+use crate::harness::tape_arn;
+
+/// A way to spoil a request: the path that is then at fault, and what does it.
+type Spoil<R> = (&'static str, fn(&mut R));
+
+fn tag(key: &str) -> Tag {
+    Tag {
+        key: key.into(),
+        value: "value".into(),
+    }
+}
+
+/// The paths that are told, and those that should be, both in order.
+fn told<R: Sample>(prepare: fn(&mut R), spoils: &[Spoil<R>]) -> (Vec<String>, Vec<String>) {
+    let mut told = refused(R::but(|request| {
+        prepare(request);
+        for (_, spoil) in spoils {
+            spoil(request);
+        }
+    }));
+    told.sort();
+    let mut expected: Vec<_> = spoils.iter().map(|(path, _)| (*path).to_owned()).collect();
+    expected.sort();
+    (told, expected)
+}
+
+fn some_of<R>(all: &'static [Spoil<R>]) -> impl Strategy<Value = Vec<Spoil<R>>> {
+    subsequence((0..all.len()).collect::<Vec<_>>(), 0..=all.len())
+        .prop_map(|chosen| chosen.into_iter().map(|index| all[index]).collect())
+}
+
+const CREATE_TAPES: &[Spoil<CreateTapesRequest>] = &[
+    ("gateway_arn", |r| r.gateway_arn.push('/')),
+    ("tape_size_in_bytes", |r| r.tape_size_in_bytes += 1),
+    ("client_token", |r| r.client_token.clear()),
+    ("num_tapes_to_create", |r| r.num_tapes_to_create = 11),
+    ("tape_barcode_prefix", |r| r.tape_barcode_prefix.push('X')),
+    ("kms_key", |r| r.kms_key = Some("key".into())),
+    ("pool_id", |r| r.pool = Some(tapes_request::Pool::PoolId(0))),
+    ("tags[0].key", |r| r.tags[0].key = "aws:a".into()),
+    ("tags[0].value", |r| r.tags[0].value = "v".repeat(257)),
+    ("tags[2].key", |r| r.tags[2].key = r.tags[1].key.clone()),
+];
+
+const CREATE_TAPE_WITH_BARCODE: &[Spoil<CreateTapeWithBarcodeRequest>] = &[
+    ("gateway_arn", |r| r.gateway_arn.clear()),
+    ("tape_size_in_bytes", |r| r.tape_size_in_bytes = 100),
+    ("tape_barcode", |r| r.tape_barcode.push('-')),
+    ("kms_key", |r| r.kms_encrypted = None),
+    ("custom_pool_id", |r| {
+        r.pool = Some(barcode_request::Pool::CustomPoolId("my pool".into()));
+    }),
+    ("tags[1].key", |r| r.tags[1].key = "*".into()),
+    ("tags[2].value", |r| r.tags[2].value = "v".repeat(257)),
+];
+
+const DESCRIBE_TAPES: &[Spoil<DescribeTapesRequest>] = &[
+    ("gateway_arn", |r| r.gateway_arn.insert(0, ' ')),
+    ("tape_arns[1]", |r| r.tape_arns[1] = "TEST02".into()),
+    ("tape_arns[2]", |r| r.tape_arns[2].clear()),
+    ("marker", |r| r.marker = "m".repeat(2_001)),
+    ("limit", |r| r.limit = 1_001),
+    ("max_items", |r| r.max_items = -1),
+];
+
+const DESCRIBE_TAPE_ARCHIVES: &[Spoil<DescribeTapeArchivesRequest>] = &[
+    ("tape_arns[0]", |r| r.tape_arns[0].push('x')),
+    ("tape_arns[1]", |r| {
+        r.tape_arns[1] = r.tape_arns[1].replace(":123456789012:", ":210987654321:")
+    }),
+    ("tape_arns[2]", |r| {
+        r.tape_arns[2] = r.tape_arns[2].replace("us-east-1", "me")
+    }),
+    ("marker", |r| r.marker = "m".repeat(2_001)),
+    ("limit", |r| r.limit = -1),
+    ("max_items", |r| r.max_items = i64::MIN),
+];
+
+const LIST_TAPES: &[Spoil<ListTapesRequest>] = &[
+    ("tape_arns[0]", |r| r.tape_arns[0] = "🎞".into()),
+    // Of another region than the call: told whatever is wrong with the account.
+    ("tape_arns[2]", |r| {
+        r.tape_arns[2] = r.tape_arns[2].replace("us-east-1", "me")
+    }),
+    ("limit", |r| r.limit = i32::MAX),
+    ("max_items", |r| r.max_items = -1),
+    ("account_id", |r| r.account_id = Some("12345".into())),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn of_create_tapes(spoils in some_of(CREATE_TAPES)) {
+        let (told, expected) = told(|r| {
+            r.kms_encrypted = Some(true);
+            r.tags = ["a", "b", "c"].map(tag).into();
+        }, &spoils);
+        prop_assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn of_create_tape_with_barcode(spoils in some_of(CREATE_TAPE_WITH_BARCODE)) {
+        let (told, expected) = told(|r| {
+            (r.kms_encrypted, r.kms_key) = (Some(true), Some("alias/key".into()));
+            r.tags = ["a", "b", "c"].map(tag).into();
+        }, &spoils);
+        prop_assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn of_describe_tapes(spoils in some_of(DESCRIBE_TAPES)) {
+        let (told, expected) = told(|r| r.tape_arns = vec![tape_arn("TEST01"); 3], &spoils);
+        prop_assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn of_describe_tape_archives(spoils in some_of(DESCRIBE_TAPE_ARCHIVES)) {
+        let (told, expected) = told(|r| {
+            r.account_id = Some("123456789012".into());
+            r.tape_arns = vec![tape_arn("TEST01"); 3];
+        }, &spoils);
+        prop_assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn of_list_tapes(spoils in some_of(LIST_TAPES)) {
+        let (told, expected) = told(|r| r.tape_arns = vec![tape_arn("TEST01"); 3], &spoils);
+        prop_assert_eq!(told, expected);
+    }
+}
+
+/// One member can be wrong twice, and is then told twice.
+#[test]
+fn a_key_that_is_none_and_is_not_asked_for() {
+    let create =
+        CreateTapesRequest::but(|r| (r.kms_encrypted, r.kms_key) = (Some(false), Some("key".into())));
+    assert_eq!(refused(create), ["kms_key", "kms_key"]);
+}
