@@ -10,4 +10,6 @@
 mod config;
 mod create;
 mod harness;
+mod model;
+mod round_trip;
 mod validation;

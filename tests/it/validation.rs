@@ -5,7 +5,6 @@
 mod every_fault;
 mod members;
 mod mistakes;
-mod model;
 mod nearly;
 mod served;
 

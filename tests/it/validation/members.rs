@@ -10,8 +10,11 @@ use tapegate::proto::{
     create_tapes_request as tapes_request,
 };
 
-use super::{Sample, model, nearly::nearly, refused};
-use crate::harness::{GATEWAY, tape_arn};
+use super::{Sample, nearly::nearly, refused};
+use crate::{
+    harness::{GATEWAY, tape_arn},
+    model,
+};
 
 /// The documented form of an ARN, whose region is one that is served here.
 static GATEWAY_ARN: LazyLock<Regex> = LazyLock::new(|| arn("gateway/[A-Za-z0-9-]+"));

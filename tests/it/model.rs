@@ -1,3 +1,5 @@
+//! The shapes of the five operations, as AWS's service model has them.
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{LazyLock, Mutex},
@@ -7,7 +9,7 @@ use regex::Regex;
 use serde_json::Value;
 
 static MODEL: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(include_str!("../fixtures/service_model.json")).unwrap());
+    LazyLock::new(|| serde_json::from_str(include_str!("fixtures/service_model.json")).unwrap());
 
 /// What the model says of one member.
 pub struct Member {
@@ -54,6 +56,25 @@ pub fn members(operation: &str) -> BTreeMap<&'static str, bool> {
     members
         .iter()
         .map(|(name, shape)| (name.as_str(), shape["required"] == true))
+        .collect()
+}
+
+/// The members of an operation's answer.
+pub fn answer(operation: &str) -> BTreeSet<&'static str> {
+    names(&MODEL["operations"][operation]["output"])
+}
+
+/// The members of the rows in an operation's answer, which are in its list `rows`.
+pub fn row(operation: &str, rows: &str) -> BTreeSet<&'static str> {
+    names(&MODEL["operations"][operation]["output"]["members"][rows]["member"])
+}
+
+fn names(shape: &'static Value) -> BTreeSet<&'static str> {
+    shape["members"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
         .collect()
 }
 
