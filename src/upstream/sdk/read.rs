@@ -41,10 +41,16 @@ pub(super) fn tape_arn(arn: Option<String>) -> Result<String, Fault> {
         })
 }
 
-/// A time, which the API sends as seconds with a fraction.
+/// A time, which the API sends as seconds with a fraction, to the millisecond.
+///
+/// The SDK reads a double and cuts it off, so .123 seconds of today become 122,999,906
+/// nanoseconds. A double of today holds microseconds, so to those it is rounded.
 pub(super) fn time(member: &str, at: Option<DateTime>) -> Result<Option<Timestamp>, Fault> {
+    const MICROS: u32 = 1_000_000;
     at.map(|at| {
-        Timestamp::new(at.secs(), at.subsec_nanos()).map_err(|invalid| Fault::Unreadable {
+        let micros = (at.subsec_nanos() + 500) / 1_000;
+        let seconds = at.secs().saturating_add((micros / MICROS).into());
+        Timestamp::new(seconds, micros % MICROS * 1_000).map_err(|invalid| Fault::Unreadable {
             what: format!("{member}: {invalid}"),
         })
     })
