@@ -28,6 +28,16 @@ pub struct Attempts {
 }
 
 impl Attempts {
+    /// One attempt, answered under this request id. Callers are told of the id in headers,
+    /// so what is not 1–128 visible ASCII characters is not taken for one.
+    pub fn one(request_id: Option<&str>) -> Self {
+        let usable = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
+        Self {
+            count: 1,
+            request_id: request_id.filter(usable).map(str::to_owned),
+        }
+    }
+
     /// These, and then `later` ones.
     #[must_use]
     pub fn and(self, later: Self) -> Self {

@@ -9,7 +9,9 @@
 
 mod config;
 mod create;
+mod error_codes;
 mod harness;
 mod model;
 mod round_trip;
 mod validation;
+mod wire;

@@ -78,6 +78,15 @@ fn names(shape: &'static Value) -> BTreeSet<&'static str> {
         .collect()
 }
 
+/// The nested error codes.
+pub fn error_codes() -> Vec<&'static str> {
+    let exception = &MODEL["errors"]["InvalidGatewayRequestException"]["members"];
+    let codes = exception["error"]["members"]["errorCode"]["enum"]
+        .as_array()
+        .unwrap();
+    codes.iter().map(|code| code.as_str().unwrap()).collect()
+}
+
 /// All operations of the model.
 pub fn operations() -> BTreeSet<&'static str> {
     let operations = MODEL["operations"].as_object().unwrap();

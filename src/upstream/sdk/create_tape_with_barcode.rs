@@ -31,7 +31,7 @@ impl SdkOperation for CreateTapeWithBarcode {
             .send()
             .await
             .map_err(|error| failure(&error))?;
-        let request_id = output.request_id().map(str::to_owned);
-        read::answer(read::tape_arn(output.tape_arn), request_id)
+        let attempts = Attempts::one(output.request_id());
+        read::answer(read::tape_arn(output.tape_arn), attempts)
     }
 }

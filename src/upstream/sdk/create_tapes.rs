@@ -35,8 +35,8 @@ impl SdkOperation for CreateTapes {
             .send()
             .await
             .map_err(|error| failure(&error))?;
-        let request_id = output.request_id().map(str::to_owned);
-        read::answer(tape_arns(output.tape_arns), request_id)
+        let attempts = Attempts::one(output.request_id());
+        read::answer(tape_arns(output.tape_arns), attempts)
     }
 }
 

@@ -2,7 +2,7 @@ use aws_sdk_storagegateway::{Client, operation::RequestId, types};
 
 use super::{SdkOperation, failure::failure, read, write};
 use crate::domain::{
-    Answer, DescribeTapeArchives, Failure, Fault, KmsKey, Page, Pool, TapeArchive, TapeStatus,
+    Answer, Attempts, DescribeTapeArchives, Failure, Fault, KmsKey, Page, Pool, TapeArchive, TapeStatus,
 };
 
 impl SdkOperation for DescribeTapeArchives {
@@ -21,8 +21,8 @@ impl SdkOperation for DescribeTapeArchives {
             .send()
             .await
             .map_err(|error| failure(&error))?;
-        let request_id = output.request_id().map(str::to_owned);
-        read::answer(read::page(output.tape_archives, output.marker, tape), request_id)
+        let attempts = Attempts::one(output.request_id());
+        read::answer(read::page(output.tape_archives, output.marker, tape), attempts)
     }
 }
 

@@ -1,7 +1,7 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId, types};
 
 use super::{SdkOperation, failure::failure, read, write};
-use crate::domain::{Answer, DescribeTapes, Failure, Fault, KmsKey, Page, Pool, Tape, TapeStatus};
+use crate::domain::{Answer, Attempts, DescribeTapes, Failure, Fault, KmsKey, Page, Pool, Tape, TapeStatus};
 
 impl SdkOperation for DescribeTapes {
     async fn send(self, client: &Client) -> Result<Answer<Page<Tape>>, Failure> {
@@ -16,8 +16,8 @@ impl SdkOperation for DescribeTapes {
             .send()
             .await
             .map_err(|error| failure(&error))?;
-        let request_id = output.request_id().map(str::to_owned);
-        read::answer(read::page(output.tapes, output.marker, tape), request_id)
+        let attempts = Attempts::one(output.request_id());
+        read::answer(read::page(output.tapes, output.marker, tape), attempts)
     }
 }
 

@@ -66,8 +66,7 @@ impl Modelled<'_> {
 
 /// What an attempt of the SDK came to.
 pub(super) fn failure<E: OperationError>(error: &SdkError<E, HttpResponse>) -> Failure {
-    let request_id = error.request_id().map(str::to_owned);
-    fault(error).after(Attempts { count: 1, request_id })
+    fault(error).after(Attempts::one(error.request_id()))
 }
 
 fn fault<E: OperationError>(error: &SdkError<E, HttpResponse>) -> Fault {

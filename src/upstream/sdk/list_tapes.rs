@@ -1,7 +1,7 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId, types};
 
 use super::{SdkOperation, failure::failure, read, write};
-use crate::domain::{Answer, Failure, Fault, ListTapes, Page, Pool, TapeInfo, TapeStatus};
+use crate::domain::{Answer, Attempts, Failure, Fault, ListTapes, Page, Pool, TapeInfo, TapeStatus};
 
 impl SdkOperation for ListTapes {
     async fn send(self, client: &Client) -> Result<Answer<Page<TapeInfo>>, Failure> {
@@ -19,8 +19,8 @@ impl SdkOperation for ListTapes {
             .send()
             .await
             .map_err(|error| failure(&error))?;
-        let request_id = output.request_id().map(str::to_owned);
-        read::answer(read::page(output.tape_infos, output.marker, tape), request_id)
+        let attempts = Attempts::one(output.request_id());
+        read::answer(read::page(output.tape_infos, output.marker, tape), attempts)
     }
 }
 

@@ -2,14 +2,10 @@
 
 use aws_sdk_storagegateway::primitives::DateTime;
 
-use crate::domain::{Answer, Attempts, Fault, Marker, Page, Timestamp};
+use crate::domain::{Answer, Attempts, Failure, Fault, Marker, Page, Timestamp};
 
-/// An answer to the first attempt.
-pub(super) fn answer<T>(
-    output: Result<T, Fault>,
-    request_id: Option<String>,
-) -> Result<Answer<T>, crate::domain::Failure> {
-    let attempts = Attempts { count: 1, request_id };
+/// What was read of an answer to these attempts.
+pub(super) fn answer<T>(output: Result<T, Fault>, attempts: Attempts) -> Result<Answer<T>, Failure> {
     match output {
         Ok(output) => Ok(Answer { output, attempts }),
         Err(fault) => Err(fault.after(attempts)),

@@ -1,0 +1,145 @@
+//! What callers see of AWS's error codes, over the wire: every code that is documented,
+//! and codes that are not.
+
+mod words;
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use prost::Message;
+use serde_json::{Value, json};
+use tapegate::proto::{
+    CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
+    ListTapesRequest,
+};
+use tonic::{Code, Status};
+
+use crate::{
+    harness::{GATEWAY, Refusal, Reply, SIZE, Service, Upstream, refusal, tape_arn},
+    wire::{self, Raw},
+};
+
+/// A service before an AWS that answers one thing, until it is told another.
+struct Failing {
+    service: Service,
+    asked: Arc<AtomicUsize>,
+    reply: Arc<Mutex<Reply>>,
+    _upstream: Upstream,
+}
+
+/// The operations, by name, and whether they make tapes.
+const OPERATIONS: [(&str, bool); 5] = [
+    ("CreateTapeWithBarcode", true),
+    ("CreateTapes", true),
+    ("DescribeTapeArchives", false),
+    ("DescribeTapes", false),
+    ("ListTapes", false),
+];
+
+impl Failing {
+    async fn start() -> Self {
+        let reply = Arc::new(Mutex::new(Reply::ok(&json!({}))));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let state = (reply.clone(), asked.clone());
+        let upstream = Upstream::answering(move |_| {
+            let (reply, asked) = &state;
+            asked.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(reply.lock().unwrap().clone())
+        })
+        .await;
+        Self {
+            service: Service::over(&upstream, &[]).await,
+            asked,
+            reply,
+            _upstream: upstream,
+        }
+    }
+
+    /// What an operation comes to when AWS answers this, and how often AWS was asked.
+    async fn ask(&self, operation: &str, http_status: u16, body: &Value) -> (Raw, usize) {
+        *self.reply.lock().unwrap() = Reply::aws(http_status, body);
+        self.asked.store(0, Ordering::Relaxed);
+        let raw = wire::call(self.service.channel(), operation, &request(operation)).await;
+        (raw, self.asked.load(Ordering::Relaxed))
+    }
+
+    async fn refusal(&self, operation: &str, http_status: u16, body: &Value) -> Refusal {
+        refused(&self.ask(operation, http_status, body).await.0)
+    }
+}
+
+/// Reads an error, and checks what holds for each.
+fn refused(raw: &Raw) -> Refusal {
+    let status = raw.status();
+    check_bounds(raw, &status);
+    assert_ne!(
+        status.code(),
+        Code::Unauthenticated,
+        "the caller's identity was not at fault"
+    );
+    refusal(&status)
+}
+
+fn check_bounds(raw: &Raw, status: &Status) {
+    assert!(
+        raw.trailers_size() < 8 * 1024,
+        "{} bytes of trailers",
+        raw.trailers_size()
+    );
+    assert!(
+        status.details().len() <= 4 * 1024,
+        "{} bytes of details",
+        status.details().len()
+    );
+}
+
+/// A valid request: reads of an account name one tape, all others the gateway.
+fn request(operation: &str) -> Vec<u8> {
+    let tape_arns = vec![tape_arn("TEST01")];
+    match operation {
+        "CreateTapeWithBarcode" => CreateTapeWithBarcodeRequest {
+            gateway_arn: GATEWAY.into(),
+            tape_size_in_bytes: SIZE,
+            tape_barcode: "TEST01".into(),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "CreateTapes" => CreateTapesRequest {
+            gateway_arn: GATEWAY.into(),
+            tape_size_in_bytes: SIZE,
+            client_token: "token".into(),
+            num_tapes_to_create: 1,
+            tape_barcode_prefix: "TEST".into(),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "DescribeTapes" => DescribeTapesRequest {
+            gateway_arn: GATEWAY.into(),
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "DescribeTapeArchives" => DescribeTapeArchivesRequest {
+            tape_arns,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "ListTapes" => ListTapesRequest {
+            tape_arns,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        other => panic!("no operation {other}"),
+    }
+}
+
+/// The body of an error that names its cause in the nested code.
+fn nested(exception: &str, code: &str, message: &str) -> Value {
+    json!({"__type": exception, "error": {"errorCode": code}, "message": message})
+}
+
+/// The body of an error that names its cause as its type.
+fn named(name: &str, message: &str) -> Value {
+    json!({"__type": name, "message": message})
+}

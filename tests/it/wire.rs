@@ -1,0 +1,86 @@
+//! Calls as bytes, for requests that no client sends and for answers as they are on the
+//! wire.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt, Full};
+use prost::Message;
+use tonic::{
+    Status,
+    body::Body,
+    transport::{Channel, Error},
+};
+use tower::{Service, ServiceExt};
+
+/// What came back.
+pub struct Raw {
+    /// The block that the status is in: the trailers, or the headers where there is no more.
+    pub trailers: HeaderMap,
+    /// The messages, framed.
+    pub body: Bytes,
+}
+
+impl Raw {
+    /// The call's status. A call has to have one.
+    pub fn status(&self) -> Status {
+        Status::from_header_map(&self.trailers).unwrap_or_else(|| panic!("no status in {:?}", self.trailers))
+    }
+
+    /// The size of the trailers as HTTP/2 counts it, to which clients set a limit.
+    pub fn trailers_size(&self) -> usize {
+        let sizes = self
+            .trailers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + 32);
+        sizes.sum()
+    }
+}
+
+/// POSTs this body, framed or not, to a path with these headers beside the usual ones.
+pub async fn post(
+    mut channel: Channel,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Bytes,
+) -> Result<Raw, Error> {
+    let mut request = Request::post(path)
+        .header("te", "trailers")
+        .header("content-type", "application/grpc")
+        .body(Body::new(Full::new(body)))
+        .unwrap();
+    for (name, value) in headers {
+        let name: http::HeaderName = name.parse().unwrap();
+        request.headers_mut().insert(name, value.parse().unwrap());
+    }
+    let response = channel.ready().await?.call(request).await?;
+    let (head, body) = response.into_parts();
+    assert_eq!(head.status, 200, "gRPC has its own statuses");
+    let body = body.collect().await.expect("a body that ends in order");
+    let trailers = body.trailers().cloned().unwrap_or(head.headers);
+    Ok(Raw {
+        trailers,
+        body: body.to_bytes(),
+    })
+}
+
+/// POSTs one message to a method of the service.
+pub async fn call(channel: Channel, method: &str, message: &[u8]) -> Raw {
+    let path = format!("/tapegate.v1.TapeService/{method}");
+    post(channel, &path, &[], frame(message))
+        .await
+        .expect("the connection holds")
+}
+
+/// POSTs one message to the method that takes it.
+pub async fn send(channel: Channel, method: &str, request: &impl Message) -> Raw {
+    call(channel, method, &request.encode_to_vec()).await
+}
+
+/// A message as it goes on the wire: not compressed, its length, itself.
+pub fn frame(message: &[u8]) -> Bytes {
+    let mut framed = BytesMut::new();
+    framed.put_u8(0);
+    framed.put_u32(message.len().try_into().unwrap());
+    framed.put_slice(message);
+    framed.freeze()
+}
