@@ -44,15 +44,17 @@ impl Subject {
         }
     }
 
-    /// The resource that a code speaks of: type and name.
+    /// The resource that a code speaks of: type and name. Of what the call named, a gateway
+    /// is likelier than a tape, unless the code says otherwise.
     fn resource(&self, reason: &str) -> Option<(&'static str, &str)> {
         const GATEWAY: &str = "storagegateway.amazonaws.com/Gateway";
         const TAPE: &str = "storagegateway.amazonaws.com/Tape";
+        let gateway = self.gateway.as_deref().map(|gateway| (GATEWAY, gateway));
+        let tape = self.tape.as_deref().map(|tape| (TAPE, tape));
         match reason {
-            "TAPE_CARTRIDGE_NOT_FOUND" => self.tape.as_deref().map(|tape| (TAPE, tape)),
-            _ => None,
+            "TAPE_CARTRIDGE_NOT_FOUND" => tape.or(gateway),
+            _ => gateway.or(tape),
         }
-        .or_else(|| self.gateway.as_deref().map(|gateway| (GATEWAY, gateway)))
     }
 }
 
@@ -166,7 +168,7 @@ fn documented(subject: &Subject, fault: &Fault, row: &codes::Row, message: &str)
         _ if fault.is_about_credentials() => format!("AWS answered {code}: {}", row.advice),
         _ => format!(
             "AWS answered {code}: {}; {}",
-            words(message).trim_end_matches('.'),
+            said(message).trim_end_matches('.'),
             row.advice
         ),
     };
@@ -186,10 +188,13 @@ fn undocumented(code: &str, message: &str, http_status: u16) -> Meaning {
         400..=499 => Code::FailedPrecondition,
         _ => http_code(http_status),
     };
+    let message = match http_status {
+        401 | 403 => IN_THE_LOG.to_owned(),
+        _ => said(message),
+    };
     let message = format!(
-        "AWS answered {}, a code that this build does not know: {}",
-        words(code),
-        words(message)
+        "AWS answered {}, a code that this build does not know: {message}",
+        words(code)
     );
     Meaning {
         code: grpc,
@@ -210,7 +215,23 @@ fn http_code(http_status: u16) -> Code {
     }
 }
 
-/// The upstream's words, as far as they are passed on.
+/// Stands for AWS's words about the service's own identity, which are its operator's
+/// business.
+const IN_THE_LOG: &str = "what it said is in the log of the service";
+
+/// AWS's message, as far as it is passed on: not where it names a role or a user, whatever
+/// its code. That is the service's own.
+fn said(message: &str) -> String {
+    match [":iam::", ":sts::"]
+        .iter()
+        .any(|identity| message.contains(identity))
+    {
+        true => IN_THE_LOG.to_owned(),
+        false => words(message),
+    }
+}
+
+/// The upstream's words, as many as are passed on.
 fn words(text: &str) -> String {
     let end = text.floor_char_boundary(MAX_WORDS);
     text[..end].to_owned()

@@ -1,0 +1,308 @@
+//! The whole table, as the fixture has it, and what is not in it.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use tapegate::{proto::DescribeTapesRequest, status::codes};
+use tonic::Code;
+
+use super::{Failing, OPERATIONS, named, nested, refused};
+use crate::harness::{GATEWAY, Refusal, Reply, Service, Upstream, refusal, tape_arn};
+
+const AWS: &str = "storagegateway.amazonaws.com";
+
+/// One row of the fixture.
+struct Row {
+    code: &'static str,
+    nested: bool,
+    elsewhere: bool,
+    grpc: Code,
+    note: &'static str,
+}
+
+fn rows() -> Vec<Row> {
+    let mut lines = include_str!("../fixtures/error_codes.tsv").lines();
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .starts_with("error_code\twhere\ton_tape_ops\tgrpc_code\t")
+    );
+    lines.map(row).collect()
+}
+
+fn row(line: &'static str) -> Row {
+    let columns: Vec<_> = line.split('\t').collect();
+    let [code, place, on_tape_ops, grpc, _, _, _, note] = columns[..] else {
+        panic!("not a row: {line}")
+    };
+    Row {
+        code,
+        nested: match place {
+            "nested" => true,
+            "type" => false,
+            other => panic!("no place: {other}"),
+        },
+        elsewhere: on_tape_ops == "no",
+        grpc: grpc_code(grpc),
+        note,
+    }
+}
+
+fn grpc_code(name: &str) -> Code {
+    let all = (0..=16).map(Code::from_i32);
+    let mut named = all.filter(|code| upper_snake(&format!("{code:?}")) == name);
+    named.next().unwrap_or_else(|| panic!("no gRPC code: {name}"))
+}
+
+/// `IAMNotSupported` as `IAM_NOT_SUPPORTED`.
+fn upper_snake(camel: &str) -> String {
+    let chars: Vec<_> = camel.trim().chars().collect();
+    let mut snake = String::new();
+    for (index, c) in chars.iter().enumerate() {
+        let after_small = index > 0 && chars[index - 1].is_ascii_lowercase();
+        let before_small = index > 0 && chars.get(index + 1).is_some_and(char::is_ascii_lowercase);
+        if c.is_ascii_uppercase() && (after_small || before_small) {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_uppercase());
+    }
+    snake
+}
+
+#[test]
+fn the_code_knows_the_rows_of_the_table_and_no_others() {
+    let mut known: Vec<_> = codes::ROWS.iter().map(|row| row.code).collect();
+    let mut documented: Vec<_> = rows().iter().map(|row| row.code).collect();
+    known.sort_unstable();
+    documented.sort_unstable();
+    assert_eq!(known, documented);
+    let nested: Vec<_> = rows()
+        .iter()
+        .filter(|row| row.nested)
+        .map(|row| row.code)
+        .collect();
+    assert_eq!(
+        nested,
+        crate::model::error_codes(),
+        "the nested ones are those of the model"
+    );
+}
+
+/// Asks every operation, and holds what it says against what is expected of all of them.
+async fn check(
+    failing: &Failing,
+    http_status: u16,
+    body: &Value,
+    code: &str,
+    grpc: Code,
+    reason: &str,
+) -> Vec<Refusal> {
+    let mut all = Vec::new();
+    for (operation, creates) in OPERATIONS {
+        let (raw, asked) = failing.ask(operation, http_status, body).await;
+        let refused = refused(&raw);
+        let case = format!("{operation}, HTTP {http_status}, {body}: {refused:?}");
+        assert_eq!(
+            (refused.code, refused.domain.as_str(), refused.reason.as_str()),
+            (grpc, AWS, reason),
+            "{case}"
+        );
+        let mut metadata = refused.metadata.clone();
+        let outcome = metadata.remove("outcome");
+        let outcomes = if creates {
+            &[Some("not_applied"), Some("unknown")][..]
+        } else {
+            &[None]
+        };
+        assert!(outcomes.contains(&outcome.as_deref()), "{case}");
+        let expected = [
+            ("operation", operation),
+            ("attempts", &asked.to_string()),
+            ("aws_request_id", "request-of-the-test"),
+            ("upstream_code", code),
+            ("http_status", &http_status.to_string()),
+        ];
+        let expected: HashMap<_, _> = expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        assert_eq!(metadata, expected, "{case}");
+        assert_eq!(raw.trailers["x-tapegate-attempts"], asked.to_string(), "{case}");
+        assert_eq!(raw.trailers["x-amzn-requestid"], "request-of-the-test", "{case}");
+        assert!(refused.message.contains(code.trim()), "{case}");
+        check_resource(operation, &refused);
+        all.push(refused);
+    }
+    all
+}
+
+/// NOT_FOUND says what was not found, where the call named it.
+fn check_resource(operation: &str, refused: &Refusal) {
+    let resource = refused.details.resource_info();
+    if !matches!(refused.code, Code::NotFound | Code::AlreadyExists) {
+        assert!(resource.is_none(), "{refused:?}");
+        return;
+    }
+    let resource = resource.unwrap_or_else(|| panic!("no ResourceInfo: {refused:?}"));
+    let gateway = (format!("{AWS}/Gateway"), GATEWAY.to_owned());
+    let tape = (format!("{AWS}/Tape"), tape_arn("TEST01"));
+    let expected = match operation {
+        "ListTapes" | "DescribeTapeArchives" => tape,
+        _ => gateway,
+    };
+    assert_eq!(
+        (resource.resource_type.clone(), resource.resource_name.clone()),
+        expected
+    );
+}
+
+#[tokio::test]
+async fn every_row() {
+    let failing = Failing::start().await;
+    for Row {
+        code,
+        nested: is_nested,
+        elsewhere,
+        grpc,
+        note,
+    } in rows()
+    {
+        let bodies = if is_nested {
+            vec![
+                (400, nested("InvalidGatewayRequestException", code, "AWS's words")),
+                (500, nested("InternalServerError", code, "AWS's words")),
+                (400, nested("InternalServerError", code, "AWS's words")),
+            ]
+        } else {
+            vec![
+                (400, named(code, "AWS's words")),
+                (503, named(code, "AWS's words")),
+                (
+                    400,
+                    named(
+                        &format!("com.amazonaws.storagegateway.v20130630#{code}"),
+                        "AWS's words",
+                    ),
+                ),
+            ]
+        };
+        let reason = match code {
+            "InvalidGatewayRequestException" => "UPSTREAM_UNKNOWN".to_owned(),
+            _ => upper_snake(code),
+        };
+        for (http_status, body) in bodies {
+            for refused in check(&failing, http_status, &body, code, grpc, &reason).await {
+                let outcome = refused.metadata.get("outcome").map(String::as_str);
+                if note.contains("outcome unknown") || note.contains("outcome is unknown") {
+                    assert_ne!(outcome, Some("not_applied"), "{code}");
+                }
+                if elsewhere {
+                    assert_ne!(outcome, Some("unknown"), "{code}");
+                }
+                let quota = refused.details.quota_failure();
+                assert_eq!(
+                    quota.is_some(),
+                    code == "MaximumTapeCartridgeCountExceeded",
+                    "{code}"
+                );
+                if let Some(quota) = quota {
+                    let [violation] = &quota.violations[..] else {
+                        panic!("{quota:?}")
+                    };
+                    assert!(violation.description.contains("1,500"), "{quota:?}");
+                    assert!(refused.details.retry_info().is_none(), "a quota is not a rate");
+                }
+            }
+        }
+    }
+}
+
+/// Where a call names a gateway and a tape, the code says which of them it means.
+#[tokio::test]
+async fn a_gateway_or_a_tape_that_is_not_found() {
+    let cases = [
+        ("TapeCartridgeNotFound", format!("{AWS}/Tape"), tape_arn("TEST01")),
+        ("GatewayNotFound", format!("{AWS}/Gateway"), GATEWAY.to_owned()),
+    ];
+    for (code, resource_type, resource_name) in cases {
+        let body = nested("InvalidGatewayRequestException", code, "no");
+        let upstream = Upstream::always(Reply::aws(400, &body)).await;
+        let service = Service::over(&upstream, &[]).await;
+        let request = DescribeTapesRequest {
+            gateway_arn: GATEWAY.into(),
+            tape_arns: vec![tape_arn("TEST01")],
+            ..Default::default()
+        };
+        let status = service.client().describe_tapes(request).await.unwrap_err();
+        let refused = refusal(&status);
+        let resource = refused.details.resource_info().unwrap();
+        assert_eq!(
+            (&resource.resource_type, &resource.resource_name),
+            (&resource_type, &resource_name)
+        );
+    }
+}
+
+#[tokio::test]
+async fn codes_that_nobody_knew() {
+    let failing = Failing::start().await;
+    let unknown = "UPSTREAM_UNKNOWN";
+    for (http_status, grpc) in [(400, Code::FailedPrecondition), (500, Code::Internal)] {
+        for exception in ["InvalidGatewayRequestException", "InternalServerError"] {
+            let body = nested(exception, "TapeOnFire", "AWS's words");
+            let all = check(&failing, http_status, &body, "TapeOnFire", grpc, unknown).await;
+            assert!(all.iter().all(|refused| refused.message.contains("AWS's words")));
+            assert!(
+                all[..2]
+                    .iter()
+                    .all(|create| create.metadata["outcome"] == "unknown")
+            );
+        }
+    }
+    let codes = [
+        (400, Code::FailedPrecondition),
+        (401, Code::FailedPrecondition),
+        (403, Code::FailedPrecondition),
+        (408, Code::Unavailable),
+        (429, Code::Unavailable),
+        (500, Code::Internal),
+        (502, Code::Unavailable),
+        (503, Code::Unavailable),
+        (504, Code::Unavailable),
+    ];
+    for (http_status, grpc) in codes {
+        let body = named("TapeOnFireException", "AWS's words");
+        let all = check(&failing, http_status, &body, "TapeOnFireException", grpc, unknown).await;
+        assert!(
+            all[..2]
+                .iter()
+                .all(|create| create.metadata["outcome"] == "unknown")
+        );
+    }
+    // No nested code, or one that says nothing: the exception's name is all there is.
+    let exception = "InvalidGatewayRequestException";
+    let grpc = Code::FailedPrecondition;
+    for error in [json!({}), Value::Null, json!({"errorDetails": {}})] {
+        let mut body = named(exception, "AWS's words");
+        body["error"] = error;
+        check(&failing, 400, &body, exception, grpc, unknown).await;
+        body["__type"] = "InternalServerError".into();
+        check(
+            &failing,
+            500,
+            &body,
+            "InternalServerError",
+            Code::Internal,
+            "INTERNAL_SERVER_ERROR",
+        )
+        .await;
+    }
+    // The message of AWS is never needed.
+    check(
+        &failing,
+        400,
+        &json!({"__type": exception}),
+        exception,
+        grpc,
+        unknown,
+    )
+    .await;
+}
