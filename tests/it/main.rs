@@ -10,3 +10,4 @@
 mod config;
 mod create;
 mod harness;
+mod upstream_faults;
