@@ -19,7 +19,7 @@
 //! It owns its types and imports nothing of the service: were the two to share one,
 //! both could be wrong together.
 //!
-//! The way of a request: [`http`](self) reads it, `signature` proves it, `ops` picks
+//! The way of a request: `http` reads it, `signature` proves it, `ops` picks
 //! the operation, `validation` reads its members by `shapes`, `store` answers.
 
 mod arn;
