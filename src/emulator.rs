@@ -69,7 +69,7 @@ pub struct Settings {
     pub tape_size: RangeInclusive<i64>,
     /// The tapes that one gateway's library holds at most. Default 1,500 (AWS quotas).
     pub tapes_per_library: usize,
-    /// The tapes on one page at most, whatever `Limit` asks for. Default 1,000.
+    /// The tapes on one page at most, whatever `Limit` asks for; at least 1. Default 1,000.
     pub tapes_per_page: usize,
     /// The longest request body that is read, in bytes. Default 1 MiB.
     pub body_limit: usize,

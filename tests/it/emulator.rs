@@ -231,3 +231,28 @@ fn assert_refused<T: std::fmt::Debug, E: std::fmt::Debug>(answer: Result<T, SdkE
     let expected = ("InvalidGatewayRequestException".to_owned(), code.to_owned());
     assert_eq!(codes(&answer.expect_err(code)), expected);
 }
+
+#[test]
+fn the_emulator_imports_nothing_of_the_service() {
+    fn sources(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    let src = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = vec![src.join("emulator.rs")];
+    sources(&src.join("emulator"), &mut found);
+    for path in found {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (n, line) in text.lines().enumerate() {
+            let foreign =
+                line.replace("crate::emulator", "").contains("crate::") || line.contains("aws_sdk_");
+            assert!(!foreign, "{}:{}: {line}", path.display(), n + 1);
+        }
+    }
+}

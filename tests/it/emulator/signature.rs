@@ -4,6 +4,7 @@ use aws_sigv4::{
     http_request::{PayloadChecksumKind, SigningSettings},
     sign::v4::{calculate_signature, generate_signing_key},
 };
+use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use tapegate::emulator::Settings;
 
@@ -154,6 +155,38 @@ async fn any_set_of_signed_headers_is_verified() {
     let answer = request.send().await;
     assert_eq!(answer.kind(), "IncompleteSignatureException");
     assert!(answer.message().contains("'Host'"), "{}", answer.message());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_the_sdk_signs_is_verified_and_no_byte_of_it_can_change(
+        odd in proptest::collection::btree_map("x-[a-z0-9-]{1,12}", "[!-~]([ -~]{0,20}[!-~])?", 0..5),
+        body in proptest::collection::vec(any::<u8>(), 1..80),
+        at in any::<proptest::sample::Index>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let emulator = Running::start(Settings { seed_tapes: 0, ..settings() }).await;
+            let signed = || {
+                let mut request = emulator.unsigned("ListTapes", body.clone());
+                for (name, value) in odd.iter().filter(|(name, _)| !name.starts_with("x-amz")) {
+                    request.set(name, value);
+                }
+                request.sign(KEY_ID, SECRET, SystemTime::now());
+                request
+            };
+            let answer = signed().send().await;
+            let passed = answer.status == 200 || answer.kind() == "SerializationException";
+            assert!(passed, "{}", String::from_utf8_lossy(&answer.body));
+
+            let mut altered = signed();
+            let place = at.index(altered.body.len());
+            altered.body[place] ^= 1;
+            assert_eq!(altered.send().await.kind(), "InvalidSignatureException");
+        });
+    }
 }
 
 #[tokio::test]
