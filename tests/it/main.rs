@@ -9,5 +9,6 @@
 
 mod config;
 mod create;
+mod emulator;
 mod harness;
 mod upstream_faults;
