@@ -11,5 +11,7 @@ mod config;
 mod create;
 mod emulator;
 mod harness;
+mod metadata;
 mod paging;
+mod shutdown;
 mod upstream_faults;
