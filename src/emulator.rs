@@ -38,15 +38,13 @@ mod timestamp;
 mod validation;
 
 use std::{
-    future::Future,
     ops::RangeInclusive,
     sync::{Arc, RwLock},
     time::Duration,
 };
 
-use axum::{Router, routing::any, serve::ListenerExt};
+use axum::{Router, routing::any};
 use secrecy::SecretString;
-use tokio::net::TcpListener;
 
 use store::Store;
 
@@ -125,30 +123,11 @@ impl Emulator {
         }
     }
 
-    /// The HTTP face of this account, to be served by [`serve`] or wrapped in layers first.
+    /// The HTTP face of this account, to be served, or wrapped in layers first.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/", any(http::handle))
             .fallback(http::not_found)
             .with_state(self.clone())
     }
-}
-
-/// Serves a router until `shutdown` resolves, then lets the open requests end.
-///
-/// # Errors
-/// Those of the listener's socket.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY on a connection");
-        }
-    });
-    axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown)
-        .await
 }

@@ -4,6 +4,8 @@
 //! service model; 22 are names of the common kind, in the model or on any AWS service.
 //! The message of AWS is never looked at: it differs by region.
 
+use std::fmt;
+
 use tonic::Code;
 
 use Outcome::{NotApplied, Unknown};
@@ -15,6 +17,16 @@ pub enum Outcome {
     NotApplied,
     /// A tape may have been made.
     Unknown,
+}
+
+/// The word that `outcome` in the metadata of `ErrorInfo` has for it.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotApplied => "not_applied",
+            Self::Unknown => "unknown",
+        })
+    }
 }
 
 /// One code of AWS.

@@ -21,7 +21,7 @@ use aws_sigv4::{
     sign::v4::SigningParams,
 };
 use serde_json::Value;
-use tapegate::emulator::{Credentials, Emulator, Settings, serve};
+use tapegate::emulator::{Credentials, Emulator, Settings};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -55,7 +55,7 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Emulator::new(settings).router();
-        tokio::spawn(serve(listener, router, std::future::pending()));
+        tokio::spawn(axum::serve(listener, router).into_future());
         Self { address }
     }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tapegate::{
-    app::Cut,
+    app::{Addresses, Cut},
     proto::{CreateTapeWithBarcodeRequest, ListTapesRequest},
 };
-use tokio::{net::TcpStream, sync::Notify};
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Notify};
 use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -104,6 +104,20 @@ async fn what_does_not_end_in_time_is_cut_and_told() {
         other => panic!("{other:?}"),
     }
     call.abort();
+}
+
+#[tokio::test]
+async fn connections_kept_open_to_the_emulator_and_the_admin_pages_hold_no_stop() {
+    let service = Service::dev(&["--emulator-seed-tapes=0"]).await;
+    let Addresses { admin, emulator, .. } = service.addresses;
+    let mut kept = Vec::new();
+    for address in [admin.unwrap(), emulator.unwrap()] {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        // Half a request: nobody knows whether the rest will come.
+        connection.write_all(b"GET /livez HTTP/1.1\r\n").await.unwrap();
+        kept.push(connection);
+    }
+    service.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -6,12 +6,14 @@ use std::time::Duration;
 use serde_json::json;
 use tapegate::proto::{
     CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
-    ListTapesRequest,
+    ListTapesRequest, tape_service_client::TapeServiceClient,
 };
 use tokio::net::TcpListener;
 use tonic::Code;
 
-use crate::harness::{GATEWAY, Refusal, Reply, SIZE, Service, Upstream, collect, refusal, tape_arn};
+use crate::harness::{
+    GATEWAY, Program, Refusal, Reply, SIZE, Service, Upstream, collect, get, refusal, tape_arn,
+};
 
 async fn list(service: &Service) -> Refusal {
     let answer = collect(service.client().list_tapes(ListTapesRequest::default()).await).await;
@@ -249,6 +251,24 @@ async fn the_callers_deadline_ends_a_call_with_a_reason() {
     assert_eq!(
         (refused.code, refused.reason.as_str()),
         (Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
+    );
+}
+
+#[tokio::test]
+async fn without_aws_credentials_nothing_is_sent_and_readiness_says_why() {
+    let upstream = Upstream::script([]).await;
+    // No home with a profile, and no instance to ask.
+    let variables = [("HOME", "/nonexistent"), ("AWS_EC2_METADATA_DISABLED", "true")];
+    let program = Program::serve(&upstream.endpoint(), variables);
+    let (status, body) = get(&format!("{}/readyz", program.admin)).await;
+    assert_eq!(status, 503, "{body}");
+    assert!(body.contains("aws_credentials"), "{body}");
+
+    let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+    let refused = refusal(&client.list_tapes(ListTapesRequest::default()).await.unwrap_err());
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (Code::Unavailable, "NO_AWS_CREDENTIALS")
     );
 }
 

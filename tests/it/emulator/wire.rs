@@ -1,9 +1,6 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use std::time::Duration;
-
-use tapegate::emulator::{Emulator, Settings, serve};
-use tokio::net::TcpListener;
+use tapegate::emulator::Settings;
 
 use super::{Answer, GATEWAY, Raw, Running, SIZE, settings};
 
@@ -440,26 +437,6 @@ async fn a_body_past_the_limit_is_refused_and_never_cut_off() {
         400
     );
     assert_eq!(call(&emulator, "ListTapes", &json!({})).await.status, 200);
-}
-
-#[tokio::test]
-async fn serving_ends_when_it_is_told_to() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let emulator = Running {
-        address: listener.local_addr().unwrap(),
-    };
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let stopped = async { stopped.await.unwrap() };
-    let serving = tokio::spawn(serve(listener, Emulator::new(settings()).router(), stopped));
-    let client = emulator.client(); // keeps its connection open
-    client.list_tapes().send().await.unwrap();
-    stop.send(()).unwrap();
-    tokio::time::timeout(Duration::from_secs(10), serving)
-        .await
-        .expect("an end")
-        .unwrap()
-        .unwrap();
-    assert!(client.list_tapes().send().await.is_err());
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

@@ -1,71 +1,11 @@
 //! How much memory the program takes for a list, measured on the program itself.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-};
-
 use serde_json::Value;
 use tapegate::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
 use tonic::transport::Endpoint;
 
 use super::{full_page, page_number};
-use crate::harness::{Reply, Upstream};
-
-/// `tapegate serve` in a process of its own, which ends with this.
-struct Program {
-    child: Child,
-    grpc: String,
-}
-
-impl Program {
-    fn serve(upstream: &Upstream) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tapegate"))
-            .args([
-                "serve",
-                "--allow-anonymous",
-                "--region=us-east-1",
-                "--log-filter=warn",
-            ])
-            .args(["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
-            .arg(format!("--upstream-endpoint={}", upstream.endpoint()))
-            .env("AWS_ACCESS_KEY_ID", "AKIDTEST")
-            .env("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut first = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut first)
-            .unwrap();
-        let grpc = first
-            .split_whitespace()
-            .find_map(|word| word.strip_prefix("grpc="))
-            .unwrap();
-        Self {
-            grpc: format!("http://{grpc}"),
-            child,
-        }
-    }
-
-    /// Resident memory, in KiB.
-    fn resident(&self) -> i64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
+use crate::harness::{Program, Reply, Upstream};
 
 #[tokio::test]
 async fn a_list_of_any_length_takes_the_memory_of_a_short_one() {
@@ -80,7 +20,13 @@ async fn a_list_of_any_length_takes_the_memory_of_a_short_one() {
         std::future::ready(Reply::ok(&page))
     })
     .await;
-    let program = Program::serve(&upstream);
+    let program = Program::serve(
+        &upstream.endpoint(),
+        [
+            ("AWS_ACCESS_KEY_ID", "AKIDTEST"),
+            ("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests"),
+        ],
+    );
     let endpoint = Endpoint::from_shared(program.grpc.clone()).unwrap();
     let mut client = TapeServiceClient::new(endpoint.connect().await.unwrap());
 
