@@ -51,7 +51,7 @@ def test_reflection_is_served_in_both_versions(grpcurl: Grpcurl, version: str):
     assert SERVICE in listed
 
 
-@pytest.mark.parametrize("service", ["", SERVICE])
-def test_health_is_serving(grpcurl: Grpcurl, service: str):
-    answered = grpcurl.run("grpc.health.v1.Health/Check", flags=("-d", f'{{"service": "{service}"}}'))
+@pytest.mark.parametrize("name", ["", SERVICE])
+def test_health_is_serving(grpcurl: Grpcurl, name: str):
+    answered = grpcurl.run("grpc.health.v1.Health/Check", flags=("-d", f'{{"service": "{name}"}}'))
     assert answered.message == {"status": "SERVING"}

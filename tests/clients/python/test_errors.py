@@ -36,7 +36,8 @@ def refused(call, *arguments, **options) -> grpc.RpcError:
     """The error of a call that must not succeed, unary or streamed."""
     with pytest.raises(grpc.RpcError) as caught:
         answer = call(*arguments, timeout=options.pop("timeout", 30), **options)
-        list(answer)
+        if isinstance(answer, grpc.Call):
+            list(answer)
     return caught.value
 
 

@@ -10,9 +10,9 @@ def health(channel: grpc.Channel) -> health_pb2_grpc.HealthStub:
     return health_pb2_grpc.HealthStub(channel)
 
 
-@pytest.mark.parametrize("service", ["", "tapegate.v1.TapeService"])
-def test_check_says_serving(health: health_pb2_grpc.HealthStub, service: str):
-    answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
+@pytest.mark.parametrize("name", ["", "tapegate.v1.TapeService"])
+def test_check_says_serving(health: health_pb2_grpc.HealthStub, name: str):
+    answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
@@ -22,8 +22,8 @@ def test_check_of_an_unknown_service_is_not_found(health: health_pb2_grpc.Health
     assert refused.value.code() == grpc.StatusCode.NOT_FOUND
 
 
-@pytest.mark.parametrize("service", ["", "tapegate.v1.TapeService"])
-def test_watch_begins_with_the_present_state(health: health_pb2_grpc.HealthStub, service: str):
-    watch = health.Watch(health_pb2.HealthCheckRequest(service=service), timeout=10)
+@pytest.mark.parametrize("name", ["", "tapegate.v1.TapeService"])
+def test_watch_begins_with_the_present_state(health: health_pb2_grpc.HealthStub, name: str):
+    watch = health.Watch(health_pb2.HealthCheckRequest(service=name), timeout=10)
     assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
     watch.cancel()
