@@ -6,9 +6,44 @@
 //! pool, a status, an error code) are values and never failures.
 
 mod account_id;
+mod arn;
+mod barcode;
+mod call;
+mod client_token;
+mod failure;
 mod invalid;
+mod kms_key;
+mod marker;
+mod operation;
+mod page;
+mod pool;
 mod region;
+mod scope;
+mod tags;
+mod tape;
+mod tape_size;
+mod tape_status;
+mod timestamp;
 
 pub use account_id::AccountId;
+pub use arn::{GatewayArn, TapeArn};
+pub use barcode::{Barcode, BarcodePrefix};
+pub use call::{Answer, Attempts, Call};
+pub use client_token::ClientToken;
+pub use failure::{Failure, Fault};
 pub use invalid::Invalid;
+pub use kms_key::{Encryption, KmsKey};
+pub use marker::Marker;
+pub use operation::{
+    CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Kind, ListTapes, Listing,
+    NewTape, Operation,
+};
+pub use page::{Page, PageRequest};
+pub use pool::{Pool, StorageClass};
 pub use region::Region;
+pub use scope::Scope;
+pub use tags::{MAX_TAGS, Tag, TagKey, TagValue};
+pub use tape::{Tape, TapeArchive, TapeInfo};
+pub use tape_size::{TapeSize, TapeSizeBounds};
+pub use tape_status::{KnownStatus, TapeStatus};
+pub use timestamp::Timestamp;

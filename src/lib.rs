@@ -1,3 +1,13 @@
 //! tapegate: a gRPC façade for the virtual tapes of AWS Storage Gateway.
+pub mod cli;
+pub mod config;
+pub mod convert;
 pub mod domain;
+pub mod emulator;
+pub mod inbound;
+pub mod paging;
 pub mod proto;
+pub mod readiness;
+pub mod service;
+pub mod status;
+pub mod upstream;

@@ -1,1 +1,2 @@
 //! Tests that run the whole service over the wire.
+mod config;

@@ -1,0 +1,126 @@
+//! The command line: which command was asked for, with which settings.
+//!
+//! Nothing here looks at the process: arguments and variables are handed in, so
+//! that tests need no process to change them in.
+
+mod flags;
+pub mod health;
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::error::ErrorKind;
+
+use crate::config::{Config, Dev, Effective, Faults, Standalone};
+
+/// The code with which the program ends when it was called wrongly: a wrong command
+/// line, or a wrong configuration.
+pub const MISUSE: u8 = 2;
+
+/// What the program was asked to do.
+#[derive(Debug)]
+pub enum Command {
+    /// The service and the emulator in one process.
+    Dev(Dev),
+    /// The service.
+    Serve(Config),
+    /// The emulator alone.
+    Emulator(Standalone),
+    /// Show the settings in effect.
+    Check(Checked),
+    /// Ask a running service how it is.
+    Health(health::Question),
+}
+
+/// A configuration without faults, to be shown.
+#[derive(Debug)]
+pub struct Checked {
+    /// What `tapegate serve` would run with.
+    pub config: Config,
+    document: String,
+}
+
+impl Checked {
+    /// Writes the settings in effect as a configuration file that gives the same
+    /// ones, with where each comes from in a comment. Secrets are not shown.
+    pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        to.write_all(self.document.as_bytes())
+    }
+}
+
+/// Why there is no command to run.
+#[derive(Debug)]
+pub enum Stop {
+    /// Help or the version was asked for, or the command line was not understood.
+    Usage(clap::Error),
+    /// The configuration is wrong.
+    Faults(Faults),
+}
+
+impl Stop {
+    /// Says why: help and version on stdout, what is wrong on stderr.
+    pub fn report(&self) -> ExitCode {
+        match self {
+            // Nobody is left to tell when the streams are closed.
+            Self::Usage(error) => {
+                let _ = error.print();
+                if error.use_stderr() {
+                    ExitCode::from(MISUSE)
+                } else {
+                    ExitCode::SUCCESS
+                }
+            }
+            Self::Faults(faults) => {
+                let _ = write!(io::stderr(), "{faults}");
+                ExitCode::from(MISUSE)
+            }
+        }
+    }
+}
+
+impl From<Faults> for Stop {
+    fn from(faults: Faults) -> Self {
+        Self::Faults(faults)
+    }
+}
+
+/// The command that `arguments` (the program's name first) and the environment
+/// `variables` ask for. Reads the configuration file that they name.
+///
+/// # Errors
+/// [`Stop`]: help or the version was asked for, or something is wrong; then
+/// everything that is wrong with the configuration, at once.
+pub fn parse(
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    variables: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>,
+) -> Result<Command, Stop> {
+    let matches = flags::program()
+        .try_get_matches_from(arguments)
+        .map_err(Stop::Usage)?;
+    let variables = variables
+        .into_iter()
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect();
+    let Some((name, matches)) = matches.subcommand() else {
+        return Err(Stop::Usage(
+            flags::program().error(ErrorKind::MissingSubcommand, "no command is given"),
+        ));
+    };
+    let sources = || flags::sources(name, matches, &variables);
+    Ok(match name {
+        flags::DEV => Command::Dev(Dev::read(sources())?),
+        flags::SERVE => Command::Serve(Config::serve(sources())?.0),
+        flags::EMULATOR => Command::Emulator(Standalone::read(sources())?),
+        flags::CHECK => {
+            let (config, winning) = Config::serve(sources())?;
+            Command::Check(Checked {
+                config,
+                document: Effective { winning: &winning }.to_string(),
+            })
+        }
+        _ => Command::Health(health::Question::read(matches, sources)?),
+    })
+}

@@ -1,0 +1,153 @@
+//! Asking a running service how it is, as `tapegate health` does.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use clap::ArgMatches;
+use tonic::{Code, transport::Endpoint};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::config::{Config, Faults, Sources};
+
+/// Whom to ask, for what, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Where the service listens.
+    pub address: SocketAddr,
+    /// Which service is meant, such as `tapegate.v1.TapeService`; `""` is the server as a whole.
+    pub service: String,
+    /// The longest wait for an answer, connecting included.
+    pub timeout: Duration,
+}
+
+/// Why a service does not count as serving.
+#[derive(Debug, thiserror::Error)]
+pub enum Unhealthy {
+    /// Nobody could be asked.
+    #[error("{address} cannot be reached: {reason}; is the service running there?")]
+    Unreachable {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        reason: String,
+    },
+    /// Nobody answered in time.
+    #[error("{address} gave no answer within {}", humantime::format_duration(*.timeout))]
+    Silent {
+        /// Where.
+        address: SocketAddr,
+        /// How long it was waited for.
+        timeout: Duration,
+    },
+    /// The server knows no such service.
+    #[error("{address} knows no service {service:?}; leave --service out to ask for the server as a whole")]
+    UnknownService {
+        /// Where.
+        address: SocketAddr,
+        /// Which.
+        service: String,
+    },
+    /// The call failed.
+    #[error("{address} answered {code:?}: {message}")]
+    Refused {
+        /// Where.
+        address: SocketAddr,
+        /// The code of its answer.
+        code: Code,
+        /// The message of its answer.
+        message: String,
+    },
+    /// It said so itself.
+    #[error("{address} is {status}")]
+    NotServing {
+        /// Where.
+        address: SocketAddr,
+        /// The status it gave.
+        status: &'static str,
+    },
+}
+
+impl Question {
+    pub(super) fn read(matches: &ArgMatches, sources: impl FnOnce() -> Sources) -> Result<Self, Faults> {
+        let address = match matches.get_one::<SocketAddr>("address") {
+            Some(address) => *address,
+            None => Config::address(sources())?,
+        };
+        Ok(Self {
+            address: reachable(address),
+            service: matches.get_one::<String>("service").cloned().unwrap_or_default(),
+            timeout: matches
+                .get_one::<Duration>("timeout")
+                .copied()
+                .unwrap_or(Duration::from_secs(3)),
+        })
+    }
+
+    /// Asks; returns if the answer is SERVING.
+    ///
+    /// # Errors
+    /// [`Unhealthy`]: any other answer, or none.
+    pub async fn ask(&self) -> Result<(), Unhealthy> {
+        let Self { address, timeout, .. } = *self;
+        let answer = tokio::time::timeout(timeout, self.call()).await;
+        answer.unwrap_or(Err(Unhealthy::Silent { address, timeout }))
+    }
+
+    async fn call(&self) -> Result<(), Unhealthy> {
+        let address = self.address;
+        let unreachable = |reason: String| Unhealthy::Unreachable { address, reason };
+        let endpoint = Endpoint::from_shared(format!("http://{address}"));
+        let channel = match endpoint {
+            Ok(endpoint) => endpoint
+                .connect()
+                .await
+                .map_err(|error| unreachable(innermost(&error))),
+            Err(error) => Err(unreachable(error.to_string())),
+        }?;
+        let request = HealthCheckRequest {
+            service: self.service.clone(),
+        };
+        match HealthClient::new(channel).check(request).await {
+            Ok(answer) => match answer.into_inner().status() {
+                ServingStatus::Serving => Ok(()),
+                other => Err(Unhealthy::NotServing {
+                    address,
+                    status: other.as_str_name(),
+                }),
+            },
+            Err(status) if status.code() == Code::NotFound => Err(Unhealthy::UnknownService {
+                address,
+                service: self.service.clone(),
+            }),
+            Err(status) => Err(Unhealthy::Refused {
+                address,
+                code: status.code(),
+                message: status.message().to_owned(),
+            }),
+        }
+    }
+}
+
+/// The address to call a server at that listens on `address`: a server on the
+/// wildcard is reached over loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// The message at the bottom of a chain of errors, which names the cause.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

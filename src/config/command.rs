@@ -1,0 +1,153 @@
+//! What each command reads of the settings, and what it refuses.
+
+use std::net::SocketAddr;
+
+use super::{
+    Config, Credentials, Emulator, Faults, Layer, Log, Scope, Server, Setting, Shutdown, Sources, Tapes,
+    Upstream, emulator, kind::Address, server, upstream, values::Values,
+};
+
+/// The pair of credentials that `tapegate dev` signs with, known to everybody.
+pub const DEV_CREDENTIALS: (&str, &str) = ("TAPEGATEDEV", "tapegate-dev-only-not-a-secret");
+
+/// The settings of `tapegate dev`.
+#[derive(Clone, Debug)]
+pub struct Dev {
+    /// The service. Its upstream is the emulator, wherever that came to listen.
+    pub config: Config,
+    /// The emulator.
+    pub emulator: Emulator,
+    /// Whose signatures the emulator takes, and so what the service signs with.
+    pub credentials: Credentials,
+}
+
+/// The settings of `tapegate emulator`.
+#[derive(Clone, Debug)]
+pub struct Standalone {
+    /// The emulator.
+    pub emulator: Emulator,
+    /// Whose signatures it takes. `None`: it cannot verify any.
+    pub credentials: Option<Credentials>,
+    /// What is logged.
+    pub log: Log,
+}
+
+impl Config {
+    fn read(values: &mut Values) -> Option<Self> {
+        // All of them first, so that a fault in one hides none in the next.
+        let server = Server::read(values);
+        let scope = Scope::read(values);
+        let upstream = Upstream::read(values);
+        let tapes = Tapes::read(values);
+        let shutdown = Shutdown::read(values);
+        let log = Log::read(values);
+        Some(Self {
+            server: server?,
+            scope: scope?,
+            upstream: upstream?,
+            tapes: tapes?,
+            shutdown: shutdown?,
+            log: log?,
+        })
+    }
+
+    /// The settings of `tapegate serve`, and where each came from.
+    pub(crate) fn serve(sources: Sources) -> Result<(Self, Layer), Faults> {
+        let mut values = sources.values_in_aws();
+        let config = Self::read(&mut values);
+        match values.get(&server::ALLOW_ANONYMOUS) {
+            Some(false) => values.fault(
+                &server::ALLOW_ANONYMOUS,
+                "is false, and this version cannot tell callers apart, so it would have to refuse every call. To let \
+                 every caller on this machine do everything, set it to true (--allow-anonymous)",
+            ),
+            Some(true) => loopback_only(&mut values, &server::LISTEN, "while anonymous callers are allowed"),
+            None => {}
+        }
+        values.finish(config)
+    }
+
+    /// Where the service listens, whatever else is said of it.
+    pub(crate) fn address(sources: Sources) -> Result<SocketAddr, Faults> {
+        let values = sources.values();
+        let listen = values.get(&server::LISTEN);
+        values.finish(listen).map(|(listen, _)| listen)
+    }
+}
+
+impl Dev {
+    /// The settings of `tapegate dev`.
+    pub(crate) fn read(sources: Sources) -> Result<Self, Faults> {
+        const PRESETS: [(&str, &str); 3] = [
+            ("region", "us-east-1"),
+            ("account_id", "123456789012"),
+            ("allow_anonymous", "true"),
+        ];
+        let mut values = sources.values_for("tapegate dev", &PRESETS);
+        let config = Config::read(&mut values);
+        let emulator = Emulator::read(&values);
+        for setting in [&server::LISTEN, &server::ADMIN_LISTEN, &emulator::LISTEN] {
+            loopback_only(&mut values, setting, "with tapegate dev");
+        }
+        for taken in [&server::LISTEN, &server::ADMIN_LISTEN] {
+            values.distinct(taken, &emulator::LISTEN);
+        }
+        if values.get(&server::ALLOW_ANONYMOUS) == Some(false) {
+            values.fault(
+                &server::ALLOW_ANONYMOUS,
+                "is false, but tapegate dev lets every caller in; leave it out",
+            );
+        }
+        if values.is_given(&upstream::ENDPOINT) {
+            let message = "tapegate dev brings its own upstream; leave it out, or use tapegate serve";
+            values.fault(&upstream::ENDPOINT, message);
+        }
+        let credentials = Credentials::read(&mut values).map(|pair| {
+            pair.unwrap_or_else(|| Credentials {
+                access_key_id: DEV_CREDENTIALS.0.to_owned(),
+                secret_access_key: DEV_CREDENTIALS.1.into(),
+            })
+        });
+        let dev = (|| {
+            Some(Self {
+                config: config?,
+                emulator: emulator?,
+                credentials: credentials?,
+            })
+        })();
+        values.finish(dev).map(|(dev, _)| dev)
+    }
+}
+
+impl Standalone {
+    /// The settings of `tapegate emulator`.
+    pub(crate) fn read(sources: Sources) -> Result<Self, Faults> {
+        let mut values = sources.values();
+        let emulator = Emulator::read(&values);
+        let credentials = Credentials::read(&mut values);
+        let log = Log::read(&values);
+        let standalone = (|| {
+            Some(Self {
+                emulator: emulator?,
+                credentials: credentials?,
+                log: log?,
+            })
+        })();
+        values.finish(standalone).map(|(standalone, _)| standalone)
+    }
+}
+
+/// Refuses an address that other machines can reach.
+fn loopback_only(values: &mut Values, setting: &Setting<Address>, when: &str) {
+    if let Some(address) = values.get(setting)
+        && !address.ip().is_loopback()
+    {
+        let port = address.port();
+        values.fault(
+            setting,
+            format!(
+                "{address} is not loopback, which {when} is refused; use 127.0.0.1:{port} or [::1]:{port}"
+            ),
+        );
+    }
+}

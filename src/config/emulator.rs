@@ -1,0 +1,97 @@
+use std::net::SocketAddr;
+
+use secrecy::SecretString;
+
+use super::{
+    Setting,
+    kind::{AccessKeyId, Address, Integer, SecretKey},
+    values::Values,
+};
+
+/// The embedded emulator of the AWS API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Emulator {
+    /// Where it is served (`emulator.listen`).
+    pub listen: SocketAddr,
+    /// How many tapes it starts with (`emulator.seed_tapes`).
+    pub seed_tapes: usize,
+}
+
+/// A pair of AWS credentials.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The public half (`emulator.access_key_id`).
+    pub access_key_id: String,
+    /// The secret half (`emulator.secret_access_key`).
+    pub secret_access_key: SecretString,
+}
+
+pub(crate) static LISTEN: Setting<Address> = Setting {
+    key: "emulator.listen",
+    kind: Address,
+    default: Some("127.0.0.1:4588"),
+    help: "Where the emulator serves the AWS API.",
+};
+
+pub(crate) static SEED_TAPES: Setting<Integer<usize>> = Setting {
+    key: "emulator.seed_tapes",
+    kind: Integer {
+        range: 0..=1_000_000,
+        unit: "tapes",
+    },
+    default: Some("250"),
+    help: "How many tapes the emulator starts with.",
+};
+
+pub(crate) static ACCESS_KEY_ID: Setting<AccessKeyId> = Setting {
+    key: "emulator.access_key_id",
+    kind: AccessKeyId,
+    default: None,
+    help: "The access key that callers of the emulator must sign with. Without the pair, signatures are judged by \
+           form, scope and date alone. `tapegate dev` has a pair of its own.",
+};
+
+pub(crate) static SECRET_ACCESS_KEY: Setting<SecretKey> = Setting {
+    key: "emulator.secret_access_key",
+    kind: SecretKey,
+    default: None,
+    help: "The secret of that access key. Prefer the variable or the file: others on the machine can read flags.",
+};
+
+impl Emulator {
+    pub(super) fn read(values: &Values) -> Option<Self> {
+        Some(Self {
+            listen: values.get(&LISTEN)?,
+            seed_tapes: values.get(&SEED_TAPES)?,
+        })
+    }
+}
+
+impl Credentials {
+    /// The pair, if one is given.
+    pub(super) fn read(values: &mut Values) -> Option<Option<Self>> {
+        let access_key_id = values.optional(&ACCESS_KEY_ID)?;
+        let secret_access_key = values.optional(&SECRET_ACCESS_KEY)?;
+        match (access_key_id, secret_access_key) {
+            (Some(access_key_id), Some(secret_access_key)) => Some(Some(Self {
+                access_key_id,
+                secret_access_key,
+            })),
+            (None, None) => Some(None),
+            (Some(_), None) => {
+                values.fault(
+                    &SECRET_ACCESS_KEY,
+                    "is not set, but emulator.access_key_id is; give both or neither",
+                );
+                None
+            }
+            (None, Some(_)) => {
+                values.fault(
+                    &ACCESS_KEY_ID,
+                    "is not set, but emulator.secret_access_key is; give both or neither",
+                );
+                None
+            }
+        }
+    }
+}

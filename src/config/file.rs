@@ -1,0 +1,182 @@
+use std::{fs::File, io::Read, ops::Range, path::Path};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    AnySetting, Faults, Place, SETTINGS,
+    kind::Toml,
+    suggest::did_you_mean,
+    values::{Given, Layer, Raw},
+};
+use crate::domain::Invalid;
+
+/// The largest file that is read, in bytes.
+const MAX_BYTES: u64 = 1024 * 1024;
+
+/// What the file at `path` gives; `None` if that cannot be known.
+pub(super) fn read(path: &Path, faults: &mut Faults) -> Option<Layer> {
+    let name = path.display().to_string();
+    let bytes = match load(path) {
+        Ok(bytes) => bytes,
+        Err(message) => {
+            faults.push(Place::File { path: name }, message);
+            return None;
+        }
+    };
+    match str::from_utf8(&bytes) {
+        Ok(text) => parse(&name, text, faults),
+        Err(error) => {
+            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            faults.push(
+                Place::spot(&name, &valid, valid.len()),
+                format!(
+                    "is not UTF-8: byte 0x{:02x}; save the file as UTF-8",
+                    bytes[error.valid_up_to()]
+                ),
+            );
+            None
+        }
+    }
+}
+
+fn load(path: &Path) -> Result<Vec<u8>, String> {
+    let unreadable = |error| format!("cannot be read: {error}");
+    let file = File::open(path).map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
+    if about.is_dir() {
+        return Err("is a directory; give the path of a TOML file".to_owned());
+    }
+    // A pipe has no length to judge by: of it no more is read than what shows that it is too long.
+    let mut bytes = Vec::new();
+    if about.len() <= MAX_BYTES {
+        file.take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+    }
+    if about.len().max(bytes.len() as u64) > MAX_BYTES {
+        return Err(format!(
+            "is larger than {MAX_BYTES} bytes, so it is no configuration file"
+        ));
+    }
+    Ok(bytes)
+}
+
+/// What `text`, the content of the file `path`, gives; `None` if it cannot be understood.
+fn parse(path: &str, text: &str, faults: &mut Faults) -> Option<Layer> {
+    if text.starts_with('\u{feff}') {
+        let message = "starts with a byte order mark; save the file as UTF-8 without one";
+        faults.push(Place::spot(path, text, 0), message);
+        return None;
+    }
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        // What a broken document seems to say would only add faults that nobody made.
+        for error in errors {
+            let at = error.span().map_or(text.len(), |span| span.start);
+            faults.push(
+                Place::spot(path, text, at),
+                format!("is not TOML: {}", error.message().trim_end()),
+            );
+        }
+        return None;
+    }
+    let mut reading = Reading {
+        path,
+        text,
+        faults,
+        layer: Layer::new(),
+    };
+    reading.table("", document.get_ref());
+    Some(reading.layer)
+}
+
+struct Reading<'a> {
+    path: &'a str,
+    text: &'a str,
+    faults: &'a mut Faults,
+    layer: Layer,
+}
+
+impl Reading<'_> {
+    fn place(&self, span: Range<usize>) -> Place {
+        Place::spot(self.path, self.text, span.start)
+    }
+
+    fn table(&mut self, section: &str, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let key = match section {
+                "" => name.get_ref().to_string(),
+                _ => format!("{section}.{}", name.get_ref()),
+            };
+            let is_section = section.is_empty()
+                && !key.is_empty()
+                && SETTINGS.iter().any(|setting| setting.path().0 == key);
+            if let Some(setting) = SETTINGS
+                .iter()
+                .find(|setting| setting.path() == (section, name.get_ref()))
+            {
+                self.setting(*setting, value);
+            } else if let (true, DeValue::Table(table)) = (is_section, value.get_ref()) {
+                self.table(&key, table);
+            } else if is_section {
+                let message = format!("{key} is a section; write [{key}] on a line above its settings");
+                self.faults.push(self.place(value.span()), message);
+            } else {
+                self.unknown(
+                    &key,
+                    self.place(name.span()),
+                    matches!(value.get_ref(), DeValue::Table(_)),
+                );
+            }
+        }
+    }
+
+    fn unknown(&mut self, key: &str, place: Place, is_table: bool) {
+        let shown = Invalid::quote(key);
+        let message = if is_table {
+            let sections = SETTINGS
+                .iter()
+                .map(|setting| setting.path().0)
+                .filter(|name| !name.is_empty());
+            format!("there is no section {shown}{}", did_you_mean(key, sections))
+        } else {
+            let keys = SETTINGS.iter().map(|setting| setting.key());
+            format!("there is no setting {shown}{}", did_you_mean(key, keys))
+        };
+        self.faults.push(place, message);
+    }
+
+    fn setting(&mut self, setting: &dyn AnySetting, value: &Spanned<DeValue<'_>>) {
+        let place = self.place(value.span());
+        let raw = match (setting.toml(), value.get_ref()) {
+            (Toml::Strings, DeValue::Array(items)) => {
+                let word = |item: &Spanned<_>| (self.place(item.span()), word(Toml::String, item.get_ref()));
+                Raw::Many(items.iter().map(word).collect())
+            }
+            (form, value) => match word(form, value) {
+                Some(text) => Raw::One(text),
+                None => {
+                    let (found, takes) = (value.type_str(), setting.takes());
+                    Raw::Wrong(format!("is of type {found}, not {form}; it takes {takes}"))
+                }
+            },
+        };
+        self.layer.insert(setting.key(), Given { place, raw });
+    }
+}
+
+/// `value` as a flag would spell it, if it is of that `form`.
+fn word(form: Toml, value: &DeValue<'_>) -> Option<String> {
+    match (form, value) {
+        (Toml::String, DeValue::String(text)) => Some(text.to_string()),
+        (Toml::Boolean, DeValue::Boolean(value)) => Some(value.to_string()),
+        (Toml::Integer, DeValue::Integer(number)) => {
+            let decimal = i128::from_str_radix(number.as_str(), number.radix());
+            Some(decimal.map_or_else(|_| number.to_string(), |decimal| decimal.to_string()))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,152 @@
+use std::{collections::BTreeMap, ffi::OsStr};
+
+use super::{
+    AnySetting, Faults, Place, Setting,
+    kind::{Address, Kind},
+};
+
+/// A value as it was given, and where. Has no `Debug`, as it may be a secret.
+#[derive(Clone)]
+pub struct Given {
+    /// Where it was given.
+    pub place: Place,
+    /// What was given.
+    pub raw: Raw,
+}
+
+/// What was given, not yet judged.
+#[derive(Clone)]
+pub enum Raw {
+    /// A single value, as a flag would spell it.
+    One(String),
+    /// A list, each item with its own place; `None` is an item that no flag could spell.
+    Many(Vec<(Place, Option<String>)>),
+    /// What cannot be a value of the setting, and why.
+    Wrong(String),
+}
+
+impl Given {
+    /// A single value.
+    pub(crate) fn one(place: Place, text: impl Into<String>) -> Self {
+        Self {
+            place,
+            raw: Raw::One(text.into()),
+        }
+    }
+
+    /// A single value from outside, which may be any bytes.
+    pub(crate) fn external(place: Place, value: &OsStr) -> Self {
+        let raw = value.to_str().map_or_else(
+            || Raw::Wrong("is not UTF-8".to_owned()),
+            |text| Raw::One(text.to_owned()),
+        );
+        Self { place, raw }
+    }
+}
+
+/// What one source gives, by key.
+pub(crate) type Layer = BTreeMap<&'static str, Given>;
+
+/// What all sources give together: per setting the value that wins.
+///
+/// Form is judged once, here, for every value of every source: a wrong value in the
+/// file is reported even where a flag wins over it. What reads the values then adds
+/// only what is wrong between them.
+pub(crate) struct Values {
+    winning: Layer,
+    faults: Faults,
+    /// Whether what the file says is unknown, so that nothing can be said of settings
+    /// beside each other.
+    partial: bool,
+}
+
+impl Values {
+    /// Lays `layers` over each other, the first above the rest.
+    pub(crate) fn new(
+        settings: &[&'static dyn AnySetting],
+        layers: impl IntoIterator<Item = Layer>,
+        mut faults: Faults,
+        partial: bool,
+    ) -> Self {
+        let mut winning = Layer::new();
+        for mut layer in layers {
+            for setting in settings {
+                if let Some(given) = layer.remove(setting.key()) {
+                    setting.check(&given, &mut faults);
+                    winning.entry(setting.key()).or_insert(given);
+                }
+            }
+        }
+        Self {
+            winning,
+            faults,
+            partial,
+        }
+    }
+
+    /// The value of a setting that has a default; `None` if it is wrong.
+    pub(crate) fn get<K: Kind>(&self, setting: &Setting<K>) -> Option<K::Value> {
+        setting.kind.read(self.winning.get(setting.key)?).ok()
+    }
+
+    /// The value of a setting that may be left out, `Some(None)`; `None` if it is wrong.
+    pub(crate) fn optional<K: Kind>(&self, setting: &Setting<K>) -> Option<Option<K::Value>> {
+        match self.winning.get(setting.key) {
+            None => Some(None),
+            Some(given) => setting.kind.read(given).ok().map(Some),
+        }
+    }
+
+    /// Whether somebody gave this setting, so that it is not a default.
+    pub(crate) fn is_given<K>(&self, setting: &Setting<K>) -> bool {
+        let given = self.winning.get(setting.key);
+        given.is_some_and(|given| !matches!(given.place, Place::Default | Place::Preset(_)))
+    }
+
+    /// Refuses `second` if it is the address of `first`. Port 0 is never the same twice.
+    pub(crate) fn distinct(&mut self, first: &Setting<Address>, second: &Setting<Address>) {
+        if let (Some(taken), Some(address)) = (self.get(first), self.get(second))
+            && taken == address
+            && address.port() != 0
+        {
+            let (wrong, other) = if self.is_given(second) {
+                (second, first)
+            } else {
+                (first, second)
+            };
+            self.fault(
+                wrong,
+                format!(
+                    "{address} is the address of {} too; choose another port",
+                    other.key
+                ),
+            );
+        }
+    }
+
+    /// Sets what follows from other settings, where nobody gave it.
+    pub(crate) fn derive<K>(&mut self, setting: &Setting<K>, raw: Raw) {
+        self.winning.entry(setting.key).or_insert(Given {
+            place: Place::Default,
+            raw,
+        });
+    }
+
+    /// Notes that the value of `setting` is wrong beside the others.
+    pub(crate) fn fault<K>(&mut self, setting: &Setting<K>, message: impl AsRef<str>) {
+        if self.partial {
+            return;
+        }
+        let place = match self.winning.get(setting.key) {
+            Some(given) if self.is_given(setting) => given.place.clone(),
+            _ => Place::Absent(setting.key),
+        };
+        self.faults.push_about(setting.key, place, message.as_ref());
+    }
+
+    /// What was read from these values, with the values; or all that is wrong with them.
+    pub(crate) fn finish<T>(self, read: Option<T>) -> Result<(T, Layer), Faults> {
+        let Self { winning, faults, .. } = self;
+        faults.or(read).map(|read| (read, winning))
+    }
+}

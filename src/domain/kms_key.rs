@@ -1,0 +1,99 @@
+use std::{fmt, str::FromStr, sync::LazyLock};
+
+use regex::Regex;
+
+use super::Invalid;
+
+/// The service model's pattern.
+static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"\A(arn:(aws(|-cn|-us-gov|-iso[A-Za-z0-9_-]*|-eusc)):kms:[a-zA-Z0-9-]+:[0-9]+:(key|alias)/\S+",
+        r"|alias/\S+)\z"
+    ))
+    .expect("the pattern is a constant")
+});
+
+/// A symmetric KMS key, as an ARN or `alias/NAME`, 7–2,048 characters (service model).
+///
+/// `Debug` does not show it: which key protects what is nobody's business but the
+/// caller's.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct KmsKey(String);
+
+/// How a tape that is created is to be encrypted; what the caller left out is left
+/// out upstream too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Encryption {
+    kms_encrypted: Option<bool>,
+    kms_key: Option<KmsKey>,
+}
+
+impl KmsKey {
+    /// A key in the upstream's own word, whatever that is.
+    pub fn reported(word: impl Into<String>) -> Self {
+        Self(word.into())
+    }
+
+    /// The key's name, taken out.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+
+    /// The key's name as it was sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Encryption {
+    /// Puts both members together.
+    ///
+    /// # Errors
+    ///
+    /// When there is a key but `kms_encrypted` is not true: the model allows a key
+    /// only then.
+    pub fn new(kms_encrypted: Option<bool>, kms_key: Option<KmsKey>) -> Result<Self, Invalid> {
+        match (kms_encrypted, &kms_key) {
+            (Some(true), _) | (_, None) => Ok(Self {
+                kms_encrypted,
+                kms_key,
+            }),
+            (None, Some(_)) => Err(Invalid::new(
+                "a key needs kms_encrypted: true beside it, or the tape is not encrypted with it",
+            )),
+            (Some(false), Some(_)) => Err(Invalid::new(
+                "a key contradicts kms_encrypted: false; leave out the key or set it true",
+            )),
+        }
+    }
+
+    /// Whether KMS is asked for; `None` where the caller did not say.
+    pub fn kms_encrypted(&self) -> Option<bool> {
+        self.kms_encrypted
+    }
+
+    /// The key, where the caller named one.
+    pub fn kms_key(&self) -> Option<&KmsKey> {
+        self.kms_key.as_ref()
+    }
+}
+
+impl FromStr for KmsKey {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if (7..=2048).contains(&text.chars().count()) && PATTERN.is_match(text) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Invalid::new(
+            "not a KMS key: give its ARN (arn:PARTITION:kms:REGION:ACCOUNT:key/ID, or :alias/NAME) or alias/NAME, \
+             7–2048 characters; a bare key id is not accepted",
+        ))
+    }
+}
+
+impl fmt::Debug for KmsKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KmsKey(…)")
+    }
+}

@@ -1,0 +1,234 @@
+use std::sync::Arc;
+
+use super::{
+    Barcode, BarcodePrefix, ClientToken, Encryption, GatewayArn, Page, PageRequest, Pool, Region, Scope, Tag,
+    Tape, TapeArchive, TapeArn, TapeInfo, TapeSize,
+};
+
+/// One operation of the API with its arguments: what a [`Call`](super::Call) asks for.
+pub trait Operation: Clone + Send + Sync + 'static {
+    /// What a successful call answers.
+    type Output: Send + 'static;
+
+    /// The operation's name in the API.
+    const NAME: &'static str;
+
+    /// What a call of it does.
+    const KIND: Kind;
+
+    /// The region that the call goes to.
+    fn region(&self) -> &Region;
+
+    /// The gateway that the call names.
+    fn gateway(&self) -> Option<&GatewayArn>;
+
+    /// The tapes that the call names.
+    fn tapes(&self) -> &[TapeArn];
+}
+
+/// What a call does to the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It changes nothing, and may be dropped at any moment.
+    Read,
+    /// It makes tapes: once sent, it has to end.
+    Create,
+}
+
+/// An operation that answers in pages.
+pub trait Listing: Operation<Output = Page<Self::Row>> {
+    /// What a page holds.
+    type Row: Send + 'static;
+
+    /// The same list, at another page.
+    #[must_use]
+    fn at(&self, page: PageRequest) -> Self;
+}
+
+/// Creates one tape with a barcode of the caller's choice.
+#[derive(Clone, Debug)]
+pub struct CreateTapeWithBarcode {
+    /// The barcode, never free again once taken.
+    pub barcode: Barcode,
+    /// All that it shares with CreateTapes.
+    pub tape: NewTape,
+}
+
+/// Creates one to ten tapes with barcodes that AWS makes.
+#[derive(Clone, Debug)]
+pub struct CreateTapes {
+    /// What makes the call safe to repeat.
+    pub client_token: ClientToken,
+    /// How many tapes, 1–10.
+    pub count: u8,
+    /// What the barcodes begin with.
+    pub prefix: BarcodePrefix,
+    /// All that it shares with CreateTapeWithBarcode.
+    pub tape: NewTape,
+}
+
+/// What both creates say of a tape. `None` is left out upstream.
+#[derive(Clone, Debug)]
+pub struct NewTape {
+    /// The gateway whose library gets the tape.
+    pub gateway: GatewayArn,
+    /// Its capacity.
+    pub size: TapeSize,
+    /// How it is encrypted.
+    pub encryption: Encryption,
+    /// Where it is archived to.
+    pub pool: Option<Pool>,
+    /// Write once, read many.
+    pub worm: Option<bool>,
+    /// Its labels.
+    pub tags: Arc<[Tag]>,
+}
+
+/// Describes tapes in the archive of an account and region.
+#[derive(Clone, Debug)]
+pub struct DescribeTapeArchives {
+    /// Whose archive.
+    pub scope: Scope,
+    /// Which tapes; none means all.
+    pub tapes: Arc<[TapeArn]>,
+    /// Which page of them.
+    pub page: PageRequest,
+}
+
+/// Describes tapes in the library of one gateway.
+#[derive(Clone, Debug)]
+pub struct DescribeTapes {
+    /// Whose library.
+    pub gateway: GatewayArn,
+    /// Which tapes; none means all.
+    pub tapes: Arc<[TapeArn]>,
+    /// Which page of them.
+    pub page: PageRequest,
+}
+
+/// Lists the tapes of an account and region, in library and archive.
+#[derive(Clone, Debug)]
+pub struct ListTapes {
+    /// Whose tapes.
+    pub scope: Scope,
+    /// Which tapes; none means all.
+    pub tapes: Arc<[TapeArn]>,
+    /// Which page of them.
+    pub page: PageRequest,
+}
+
+impl Operation for CreateTapeWithBarcode {
+    /// The ARN of the tape, never empty.
+    type Output = String;
+    const NAME: &'static str = "CreateTapeWithBarcode";
+    const KIND: Kind = Kind::Create;
+
+    fn region(&self) -> &Region {
+        self.tape.gateway.region()
+    }
+
+    fn gateway(&self) -> Option<&GatewayArn> {
+        Some(&self.tape.gateway)
+    }
+
+    fn tapes(&self) -> &[TapeArn] {
+        &[]
+    }
+}
+
+impl Operation for CreateTapes {
+    /// The ARNs of the tapes, none empty.
+    type Output = Vec<String>;
+    const NAME: &'static str = "CreateTapes";
+    const KIND: Kind = Kind::Create;
+
+    fn region(&self) -> &Region {
+        self.tape.gateway.region()
+    }
+
+    fn gateway(&self) -> Option<&GatewayArn> {
+        Some(&self.tape.gateway)
+    }
+
+    fn tapes(&self) -> &[TapeArn] {
+        &[]
+    }
+}
+
+impl Operation for DescribeTapeArchives {
+    type Output = Page<TapeArchive>;
+    const NAME: &'static str = "DescribeTapeArchives";
+    const KIND: Kind = Kind::Read;
+
+    fn region(&self) -> &Region {
+        &self.scope.region
+    }
+
+    fn gateway(&self) -> Option<&GatewayArn> {
+        None
+    }
+
+    fn tapes(&self) -> &[TapeArn] {
+        &self.tapes
+    }
+}
+
+impl Listing for DescribeTapeArchives {
+    type Row = TapeArchive;
+
+    fn at(&self, page: PageRequest) -> Self {
+        Self { page, ..self.clone() }
+    }
+}
+
+impl Operation for DescribeTapes {
+    type Output = Page<Tape>;
+    const NAME: &'static str = "DescribeTapes";
+    const KIND: Kind = Kind::Read;
+
+    fn region(&self) -> &Region {
+        self.gateway.region()
+    }
+
+    fn gateway(&self) -> Option<&GatewayArn> {
+        Some(&self.gateway)
+    }
+
+    fn tapes(&self) -> &[TapeArn] {
+        &self.tapes
+    }
+}
+
+impl Listing for DescribeTapes {
+    type Row = Tape;
+
+    fn at(&self, page: PageRequest) -> Self {
+        Self { page, ..self.clone() }
+    }
+}
+
+impl Operation for ListTapes {
+    type Output = Page<TapeInfo>;
+    const NAME: &'static str = "ListTapes";
+    const KIND: Kind = Kind::Read;
+
+    fn region(&self) -> &Region {
+        &self.scope.region
+    }
+
+    fn gateway(&self) -> Option<&GatewayArn> {
+        None
+    }
+
+    fn tapes(&self) -> &[TapeArn] {
+        &self.tapes
+    }
+}
+
+impl Listing for ListTapes {
+    type Row = TapeInfo;
+
+    fn at(&self, page: PageRequest) -> Self {
+        Self { page, ..self.clone() }
+    }
+}

@@ -1,0 +1,154 @@
+//! An emulator of the tape side of the AWS Storage Gateway API, on a real socket.
+//!
+//! It answers `CreateTapeWithBarcode`, `CreateTapes`, `DescribeTapes`,
+//! `DescribeTapeArchives` and `ListTapes` to any AWS client: AWS JSON 1.1, signed
+//! with SigV4. What it knows of AWS, and from where, is the table in
+//! `docs/emulator.md`.
+//!
+//! **True:** the wire (bodies, headers, signatures, error shapes), the constraints
+//! of the service model, barcodes that are unique for ever, replay by client token,
+//! pages and their markers, which call shows a tape in which status.
+//!
+//! **Faked:** the tapes it is seeded with, and the fill of a tape. The state is in
+//! memory and ends with the process.
+//!
+//! **Left out:** the life of a tape after its creation, every other operation of
+//! Storage Gateway, IAM, session tokens (taken and not looked at), KMS (keys are
+//! names), tags (checked; no operation here gives them back).
+//!
+//! It owns its types and imports nothing of the service: were the two to share one,
+//! both could be wrong together.
+//!
+//! The way of a request: [`http`](self) reads it, `signature` proves it, `ops` picks
+//! the operation, `validation` reads its members by `shapes`, `store` answers.
+
+mod arn;
+mod barcode;
+mod error;
+mod http;
+mod marker;
+mod ops;
+mod page;
+mod seed;
+mod shapes;
+mod signature;
+mod store;
+mod tape;
+mod timestamp;
+mod validation;
+
+use std::{
+    future::Future,
+    ops::RangeInclusive,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use axum::{Router, routing::any, serve::ListenerExt};
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+
+use store::Store;
+
+/// What an emulator is made with. [`Settings::default`] is what `docs/emulator.md` shows.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The one pair that requests may be signed with. `None` (the default): any key
+    /// id passes, and only the form, the scope and the date of a signature are judged.
+    pub credentials: Option<Credentials>,
+    /// The account that every caller belongs to: 12 digits. Default `123456789012`.
+    pub account_id: String,
+    /// How many tapes to make at the start, in `us-east-1`: 0 makes the gateway and the
+    /// custom pool alone, the first 17 show every status, and those past the 130th of
+    /// the library go to the archive. Default 250.
+    pub seed_tapes: usize,
+    /// How long a new tape is CREATING before it is AVAILABLE. Default zero: a new tape
+    /// is AVAILABLE at once.
+    pub creating_for: Duration,
+    /// The sizes that a tape may have, in bytes. Default 100 GiB to 15 TiB (AWS quotas).
+    pub tape_size: RangeInclusive<i64>,
+    /// The tapes that one gateway's library holds at most. Default 1,500 (AWS quotas).
+    pub tapes_per_library: usize,
+    /// The tapes on one page at most, whatever `Limit` asks for. Default 1,000.
+    pub tapes_per_page: usize,
+    /// The longest request body that is read, in bytes. Default 1 MiB.
+    pub body_limit: usize,
+    /// How far the date of a signature may be from this machine's clock, either way.
+    /// Default 5 minutes, as AWS's own JSON services have it.
+    pub clock_skew: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        const GIB: i64 = 1 << 30;
+        Self {
+            credentials: None,
+            account_id: "123456789012".to_owned(),
+            seed_tapes: 250,
+            creating_for: Duration::ZERO,
+            tape_size: 100 * GIB..=15 * 1024 * GIB,
+            tapes_per_library: 1_500,
+            tapes_per_page: 1_000,
+            body_limit: 1 << 20,
+            clock_skew: Duration::from_secs(300),
+        }
+    }
+}
+
+/// A long-lived pair of AWS access keys.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The public half, such as `AKIDEXAMPLE`.
+    pub access_key_id: String,
+    /// The secret half; `Debug` hides it.
+    pub secret_access_key: SecretString,
+}
+
+/// One emulated account with its tapes. Clones share the state.
+#[derive(Clone)]
+pub struct Emulator {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Settings,
+    store: RwLock<Store>,
+}
+
+impl Emulator {
+    /// Makes the account and seeds it: the same settings make the same tapes. A million
+    /// tapes take seconds.
+    pub fn new(settings: Settings) -> Self {
+        let store = RwLock::new(seed::store(&settings.account_id, settings.seed_tapes));
+        Self {
+            inner: Arc::new(Inner { settings, store }),
+        }
+    }
+
+    /// The HTTP face of this account, to be served by [`serve`] or wrapped in layers first.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/", any(http::handle))
+            .fallback(http::not_found)
+            .with_state(self.clone())
+    }
+}
+
+/// Serves a router until `shutdown` resolves, then lets the open requests end.
+///
+/// # Errors
+/// Those of the listener's socket.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY on a connection");
+        }
+    });
+    axum::serve(listener, router)
+        .with_graceful_shutdown(shutdown)
+        .await
+}

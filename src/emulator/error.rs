@@ -1,0 +1,109 @@
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+/// An error as an AWS JSON 1.1 service sends it: the kind in `__type`, the cause of an
+/// `InvalidGatewayRequestException` in `error.errorCode`, never in a header.
+#[derive(Debug)]
+pub(super) struct Error {
+    status: StatusCode,
+    kind: &'static str,
+    code: Option<Code>,
+    message: String,
+}
+
+/// The nested codes that the tape operations here give, spelled as in the service model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) enum Code {
+    GatewayNotFound,
+    InvalidParameters,
+    MaximumContentLengthExceeded,
+    MaximumTapeCartridgeCountExceeded,
+}
+
+impl Error {
+    /// A refusal outside the service model. AWS JSON services send these as 400.
+    pub(super) fn common(kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            kind,
+            code: None,
+            message: message.into(),
+        }
+    }
+
+    /// A refusal of the service itself: the first sentence is AWS's, what follows says
+    /// the cause, which AWS keeps to itself.
+    pub(super) fn gateway(code: Code, cause: impl AsRef<str>) -> Self {
+        let sentence = match code {
+            Code::GatewayNotFound => "The specified gateway was not found.",
+            Code::InvalidParameters => "The specified request contains invalid parameters.",
+            Code::MaximumContentLengthExceeded => "The request is longer than the maximum content length.",
+            Code::MaximumTapeCartridgeCountExceeded => {
+                "The maximum number of tape cartridges has been exceeded."
+            }
+        };
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            kind: "InvalidGatewayRequestException",
+            code: Some(code),
+            message: format!("{sentence} {}", cause.as_ref()),
+        }
+    }
+
+    /// `InvalidParameters`, the catch-all of Storage Gateway.
+    pub(super) fn invalid(cause: impl AsRef<str>) -> Self {
+        Self::gateway(Code::InvalidParameters, cause)
+    }
+
+    /// A body that is no JSON object, or a member of the wrong JSON type.
+    pub(super) fn serialization(message: impl Into<String>) -> Self {
+        Self::common("SerializationException", message)
+    }
+
+    /// A request that names no operation of this service.
+    pub(super) fn unknown_operation(message: impl Into<String>) -> Self {
+        Self::common("UnknownOperationException", message)
+    }
+
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// The kind and the nested code, for a log line.
+    pub(super) fn outcome(&self) -> String {
+        match self.code {
+            Some(code) => format!("{} {code:?}", self.kind),
+            None => self.kind.to_owned(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "__type")]
+    kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Nested>,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Nested {
+    error_code: Code,
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let body = Body {
+            kind: self.kind,
+            error: self.code.map(|error_code| Nested { error_code }),
+            message: &self.message,
+        };
+        let body = serde_json::to_vec(&body).expect("an error body is strings alone");
+        (self.status, body).into_response()
+    }
+}

@@ -1,0 +1,36 @@
+use serde::Serialize;
+
+use super::{Call, create_tapes::room_for, new_tape::NewTape};
+use crate::emulator::{barcode::Barcode, error::Error, shapes, validation};
+
+#[derive(Serialize)]
+pub(super) struct Answer {
+    #[serde(rename = "TapeARN")]
+    tape_arn: String,
+}
+
+pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
+    let (barcode, new) = validation::read(body, |members| {
+        (
+            members.required("TapeBarcode", &shapes::TAPE_BARCODE),
+            NewTape::read(members),
+        )
+    })?;
+    let mut store = call.write();
+    let not_found = || call.gateway_not_found(new.gateway_arn());
+    let region = store.region_mut(call.region).ok_or_else(not_found)?;
+    let gateway = region.gateway(new.gateway_arn()).ok_or_else(not_found)?;
+    let tape = new.tape(region, gateway, call)?;
+    let barcode = Barcode::new(&barcode)
+        .filter(|barcode| !region.taken(*barcode))
+        .ok_or_else(|| {
+            Error::invalid(format!(
+                "Barcode {barcode} is taken; no barcode can be used again, not even a deleted tape's."
+            ))
+        })?;
+    room_for(1, region, &new, call)?;
+    region.insert(barcode, tape);
+    Ok(Answer {
+        tape_arn: call.arns.of(barcode),
+    })
+}

@@ -1,0 +1,88 @@
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::{Call, new_tape::NewTape};
+use crate::emulator::{
+    arn::TapeArns,
+    barcode::Barcode,
+    error::{Code, Error},
+    shapes,
+    store::{Creation, Region},
+    validation::{self, Members},
+};
+
+/// The request as it was sent, but for its token: what a replay has to repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::emulator) struct CreateTapes {
+    new: NewTape,
+    count: i32,
+    prefix: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Answer {
+    #[serde(rename = "TapeARNs")]
+    tape_arns: Vec<String>,
+}
+
+impl Answer {
+    fn new(arns: &TapeArns, barcodes: &[Barcode]) -> Self {
+        Self {
+            tape_arns: barcodes.iter().map(|barcode| arns.of(*barcode)).collect(),
+        }
+    }
+}
+
+fn read(members: &mut Members<'_>) -> (String, CreateTapes) {
+    let token = members.required("ClientToken", &shapes::CLIENT_TOKEN);
+    let request = CreateTapes {
+        new: NewTape::read(members),
+        count: members.required("NumTapesToCreate", &shapes::NUM_TAPES),
+        prefix: members.required("TapeBarcodePrefix", &shapes::TAPE_BARCODE_PREFIX),
+    };
+    (token, request)
+}
+
+pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
+    let (token, request) = validation::read(body, read)?;
+    let mut store = call.write();
+    let not_found = || call.gateway_not_found(request.new.gateway_arn());
+    let region = store.region_mut(call.region).ok_or_else(not_found)?;
+    if let Some(creation) = region.creation(&token) {
+        if creation.request != request {
+            return Err(Error::invalid("ClientToken was used with other parameters."));
+        }
+        return Ok(Answer::new(&call.arns, &creation.barcodes));
+    }
+    let gateway = region.gateway(request.new.gateway_arn()).ok_or_else(not_found)?;
+    let tape = request.new.tape(region, gateway, call)?;
+    let count = usize::try_from(request.count).unwrap_or(0);
+    room_for(count, region, &request.new, call)?;
+
+    let mut barcodes = BTreeSet::new();
+    while barcodes.len() < count {
+        let none_left = || Error::invalid(format!("No barcode is left under {}.", request.prefix));
+        barcodes.insert(region.generate(&request.prefix).ok_or_else(none_left)?);
+    }
+    let barcodes: Vec<Barcode> = barcodes.into_iter().collect();
+    for barcode in &barcodes {
+        region.insert(*barcode, tape.clone());
+    }
+    let answer = Answer::new(&call.arns, &barcodes);
+    region.remember(token, Creation { request, barcodes });
+    Ok(answer)
+}
+
+/// Refuses what would take a library past its quota: all of it, never a part.
+pub(super) fn room_for(count: usize, region: &Region, new: &NewTape, call: &Call<'_>) -> Result<(), Error> {
+    let (held, most) = (region.held(new.gateway_arn()), call.settings.tapes_per_library);
+    if held + count <= most {
+        return Ok(());
+    }
+    let cause = format!(
+        "The library of {} holds {held} tapes of {most}.",
+        new.gateway_arn()
+    );
+    Err(Error::gateway(Code::MaximumTapeCartridgeCountExceeded, cause))
+}

@@ -1,0 +1,89 @@
+use serde::Serialize;
+
+use super::Call;
+use crate::emulator::{
+    arn::TapeArns,
+    barcode::Barcode,
+    error::Error,
+    page::PageRequest,
+    tape::{Pool, Status, Tape},
+    timestamp::Timestamp,
+    validation,
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Answer {
+    tape_archives: Vec<Row>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    marker: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Row {
+    #[serde(rename = "TapeARN")]
+    tape_arn: String,
+    tape_barcode: String,
+    tape_created_date: Timestamp,
+    tape_size_in_bytes: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completion_time: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retrieved_to: Option<String>,
+    tape_status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tape_used_in_bytes: Option<i64>,
+    #[serde(rename = "KMSKey", skip_serializing_if = "Option::is_none")]
+    kms_key: Option<String>,
+    pool_id: Pool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worm: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention_start_date: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pool_entry_date: Option<Timestamp>,
+}
+
+impl Row {
+    fn new(arns: &TapeArns, barcode: Barcode, tape: &Tape, now: Timestamp) -> Self {
+        Self {
+            tape_arn: arns.of(barcode),
+            tape_barcode: barcode.to_string(),
+            tape_created_date: tape.created,
+            tape_size_in_bytes: tape.size,
+            completion_time: tape.completed,
+            retrieved_to: tape.retrieved_to.as_deref().map(str::to_owned),
+            tape_status: tape.status(now),
+            tape_used_in_bytes: tape.used,
+            kms_key: tape.kms_key.as_deref().map(str::to_owned),
+            pool_id: tape.pool.clone(),
+            worm: tape.worm.then_some(true),
+            retention_start_date: tape.retention_start,
+            pool_entry_date: tape.pool_entry,
+        }
+    }
+}
+
+pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
+    let page = validation::read(body, PageRequest::read)?;
+    let walk = page.resolve(&["DescribeTapeArchives", call.region], &call.arns, call.settings)?;
+    let store = call.read();
+    let Some(region) = store.region(call.region) else {
+        return Ok(Answer {
+            tape_archives: Vec::new(),
+            marker: None,
+        });
+    };
+    let (barcodes, marker) = walk.page(region.archive());
+    let tapes = barcodes
+        .into_iter()
+        .filter_map(|barcode| Some((barcode, region.tape(barcode)?)));
+    let tape_archives = tapes
+        .map(|(barcode, tape)| Row::new(&call.arns, barcode, tape, call.now))
+        .collect();
+    Ok(Answer {
+        tape_archives,
+        marker,
+    })
+}

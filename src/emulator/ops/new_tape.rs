@@ -1,0 +1,103 @@
+//! What the two creating operations share: the members that describe a tape.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::Call;
+use crate::emulator::{
+    error::Error,
+    shapes::{self, Tag},
+    store::Region,
+    tape::{Pool, Status, Tape},
+    validation::Members,
+};
+
+const GIB: i64 = 1 << 30;
+const MOST_TAGS: usize = 50;
+
+/// The members of `CreateTapes` and `CreateTapeWithBarcode` alike, as they were sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::emulator) struct NewTape {
+    gateway_arn: String,
+    size: i64,
+    kms_encrypted: Option<bool>,
+    kms_key: Option<String>,
+    pool_id: Option<String>,
+    worm: Option<bool>,
+    tags: Vec<Tag>,
+}
+
+impl NewTape {
+    pub(super) fn read(members: &mut Members<'_>) -> Self {
+        Self {
+            gateway_arn: members.required("GatewayARN", &shapes::GATEWAY_ARN),
+            size: members.required("TapeSizeInBytes", &shapes::TAPE_SIZE),
+            kms_encrypted: members.optional("KMSEncrypted", &shapes::BOOLEAN),
+            kms_key: members.optional("KMSKey", &shapes::KMS_KEY),
+            pool_id: members.optional("PoolId", &shapes::POOL_ID),
+            worm: members.optional("Worm", &shapes::BOOLEAN),
+            tags: members.optional("Tags", &shapes::TAGS).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn gateway_arn(&self) -> &str {
+        &self.gateway_arn
+    }
+
+    /// The tape that this asks for, made now; the checks are those that the model cannot say.
+    pub(super) fn tape(&self, region: &Region, gateway: Arc<str>, call: &Call<'_>) -> Result<Tape, Error> {
+        let sizes = &call.settings.tape_size;
+        let mut causes = Vec::new();
+        if !sizes.contains(&self.size) || self.size % GIB != 0 {
+            let (least, most) = (sizes.start() / GIB, sizes.end() / GIB);
+            causes.push(format!(
+                "TapeSizeInBytes has to be a multiple of 1 GiB, {least} to {most} GiB."
+            ));
+        }
+        if self.kms_key.is_some() && self.kms_encrypted != Some(true) {
+            causes.push("KMSKey is for KMSEncrypted alone.".to_owned());
+        }
+        let pool = match self.pool_id.as_deref() {
+            None => Some(Pool::Glacier),
+            Some(id) => region.pool(id),
+        };
+        if pool.is_none() {
+            causes.push("PoolId is GLACIER, DEEP_ARCHIVE or the id of a custom pool.".to_owned());
+        }
+        causes.extend(self.tag_faults());
+        match pool {
+            Some(pool) if causes.is_empty() => Ok(Tape {
+                size: self.size,
+                used: Some(0),
+                created: call.now,
+                status: Status::Creating,
+                ready: Some(call.now.after(call.settings.creating_for)),
+                gateway: Some(gateway),
+                device: None,
+                progress: None,
+                completed: None,
+                retrieved_to: None,
+                kms_key: self.kms_key.as_deref().map(Arc::from),
+                pool,
+                worm: self.worm == Some(true),
+                retention_start: None,
+                pool_entry: None,
+            }),
+            _ => Err(Error::invalid(causes.join(" "))),
+        }
+    }
+
+    fn tag_faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.tags.len() > MOST_TAGS {
+            faults.push(format!("A tape has at most {MOST_TAGS} tags."));
+        }
+        if self.tags.iter().any(|tag| tag.key.starts_with("aws:")) {
+            faults.push("A tag's key cannot begin with aws:.".to_owned());
+        }
+        let keys: BTreeSet<&str> = self.tags.iter().map(|tag| tag.key.as_str()).collect();
+        if keys.len() < self.tags.len() {
+            faults.push("Two tags have the same key.".to_owned());
+        }
+        faults
+    }
+}

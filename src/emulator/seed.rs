@@ -1,0 +1,204 @@
+//! The tapes that an emulator starts with: the same in every run, so that documents can
+//! show them. The first ones show every status, pool and optional member; the rest fill the
+//! library to 130 tapes, and then the archive.
+
+use std::sync::Arc;
+
+use super::{
+    barcode::Barcode,
+    store::{Region, Store},
+    tape::{Pool, Status, Tape},
+    timestamp::Timestamp,
+};
+
+const REGION: &str = "us-east-1";
+const GATEWAY: &str = "sgw-12A3456B";
+const CUSTOM_POOL: &str = "pool-12345678";
+/// Tapes in the library when there are enough of them.
+const LIBRARY: usize = 130;
+
+const GIB: i64 = 1 << 30;
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+/// The first tape's creation: 2023-01-01T00:00:00.125Z. Each one after it is a minute later.
+const FIRST: i64 = 1_672_531_200_125;
+/// 2014-07-01, when tapes did not count their usage yet.
+const BEFORE_USAGE: i64 = 1_404_172_800_000;
+
+/// The store of a fresh emulator.
+pub(super) fn store(account: &str, tapes: usize) -> Store {
+    let mut region = Region::default();
+    let names = Names::new(account);
+    region.add_gateway(&names.gateway);
+    region.add_pool(&names.pool);
+    let special = special(&names);
+    let mut library = special.iter().filter(|tape| tape.gateway.is_some()).count();
+    let filling = (special.len() as i64..).map(|n| {
+        let in_library = library < LIBRARY;
+        library += usize::from(in_library);
+        if in_library {
+            names.available(n)
+        } else {
+            names.archived(n)
+        }
+    });
+    for (tape, n) in special.clone().into_iter().chain(filling).zip(1..=tapes) {
+        let barcode = Barcode::new(&format!("TST{n:06}")).expect("three letters and digits are a barcode");
+        region.insert(barcode, tape);
+    }
+    let mut store = Store::default();
+    store.add(REGION, region);
+    store
+}
+
+/// The names that the tapes share.
+struct Names {
+    gateway: Arc<str>,
+    pool: Arc<str>,
+    drive: Arc<str>,
+    key: Arc<str>,
+}
+
+impl Names {
+    fn new(account: &str) -> Self {
+        let gateway = format!("arn:aws:storagegateway:{REGION}:{account}:gateway/{GATEWAY}");
+        let device = GATEWAY.replace('-', "_").to_uppercase();
+        Self {
+            drive: format!("{gateway}/device/AMZN_{device}_TAPEDRIVE_00001").into(),
+            gateway: gateway.into(),
+            pool: CUSTOM_POOL.into(),
+            key: format!("arn:aws:kms:{REGION}:{account}:key/1234abcd-12ab-34cd-56ef-1234567890ab").into(),
+        }
+    }
+
+    fn pools(&self) -> [Pool; 3] {
+        [
+            Pool::Glacier,
+            Pool::DeepArchive,
+            Pool::Custom(Arc::clone(&self.pool)),
+        ]
+    }
+
+    fn pool(&self, n: i64) -> Pool {
+        let [glacier, deep, custom] = self.pools();
+        match n % 3 {
+            0 => glacier,
+            1 => deep,
+            _ => custom,
+        }
+    }
+
+    /// An empty tape in the library.
+    fn available(&self, n: i64) -> Tape {
+        Tape {
+            size: (100 + n % 5 * 500) * GIB,
+            used: Some(0),
+            created: Timestamp::from_millis(FIRST + n * 60_000),
+            status: Status::Available,
+            ready: None,
+            gateway: Some(Arc::clone(&self.gateway)),
+            device: None,
+            progress: None,
+            completed: None,
+            retrieved_to: None,
+            kms_key: None,
+            pool: self.pool(n),
+            worm: false,
+            retention_start: None,
+            pool_entry: None,
+        }
+    }
+
+    /// A written tape in the archive. In the custom pool it is WORM and its retention runs.
+    fn archived(&self, n: i64) -> Tape {
+        let tape = self.available(n);
+        let completed = Timestamp::from_millis(FIRST + n * 60_000 + DAY + 250);
+        let custom = matches!(tape.pool, Pool::Custom(_));
+        Tape {
+            used: Some(tape.size - n % 90 * GIB - n % 1000),
+            status: Status::Archived,
+            gateway: None,
+            completed: Some(completed),
+            worm: custom,
+            retention_start: custom.then_some(completed),
+            pool_entry: custom.then_some(completed),
+            ..tape
+        }
+    }
+}
+
+/// One tape for each status and each member that is not always there.
+fn special(names: &Names) -> Vec<Tape> {
+    let gateway = || Some(Arc::clone(&names.gateway));
+    let key = || Some(Arc::clone(&names.key));
+    let [glacier, deep, custom] = names.pools();
+    let in_library = |n, status, pool: &Pool| Tape {
+        status,
+        pool: pool.clone(),
+        ..names.available(n)
+    };
+    let on_its_way = |n, status, pool: &Pool, progress| {
+        let tape = in_library(n, status, pool);
+        Tape {
+            used: Some(tape.size / 2),
+            progress: Some(progress),
+            ..tape
+        }
+    };
+    let archived = |n, pool: &Pool| Tape {
+        pool: pool.clone(),
+        ..names.archived(n)
+    };
+    let locked = |tape: Tape| Tape {
+        worm: true,
+        retention_start: tape.completed,
+        pool_entry: tape.completed,
+        ..tape
+    };
+    vec![
+        in_library(0, Status::Available, &glacier),
+        Tape {
+            kms_key: key(),
+            ..in_library(1, Status::Available, &deep)
+        },
+        Tape {
+            worm: true,
+            used: Some(42 * GIB + 1),
+            device: Some(Arc::clone(&names.drive)),
+            ..in_library(2, Status::Available, &custom)
+        },
+        in_library(3, Status::Creating, &glacier),
+        on_its_way(4, Status::InTransitToVts, &glacier, 12.5),
+        on_its_way(5, Status::Archiving, &deep, 87.25),
+        Tape {
+            gateway: gateway(),
+            retrieved_to: gateway(),
+            status: Status::Retrieved,
+            ..archived(6, &glacier)
+        },
+        in_library(7, Status::Recovering, &glacier),
+        in_library(8, Status::Recovered, &deep),
+        in_library(9, Status::Irrecoverable, &glacier),
+        in_library(10, Status::Deleting, &glacier),
+        in_library(11, Status::Deleted, &glacier),
+        Tape {
+            created: Timestamp::from_millis(BEFORE_USAGE),
+            used: None,
+            ..archived(12, &glacier)
+        },
+        Tape {
+            kms_key: key(),
+            ..archived(13, &deep)
+        },
+        locked(archived(14, &custom)),
+        Tape {
+            retrieved_to: gateway(),
+            status: Status::Retrieving,
+            ..archived(15, &deep)
+        },
+        Tape {
+            status: Status::Deleted,
+            ..archived(16, &glacier)
+        },
+    ]
+}

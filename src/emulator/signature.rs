@@ -1,0 +1,103 @@
+//! Signature Version 4, as a service verifies it: over the headers that `SignedHeaders`
+//! names, whichever they are, so that every SDK's choice passes.
+//!
+//! The key and the signature come from `aws-sigv4`. The canonical request is made here:
+//! that crate signs requests, with headers of its own choice, and cannot repeat another's.
+//! The errors are those that AWS's JSON services send; see `docs/emulator.md`.
+
+mod authorization;
+mod canonical;
+mod date;
+
+use std::time::SystemTime;
+
+use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+use axum::http::request::Parts;
+use secrecy::ExposeSecret;
+use subtle::ConstantTimeEq;
+
+use super::{Settings, error::Error};
+use authorization::Authorization;
+use date::Date;
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const SERVICE: &str = "storagegateway";
+
+/// Proves a request and gives the region that its signature is scoped to.
+///
+/// # Errors
+/// `MissingAuthenticationTokenException`, `IncompleteSignatureException` (malformed),
+/// `UnrecognizedClientException` (key id), `InvalidSignatureException` (scope, date, secret or
+/// anything signed). With no credentials configured the key id and the signature are not judged.
+pub(super) fn verify(parts: &Parts, body: &[u8], settings: &Settings) -> Result<String, Error> {
+    let authorization = Authorization::of(&parts.headers)?;
+    let date = Date::of(&parts.headers)?;
+    let canonical = canonical::request(parts, &authorization.signed_headers, body)?;
+    let pair = settings.credentials.as_ref();
+    if pair.is_some_and(|pair| pair.access_key_id != authorization.scope.access_key_id) {
+        let message = "The security token included in the request is invalid.";
+        return Err(Error::common("UnrecognizedClientException", message));
+    }
+    let scope = &authorization.scope;
+    check_scope(&authorization, &date)?;
+    date.check_near(SystemTime::now(), settings.clock_skew)?;
+    if let Some(pair) = pair {
+        let key = generate_signing_key(
+            pair.secret_access_key.expose_secret(),
+            date.time(),
+            &scope.region,
+            SERVICE,
+        );
+        let text = format!(
+            "{ALGORITHM}\n{}\n{}/{}/{SERVICE}/aws4_request\n{}",
+            date.basic(),
+            scope.date,
+            scope.region,
+            canonical::hash(&canonical)
+        );
+        let expected = calculate_signature(key, text.as_bytes());
+        if !bool::from(expected.as_bytes().ct_eq(authorization.signature.as_bytes())) {
+            return Err(invalid(
+                "The request signature we calculated does not match the signature you provided. \
+                 Check your AWS Secret Access Key and signing method.",
+            ));
+        }
+    }
+    Ok(authorization.scope.region)
+}
+
+fn check_scope(authorization: &Authorization, date: &Date) -> Result<(), Error> {
+    let scope = &authorization.scope;
+    let mut causes = Vec::new();
+    if scope.service != SERVICE {
+        causes.push(format!(
+            "Credential should be scoped to correct service: '{SERVICE}'."
+        ));
+    }
+    let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if scope.region.is_empty() || scope.region.len() > 64 || !scope.region.chars().all(letters) {
+        causes.push("Credential should be scoped to a valid region.".to_owned());
+    }
+    if scope.terminator != "aws4_request" {
+        causes.push("Credential should be scoped with a valid terminator: 'aws4_request'.".to_owned());
+    }
+    if scope.date != date.day() {
+        causes.push(format!(
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '{}'.",
+            date.basic()
+        ));
+    }
+    if causes.is_empty() {
+        Ok(())
+    } else {
+        Err(invalid(causes.join(" ")))
+    }
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::common("InvalidSignatureException", message)
+}
+
+fn incomplete(message: impl Into<String>) -> Error {
+    Error::common("IncompleteSignatureException", message)
+}

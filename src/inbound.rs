@@ -1,0 +1,42 @@
+//! The way in: what every call passes before the service sees it, and its answer after.
+//!
+//! [`stack`] is where the layers are put together; each stands in a file of its own.
+
+pub mod codec;
+mod complete;
+mod deadline;
+mod log;
+mod report;
+mod request_id;
+mod trailers;
+
+use self::{
+    complete::CompleteLayer, deadline::DeadlineLayer, log::LogLayer, request_id::RequestIdLayer,
+    trailers::TrailersLayer,
+};
+pub use self::{deadline::Deadline, report::Report, request_id::RequestId};
+
+/// See [`stack`].
+pub type Stack = (
+    RequestIdLayer,
+    LogLayer,
+    CompleteLayer,
+    DeadlineLayer,
+    TrailersLayer,
+);
+
+/// The layers of a call, outermost first.
+pub fn stack() -> Stack {
+    (
+        // First, so that all that is logged of a call has its id.
+        RequestIdLayer,
+        // Around all that can refuse a call, so that every end is logged.
+        LogLayer,
+        // What is refused below without details gets them.
+        CompleteLayer,
+        // The caller's timer becomes the call's deadline.
+        DeadlineLayer,
+        // Next to the service, whose report becomes trailers.
+        TrailersLayer,
+    )
+}

@@ -1,0 +1,96 @@
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use http::{HeaderValue, Request, Response};
+use tokio::time::Instant;
+use tower::{Layer, Service};
+
+use crate::status;
+
+/// When a call must have ended, in the extensions of its request.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(pub Instant);
+
+/// Turns the caller's `grpc-timeout` into a [`Deadline`].
+///
+/// The deadline is a little before the caller's own timer, so that the caller receives
+/// DEADLINE_EXCEEDED with its details instead of giving up by itself; it is also what
+/// keeps tonic's timer, which answers CANCELLED and does not end streams, from firing.
+#[derive(Clone, Copy, Debug)]
+pub struct DeadlineLayer;
+
+/// See [`DeadlineLayer`].
+#[derive(Clone, Debug)]
+pub struct SetDeadline<S>(S);
+
+impl<S> Layer<S> for DeadlineLayer {
+    type Service = SetDeadline<S>;
+
+    fn layer(&self, inner: S) -> SetDeadline<S> {
+        SetDeadline(inner)
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for SetDeadline<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+    R: Default,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response<R>, S::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match request.headers().get("grpc-timeout").map(parse) {
+            None => {}
+            Some(Some(timeout)) => {
+                let now = Instant::now();
+                // A timeout past the end of the clock is none.
+                if let Some(deadline) = now.checked_add(timeout - margin(timeout)) {
+                    request.extensions_mut().insert(Deadline(deadline));
+                }
+            }
+            Some(None) => {
+                let refused =
+                    status::malformed("grpc-timeout is not 1–8 digits and a unit of H, M, S, m, u or n");
+                return Box::pin(async move { Ok(refused.into_http()) });
+            }
+        }
+        Box::pin(self.0.call(request))
+    }
+}
+
+/// `grpc-timeout` by the gRPC protocol: at most 8 digits and a unit.
+fn parse(value: &HeaderValue) -> Option<Duration> {
+    let (digits, unit) = value
+        .to_str()
+        .ok()?
+        .split_at_checked(value.len().checked_sub(1)?)?;
+    if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let amount: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(amount * 3600),
+        "M" => Duration::from_secs(amount * 60),
+        "S" => Duration::from_secs(amount),
+        "m" => Duration::from_millis(amount),
+        "u" => Duration::from_micros(amount),
+        "n" => Duration::from_nanos(amount),
+        _ => return None,
+    })
+}
+
+/// How long before the caller's timer a call ends: 5 %, and at most 100 ms + 1 %, by
+/// which gRPC's C core rounds `grpc-timeout` up.
+fn margin(timeout: Duration) -> Duration {
+    (timeout / 20).min(Duration::from_millis(100) + timeout / 100)
+}

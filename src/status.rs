@@ -1,0 +1,147 @@
+//! The only place that makes a [`Status`].
+//!
+//! Every error carries an `ErrorInfo`: reasons of this service have the domain
+//! [`DOMAIN`], codes of AWS have [`AWS_DOMAIN`]. What callers read is bounded, because
+//! stock clients take 8 KiB of trailers: details are kept under [`MAX_DETAILS`], and the
+//! message, which is sent beside them, under [`MAX_MESSAGE`].
+
+pub mod codes;
+mod upstream;
+
+use std::collections::HashMap;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use crate::{
+    convert::Violations,
+    domain::{Failure, Operation},
+};
+
+/// The `ErrorInfo` domain of this service's own reasons.
+pub const DOMAIN: &str = "tapegate";
+
+/// The `ErrorInfo` domain of codes that AWS answered.
+pub const AWS_DOMAIN: &str = "storagegateway.amazonaws.com";
+
+/// The most bytes of the encoded `google.rpc.Status`.
+pub const MAX_DETAILS: usize = 4096;
+
+/// The most bytes of a message as it goes on the wire, percent-encoded.
+pub const MAX_MESSAGE: usize = 1024;
+
+/// A request that breaks rules: every one of them is told at once, as far as they fit.
+pub fn invalid(violations: &Violations) -> Status {
+    let all = violations.as_slice();
+    let shown = |count: usize| {
+        let mut details = info(DOMAIN, "INVALID_REQUEST", HashMap::new());
+        let fields = all
+            .iter()
+            .take(count)
+            .map(|v| FieldViolation::new(&v.field, &v.description));
+        details.set_bad_request(fields.collect::<Vec<_>>());
+        let first = all
+            .first()
+            .map(|v| format!("{}: {}", v.field, v.description))
+            .unwrap_or_default();
+        let others = match all.len() {
+            0 | 1 => String::new(),
+            len => format!(" (and {} more in the details)", len - 1),
+        };
+        let left_out = match all.len() - count {
+            0 => String::new(),
+            left => format!(" ({left} of them are left out, for want of room)"),
+        };
+        make(
+            Code::InvalidArgument,
+            &format!("invalid request: {first}{others}{left_out}"),
+            details,
+        )
+    };
+    // How many fit is found by trying: halving first, so that 1,000 faults cost ten tries.
+    let fits = |count: &usize| shown(*count).details().len() <= MAX_DETAILS;
+    let count = if fits(&all.len()) {
+        all.len()
+    } else {
+        largest(all.len(), fits)
+    };
+    shown(count)
+}
+
+/// A call that the upstream did not let succeed.
+pub fn failed<O: Operation>(operation: &O, failure: &Failure) -> Status {
+    upstream::status(&upstream::Subject::of(operation), failure)
+}
+
+/// Bytes that are not the request they should be.
+pub fn malformed(what: &str) -> Status {
+    make(
+        Code::InvalidArgument,
+        what,
+        info(DOMAIN, "MALFORMED_REQUEST", HashMap::new()),
+    )
+}
+
+/// A defect of this service.
+pub fn internal(what: &str) -> Status {
+    make(Code::Internal, what, info(DOMAIN, "INTERNAL", HashMap::new()))
+}
+
+/// A status that tonic made itself, before any of this service's code ran: the same
+/// meaning, with a code and the details that callers of this service can count on.
+pub fn completed(status: &Status) -> Status {
+    let (code, reason) = match status.code() {
+        // tonic's word for a message over the limit; gRPC's is RESOURCE_EXHAUSTED.
+        Code::OutOfRange => (Code::ResourceExhausted, "REQUEST_TOO_LARGE"),
+        Code::Unimplemented => (Code::Unimplemented, "NOT_IMPLEMENTED"),
+        Code::Internal => (Code::InvalidArgument, "MALFORMED_REQUEST"),
+        Code::NotFound => (Code::NotFound, "NOT_FOUND"),
+        code => (code, "TRANSPORT"),
+    };
+    make(code, status.message(), info(DOMAIN, reason, HashMap::new()))
+}
+
+fn info(domain: &str, reason: &str, metadata: HashMap<String, String>) -> ErrorDetails {
+    ErrorDetails::with_error_info(reason, domain, metadata)
+}
+
+fn make(code: Code, message: &str, details: ErrorDetails) -> Status {
+    Status::with_error_details(code, bounded(message), details)
+}
+
+/// The largest count below `over` that `fits`; those that fit come first.
+fn largest(over: usize, fits: impl Fn(&usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, over);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if fits(&middle) {
+            low = middle
+        } else {
+            high = middle
+        }
+    }
+    low
+}
+
+/// A message that is short enough on the wire, where each byte that is not printable
+/// ASCII takes three.
+fn bounded(message: &str) -> String {
+    const MORE: &str = "…";
+    let cost = |c: char| {
+        if matches!(c, ' '..='~') && c != '%' {
+            1
+        } else {
+            3 * c.len_utf8()
+        }
+    };
+    let mut room = MAX_MESSAGE - MORE.chars().map(cost).sum::<usize>();
+    let mut kept = String::new();
+    for c in message.chars() {
+        match room.checked_sub(cost(c)) {
+            Some(left) => room = left,
+            None => return kept + MORE,
+        }
+        kept.push(c);
+    }
+    kept
+}

@@ -1,0 +1,217 @@
+use std::collections::HashMap;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, QuotaViolation};
+
+use super::{
+    AWS_DOMAIN, DOMAIN,
+    codes::{self, Outcome},
+    make,
+};
+use crate::domain::{Failure, Fault, GatewayArn, Kind, Operation, TapeArn};
+
+/// The most bytes of AWS's own words that are passed on.
+const MAX_WORDS: usize = 256;
+
+/// What a status tells of the call that failed.
+pub(super) struct Subject {
+    name: &'static str,
+    kind: Kind,
+    gateway: Option<String>,
+    tape: Option<String>,
+}
+
+/// What a fault means to a caller.
+struct Meaning {
+    code: Code,
+    domain: &'static str,
+    reason: &'static str,
+    outcome: Outcome,
+    message: String,
+}
+
+impl Subject {
+    pub(super) fn of<O: Operation>(operation: &O) -> Self {
+        let tape = match operation.tapes() {
+            [tape] => Some(TapeArn::to_string(tape)),
+            _ => None,
+        };
+        Self {
+            name: O::NAME,
+            kind: O::KIND,
+            gateway: operation.gateway().map(GatewayArn::to_string),
+            tape,
+        }
+    }
+
+    /// The resource that a code speaks of: type and name.
+    fn resource(&self, reason: &str) -> Option<(&'static str, &str)> {
+        const GATEWAY: &str = "storagegateway.amazonaws.com/Gateway";
+        const TAPE: &str = "storagegateway.amazonaws.com/Tape";
+        match reason {
+            "TAPE_CARTRIDGE_NOT_FOUND" => self.tape.as_deref().map(|tape| (TAPE, tape)),
+            _ => None,
+        }
+        .or_else(|| self.gateway.as_deref().map(|gateway| (GATEWAY, gateway)))
+    }
+}
+
+pub(super) fn status(subject: &Subject, failure: &Failure) -> Status {
+    let Failure { fault, attempts } = failure;
+    let Meaning {
+        code,
+        domain,
+        reason,
+        outcome,
+        message,
+    } = meaning(subject, fault);
+    let mut metadata = HashMap::from([
+        ("operation".to_owned(), subject.name.to_owned()),
+        ("attempts".to_owned(), attempts.count.to_string()),
+    ]);
+    metadata.extend(
+        attempts
+            .request_id
+            .as_ref()
+            .map(|id| ("aws_request_id".to_owned(), words(id))),
+    );
+    match fault {
+        Fault::Aws {
+            code, http_status, ..
+        } => {
+            metadata.insert("upstream_code".to_owned(), words(code));
+            metadata.insert("http_status".to_owned(), http_status.to_string());
+        }
+        Fault::Http { http_status } => {
+            metadata.insert("http_status".to_owned(), http_status.to_string());
+        }
+        _ => {}
+    }
+    if subject.kind == Kind::Create {
+        let outcome = match outcome {
+            Outcome::NotApplied => "not_applied",
+            Outcome::Unknown => "unknown",
+        };
+        metadata.insert("outcome".to_owned(), outcome.to_owned());
+    }
+    let mut details = ErrorDetails::with_error_info(reason, domain, metadata);
+    if matches!(code, Code::NotFound | Code::AlreadyExists)
+        && let Some((kind, name)) = subject.resource(reason)
+    {
+        details.set_resource_info(kind, name, "", &message);
+    }
+    if reason == "MAXIMUM_TAPE_CARTRIDGE_COUNT_EXCEEDED" {
+        let gateway = subject.gateway.clone().unwrap_or_default();
+        details.set_quota_failure([QuotaViolation::new(
+            gateway,
+            "tapes in the library: at most 1,500",
+        )]);
+    }
+    make(code, &format!("{}: {message}", subject.name), details)
+}
+
+fn meaning(subject: &Subject, fault: &Fault) -> Meaning {
+    let own = |code, reason, outcome| Meaning {
+        code,
+        domain: DOMAIN,
+        reason,
+        outcome,
+        message: fault.to_string(),
+    };
+    match fault {
+        Fault::Aws {
+            code,
+            message,
+            http_status,
+            ..
+        } => match codes::find(code) {
+            Some(row) => documented(subject, fault, row, message),
+            None => undocumented(code, message, *http_status),
+        },
+        Fault::Http { http_status } => own(http_code(*http_status), "UPSTREAM_HTTP_ERROR", Outcome::Unknown),
+        Fault::Unreadable { .. } => own(Code::Internal, "UPSTREAM_UNREADABLE", Outcome::Unknown),
+        Fault::Unreachable { .. } => own(Code::Unavailable, "UPSTREAM_UNREACHABLE", Outcome::NotApplied),
+        Fault::ConnectionLost { .. } => own(Code::Unavailable, "UPSTREAM_CONNECTION_LOST", Outcome::Unknown),
+        Fault::AttemptTimeout => own(Code::Unavailable, "UPSTREAM_TIMEOUT", Outcome::Unknown),
+        Fault::Deadline { sent } => {
+            let outcome = if *sent {
+                Outcome::Unknown
+            } else {
+                Outcome::NotApplied
+            };
+            own(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", outcome)
+        }
+        Fault::NoCredentials { .. } => Meaning {
+            // What the chain said is for the operator, by the log and readiness.
+            message: "the service has no AWS credentials; its operator is told by readiness".to_owned(),
+            ..own(Code::Unavailable, "NO_AWS_CREDENTIALS", Outcome::NotApplied)
+        },
+        Fault::MarkerRepeated => own(Code::DataLoss, "UPSTREAM_MARKER_REPEATED", Outcome::NotApplied),
+        Fault::PageTooLong { .. } => own(Code::Internal, "UPSTREAM_PAGE_TOO_LONG", Outcome::NotApplied),
+        Fault::Internal { .. } => own(Code::Internal, "INTERNAL", Outcome::Unknown),
+    }
+}
+
+fn documented(subject: &Subject, fault: &Fault, row: &codes::Row, message: &str) -> Meaning {
+    let code = row.code.trim_end();
+    let message = match row.grpc {
+        // AWS's words here name the service's role and credentials, which are the
+        // operator's business; they are in the log.
+        Code::PermissionDenied => {
+            format!(
+                "AWS answered {code}: {} (storagegateway:{})",
+                row.advice, subject.name
+            )
+        }
+        _ if fault.is_about_credentials() => format!("AWS answered {code}: {}", row.advice),
+        _ => format!(
+            "AWS answered {code}: {}; {}",
+            words(message).trim_end_matches('.'),
+            row.advice
+        ),
+    };
+    Meaning {
+        code: row.grpc,
+        domain: AWS_DOMAIN,
+        reason: row.reason,
+        outcome: row.outcome,
+        message,
+    }
+}
+
+/// A word that nobody knew: its HTTP status is all there is to go by.
+fn undocumented(code: &str, message: &str, http_status: u16) -> Meaning {
+    let grpc = match http_status {
+        408 | 429 => Code::Unavailable,
+        400..=499 => Code::FailedPrecondition,
+        _ => http_code(http_status),
+    };
+    let message = format!(
+        "AWS answered {}, a code that this build does not know: {}",
+        words(code),
+        words(message)
+    );
+    Meaning {
+        code: grpc,
+        domain: AWS_DOMAIN,
+        reason: "UPSTREAM_UNKNOWN",
+        outcome: Outcome::Unknown,
+        message,
+    }
+}
+
+/// The code for an HTTP status that comes without a word of AWS: a proxy's, mostly. None
+/// of them says anything of the caller, who is never UNAUTHENTICATED or denied by it.
+fn http_code(http_status: u16) -> Code {
+    match http_status {
+        404 => Code::Unimplemented,
+        408 | 429 | 502..=504 => Code::Unavailable,
+        _ => Code::Internal,
+    }
+}
+
+/// The upstream's words, as far as they are passed on.
+fn words(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_WORDS);
+    text[..end].to_owned()
+}

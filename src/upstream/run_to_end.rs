@@ -1,0 +1,101 @@
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+use tower::{Layer, Service};
+use tracing::{Instrument, Span};
+
+use crate::domain::{Answer, Attempts, Call, Failure, Fault, Kind, Operation};
+
+/// Lets a create that was sent run to its end, though its caller has gone: dropped half
+/// way, nobody would ever know whether it made a tape. What it came to is then logged.
+///
+/// Reads pass through, and end with their caller.
+#[derive(Clone, Debug)]
+pub(super) struct RunToEndLayer {
+    sent: TaskTracker,
+}
+
+/// See [`RunToEndLayer`].
+#[derive(Clone, Debug)]
+pub(super) struct RunToEnd<S> {
+    sent: TaskTracker,
+    inner: S,
+}
+
+impl RunToEndLayer {
+    /// Keeps account of the creates in `sent`.
+    pub(super) fn new(sent: TaskTracker) -> Self {
+        Self { sent }
+    }
+}
+
+impl<S> Layer<S> for RunToEndLayer {
+    type Service = RunToEnd<S>;
+
+    fn layer(&self, inner: S) -> RunToEnd<S> {
+        RunToEnd {
+            sent: self.sent.clone(),
+            inner,
+        }
+    }
+}
+
+impl<O, S> Service<Call<O>> for RunToEnd<S>
+where
+    O: Operation,
+    S: Service<Call<O>, Response = Answer<O::Output>, Error = Failure>,
+    S::Future: Send + 'static,
+{
+    type Response = Answer<O::Output>;
+    type Error = Failure;
+    type Future = BoxFuture<'static, Result<Self::Response, Failure>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, call: Call<O>) -> Self::Future {
+        let answer = self.inner.call(call);
+        match O::KIND {
+            Kind::Read => Box::pin(answer),
+            Kind::Create => {
+                let (tell, told) = oneshot::channel();
+                let run = async move {
+                    if let Err(unheard) = tell.send(answer.await) {
+                        log_unheard::<O>(&unheard);
+                    }
+                };
+                self.sent.spawn(run.instrument(Span::current()));
+                Box::pin(async move {
+                    told.await.unwrap_or_else(|_| {
+                        let cause = format!("the task of a sent {} ended early", O::NAME);
+                        Err(Fault::Internal { cause }.after(Attempts {
+                            count: 1,
+                            request_id: None,
+                        }))
+                    })
+                })
+            }
+        }
+    }
+}
+
+fn log_unheard<O: Operation>(outcome: &Result<Answer<O::Output>, Failure>) {
+    let attempts = match outcome {
+        Ok(answer) => &answer.attempts,
+        Err(failure) => &failure.attempts,
+    };
+    let request_id = attempts.request_id.as_deref();
+    match outcome {
+        Ok(_) => tracing::warn!(
+            operation = O::NAME,
+            request_id,
+            "a create succeeded after its caller had gone"
+        ),
+        Err(Failure { fault, .. }) => {
+            tracing::warn!(operation = O::NAME, request_id, %fault, "a create failed after its caller had gone");
+        }
+    }
+}

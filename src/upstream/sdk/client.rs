@@ -1,0 +1,117 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_sdk_storagegateway::{
+    Client,
+    config::{
+        Builder, ProvideCredentials, Region as SdkRegion, SharedCredentialsProvider,
+        StalledStreamProtectionConfig, retry::RetryConfig, timeout::TimeoutConfig,
+    },
+};
+
+use super::{failure::causes, strict::StrictAnswers};
+use crate::domain::Region;
+
+/// How the SDK's clients are made.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where requests go instead of AWS's own endpoint.
+    pub endpoint: Option<String>,
+    /// What signs them; `None` is the SDK's standard chain.
+    pub credentials: Option<Credentials>,
+    /// How long a TCP and TLS connection may take to come about.
+    pub connect_timeout: Duration,
+    /// How long one attempt may take.
+    pub attempt_timeout: Duration,
+    /// How long an operation may take in all, fetching credentials included.
+    pub operation_timeout: Duration,
+    /// The most bytes of an answer's body.
+    pub max_answer_bytes: usize,
+}
+
+/// One client per region that is served. A client costs milliseconds to make and keeps
+/// its own connections, so it is made once and shared.
+#[derive(Debug)]
+pub struct Clients {
+    by_region: BTreeMap<Region, Client>,
+    credentials: Option<SharedCredentialsProvider>,
+}
+
+impl Clients {
+    /// Makes the clients of `regions`; the standard chain looks for credentials from
+    /// `home`.
+    pub async fn new(settings: &Settings, home: &Region, regions: impl IntoIterator<Item = Region>) -> Self {
+        let shared = sdk_config(settings, home).await;
+        let credentials = shared.credentials_provider();
+        let client = |region: &Region| {
+            let config = Builder::from(&shared)
+                .region(SdkRegion::new(region.as_str().to_owned()))
+                .interceptor(StrictAnswers::new(settings.max_answer_bytes))
+                .build();
+            Client::from_conf(config)
+        };
+        let by_region = regions
+            .into_iter()
+            .map(|region| (region.clone(), client(&region)))
+            .collect();
+        Self {
+            by_region,
+            credentials,
+        }
+    }
+
+    /// The client of a region, if that region is served.
+    pub fn of(&self, region: &Region) -> Option<&Client> {
+        self.by_region.get(region)
+    }
+
+    /// Asks the chain for credentials.
+    ///
+    /// # Errors
+    ///
+    /// What the chain said, for an operator to read.
+    pub async fn obtain_credentials(&self) -> Result<(), String> {
+        let chain = self
+            .credentials
+            .as_ref()
+            .ok_or("no credentials provider is configured")?;
+        chain
+            .provide_credentials()
+            .await
+            .map(|_| ())
+            .map_err(|error| causes(&error))
+    }
+}
+
+/// What all regions have in common. One authority retries and keeps time, and that is the
+/// upstream stack: so the SDK's retries are off, and its timers are the same bounds as the
+/// stack's, there to end what the stack no longer waits for.
+async fn sdk_config(settings: &Settings, home: &Region) -> SdkConfig {
+    let Settings {
+        endpoint,
+        credentials,
+        connect_timeout,
+        attempt_timeout,
+        operation_timeout,
+        max_answer_bytes: _,
+    } = settings;
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(*connect_timeout)
+        .read_timeout(*attempt_timeout)
+        .operation_attempt_timeout(*attempt_timeout)
+        .operation_timeout(*operation_timeout)
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(SdkRegion::new(home.as_str().to_owned()))
+        .retry_config(RetryConfig::disabled())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .timeout_config(timeouts);
+    if let Some(endpoint) = endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    if let Some(credentials) = credentials {
+        loader = loader.credentials_provider(credentials.clone());
+    }
+    loader.load().await
+}

@@ -1,0 +1,37 @@
+use aws_sdk_storagegateway::{Client, operation::RequestId};
+
+use super::{SdkOperation, failure::failure, read, write};
+use crate::domain::{Answer, Attempts, CreateTapeWithBarcode, Failure, KmsKey, NewTape, Pool};
+
+impl SdkOperation for CreateTapeWithBarcode {
+    async fn send(self, client: &Client) -> Result<Answer<String>, Failure> {
+        let Self {
+            barcode,
+            tape:
+                NewTape {
+                    gateway,
+                    size,
+                    encryption,
+                    pool,
+                    worm,
+                    tags,
+                },
+        } = self;
+        let tags = write::tags(&tags).map_err(|fault| fault.after(Attempts::default()))?;
+        let output = client
+            .create_tape_with_barcode()
+            .gateway_arn(gateway.as_str())
+            .tape_size_in_bytes(size.bytes())
+            .tape_barcode(barcode.as_str())
+            .set_kms_encrypted(encryption.kms_encrypted())
+            .set_kms_key(encryption.kms_key().map(KmsKey::as_str).map(str::to_owned))
+            .set_pool_id(pool.as_ref().map(Pool::as_str).map(str::to_owned))
+            .set_worm(worm)
+            .set_tags(tags)
+            .send()
+            .await
+            .map_err(|error| failure(&error))?;
+        let request_id = output.request_id().map(str::to_owned);
+        read::answer(read::tape_arn(output.tape_arn), request_id)
+    }
+}

@@ -1,0 +1,49 @@
+use aws_sdk_storagegateway::{Client, operation::RequestId};
+
+use super::{SdkOperation, failure::failure, read, write};
+use crate::domain::{Answer, Attempts, CreateTapes, Failure, Fault, KmsKey, NewTape, Pool};
+
+impl SdkOperation for CreateTapes {
+    async fn send(self, client: &Client) -> Result<Answer<Vec<String>>, Failure> {
+        let Self {
+            client_token,
+            count,
+            prefix,
+            tape,
+        } = self;
+        let NewTape {
+            gateway,
+            size,
+            encryption,
+            pool,
+            worm,
+            tags,
+        } = tape;
+        let tags = write::tags(&tags).map_err(|fault| fault.after(Attempts::default()))?;
+        let output = client
+            .create_tapes()
+            .gateway_arn(gateway.as_str())
+            .tape_size_in_bytes(size.bytes())
+            .client_token(client_token.as_str())
+            .num_tapes_to_create(count.into())
+            .tape_barcode_prefix(prefix.as_str())
+            .set_kms_encrypted(encryption.kms_encrypted())
+            .set_kms_key(encryption.kms_key().map(KmsKey::as_str).map(str::to_owned))
+            .set_pool_id(pool.as_ref().map(Pool::as_str).map(str::to_owned))
+            .set_worm(worm)
+            .set_tags(tags)
+            .send()
+            .await
+            .map_err(|error| failure(&error))?;
+        let request_id = output.request_id().map(str::to_owned);
+        read::answer(tape_arns(output.tape_arns), request_id)
+    }
+}
+
+fn tape_arns(arns: Option<Vec<String>>) -> Result<Vec<String>, Fault> {
+    let arns = arns.filter(|arns| !arns.is_empty());
+    let arns = arns.ok_or_else(|| Fault::Unreadable {
+        what: "an answer without TapeARNs".to_owned(),
+    })?;
+    arns.into_iter().map(|arn| read::tape_arn(Some(arn))).collect()
+}

@@ -1,0 +1,45 @@
+use aws_sdk_storagegateway::{Client, operation::RequestId, types};
+
+use super::{SdkOperation, failure::failure, read, write};
+use crate::domain::{
+    Answer, DescribeTapeArchives, Failure, Fault, KmsKey, Page, Pool, TapeArchive, TapeStatus,
+};
+
+impl SdkOperation for DescribeTapeArchives {
+    async fn send(self, client: &Client) -> Result<Answer<Page<TapeArchive>>, Failure> {
+        let Self {
+            scope: _,
+            tapes,
+            page,
+        } = self;
+        let (marker, limit) = write::page(page);
+        let output = client
+            .describe_tape_archives()
+            .set_tape_arns(write::tape_arns(&tapes))
+            .set_marker(marker)
+            .set_limit(limit)
+            .send()
+            .await
+            .map_err(|error| failure(&error))?;
+        let request_id = output.request_id().map(str::to_owned);
+        read::answer(read::page(output.tape_archives, output.marker, tape), request_id)
+    }
+}
+
+fn tape(tape: types::TapeArchive) -> Result<TapeArchive, Fault> {
+    Ok(TapeArchive {
+        tape_arn: read::tape_arn(tape.tape_arn)?,
+        tape_barcode: tape.tape_barcode,
+        tape_created_date: read::time("TapeCreatedDate", tape.tape_created_date)?,
+        tape_size_in_bytes: tape.tape_size_in_bytes,
+        completion_time: read::time("CompletionTime", tape.completion_time)?,
+        retrieved_to: tape.retrieved_to,
+        tape_status: tape.tape_status.map(TapeStatus::reported),
+        tape_used_in_bytes: tape.tape_used_in_bytes,
+        kms_key: tape.kms_key.map(KmsKey::reported),
+        pool_id: tape.pool_id.map(Pool::reported),
+        worm: tape.worm,
+        retention_start_date: read::time("RetentionStartDate", tape.retention_start_date)?,
+        pool_entry_date: read::time("PoolEntryDate", tape.pool_entry_date)?,
+    })
+}

@@ -1,0 +1,167 @@
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_storagegateway::{
+    error::{ProvideErrorMetadata, SdkError},
+    operation::{
+        RequestId, create_tape_with_barcode::CreateTapeWithBarcodeError, create_tapes::CreateTapesError,
+        describe_tape_archives::DescribeTapeArchivesError, describe_tapes::DescribeTapesError,
+        list_tapes::ListTapesError,
+    },
+    types::{
+        StorageGatewayError,
+        error::{InternalServerError, InvalidGatewayRequestException},
+    },
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::http::StatusCode;
+use http_body_util::LengthLimitError;
+
+use super::strict::NotTheModel;
+use crate::domain::{Attempts, Failure, Fault};
+
+/// The errors that all five operations model, and no others.
+pub(super) enum Modelled<'a> {
+    InvalidGatewayRequest(&'a InvalidGatewayRequestException),
+    InternalServer(&'a InternalServerError),
+}
+
+/// An operation's error type, of which the SDK has one each.
+pub(super) trait OperationError: ProvideErrorMetadata + Error + 'static {
+    fn modelled(&self) -> Option<Modelled<'_>>;
+}
+
+macro_rules! operation_errors {
+    ($($name:ident),*) => {$(
+        impl OperationError for $name {
+            fn modelled(&self) -> Option<Modelled<'_>> {
+                match self {
+                    Self::InvalidGatewayRequestException(error) => Some(Modelled::InvalidGatewayRequest(error)),
+                    Self::InternalServerError(error) => Some(Modelled::InternalServer(error)),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+operation_errors!(
+    CreateTapeWithBarcodeError,
+    CreateTapesError,
+    DescribeTapeArchivesError,
+    DescribeTapesError,
+    ListTapesError
+);
+
+impl Modelled<'_> {
+    /// Where the cause is: the exception's name says little.
+    fn nested_code(&self) -> Option<&str> {
+        let error: Option<&StorageGatewayError> = match self {
+            Self::InvalidGatewayRequest(error) => error.error(),
+            Self::InternalServer(error) => error.error(),
+        };
+        Some(error?.error_code()?.as_str())
+    }
+}
+
+/// What an attempt of the SDK came to.
+pub(super) fn failure<E: OperationError>(error: &SdkError<E, HttpResponse>) -> Failure {
+    let request_id = error.request_id().map(str::to_owned);
+    fault(error).after(Attempts { count: 1, request_id })
+}
+
+fn fault<E: OperationError>(error: &SdkError<E, HttpResponse>) -> Fault {
+    let cause = || causes(error);
+    if let Some(error) = find::<CredentialsError>(error) {
+        return Fault::NoCredentials { cause: causes(error) };
+    }
+    match error {
+        SdkError::ServiceError(service) => aws_fault(service.err(), service.raw().status()),
+        SdkError::ResponseError(response) => response_fault(error, response.raw().status()),
+        SdkError::TimeoutError(_) => Fault::AttemptTimeout,
+        SdkError::DispatchFailure(_) if never_connected(error) => Fault::Unreachable { cause: cause() },
+        SdkError::DispatchFailure(dispatch) if dispatch.is_timeout() => Fault::AttemptTimeout,
+        SdkError::DispatchFailure(_) => Fault::ConnectionLost { cause: cause() },
+        _ => Fault::Internal { cause: cause() },
+    }
+}
+
+fn aws_fault<E: OperationError>(error: &E, status: StatusCode) -> Fault {
+    let http_status = status.as_u16();
+    let nested = error
+        .modelled()
+        .as_ref()
+        .and_then(Modelled::nested_code)
+        .map(str::to_owned);
+    let message = error.message().unwrap_or("no message").to_owned();
+    match (nested, error.code()) {
+        (Some(code), _) => Fault::Aws {
+            code,
+            nested: true,
+            message,
+            http_status,
+        },
+        (None, Some(code)) => Fault::Aws {
+            code: code.to_owned(),
+            nested: false,
+            message,
+            http_status,
+        },
+        (None, None) => Fault::Http { http_status },
+    }
+}
+
+/// An answer came, but no sense could be made of it.
+fn response_fault(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
+    if let Some(why) = find::<NotTheModel>(error) {
+        return Fault::Unreadable {
+            what: why.to_string(),
+        };
+    }
+    if find::<LengthLimitError>(error).is_some() {
+        return Fault::Unreadable {
+            what: "it is longer than upstream.max_answer_bytes".to_owned(),
+        };
+    }
+    if !status.is_success() {
+        return Fault::Http {
+            http_status: status.as_u16(),
+        };
+    }
+    let cause = causes(error);
+    match find::<hyper::Error>(error) {
+        Some(_) => Fault::ConnectionLost { cause },
+        None => Fault::Unreadable { what: cause },
+    }
+}
+
+fn never_connected(error: &(dyn Error + 'static)) -> bool {
+    find::<hyper_util::client::legacy::Error>(error)
+        .is_some_and(hyper_util::client::legacy::Error::is_connect)
+}
+
+/// An error and its causes in one line, without their `Debug`.
+pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// The first error of a type in a chain of causes.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}

@@ -1,0 +1,38 @@
+use aws_sdk_storagegateway::{Client, operation::RequestId, types};
+
+use super::{SdkOperation, failure::failure, read, write};
+use crate::domain::{Answer, Failure, Fault, ListTapes, Page, Pool, TapeInfo, TapeStatus};
+
+impl SdkOperation for ListTapes {
+    async fn send(self, client: &Client) -> Result<Answer<Page<TapeInfo>>, Failure> {
+        let Self {
+            scope: _,
+            tapes,
+            page,
+        } = self;
+        let (marker, limit) = write::page(page);
+        let output = client
+            .list_tapes()
+            .set_tape_arns(write::tape_arns(&tapes))
+            .set_marker(marker)
+            .set_limit(limit)
+            .send()
+            .await
+            .map_err(|error| failure(&error))?;
+        let request_id = output.request_id().map(str::to_owned);
+        read::answer(read::page(output.tape_infos, output.marker, tape), request_id)
+    }
+}
+
+fn tape(tape: types::TapeInfo) -> Result<TapeInfo, Fault> {
+    Ok(TapeInfo {
+        tape_arn: read::tape_arn(tape.tape_arn)?,
+        tape_barcode: tape.tape_barcode,
+        tape_size_in_bytes: tape.tape_size_in_bytes,
+        tape_status: tape.tape_status.map(TapeStatus::reported),
+        gateway_arn: tape.gateway_arn,
+        pool_id: tape.pool_id.map(Pool::reported),
+        retention_start_date: read::time("RetentionStartDate", tape.retention_start_date)?,
+        pool_entry_date: read::time("PoolEntryDate", tape.pool_entry_date)?,
+    })
+}
