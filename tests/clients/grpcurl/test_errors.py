@@ -39,7 +39,7 @@ def test_a_bad_request_lists_every_violation_at_once(grpcurl: Grpcurl):
     assert all(violation["description"] for violation in violations)
 
     info = refused.detail("ErrorInfo")
-    assert info["domain"] == OURS
+    assert (info["domain"], info["reason"]) == (OURS, "INVALID_REQUEST")
     assert info["metadata"]["outcome"] == "not_applied"
 
 
