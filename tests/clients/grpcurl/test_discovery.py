@@ -25,10 +25,7 @@ def test_lists_the_five_operations(grpcurl: Grpcurl):
 def test_describes_the_operation_and_its_messages(grpcurl: Grpcurl, rpc: str):
     signature = grpcurl.run("describe", f"{SERVICE}.{rpc}").stdout
     streamed = "" if rpc.startswith("Create") else "stream "
-    assert (
-        f"rpc {rpc} ( .tapegate.v1.{rpc}Request ) returns ( {streamed}.tapegate.v1.{rpc}Response );"
-        in signature
-    )
+    assert f"rpc {rpc} ( .tapegate.v1.{rpc}Request ) returns ( {streamed}.tapegate.v1.{rpc}Response );" in signature
 
     for message in (f"tapegate.v1.{rpc}Request", f"tapegate.v1.{rpc}Response"):
         assert f"{message} is a message:" in grpcurl.run("describe", message).stdout

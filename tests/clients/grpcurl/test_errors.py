@@ -62,9 +62,7 @@ def test_a_refused_stream_is_a_plain_error(grpcurl: Grpcurl):
 
 
 def test_a_person_reads_the_error_without_any_flag(grpcurl: Grpcurl):
-    refused = grpcurl.run(
-        "tapegate.v1.TapeService/ListTapes", flags=("-d", '{"limit": 1001, "maxItems": -1}')
-    )
+    refused = grpcurl.run("tapegate.v1.TapeService/ListTapes", flags=("-d", '{"limit": 1001, "maxItems": -1}'))
     assert refused.code != 0
     assert "Code: InvalidArgument" in refused.stderr
     assert '"field": "limit"' in refused.stderr

@@ -8,9 +8,7 @@ from harness.seeds import CUSTOM_POOL, GATEWAY, SIZE, new_barcode, new_token, ta
 # The pool as a request names it, and as answers show it: the number's name and the upstream's word.
 POOLS = [
     pytest.param({"poolId": "POOL_ID_GLACIER"}, ("POOL_ID_GLACIER", "GLACIER"), id="GLACIER"),
-    pytest.param(
-        {"poolId": "POOL_ID_DEEP_ARCHIVE"}, ("POOL_ID_DEEP_ARCHIVE", "DEEP_ARCHIVE"), id="DEEP_ARCHIVE"
-    ),
+    pytest.param({"poolId": "POOL_ID_DEEP_ARCHIVE"}, ("POOL_ID_DEEP_ARCHIVE", "DEEP_ARCHIVE"), id="DEEP_ARCHIVE"),
     pytest.param({"customPoolId": CUSTOM_POOL}, (None, CUSTOM_POOL), id="custom"),
     pytest.param({}, None, id="none"),
 ]

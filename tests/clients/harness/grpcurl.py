@@ -40,9 +40,7 @@ class Result:
 
     def detail(self, kind: str) -> dict:
         """The one detail of that kind (`BadRequest`) that the error carries, decoded."""
-        (detail,) = [
-            d for d in self.error["details"] if d["@type"] == f"type.googleapis.com/google.rpc.{kind}"
-        ]
+        (detail,) = [d for d in self.error["details"] if d["@type"] == f"type.googleapis.com/google.rpc.{kind}"]
         return detail
 
 

@@ -59,9 +59,7 @@ def test_dev_refuses_an_address_that_others_can_reach():
 
 
 def test_serve_without_allow_anonymous_says_why_it_does_not_start():
-    refused = run(
-        "serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", f"--region={REGION}", env=CREDENTIALS
-    )
+    refused = run("serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", f"--region={REGION}", env=CREDENTIALS)
     assert refused.returncode != 0
     assert refused.stdout == ""
     assert "--allow-anonymous" in refused.stderr

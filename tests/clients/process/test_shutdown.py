@@ -54,9 +54,7 @@ def test_an_open_stream_is_read_to_its_end():
     """Begun before the signal, it is served whole."""
     with dev(env={"TAPEGATE_EMULATOR_SEED_TAPES": "3000"}) as running:
         with grpc.insecure_channel(running.grpc) as channel:
-            pages = TapeServiceStub(channel).ListTapes(
-                tape_service_pb2.ListTapesRequest(limit=10), timeout=60
-            )
+            pages = TapeServiceStub(channel).ListTapes(tape_service_pb2.ListTapesRequest(limit=10), timeout=60)
             seen = len(next(pages).tape_infos)
             running.ask_to_end()
             seen += sum(len(page.tape_infos) for page in pages)

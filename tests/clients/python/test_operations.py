@@ -66,10 +66,7 @@ def test_repeating_create_tapes_with_its_token_makes_no_more(tapes: TapeServiceS
 def test_the_archive_knows_when_each_tape_was_archived(tapes: TapeServiceStub):
     pages = tapes.DescribeTapeArchives(tape_service_pb2.DescribeTapeArchivesRequest(), timeout=DEADLINE)
     archived = [
-        tape
-        for page in pages
-        for tape in page.tape_archives
-        if tape.tape_status == tape_pb2.TAPE_STATUS_ARCHIVED
+        tape for page in pages for tape in page.tape_archives if tape.tape_status == tape_pb2.TAPE_STATUS_ARCHIVED
     ]
     assert archived
     for tape in archived:

@@ -17,6 +17,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from console import Command, InvalidPage, begins_with, commands, matches, mismatch
@@ -60,13 +62,10 @@ class Server:
         )
         self._printed: list[str] = []
         self._logged: list[str] = []
+        self._open = 2
         self._changed = threading.Condition()
-        self._readers = [
-            threading.Thread(target=self._read, args=pair, daemon=True)
-            for pair in ((self._process.stdout, self._printed), (self._process.stderr, self._logged))
-        ]
-        for reader in self._readers:
-            reader.start()
+        for stream, lines in ((self._process.stdout, self._printed), (self._process.stderr, self._logged)):
+            threading.Thread(target=self._read, args=(stream, lines), daemon=True).start()
 
     def _read(self, stream, lines: list[str]):
         for line in stream:
@@ -74,6 +73,7 @@ class Server:
                 lines.append(line.rstrip("\n"))
                 self._changed.notify_all()
         with self._changed:
+            self._open -= 1
             self._changed.notify_all()
 
     def wait_until_as_printed(self):
@@ -81,7 +81,7 @@ class Server:
         expected = self.command.expected
 
         def settled() -> bool:
-            return begins_with(expected, self._printed) or self._process.poll() is not None
+            return begins_with(expected, self._printed) or not self._open
 
         with self._changed:
             self._changed.wait_for(settled, SERVER_STARTS_WITHIN)
@@ -97,6 +97,7 @@ class Server:
         try:
             code = self._process.wait(SERVER_ENDS_WITHIN)
         except subprocess.TimeoutExpired:
+            self.kill()
             raise Wrong(f"it did not end within {SERVER_ENDS_WITHIN:.0f} s of Ctrl-C" + self._log()) from None
         if code != 0:
             raise Wrong(f"exit code {code} after Ctrl-C" + self._log())
@@ -108,7 +109,7 @@ class Server:
 
     def _log(self) -> str:
         with self._changed:
-            return "\nIts stderr ends with:\n" + indented(self._logged[-20:])
+            return "\nIts stderr ends with:\n" + indented(self._logged[-20:] or ["(nothing)"])
 
 
 def require_free(name: str, address: str):
@@ -121,9 +122,7 @@ def require_free(name: str, address: str):
         try:
             probe.bind((host.strip("[]"), int(port)))
         except OSError as error:
-            raise Wrong(
-                f"{name} address {address} is not free: {error.strerror}; end what listens there"
-            ) from None
+            raise Wrong(f"{name} address {address} is not free: {error.strerror}; end what listens there") from None
 
 
 def run(command: Command, root: Path, environment: dict[str, str]):
@@ -150,9 +149,7 @@ def difference(expected: list[str], printed: list[str]) -> str:
     index = mismatch(expected, printed) or 0
     first = expected[index] if index < len(expected) else "the end"
     lines = difflib.unified_diff(expected, printed, "the page", "what was printed", lineterm="", n=1000)
-    return f"first line that is not as printed: {first}\n" + indented(
-        list(lines) or ["(nothing was printed)"]
-    )
+    return f"first line that is not as printed: {first}\n" + indented(list(lines) or ["(nothing was printed)"])
 
 
 def indented(lines: list[str]) -> str:
@@ -163,61 +160,70 @@ def is_test_command(command: Command) -> bool:
     return shlex.split(command.text, comments=True)[:1] in ([TEST_COMMAND], [f"./{TEST_COMMAND}"])
 
 
-def check(page: Path) -> list[str]:
-    """What is wrong with the page."""
-    root = page.resolve().parent
-    ours = ("TAPEGATE_", "AWS_", "OTEL_", "RUST_LOG")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    environment = inherited | CREDENTIALS
-    servers: list[Server] = []
-    faults: list[str] = []
-    checked = 0
+class Session:
+    """What a reader of the page does, from its first command to its last."""
 
-    def judged(command: Command, action):
+    def __init__(self, page: Path):
+        ours = ("TAPEGATE_", "AWS_", "OTEL_", "RUST_LOG")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        self.faults: list[str] = []
+        self._page = page
+        self._root = page.resolve().parent
+        self._environment = inherited | CREDENTIALS
+        self._servers: list[Server] = []
+
+    def follow(self):
         try:
-            action()
-        except Wrong as wrong:
-            faults.append(f"{page.name}:{command.line}: $ {command.text}\n{wrong}")
+            to_run = [command for command in commands(self._page.read_text()) if not is_test_command(command)]
+        except InvalidPage as invalid:
+            self.faults.append(f"{self._page.name}: {invalid}")
+            return
+        if not to_run:
+            self.faults.append(f"{self._page.name}: no ```console block has a command to check")
+        try:
+            for command in to_run:
+                print(f"{self._page.name}:{command.line}: $ {command.text}", flush=True)
+                with self._judging(command):
+                    if command.is_server:
+                        self._start(command)
+                    else:
+                        run(command, self._root, self._environment)
+        finally:
+            self._end(self._servers)
 
-    try:
-        for command in commands(page.read_text()):
-            if is_test_command(command):
-                print(f"not run: {command.text}", flush=True)
-                continue
-            print(f"line {command.line}: {command.text}", flush=True)
-            checked += 1
-            if not command.is_server:
-                judged(command, lambda command=command: run(command, root, environment))
-                continue
-            wanted = set(command.addresses.values())
-            for server in [s for s in servers if wanted & set(s.command.addresses.values())]:
-                servers.remove(server)
-                judged(server.command, server.end)
-
-            def start(command=command):
-                server = Server(command, root, environment)
-                servers.append(server)
-                server.wait_until_as_printed()
-
-            judged(command, start)
-        if not checked:
-            faults.append(f"{page.name}: no ```console block has a command to check")
-    except InvalidPage as invalid:
-        faults.append(f"{page.name}: {invalid}")
-    finally:
-        for server in servers:
-            judged(server.command, server.end)
+    def _start(self, command: Command):
+        wanted = set(command.addresses.values())
+        self._end([server for server in self._servers if wanted & set(server.command.addresses.values())])
+        server = Server(command, self._root, self._environment)
+        try:
+            server.wait_until_as_printed()
+        except Wrong:
             server.kill()
-    return faults
+            raise
+        self._servers.append(server)
+
+    def _end(self, servers: list[Server]):
+        for server in list(servers):
+            self._servers.remove(server)
+            with self._judging(server.command):
+                server.end()
+
+    @contextmanager
+    def _judging(self, command: Command) -> Iterator[None]:
+        try:
+            yield
+        except Wrong as wrong:
+            self.faults.append(f"{self._page.name}:{command.line}: $ {command.text}\n{wrong}")
 
 
 def main() -> int:
     started = time.monotonic()
-    faults = check(Path(sys.argv[1]))
-    for fault in faults:
+    session = Session(Path(sys.argv[1]))
+    session.follow()
+    for fault in session.faults:
         print(f"\n{fault}")
-    print(f"\n{len(faults)} wrong in {time.monotonic() - started:.1f} s")
-    return 1 if faults else 0
+    print(f"\n{len(session.faults)} wrong, in {time.monotonic() - started:.1f} s")
+    return 1 if session.faults else 0
 
 
 if __name__ == "__main__":

@@ -62,11 +62,7 @@ def blocks(page: str) -> list[tuple[str, int, list[str]]]:
                 opened = (fence["language"].lower(), number + 1, [], fence)
             continue
         language, first, lines, opening = opened
-        if (
-            line.strip()
-            and set(line.strip()) == {opening["fence"][0]}
-            and len(line.strip()) >= len(opening["fence"])
-        ):
+        if line.strip() and set(line.strip()) == {opening["fence"][0]} and len(line.strip()) >= len(opening["fence"]):
             found.append((language, first, lines))
             opened = None
         else:
