@@ -68,10 +68,11 @@ class Server:
             threading.Thread(target=self._read, args=(stream, lines), daemon=True).start()
 
     def _read(self, stream, lines: list[str]):
-        for line in stream:
-            with self._changed:
-                lines.append(line.rstrip("\n"))
-                self._changed.notify_all()
+        with stream:
+            for line in stream:
+                with self._changed:
+                    lines.append(line.rstrip("\n"))
+                    self._changed.notify_all()
         with self._changed:
             self._open -= 1
             self._changed.notify_all()
