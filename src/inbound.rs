@@ -14,6 +14,8 @@ use self::{
     complete::CompleteLayer, deadline::DeadlineLayer, log::LogLayer, request_id::RequestIdLayer,
     trailers::TrailersLayer,
 };
+use tokio_util::task::TaskTracker;
+
 pub use self::{deadline::Deadline, report::Report, request_id::RequestId};
 
 /// See [`stack`].
@@ -25,13 +27,13 @@ pub type Stack = (
     TrailersLayer,
 );
 
-/// The layers of a call, outermost first.
-pub fn stack() -> Stack {
+/// The layers of a call, outermost first. `calls` keeps account of those in progress.
+pub fn stack(calls: TaskTracker) -> Stack {
     (
         // First, so that all that is logged of a call has its id.
         RequestIdLayer,
         // Around all that can refuse a call, so that every end is logged.
-        LogLayer,
+        LogLayer::new(calls),
         // What is refused below without details gets them.
         CompleteLayer,
         // The caller's timer becomes the call's deadline.

@@ -1,2 +1,71 @@
 //! The `tapegate` program.
-fn main() {}
+
+use std::{
+    env,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use tapegate::{
+    app::{Addresses, App},
+    cli::{self, Command},
+    shutdown, telemetry,
+};
+
+fn main() -> ExitCode {
+    let command = match cli::parse(env::args_os(), env::vars_os()) {
+        Ok(command) => command,
+        Err(stop) => return stop.report(),
+    };
+    let done = tokio::runtime::Runtime::new()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(run(command)));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell when stderr is closed.
+            let _ = writeln!(io::stderr(), "tapegate: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
+    match command {
+        Command::Check(checked) => Ok(checked.write(&mut io::stdout())?),
+        Command::Health(question) => Ok(question.ask().await?),
+        Command::Serve(config) => {
+            telemetry::start(&config.log);
+            run_app(App::serve(config).await?, |_| String::new()).await
+        }
+        Command::Emulator(settings) => {
+            telemetry::start(&settings.log);
+            let signatures = match &settings.credentials {
+                Some(_) => "signatures are verified against the configured access key",
+                None => "no access key is configured: of signatures only form, scope and date are judged",
+            };
+            run_app(App::emulator(&settings).await?, |_| format!("{signatures}\n")).await
+        }
+        Command::Dev(dev) => {
+            telemetry::start(&dev.config.log);
+            run_app(App::dev(dev).await?, try_this).await
+        }
+    }
+}
+
+/// Says where the app listens, then what else is to be said, and runs it.
+async fn run_app(app: App, more: impl Fn(&Addresses) -> String) -> Result<(), Box<dyn std::error::Error>> {
+    let stop = shutdown::requested()?;
+    let addresses = app.addresses();
+    // A reader that has gone is no reason not to serve.
+    let _ = write!(io::stdout(), "{addresses}\n{}", more(&addresses)).and_then(|()| io::stdout().flush());
+    Ok(app.run(stop).await?)
+}
+
+fn try_this(addresses: &Addresses) -> String {
+    let grpc = addresses
+        .grpc
+        .map(|address| address.to_string())
+        .unwrap_or_default();
+    format!("try: grpcurl -plaintext -d '{{\"max_items\": 3}}' {grpc} tapegate.v1.TapeService/ListTapes\n")
+}

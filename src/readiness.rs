@@ -82,16 +82,9 @@ impl Readiness {
             .collect()
     }
 
-    /// Calls `show` with whether the replica is ready: now, and at every change.
-    pub async fn follow(&self, mut show: impl AsyncFnMut(bool)) {
-        let mut states = self.0.subscribe();
-        loop {
-            let ready = *states.borrow_and_update() == State::default();
-            show(ready).await;
-            if states.changed().await.is_err() {
-                return;
-            }
-        }
+    /// Tells of changes.
+    pub fn watch(&self) -> Watch {
+        Watch(self.0.subscribe())
     }
 
     fn update(&self, change: impl FnOnce(&mut State)) {
@@ -100,5 +93,21 @@ impl Readiness {
             change(state);
             *state != before
         });
+    }
+}
+
+/// Tells of changes of a [`Readiness`].
+#[derive(Debug)]
+pub struct Watch(watch::Receiver<State>);
+
+impl Watch {
+    /// Whether the replica is ready, as of now.
+    pub fn ready(&mut self) -> bool {
+        *self.0.borrow_and_update() == State::default()
+    }
+
+    /// Waits for a change since [`Watch::ready`]; false when there can be none any more.
+    pub async fn changed(&mut self) -> bool {
+        self.0.changed().await.is_ok()
     }
 }

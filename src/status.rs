@@ -115,9 +115,9 @@ fn largest(over: usize, fits: impl Fn(&usize) -> bool) -> usize {
     while high - low > 1 {
         let middle = low + (high - low) / 2;
         if fits(&middle) {
-            low = middle
+            low = middle;
         } else {
-            high = middle
+            high = middle;
         }
     }
     low

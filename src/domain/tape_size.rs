@@ -24,8 +24,8 @@ impl TapeSizeBounds {
     ///
     /// When the smallest is 0, greater than the largest, or the largest is more bytes
     /// than the API's signed 64 bits hold.
-    pub fn gib(min: u64, max: u64) -> Result<Self, Invalid> {
-        let bytes = |gib: u64| i64::try_from(gib).ok()?.checked_mul(GIB);
+    pub fn gib(min: i64, max: i64) -> Result<Self, Invalid> {
+        let bytes = |gib: i64| gib.checked_mul(GIB);
         match (bytes(min), bytes(max)) {
             (Some(min), Some(max)) if 0 < min && min <= max => Ok(Self { min, max }),
             _ => Err(Invalid::new(format!(

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, info_span};
@@ -16,12 +17,27 @@ use super::{Report, RequestId};
 
 /// Puts a span around every call, and writes one line when it has ended: streams at their
 /// last byte, calls that were given up when they are dropped.
-#[derive(Clone, Copy, Debug)]
-pub struct LogLayer;
+///
+/// It also keeps account of the calls in progress, which shutdown waits for. Health and
+/// reflection are neither told nor counted: probes are many, and their streams may stay.
+#[derive(Clone, Debug)]
+pub struct LogLayer {
+    calls: TaskTracker,
+}
 
 /// See [`LogLayer`].
 #[derive(Clone, Debug)]
-pub struct Log<S>(S);
+pub struct Log<S> {
+    calls: TaskTracker,
+    inner: S,
+}
+
+impl LogLayer {
+    /// Keeps account in `calls`.
+    pub(super) fn new(calls: TaskTracker) -> Self {
+        Self { calls }
+    }
+}
 
 /// Writes the line, at the latest when it is dropped.
 #[derive(Debug)]
@@ -29,7 +45,7 @@ struct Line {
     span: Span,
     report: Report,
     began: Instant,
-    quiet: bool,
+    in_progress: Option<TaskTrackerToken>,
     code: Option<Code>,
 }
 
@@ -56,7 +72,7 @@ impl Drop for Line {
         let fault = told.fault.as_deref();
         let _entered = self.span.enter();
         match self.code {
-            _ if self.quiet => tracing::debug!(code, seconds, "call ended"),
+            _ if self.in_progress.is_none() => tracing::debug!(code, seconds, "call ended"),
             Some(Code::Internal | Code::Unknown | Code::DataLoss) => {
                 tracing::error!(code, seconds, attempts, aws_request_id, fault, "call ended");
             }
@@ -72,7 +88,10 @@ impl<S> Layer<S> for LogLayer {
     type Service = Log<S>;
 
     fn layer(&self, inner: S) -> Log<S> {
-        Log(inner)
+        Log {
+            calls: self.calls.clone(),
+            inner,
+        }
     }
 }
 
@@ -86,7 +105,7 @@ where
     type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
@@ -99,10 +118,10 @@ where
             span: span.clone(),
             report,
             began: Instant::now(),
-            quiet: method.starts_with("/grpc."),
+            in_progress: (!method.starts_with("/grpc.")).then(|| self.calls.token()),
             code: None,
         };
-        let response = span.in_scope(|| self.0.call(request));
+        let response = span.in_scope(|| self.inner.call(request));
         let logged = async move {
             let response = response.await?;
             line.read(response.headers());

@@ -90,7 +90,7 @@ where
                 Err(Failure { fault, attempts }) => {
                     match fault {
                         _ if fault.is_about_credentials() => {
-                            readiness.credentials_refused(&fault.to_string())
+                            readiness.credentials_refused(&fault.to_string());
                         }
                         // Only a request whose signature held gets as far as a nested code.
                         Fault::Aws { nested: true, .. } => readiness.credentials_accepted(),

@@ -1,0 +1,216 @@
+//! The composition root: from a configuration to something that runs.
+//!
+//! Only `main` and the tests call it. [`App`] is bound first, so that its addresses are
+//! known, and then run until it is told to stop.
+
+mod service;
+
+use std::{fmt, io, net::SocketAddr};
+
+use aws_credential_types::Credentials;
+use axum::Router;
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use self::service::Cut;
+use self::service::Service;
+use crate::{
+    config::{self, Config, Dev, Standalone},
+    emulator::{self, Emulator},
+};
+
+/// What runs in this process: the service, the emulator, or both.
+pub struct App {
+    service: Option<Service>,
+    emulator: Option<Bound>,
+}
+
+/// A router with the socket that it will be served on.
+struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+}
+
+/// Where an [`App`] listens. Its `Display` is the first line on stdout.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// gRPC.
+    pub grpc: Option<SocketAddr>,
+    /// Health over HTTP.
+    pub admin: Option<SocketAddr>,
+    /// The AWS API of the emulator.
+    pub emulator: Option<SocketAddr>,
+}
+
+/// An address could not be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} (setting {setting}): {cause}")]
+pub struct CannotListen {
+    setting: &'static str,
+    address: SocketAddr,
+    cause: io::Error,
+}
+
+impl App {
+    /// The service, before AWS or whatever its endpoint says.
+    ///
+    /// # Errors
+    ///
+    /// When an address cannot be listened on.
+    pub async fn serve(config: Config) -> Result<Self, CannotListen> {
+        Ok(Self {
+            service: Some(Service::bind(config, None).await?),
+            emulator: None,
+        })
+    }
+
+    /// The service and the emulator, the one before the other.
+    ///
+    /// # Errors
+    ///
+    /// When an address cannot be listened on.
+    pub async fn dev(dev: Dev) -> Result<Self, CannotListen> {
+        let Dev {
+            mut config,
+            emulator,
+            credentials,
+        } = dev;
+        let emulator = Bound::emulator(&emulator, Some(&credentials)).await?;
+        config.upstream.endpoint = Some(emulator.endpoint());
+        let signed_by = Credentials::new(
+            &credentials.access_key_id,
+            credentials.secret_access_key.expose_secret(),
+            None,
+            None,
+            "tapegate dev",
+        );
+        Ok(Self {
+            service: Some(Service::bind(config, Some(signed_by)).await?),
+            emulator: Some(emulator),
+        })
+    }
+
+    /// The emulator alone.
+    ///
+    /// # Errors
+    ///
+    /// When its address cannot be listened on.
+    pub async fn emulator(settings: &Standalone) -> Result<Self, CannotListen> {
+        let emulator = Bound::emulator(&settings.emulator, settings.credentials.as_ref()).await?;
+        Ok(Self {
+            service: None,
+            emulator: Some(emulator),
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        Addresses {
+            grpc: self.service.as_ref().map(|service| service.grpc_address),
+            admin: self.service.as_ref().map(|service| service.admin.address),
+            emulator: self.emulator.as_ref().map(|emulator| emulator.address),
+        }
+    }
+
+    /// Runs until `shutdown` resolves and what was in progress then has ended.
+    ///
+    /// # Errors
+    ///
+    /// When calls had to be cut, or a server failed.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Cut> {
+        // The emulator outlives the service, whose last calls go to it.
+        let stop = CancellationToken::new();
+        let emulator = self.emulator.map(|emulator| emulator.start(stop.clone()));
+        let outcome = match self.service {
+            Some(service) => service.run(shutdown).await,
+            None => {
+                shutdown.await;
+                Ok(())
+            }
+        };
+        stop.cancel();
+        if let Some(emulator) = emulator {
+            emulator.await?;
+        }
+        outcome
+    }
+}
+
+impl Bound {
+    async fn listen(
+        setting: &'static str,
+        address: SocketAddr,
+        router: Router,
+    ) -> Result<Self, CannotListen> {
+        let (listener, address) = listen(setting, address).await?;
+        Ok(Self {
+            listener,
+            address,
+            router,
+        })
+    }
+
+    async fn emulator(
+        settings: &config::Emulator,
+        credentials: Option<&config::Credentials>,
+    ) -> Result<Self, CannotListen> {
+        let emulator = Emulator::new(emulator::Settings {
+            credentials: credentials.map(|pair| emulator::Credentials {
+                access_key_id: pair.access_key_id.clone(),
+                secret_access_key: pair.secret_access_key.clone(),
+            }),
+            seed_tapes: settings.seed_tapes,
+            ..emulator::Settings::default()
+        });
+        Self::listen("emulator.listen", settings.listen, emulator.router()).await
+    }
+
+    fn endpoint(&self) -> http::Uri {
+        format!("http://{}", self.address)
+            .parse()
+            .expect("a socket's address is a URI's authority")
+    }
+
+    /// Serves in a task of its own, until `stop`.
+    fn start(self, stop: CancellationToken) -> impl Future<Output = io::Result<()>> {
+        let serving = tokio::spawn(emulator::serve(
+            self.listener,
+            self.router,
+            stop.cancelled_owned(),
+        ));
+        async move { serving.await.map_err(io::Error::other)? }
+    }
+}
+
+async fn listen(
+    setting: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), CannotListen> {
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    bound.await.map_err(|cause| CannotListen {
+        setting,
+        address,
+        cause,
+    })
+}
+
+impl fmt::Display for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = [
+            ("grpc", self.grpc),
+            ("admin", self.admin),
+            ("emulator", self.emulator),
+        ];
+        f.write_str("listening")?;
+        named
+            .iter()
+            .filter_map(|(name, address)| Some((name, address.as_ref()?)))
+            .try_for_each(|(name, address)| write!(f, " {name}={address}"))
+    }
+}

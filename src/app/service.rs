@@ -1,0 +1,248 @@
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use aws_credential_types::Credentials;
+use tokio::{net::TcpListener, time::timeout};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
+use tonic::transport::{
+    Server,
+    server::{Router, TcpIncoming},
+};
+use tonic_health::{
+    ServingStatus,
+    server::{HealthReporter, health_reporter},
+};
+use tower::layer::util::{Identity, Stack};
+
+use super::{Bound, CannotListen, listen};
+use crate::{
+    admin,
+    config::{Config, Shutdown},
+    convert::Rules,
+    domain::TapeSizeBounds,
+    inbound,
+    proto::{self, tape_service_server},
+    readiness::{Readiness, Watch},
+    service::Tapes,
+    upstream::{
+        Shared, Upstream,
+        sdk::{self, Clients},
+    },
+};
+
+/// How long connections may take to close after their last call has ended. One that never
+/// spoke would hold the door open for ever (hyperium/hyper#4170).
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How long after the AWS credentials could not be had they are asked for again.
+const CREDENTIALS_PAUSE: Duration = Duration::from_secs(10);
+
+/// The service, bound and not yet running.
+pub(super) struct Service {
+    pub(super) grpc_address: SocketAddr,
+    pub(super) admin: Bound,
+    grpc: TcpListener,
+    router: Router<Stack<inbound::Stack, Identity>>,
+    health: HealthReporter,
+    readiness: Readiness,
+    clients: Arc<Clients>,
+    calls: TaskTracker,
+    sent_creates: TaskTracker,
+    shutdown: Shutdown,
+}
+
+/// The service did not stop in good order.
+#[derive(Debug, thiserror::Error)]
+pub enum Cut {
+    /// Calls were still in progress when the time for them was over.
+    #[error(
+        "{calls} calls and {creates} sent creates were still in progress after shutdown.drain_timeout and were cut"
+    )]
+    InProgress {
+        /// Calls whose callers were still waiting.
+        calls: usize,
+        /// Creates sent to AWS whose outcome is now unknown.
+        creates: usize,
+    },
+    /// A server failed.
+    #[error("a server failed: {0}")]
+    Server(#[from] io::Error),
+}
+
+impl Service {
+    /// The service of `config`, which signs with `credentials`, or with those of the SDK's
+    /// standard chain.
+    pub(super) async fn bind(config: Config, credentials: Option<Credentials>) -> Result<Self, CannotListen> {
+        let Config {
+            server,
+            scope,
+            upstream,
+            tapes,
+            shutdown,
+            log: _,
+        } = config;
+        let (grpc, grpc_address) = listen("listen", server.listen).await?;
+        let readiness = Readiness::default();
+        let admin = Bound::listen(
+            "admin_listen",
+            server.admin_listen,
+            admin::router(readiness.clone()),
+        )
+        .await?;
+
+        let settings = sdk::Settings {
+            endpoint: upstream.endpoint.as_ref().map(ToString::to_string),
+            credentials,
+            connect_timeout: upstream.connect_timeout,
+            attempt_timeout: upstream.attempt_timeout,
+            operation_timeout: upstream.operation_timeout,
+            max_answer_bytes: upstream.max_answer_bytes,
+        };
+        let clients = Arc::new(Clients::new(&settings, &scope.region, scope.regions.iter().cloned()).await);
+        let shared = Shared {
+            clients: clients.clone(),
+            attempt_timeout: upstream.attempt_timeout,
+            sent_creates: TaskTracker::new(),
+            readiness: readiness.clone(),
+        };
+        let rules = Rules {
+            region: scope.region,
+            regions: scope.regions,
+            account_id: scope.account_id,
+            accounts: scope.accounts,
+            tape_sizes: TapeSizeBounds::gib(tapes.min_size_gib, tapes.max_size_gib)
+                .expect("the configuration was checked"),
+        };
+        let tapes = tape_service_server::TapeServiceServer::new(Tapes::new(rules, Upstream::new(&shared)))
+            .max_decoding_message_size(server.max_request_bytes);
+        let (health, health_service) = health_reporter();
+        let calls = TaskTracker::new();
+        let router = Server::builder()
+            // tonic sets neither by itself, and without them a caller has no bound.
+            .max_concurrent_streams(server.max_concurrent_streams)
+            .http2_max_local_error_reset_streams(Some(1024))
+            .layer(inbound::stack(calls.clone()))
+            .add_service(tapes)
+            .add_service(health_service)
+            .add_service(reflection().build_v1().expect("the build made the descriptors"))
+            .add_service(
+                reflection()
+                    .build_v1alpha()
+                    .expect("the build made the descriptors"),
+            );
+        let sent_creates = shared.sent_creates;
+        Ok(Self {
+            grpc_address,
+            admin,
+            grpc,
+            router,
+            health,
+            readiness,
+            clients,
+            calls,
+            sent_creates,
+            shutdown,
+        })
+    }
+
+    /// Runs until `shutdown` resolves; then drains.
+    pub(super) async fn run(mut self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Cut> {
+        let stop_admin = CancellationToken::new();
+        let admin = self.admin.start(stop_admin.clone());
+        let health = AbortOnDropHandle::new(tokio::spawn(show_health(
+            self.readiness.watch(),
+            self.health.clone(),
+        )));
+        let _credentials = AbortOnDropHandle::new(tokio::spawn(obtain_credentials(
+            self.clients,
+            self.readiness.clone(),
+        )));
+        let stop_grpc = CancellationToken::new();
+        let incoming = TcpIncoming::from(self.grpc).with_nodelay(Some(true));
+        let serving = self
+            .router
+            .serve_with_incoming_shutdown(incoming, stop_grpc.clone().cancelled_owned());
+        tokio::pin!(serving);
+        tokio::select! {
+            ended = &mut serving => return ended.map_err(|error| io::Error::other(error).into()),
+            () = shutdown => {}
+        }
+
+        // Balancers are told first, and given time to look away.
+        self.readiness.draining();
+        tokio::time::sleep(self.shutdown.delay).await;
+        stop_grpc.cancel();
+        // Ends whoever watches health, whose streams would never end by themselves.
+        drop(health);
+        for name in service_names() {
+            self.health.clear_service_status(name).await;
+        }
+        self.calls.close();
+        self.sent_creates.close();
+        let drained = timeout(self.shutdown.drain_timeout, async {
+            tokio::select! {
+                ended = &mut serving => ended.map_err(io::Error::other)?,
+                () = async { self.calls.wait().await; tokio::time::sleep(LINGER).await } => {}
+            }
+            self.sent_creates.wait().await;
+            Ok::<_, io::Error>(())
+        })
+        .await;
+        let outcome = match drained {
+            Ok(ended) => ended.map_err(Cut::from),
+            Err(_) => Err(Cut::InProgress {
+                calls: self.calls.len(),
+                creates: self.sent_creates.len(),
+            }),
+        };
+        stop_admin.cancel();
+        admin.await?;
+        outcome
+    }
+}
+
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        // So that grpcurl can show the details of errors.
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+}
+
+/// The names that health is asked for: the server as a whole, and its one service.
+fn service_names() -> [&'static str; 2] {
+    ["", tape_service_server::SERVICE_NAME]
+}
+
+/// Shows readiness as gRPC health.
+async fn show_health(mut readiness: Watch, health: HealthReporter) {
+    loop {
+        let status = if readiness.ready() {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        for name in service_names() {
+            health.set_service_status(name, status).await;
+        }
+        if !readiness.changed().await {
+            return;
+        }
+    }
+}
+
+/// Asks for AWS credentials until there are some, so that readiness tells before the first
+/// call does.
+async fn obtain_credentials(clients: Arc<Clients>, readiness: Readiness) {
+    while let Err(cause) = clients.obtain_credentials().await {
+        tracing::warn!(
+            cause,
+            "no AWS credentials yet; asking again in {CREDENTIALS_PAUSE:?}"
+        );
+        readiness.credentials_refused(&cause);
+        tokio::time::sleep(CREDENTIALS_PAUSE).await;
+    }
+    readiness.credentials_accepted();
+}
