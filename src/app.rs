@@ -54,14 +54,15 @@ pub struct CannotListen {
 }
 
 impl App {
-    /// The service, before AWS or whatever its endpoint says.
+    /// The service, before AWS or whatever its endpoint says. It signs with `credentials`,
+    /// or with those of the SDK's standard chain.
     ///
     /// # Errors
     ///
     /// When an address cannot be listened on.
-    pub async fn serve(config: Config) -> Result<Self, CannotListen> {
+    pub async fn serve(config: Config, credentials: Option<Credentials>) -> Result<Self, CannotListen> {
         Ok(Self {
-            service: Some(Service::bind(config, None).await?),
+            service: Some(Service::bind(config, credentials).await?),
             emulator: None,
         })
     }

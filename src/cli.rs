@@ -111,9 +111,9 @@ pub fn parse(
     };
     let sources = || flags::sources(name, matches, &variables);
     Ok(match name {
-        flags::DEV => Command::Dev(Dev::read(sources())?),
+        flags::DEV => Command::Dev(Dev::load(sources())?),
         flags::SERVE => Command::Serve(Config::serve(sources())?.0),
-        flags::EMULATOR => Command::Emulator(Standalone::read(sources())?),
+        flags::EMULATOR => Command::Emulator(Standalone::load(sources())?),
         flags::CHECK => {
             let (config, winning) = Config::serve(sources())?;
             Command::Check(Checked {

@@ -26,6 +26,7 @@ mod suggest;
 mod tapes;
 mod upstream;
 mod values;
+mod word;
 
 pub use command::{DEV_CREDENTIALS, Dev, Standalone};
 pub(crate) use effective::Effective;

@@ -19,7 +19,7 @@
 //! It owns its types and imports nothing of the service: were the two to share one,
 //! both could be wrong together.
 //!
-//! The way of a request: [`http`](self) reads it, `signature` proves it, `ops` picks
+//! The way of a request: `http` reads it, `signature` proves it, `ops` picks
 //! the operation, `validation` reads its members by `shapes`, `store` answers.
 
 mod arn;
@@ -69,7 +69,7 @@ pub struct Settings {
     pub tape_size: RangeInclusive<i64>,
     /// The tapes that one gateway's library holds at most. Default 1,500 (AWS quotas).
     pub tapes_per_library: usize,
-    /// The tapes on one page at most, whatever `Limit` asks for. Default 1,000.
+    /// The tapes on one page at most, whatever `Limit` asks for; at least 1. Default 1,000.
     pub tapes_per_page: usize,
     /// The longest request body that is read, in bytes. Default 1 MiB.
     pub body_limit: usize,

@@ -36,7 +36,7 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::Health(question) => Ok(question.ask().await?),
         Command::Serve(config) => {
             telemetry::start(&config.log);
-            run_app(App::serve(config).await?, |_| String::new()).await
+            run_app(App::serve(config, None).await?, |_| String::new()).await
         }
         Command::Emulator(settings) => {
             telemetry::start(&settings.log);

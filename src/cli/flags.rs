@@ -1,12 +1,11 @@
 use std::{
     ffi::{OsStr, OsString},
-    net::SocketAddr,
     path::Path,
-    time::Duration,
 };
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
+use super::health;
 use crate::config::{
     AnySetting, CONFIG_FILE, Faults, Given, Layer, Place, SETTINGS, Sources, Toml, Variables,
 };
@@ -26,42 +25,25 @@ pub(super) fn program() -> Command {
         .about("A gRPC façade for the virtual tapes of AWS Storage Gateway")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(configured(DEV).about("Run the service and the emulator in one process, on loopback, with tapes to try"))
+        .subcommand(
+            configured(DEV)
+                .about("Run the service and the emulator in one process, on loopback, with tapes to try")
+                .before_help("Where not given, the region is us-east-1 and the account 123456789012.")
+                // Refused, with the reason, but nothing to offer.
+                .mut_arg("allow_anonymous", |arg| arg.hide(true))
+                .mut_arg("upstream.endpoint", |arg| arg.hide(true)),
+        )
         .subcommand(configured(SERVE).about("Run the service"))
         .subcommand(configured(EMULATOR).about("Run the emulator of the AWS API alone, for any AWS client"))
         .subcommand(
             configured(CHECK)
-                .about("Show the settings that `serve` would run with, and where each comes from; or all that is wrong")
-                .after_help("Prints a TOML document that is itself a configuration file. Exits with 2 if something is wrong."),
-        )
-        .subcommand(
-            Command::new(HEALTH)
-                .about("Ask a running service how it is, over gRPC. Exits with 0 if it is SERVING, otherwise with 1")
-                .arg(config_file())
-                .arg(
-                    Arg::new("address")
-                        .long("address")
-                        .value_name("ADDRESS")
-                        .value_parser(value_parser!(SocketAddr))
-                        .help("Where to ask. Default: where the settings say that the service listens"),
-                )
-                .arg(
-                    Arg::new("service")
-                        .long("service")
-                        .value_name("NAME")
-                        .default_value("")
-                        .hide_default_value(true)
-                        .help("Which service to ask for, such as tapegate.v1.TapeService. Default: the server as a whole"),
-                )
-                .arg(
-                    Arg::new("timeout")
-                        .long("timeout")
-                        .value_name("DURATION")
-                        .default_value("3s")
-                        .value_parser(timeout)
-                        .help("The longest wait for an answer, such as 500ms or 3s"),
+                .about("Show the settings that `serve` would run with, or all that is wrong with them")
+                .before_help(
+                    "Prints a configuration file that gives the same settings, with where each comes from.\n\
+                     Exits with 2 if something is wrong.",
                 ),
         )
+        .subcommand(health::command(HEALTH).arg(config_file()))
 }
 
 /// A command that takes settings.
@@ -71,7 +53,10 @@ fn configured(name: &'static str) -> Command {
         .next_line_help(true)
         .arg(config_file())
         .args(flags)
-        .after_help("A flag wins over its variable, a variable over the file. Every setting is explained in docs/configuration.md.")
+        .after_help(
+            "A flag wins over its variable, a variable over the file. \
+             docs/configuration.md explains every setting, lists too.",
+        )
 }
 
 /// The settings that `command` has flags for.
@@ -112,6 +97,10 @@ fn flag(setting: &'static dyn AnySetting, name: String) -> Arg {
             setting.help(),
             setting.takes()
         ));
+    let arg = match setting.path().0 {
+        "" => arg,
+        section => arg.help_heading(section.to_owned()),
+    };
     match setting.toml() {
         Toml::Boolean => arg
             .num_args(0..=1)
@@ -129,13 +118,6 @@ fn config_file() -> Arg {
         .help(format!(
             "The configuration file, such as tapegate.toml [{CONFIG_FILE}]"
         ))
-}
-
-fn timeout(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(span) if (Duration::from_millis(1)..=Duration::from_secs(600)).contains(&span) => Ok(span),
-        _ => Err("a duration from 1ms to 10m is wanted, such as 3s".to_owned()),
-    }
 }
 
 /// What `command` gets its settings from.

@@ -5,13 +5,45 @@ use std::{
     time::Duration,
 };
 
-use clap::ArgMatches;
+use clap::{Arg, ArgMatches, Command, value_parser};
 use tonic::{Code, transport::Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
 use crate::config::{Config, Faults, Sources};
+
+/// The command `name`, which asks.
+pub(super) fn command(name: &'static str) -> Command {
+    let address = Arg::new("address")
+        .long("address")
+        .value_name("ADDRESS")
+        .value_parser(value_parser!(SocketAddr))
+        .help("Where to ask. Default: where the settings say that the service listens");
+    let service = Arg::new("service")
+        .long("service")
+        .value_name("NAME")
+        .default_value("")
+        .hide_default_value(true)
+        .help("Which service is meant, such as tapegate.v1.TapeService. Default: the server as a whole");
+    let timeout = Arg::new("timeout")
+        .long("timeout")
+        .value_name("DURATION")
+        .default_value("3s")
+        .value_parser(timeout)
+        .help("The longest wait for an answer, such as 500ms or 3s");
+    Command::new(name)
+        .about("Ask a running service how it is, over gRPC")
+        .before_help("Exits with 0 if the answer is SERVING, otherwise with 1 and the reason.")
+        .args([address, service, timeout])
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(span) if (Duration::from_millis(1)..=Duration::from_secs(600)).contains(&span) => Ok(span),
+        _ => Err("a duration from 1ms to 10m is wanted, such as 3s".to_owned()),
+    }
+}
 
 /// Whom to ask, for what, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::{
     Config, Credentials, Emulator, Faults, Layer, Log, Scope, Server, Setting, Shutdown, Sources, Tapes,
-    Upstream, emulator, kind::Address, server, upstream, values::Values,
+    Upstream, emulator, server, upstream, values::Values, word::Address,
 };
 
 /// The pair of credentials that `tapegate dev` signs with, known to everybody.
@@ -55,15 +55,15 @@ impl Config {
     pub(crate) fn serve(sources: Sources) -> Result<(Self, Layer), Faults> {
         let mut values = sources.values_in_aws();
         let config = Self::read(&mut values);
-        match values.get(&server::ALLOW_ANONYMOUS) {
-            Some(false) => values.fault(
+        if values.get(&server::ALLOW_ANONYMOUS) == Some(false) {
+            values.fault(
                 &server::ALLOW_ANONYMOUS,
-                "is false, and this version cannot tell callers apart, so it would have to refuse every call. To let \
-                 every caller on this machine do everything, set it to true (--allow-anonymous)",
-            ),
-            Some(true) => loopback_only(&mut values, &server::LISTEN, "while anonymous callers are allowed"),
-            None => {}
+                "is false, and this version cannot tell callers apart, so it would have to refuse every call; \
+                 set it to true (--allow-anonymous) to let every caller on this machine do everything",
+            );
         }
+        let why = "anonymous callers may come from this machine alone";
+        loopback_only(&mut values, &server::LISTEN, why);
         values.finish(config)
     }
 
@@ -77,77 +77,75 @@ impl Config {
 
 impl Dev {
     /// The settings of `tapegate dev`.
-    pub(crate) fn read(sources: Sources) -> Result<Self, Faults> {
+    pub(crate) fn load(sources: Sources) -> Result<Self, Faults> {
         const PRESETS: [(&str, &str); 3] = [
             ("region", "us-east-1"),
             ("account_id", "123456789012"),
             ("allow_anonymous", "true"),
         ];
         let mut values = sources.values_for("tapegate dev", &PRESETS);
-        let config = Config::read(&mut values);
-        let emulator = Emulator::read(&values);
+        let dev = Self::read(&mut values);
         for setting in [&server::LISTEN, &server::ADMIN_LISTEN, &emulator::LISTEN] {
-            loopback_only(&mut values, setting, "with tapegate dev");
+            loopback_only(&mut values, setting, "tapegate dev stays on this machine");
         }
         for taken in [&server::LISTEN, &server::ADMIN_LISTEN] {
             values.distinct(taken, &emulator::LISTEN);
         }
         if values.get(&server::ALLOW_ANONYMOUS) == Some(false) {
-            values.fault(
-                &server::ALLOW_ANONYMOUS,
-                "is false, but tapegate dev lets every caller in; leave it out",
-            );
+            let message = "is false, but tapegate dev lets every caller in; leave it out";
+            values.fault(&server::ALLOW_ANONYMOUS, message);
         }
         if values.is_given(&upstream::ENDPOINT) {
             let message = "tapegate dev brings its own upstream; leave it out, or use tapegate serve";
             values.fault(&upstream::ENDPOINT, message);
         }
-        let credentials = Credentials::read(&mut values).map(|pair| {
+        values.finish(dev).map(|(dev, _)| dev)
+    }
+
+    fn read(values: &mut Values) -> Option<Self> {
+        let config = Config::read(values);
+        let emulator = Emulator::read(values);
+        let credentials = Credentials::read(values).map(|pair| {
             pair.unwrap_or_else(|| Credentials {
                 access_key_id: DEV_CREDENTIALS.0.to_owned(),
                 secret_access_key: DEV_CREDENTIALS.1.into(),
             })
         });
-        let dev = (|| {
-            Some(Self {
-                config: config?,
-                emulator: emulator?,
-                credentials: credentials?,
-            })
-        })();
-        values.finish(dev).map(|(dev, _)| dev)
+        Some(Self {
+            config: config?,
+            emulator: emulator?,
+            credentials: credentials?,
+        })
     }
 }
 
 impl Standalone {
     /// The settings of `tapegate emulator`.
-    pub(crate) fn read(sources: Sources) -> Result<Self, Faults> {
+    pub(crate) fn load(sources: Sources) -> Result<Self, Faults> {
         let mut values = sources.values();
-        let emulator = Emulator::read(&values);
-        let credentials = Credentials::read(&mut values);
-        let log = Log::read(&values);
-        let standalone = (|| {
-            Some(Self {
-                emulator: emulator?,
-                credentials: credentials?,
-                log: log?,
-            })
-        })();
+        let standalone = Self::read(&mut values);
         values.finish(standalone).map(|(standalone, _)| standalone)
+    }
+
+    fn read(values: &mut Values) -> Option<Self> {
+        let emulator = Emulator::read(values);
+        let credentials = Credentials::read(values);
+        let log = Log::read(values);
+        Some(Self {
+            emulator: emulator?,
+            credentials: credentials?,
+            log: log?,
+        })
     }
 }
 
-/// Refuses an address that other machines can reach.
-fn loopback_only(values: &mut Values, setting: &Setting<Address>, when: &str) {
+/// Refuses an address that other machines can reach; `why` says why.
+fn loopback_only(values: &mut Values, setting: &Setting<Address>, why: &str) {
     if let Some(address) = values.get(setting)
         && !address.ip().is_loopback()
     {
         let port = address.port();
-        values.fault(
-            setting,
-            format!(
-                "{address} is not loopback, which {when} is refused; use 127.0.0.1:{port} or [::1]:{port}"
-            ),
-        );
+        let message = format!("{address} is not loopback, but {why}; use 127.0.0.1:{port} or [::1]:{port}");
+        values.fault(setting, message);
     }
 }

@@ -4,8 +4,8 @@ use secrecy::SecretString;
 
 use super::{
     Setting,
-    kind::{AccessKeyId, Address, Integer, SecretKey},
     values::Values,
+    word::{AccessKeyId, Address, Integer, SecretKey},
 };
 
 /// The embedded emulator of the AWS API.
@@ -47,15 +47,16 @@ pub(crate) static ACCESS_KEY_ID: Setting<AccessKeyId> = Setting {
     key: "emulator.access_key_id",
     kind: AccessKeyId,
     default: None,
-    help: "The access key that callers of the emulator must sign with. Without the pair, signatures are judged by \
-           form, scope and date alone. `tapegate dev` has a pair of its own.",
+    help: "The access key that callers of the emulator must sign with. Without the pair, signatures are \
+           judged by form, scope and date alone. `tapegate dev` has a pair of its own.",
 };
 
 pub(crate) static SECRET_ACCESS_KEY: Setting<SecretKey> = Setting {
     key: "emulator.secret_access_key",
     kind: SecretKey,
     default: None,
-    help: "The secret of that access key. Prefer the variable or the file: others on the machine can read flags.",
+    help: "The secret of that access key. Prefer the variable or the file: others on the machine can \
+           read flags.",
 };
 
 impl Emulator {

@@ -16,6 +16,9 @@ use crate::domain::Invalid;
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
 
+/// How many syntax errors are reported: past these, it was meant to be no TOML.
+const MAX_SYNTAX_ERRORS: usize = 20;
+
 /// What the file at `path` gives; `None` if that cannot be known.
 pub(super) fn read(path: &Path, faults: &mut Faults) -> Option<Layer> {
     let name = path.display().to_string();
@@ -74,11 +77,18 @@ fn parse(path: &str, text: &str, faults: &mut Faults) -> Option<Layer> {
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // What a broken document seems to say would only add faults that nobody made.
-        for error in errors {
+        for error in errors.iter().take(MAX_SYNTAX_ERRORS) {
             let at = error.span().map_or(text.len(), |span| span.start);
             faults.push(
                 Place::spot(path, text, at),
                 format!("is not TOML: {}", error.message().trim_end()),
+            );
+        }
+        if let Some(more @ 1..) = errors.len().checked_sub(MAX_SYNTAX_ERRORS) {
+            let path = path.to_owned();
+            faults.push(
+                Place::File { path },
+                format!("has {more} more errors of this kind"),
             );
         }
         return None;

@@ -1,7 +1,7 @@
 use super::{
     Setting,
-    kind::{Choice, Filter},
     values::Values,
+    word::{Choice, Filter},
 };
 
 /// What is logged to stderr, and how it looks.

@@ -2,8 +2,9 @@ use std::collections::BTreeSet;
 
 use super::{
     Place, Setting,
-    kind::{List, Name},
+    kind::List,
     values::{Raw, Values},
+    word::Name,
 };
 use crate::domain::{AccountId, Region};
 
@@ -29,7 +30,8 @@ pub(crate) static REGION: Setting<Name<Region>> = Setting {
     key: "region",
     kind: REGION_NAME,
     default: None,
-    help: "The region of calls that name none. Not given, AWS_REGION and then AWS_DEFAULT_REGION are looked at.",
+    help: "The region of calls that name none. Not given, AWS_REGION and then AWS_DEFAULT_REGION are \
+           looked at.",
 };
 
 pub(crate) static REGIONS: Setting<List<Name<Region>>> = Setting {
@@ -60,7 +62,7 @@ impl Scope {
         if let Some(None) = region {
             values.fault(
                 &REGION,
-                "is not set. Give `region` in the file, --region, TAPEGATE_REGION or AWS_REGION, such as us-east-1",
+                "is not set; give region in the file, --region, TAPEGATE_REGION or AWS_REGION, such as us-east-1",
             );
         }
         let region = region.flatten();

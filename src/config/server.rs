@@ -2,8 +2,8 @@ use std::net::SocketAddr;
 
 use super::{
     Setting,
-    kind::{Address, Integer, Switch},
     values::Values,
+    word::{Address, Integer, Switch},
 };
 
 /// What the service takes in: where it listens, and how much of it.

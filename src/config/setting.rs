@@ -17,7 +17,7 @@ pub(crate) struct Setting<K> {
     pub help: &'static str,
 }
 
-/// A [`Setting`] whose kind is forgotten, as tables of settings hold it.
+/// One setting, whatever the kind of its values, as [`SETTINGS`](super::SETTINGS) holds it.
 pub trait AnySetting: Sync {
     /// The key in the file, with its section: `upstream.endpoint`.
     fn key(&self) -> &'static str;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Setting, kind::Span, values::Values};
+use super::{Setting, values::Values, word::Span};
 
 /// How the service stops.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,8 @@ pub(crate) static DELAY: Setting<Span> = Setting {
     key: "shutdown.delay",
     kind: Span(Duration::ZERO..=Duration::from_secs(10 * 60)),
     default: Some("0s"),
-    help: "How long new calls are still taken after health says NOT_SERVING, so that load balancers can look away.",
+    help: "How long new calls are still taken after health says NOT_SERVING, so that load balancers \
+           can look away.",
 };
 
 pub(crate) static DRAIN_TIMEOUT: Setting<Span> = Setting {

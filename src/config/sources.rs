@@ -65,7 +65,6 @@ impl Sources {
             .filter_map(|setting| Some((setting.key(), Given::one(Place::Default, setting.default()?))))
             .collect();
         Values::new(
-            SETTINGS,
             self.given.into_iter().chain([fallback, defaults]),
             self.faults,
             self.partial,

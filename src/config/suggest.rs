@@ -1,14 +1,9 @@
 /// Of the `known` names the one that `wrong` was probably meant to be.
 pub(super) fn nearest<'k>(wrong: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let likeness = |name: &str| {
-        let last = |path: &'_ str| path.rsplit('.').next().unwrap_or_default().to_owned();
-        // A key under the wrong section is still that key.
-        if last(name) == last(wrong) {
-            1.0
-        } else {
-            strsim::jaro(name, wrong)
-        }
-    };
+    let last = |path: &str| path.rsplit('.').next().map(str::to_owned);
+    // A key under the wrong section is still that key.
+    let same_key = |name: &str| if last(name) == last(wrong) { 1.0 } else { 0.0 };
+    let likeness = |name: &str| same_key(name) + strsim::jaro(name, wrong);
     known
         .into_iter()
         .map(|name| (likeness(name), name))

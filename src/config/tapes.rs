@@ -1,4 +1,4 @@
-use super::{Setting, kind::Integer, values::Values};
+use super::{Setting, values::Values, word::Integer};
 
 /// Which tapes may be created. AWS has raised its bounds twice, so they are settings.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use http::Uri;
 
 use super::{
     Setting,
-    kind::{Endpoint, Integer, Span},
     values::Values,
+    word::{Endpoint, Integer, Span},
 };
 
 /// How AWS is reached.
@@ -31,7 +31,8 @@ pub(crate) static ENDPOINT: Setting<Endpoint> = Setting {
     key: "upstream.endpoint",
     kind: Endpoint,
     default: None,
-    help: "The server to call in the place of AWS, such as the emulator. Not given, AWS's own of each region.",
+    help: "The server to call in the place of AWS, such as the emulator. Not given, AWS's own of each \
+           region.",
 };
 
 pub(crate) static CONNECT_TIMEOUT: Setting<Span> = Setting {

@@ -1,12 +1,8 @@
 use std::{collections::BTreeMap, ffi::OsStr};
 
-use super::{
-    AnySetting, Faults, Place, Setting,
-    kind::{Address, Kind},
-};
+use super::{Faults, Place, SETTINGS, Setting, kind::Kind, word::Address};
 
 /// A value as it was given, and where. Has no `Debug`, as it may be a secret.
-#[derive(Clone)]
 pub struct Given {
     /// Where it was given.
     pub place: Place,
@@ -15,7 +11,6 @@ pub struct Given {
 }
 
 /// What was given, not yet judged.
-#[derive(Clone)]
 pub enum Raw {
     /// A single value, as a flag would spell it.
     One(String),
@@ -62,15 +57,10 @@ pub(crate) struct Values {
 
 impl Values {
     /// Lays `layers` over each other, the first above the rest.
-    pub(crate) fn new(
-        settings: &[&'static dyn AnySetting],
-        layers: impl IntoIterator<Item = Layer>,
-        mut faults: Faults,
-        partial: bool,
-    ) -> Self {
+    pub(crate) fn new(layers: impl IntoIterator<Item = Layer>, mut faults: Faults, partial: bool) -> Self {
         let mut winning = Layer::new();
         for mut layer in layers {
-            for setting in settings {
+            for setting in SETTINGS {
                 if let Some(given) = layer.remove(setting.key()) {
                     setting.check(&given, &mut faults);
                     winning.entry(setting.key()).or_insert(given);

@@ -32,9 +32,11 @@ pub struct Row {
     pub advice: &'static str,
 }
 
-/// The row of a code, if AWS documents it.
+/// The row of a code, if AWS documents it. Some services put `Exception` behind a common
+/// name that the documentation has without.
 pub fn find(code: &str) -> Option<&'static Row> {
-    ROWS.iter().find(|row| row.code == code)
+    let exactly = |code: &str| ROWS.iter().find(|row| row.code == code);
+    exactly(code).or_else(|| exactly(code.strip_suffix("Exception")?))
 }
 
 const ELSEWHERE: &str = "AWS documents this for other operations; report where it came from";

@@ -1,2 +1,14 @@
-//! Tests that run the whole service over the wire.
+//! Tests that run the whole service over the wire: real sockets, the real SDK, and the
+//! emulator or a scripted upstream behind it. `harness` is where to begin reading.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "nothing outside can see a test's items"
+)]
+
 mod config;
+mod create;
+mod emulator;
+mod harness;
+mod upstream_faults;

@@ -1,0 +1,114 @@
+//! What `tapegate check` prints.
+
+use std::fmt::Write;
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn check_says_where_each_value_comes_from() {
+    let call = Call::new("check")
+        .arg("--allow-anonymous")
+        .var("AWS_REGION", "eu-west-1")
+        .var("TAPEGATE_LOG_FILTER", "warn,tapegate=debug")
+        .file("[tapes]\n\nmax_size_gib = 20_000");
+    let (_, document) = call.check();
+    for line in [
+        "listen = \"127.0.0.1:50051\"  # default",
+        "allow_anonymous = true  # --allow-anonymous",
+        "region = \"eu-west-1\"  # AWS_REGION",
+        "regions = [\"eu-west-1\"]  # default",
+        "# account_id is not set",
+        "accounts = []  # default",
+        "filter = \"warn,tapegate=debug\"  # TAPEGATE_LOG_FILTER",
+    ] {
+        assert!(
+            document.lines().any(|found| found == line),
+            "no {line} in\n{document}"
+        );
+    }
+    let tapes = document
+        .lines()
+        .find(|line| line.starts_with("max_size_gib"))
+        .unwrap();
+    assert!(
+        tapes.starts_with("max_size_gib = 20000  # ") && tapes.ends_with("tapegate.toml:3:16"),
+        "{tapes}"
+    );
+}
+
+proptest! {
+    #[test]
+    fn what_check_prints_is_a_file_that_gives_the_same_settings(
+        ports in (0..=u16::MAX, 0..=u16::MAX).prop_filter("two", |(a, b)| a != b),
+        region in "[a-z0-9-]{1,64}",
+        more in proptest::collection::btree_set("[a-z]{2}-[a-z]{4}-[0-9]", 0..4),
+        account in proptest::option::of("[0-9]{12}"),
+        accounts in proptest::option::of(proptest::collection::btree_set("[0-9]{12}", 0..4)),
+        endpoint in proptest::option::of("https?://[a-z]{1,9}(:[1-9][0-9]{0,3})?/?"),
+        spans in (1..=60_000u64, 0..=540_000u64, 0..=3_000_000u64),
+        waits in (0..=600_000_000u64, 0..=3_600_000_000u64),
+        (min, more_gib) in (1..=1_000_000_000i64, 0..=7_000_000_000i64),
+        bytes in (65_536..=4_194_304u32, 1024..=1_073_741_824u32),
+        streams in 1..=10_000u32,
+        filter in "(info|warn|off)(,[a-z_]{1,8}=(debug|trace))?",
+        json: bool,
+        // In the file, in variables, or as flags.
+        source in 0..3u8,
+    ) {
+        let micros = |micros| format!("{}us", micros);
+        let mut given = vec![
+            ("listen", format!("127.0.0.1:{}", ports.0)),
+            ("admin_listen", format!("0.0.0.0:{}", ports.1)),
+            ("allow_anonymous", "true".to_owned()),
+            ("region", region.clone()),
+            ("max_request_bytes", bytes.0.to_string()),
+            ("max_concurrent_streams", format!("{streams}")),
+            ("upstream.connect_timeout", format!("{}ms", spans.0)),
+            ("upstream.attempt_timeout", format!("{}ms", spans.0 + spans.1)),
+            ("upstream.operation_timeout", format!("{}ms", spans.0 + spans.1 + spans.2)),
+            ("upstream.max_answer_bytes", bytes.1.to_string()),
+            ("tapes.min_size_gib", min.to_string()),
+            ("tapes.max_size_gib", (min + more_gib).to_string()),
+            ("shutdown.delay", micros(waits.0)),
+            ("shutdown.drain_timeout", micros(waits.1)),
+            ("log.filter", filter),
+            ("log.format", if json { "json" } else { "human" }.to_owned()),
+        ];
+        given.extend(account.clone().map(|account| ("account_id", account)));
+        given.extend(endpoint.map(|endpoint| ("upstream.endpoint", endpoint)));
+
+        let mut file = format!("regions = {:?}\n", more.iter().chain([&region]).collect::<std::collections::BTreeSet<_>>());
+        file = file.replace('{', "[").replace('}', "]");
+        if let Some(accounts) = accounts {
+            // None of them means any, with or without one of its own.
+            let own = account.iter().filter(|_| !accounts.is_empty());
+            let all: std::collections::BTreeSet<_> = accounts.iter().chain(own).collect();
+            writeln!(file, "accounts = {:?}", all.into_iter().collect::<Vec<_>>()).unwrap();
+        }
+        let mut call = Call::new("check");
+        for (key, value) in given {
+            let setting = SETTINGS.iter().find(|setting| setting.key() == key).unwrap();
+            call = match source {
+                0 => {
+                    let quote = if setting.toml() == Toml::String { "\"" } else { "" };
+                    writeln!(file, "{key} = {quote}{value}{quote}").unwrap();
+                    call
+                }
+                1 => call.var(&setting.variable().unwrap(), value),
+                _ => call.arg(format!("--{}={value}", setting.flag().unwrap())),
+            };
+        }
+        let (config, document) = call.file(file).check();
+        let (again, _) = Call::new("check").file(document.clone()).check();
+        prop_assert_eq!(config, again, "{}", document);
+    }
+
+    #[test]
+    fn no_file_makes_it_panic(file in any::<Vec<u8>>(), text in ".{0,200}", toml in "([a-z_.]{1,12} ?= ?(\"[^\"]*\"|[0-9-]{1,20}|true|\\[\\]|\\{\\})\n|\\[[a-z.]{1,9}\\]\n){0,6}") {
+        for file in [file, text.into_bytes(), toml.into_bytes()] {
+            drop(Call::serve().file(file).parse());
+        }
+    }
+}

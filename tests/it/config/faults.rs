@@ -1,0 +1,492 @@
+//! What is refused, and what is said about it.
+
+use super::*;
+
+#[test]
+fn every_fault_is_reported_at_once_with_its_place() {
+    let file = r#"
+listen = "localhost:50051"
+admin_lisen = "127.0.0.1:9464"
+account_id = "1234"
+regions = ["us-east-1", "Mars", 7]
+max_request_bytes = "1 MiB"
+max_concurrent_streams = 0
+
+[upstream]
+endpoint = "https://example.com/path"
+connect_timeout = "30s"
+operation_timeout = "-3s"
+
+[upsteam]
+endpoint = "http://127.0.0.1:4588"
+
+[tapes]
+min_size_gib = 200
+max_size_gib = 100
+"#;
+    let call = Call::new("serve")
+        .file(file)
+        .var("TAPEGATE_LOG_FORMAT", "xml")
+        .var("TAPEGATE_LISTN", "127.0.0.1:1")
+        .var("TAPEGATE_SHUTDOWN_DELAY", "")
+        .arg("--shutdown-drain-timeout=soon");
+    assert_faults(
+        &call,
+        &[
+            (
+                "tapegate.toml:2:10: listen: \"localhost:50051\" is wrong",
+                "such as 127.0.0.1:50051",
+            ),
+            (
+                "tapegate.toml:3:1: there is no setting \"admin_lisen\"",
+                "did you mean admin_listen?",
+            ),
+            ("tapegate.toml:4:14: account_id: \"1234\" is wrong", "12 digits"),
+            ("tapegate.toml:5:25: regions: \"Mars\" is wrong", "us-east-1"),
+            ("tapegate.toml:5:33: regions: is not a string", "us-east-1"),
+            (
+                "tapegate.toml:6:21: max_request_bytes: is of type string",
+                "bytes from 65536 to 4194304",
+            ),
+            (
+                "tapegate.toml:7:26: max_concurrent_streams: \"0\" is wrong",
+                "from 1 to 10000",
+            ),
+            ("tapegate.toml:10:12: upstream.endpoint: ", "no path"),
+            (
+                "tapegate.toml:11:19: upstream.connect_timeout: 30s is longer than",
+                "upstream.attempt_timeout (20s)",
+            ),
+            (
+                "tapegate.toml:12:21: upstream.operation_timeout: \"-3s\" is wrong",
+                "500ms, 30s",
+            ),
+            (
+                "tapegate.toml:14:2: there is no section \"upsteam\"",
+                "did you mean upstream?",
+            ),
+            (
+                "tapegate.toml:18:16: tapes.min_size_gib: 200 is above",
+                "tapes.max_size_gib (100)",
+            ),
+            (
+                "TAPEGATE_LISTN: there is no variable",
+                "did you mean TAPEGATE_LISTEN?",
+            ),
+            ("TAPEGATE_LOG_FORMAT: \"xml\" is wrong", "\"human\" or \"json\""),
+            ("TAPEGATE_SHUTDOWN_DELAY: is empty", "leave it out"),
+            ("--shutdown-drain-timeout: \"soon\" is wrong", "30s"),
+            ("allow_anonymous: is false", "--allow-anonymous"),
+            ("region: is not set", "TAPEGATE_REGION"),
+        ],
+    );
+}
+
+#[test]
+fn a_wrong_value_is_reported_even_where_another_wins_over_it() {
+    let call = Call::serve().file("listen = 'here'").arg("--listen=127.0.0.1:1");
+    assert_faults(&call, &[("tapegate.toml:1:10: listen: \"here\" is wrong", "")]);
+}
+
+#[test]
+fn a_file_that_is_no_configuration_is_one_clear_fault() {
+    let cases: &[(&[u8], &str, &str)] = &[
+        (b"listen = \"127", "tapegate.toml:1:", "is not TOML"),
+        (
+            b"listen = 'a'\nlisten = 'b'",
+            "tapegate.toml:2:1: is not TOML",
+            "duplicate",
+        ),
+        (b"[log]\n[log]", "tapegate.toml:2:", "duplicate"),
+        (
+            b"\xef\xbb\xbflisten = 'a'",
+            "tapegate.toml:1:1: starts with a byte order mark",
+            "without",
+        ),
+        (
+            b"region = 'us-east-1'\nlisten = '\xff'",
+            "tapegate.toml:2:11: is not UTF-8",
+            "0xff",
+        ),
+        (
+            b"upstream = 'x'",
+            "tapegate.toml:1:12: upstream is a section",
+            "[upstream]",
+        ),
+        (
+            b"[[upstream]]\nendpoint = 'x'",
+            "tapegate.toml:1:1: upstream is a section",
+            "[upstream]",
+        ),
+        (
+            b"[listen]\nport = 1",
+            "tapegate.toml:1:1: listen: is of type table",
+            "string",
+        ),
+        (
+            b"connect_timeout = '1s'",
+            "tapegate.toml:1:1: there is no setting",
+            "did you mean upstream.connect_timeout?",
+        ),
+        (
+            b"zzz = 1",
+            "tapegate.toml:1:1: there is no setting \"zzz\"",
+            "zzz",
+        ),
+        (b"\"\" = 1", "tapegate.toml:1:1: there is no setting \"\"", ""),
+        (
+            b"regions = 'us-east-1'",
+            "tapegate.toml:1:11: regions: is of type string",
+            "array of strings",
+        ),
+        (
+            b"regions = []",
+            "tapegate.toml:1:11: regions: lacks us-east-1",
+            "add it",
+        ),
+        (
+            b"regions = ['eu-west-1']",
+            "tapegate.toml:1:11: regions: lacks us-east-1",
+            "add it",
+        ),
+        (
+            b"regions = ['us-east-1', 'us-east-1']",
+            "tapegate.toml:1:25: regions: stands",
+            "twice",
+        ),
+        (
+            b"max_request_bytes = 999999999999999999999999999",
+            "tapegate.toml:1:21: max_request_bytes",
+            "4194304",
+        ),
+        (
+            b"max_request_bytes = 0xffffffffffffffffffffffffffffffffffffffff",
+            "tapegate.toml:1:21: ",
+            "4194304",
+        ),
+        (
+            b"max_request_bytes = -1",
+            "tapegate.toml:1:21: max_request_bytes",
+            "4194304",
+        ),
+        (
+            b"max_request_bytes = 1e6",
+            "tapegate.toml:1:21: max_request_bytes: is of type float",
+            "integer",
+        ),
+        (
+            b"allow_anonymous = 'yes'",
+            "tapegate.toml:1:19: allow_anonymous: is of type string",
+            "boolean",
+        ),
+        (
+            b"tapes.max_size_gib = 8589934592",
+            "tapegate.toml:1:22: tapes.max_size_gib",
+            "8589934591",
+        ),
+        (
+            b"shutdown.delay = '99999999999999999999y'",
+            "tapegate.toml:1:18: shutdown.delay",
+            "10m",
+        ),
+        (
+            b"shutdown.delay = 30",
+            "tapegate.toml:1:18: shutdown.delay: is of type integer",
+            "30s",
+        ),
+        (
+            "shutdown = { delay = '\u{b5}' }".as_bytes(),
+            "tapegate.toml:1:22: shutdown.delay",
+            "0s to 10m",
+        ),
+        (
+            "listen = 'caf\u{e9} \u{e9}', x".as_bytes(),
+            "tapegate.toml:1:18: is not TOML",
+            "",
+        ),
+    ];
+    for (file, start, part) in cases {
+        let call = Call::serve().file(*file);
+        let found = call.faults();
+        assert!(
+            found[0].starts_with(start) && found[0].contains(part),
+            "{}: {found:#?}, wanted {start} … {part}",
+            String::from_utf8_lossy(file)
+        );
+        let is_syntax = found[0].contains("is not TOML");
+        assert!(
+            found.len() == 1 || is_syntax,
+            "{}: {found:#?}",
+            String::from_utf8_lossy(file)
+        );
+    }
+    // Something else altogether.
+    let found = Call::serve().file("<p>\n".repeat(1000)).faults();
+    assert!(
+        found.len() == 21 && found[0].ends_with("more errors of this kind"),
+        "{found:#?}"
+    );
+    // Far too large, and just small enough.
+    let padded = |bytes: usize| Call::serve().file("#".repeat(bytes));
+    assert_faults(
+        &padded((1 << 20) + 1),
+        &[("tapegate.toml: is larger than 1048576 bytes", "")],
+    );
+    padded(1 << 20).config();
+    // Nothing in it.
+    Call::serve().file("").config();
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_one_clear_fault() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |path: &Path| Call::serve().arg("--config").arg(path);
+    assert!(at(directory.path()).faults()[0].contains("is a directory"));
+    assert!(
+        at(&directory.path().join("none.toml")).faults()[0]
+            .contains("none.toml: cannot be read: No such file")
+    );
+    assert_faults(
+        &Call::serve().arg("--config="),
+        &[("--config: is empty", "leave it out")],
+    );
+    assert_faults(
+        &Call::serve().var("TAPEGATE_CONFIG", ""),
+        &[("TAPEGATE_CONFIG: is empty", "leave it out")],
+    );
+    // What an unreadable file says is unknown, so nothing is said to be missing.
+    let broken = Call::new("serve").file("region = ");
+    assert!(
+        broken.faults().iter().all(|fault| fault.contains("is not TOML")),
+        "{:?}",
+        broken.faults()
+    );
+    let missing = Call::new("serve")
+        .arg("--config=/nowhere.toml")
+        .arg("--listen=here");
+    assert_faults(
+        &missing,
+        &[
+            ("/nowhere.toml: cannot be read", ""),
+            ("--listen: \"here\" is wrong", ""),
+        ],
+    );
+    // The flag wins, so the variable's file is not looked at.
+    let file = directory.path().join("some.toml");
+    fs::write(&file, "").unwrap();
+    at(&file).var("TAPEGATE_CONFIG", "/nowhere").config();
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_not_utf_8_is_refused_with_its_name() {
+    use std::os::unix::ffi::OsStringExt;
+    let bytes = || OsString::from_vec(vec![b'a', 0xff]);
+    let mut flag = OsString::from("--log-filter=");
+    flag.push(bytes());
+    let call = Call::serve()
+        .var("TAPEGATE_LISTEN", bytes())
+        .arg(flag)
+        .var("PATH", bytes());
+    assert_faults(
+        &call,
+        &[
+            ("TAPEGATE_LISTEN: is not UTF-8", ""),
+            ("--log-filter: is not UTF-8", ""),
+        ],
+    );
+    let mut name = OsString::from("TAPEGATE_");
+    name.push(bytes());
+    let mut call = Call::serve();
+    call.variables.insert(name, "x".into());
+    assert_faults(&call, &[("TAPEGATE_a\u{fffd}: there is no variable", "")]);
+    assert_faults(
+        &Call::new("serve")
+            .arg("--allow-anonymous")
+            .var("AWS_REGION", bytes()),
+        &[("AWS_REGION: is not UTF-8", "")],
+    );
+}
+
+#[test]
+fn variables_that_kubernetes_makes_for_a_service_are_no_settings() {
+    let made = [
+        ("TAPEGATE_SERVICE_HOST", "10.0.0.1"),
+        ("TAPEGATE_SERVICE_PORT", "50051"),
+        ("TAPEGATE_SERVICE_PORT_GRPC", "50051"),
+        ("TAPEGATE_SERVICE_PORT_HTTP_ADMIN", "9464"),
+        ("TAPEGATE_PORT", "tcp://10.0.0.1:50051"),
+        ("TAPEGATE_PORT_50051_TCP", "tcp://10.0.0.1:50051"),
+        ("TAPEGATE_PORT_50051_TCP_PROTO", "tcp"),
+        ("TAPEGATE_PORT_50051_TCP_PORT", "50051"),
+        ("TAPEGATE_PORT_50051_TCP_ADDR", "10.0.0.1"),
+        ("TAPEGATE_ADMIN_SERVICE_HOST", "10.0.0.2"),
+        ("TAPEGATE_ADMIN_PORT_9464_TCP_ADDR", "10.0.0.2"),
+    ];
+    let call = made
+        .iter()
+        .fold(Call::serve(), |call, (name, value)| call.var(name, *value));
+    assert_eq!(call.config(), Call::serve().config());
+    // Near to those, but not made by Kubernetes.
+    for (name, value) in [
+        ("TAPEGATE_PORT", "50051"),
+        ("TAPEGATE_ADMIN_PORT", "9464"),
+        ("TAPEGATE_PORT_X_TCP", "1"),
+        ("TAPEGATE_SERVICE", "x"),
+        ("TAPEGATE_", "x"),
+    ] {
+        assert_faults(&Call::serve().var(name, value), &[(name, "there is no variable")]);
+    }
+}
+
+#[test]
+fn lists_are_set_in_the_file_alone() {
+    assert_faults(
+        &Call::serve().var("TAPEGATE_REGIONS", "us-east-1"),
+        &[("TAPEGATE_REGIONS: regions is a list", "in the file")],
+    );
+    assert!(
+        Call::serve()
+            .arg("--regions=us-east-1")
+            .usage()
+            .contains("unexpected argument")
+    );
+    let scope = Call::serve()
+        .file("account_id = '123456789012'\naccounts = ['210987654321', '123456789012']\nregions = ['us-east-1', 'eu-west-1']")
+        .config()
+        .scope;
+    assert_eq!((scope.regions.len(), scope.accounts.len()), (2, 2));
+}
+
+#[test]
+fn endpoints_are_the_roots_of_servers() {
+    let with = |url: &str| Call::serve().arg(format!("--upstream-endpoint={url}"));
+    for url in [
+        "http://127.0.0.1:4588",
+        "https://example.com",
+        "https://example.com/",
+        "http://[::1]:80",
+    ] {
+        assert!(with(url).config().upstream.endpoint.is_some(), "{url}");
+    }
+    for url in [
+        "",
+        " ",
+        "127.0.0.1:4588",
+        "ftp://h",
+        "http://",
+        "http:///",
+        "/",
+        "*",
+        "http://h/x",
+        "http://h/?q",
+        "http://h?q",
+        "http://h#f",
+        "http://user@h",
+        "http://user:secret@h",
+        "http://h:",
+        "http://h:0",
+        "http://h:99999",
+        "http://:80",
+        "http://h h",
+    ] {
+        assert_faults(&with(url), &[("--upstream-endpoint: ", "http or https URL")]);
+    }
+}
+
+#[test]
+fn of_two_timeouts_the_one_that_was_given_is_the_one_to_change() {
+    assert_faults(
+        &Call::serve().arg("--upstream-attempt-timeout=61s"),
+        &[(
+            "--upstream-attempt-timeout: 1m 1s is longer than upstream.operation_timeout (1m)",
+            "shorten it",
+        )],
+    );
+    assert_faults(
+        &Call::serve().arg("--upstream-operation-timeout=10s"),
+        &[(
+            "--upstream-operation-timeout: 10s is shorter than upstream.attempt_timeout (20s)",
+            "lengthen it",
+        )],
+    );
+    assert_faults(
+        &Call::serve().arg("--tapes-max-size-gib=99"),
+        &[(
+            "--tapes-max-size-gib: 99 is below tapes.min_size_gib (100)",
+            "raise it",
+        )],
+    );
+}
+
+#[test]
+fn two_listeners_never_share_an_address() {
+    assert_faults(
+        &Call::new("dev")
+            .arg("--admin-listen=127.0.0.1:50051")
+            .arg("--emulator-listen=127.0.0.1:50051"),
+        &[
+            (
+                "--admin-listen: 127.0.0.1:50051 is the address of listen too",
+                "another port",
+            ),
+            (
+                "--emulator-listen: 127.0.0.1:50051 is the address of admin_listen too",
+                "another port",
+            ),
+            (
+                "--emulator-listen: 127.0.0.1:50051 is the address of listen too",
+                "another port",
+            ),
+        ],
+    );
+    assert_faults(
+        &Call::serve().arg("--listen=127.0.0.1:9464"),
+        &[(
+            "--listen: 127.0.0.1:9464 is the address of admin_listen too",
+            "another port",
+        )],
+    );
+    Call::serve()
+        .arg("--listen=127.0.0.1:0")
+        .arg("--admin-listen=127.0.0.1:0")
+        .config();
+}
+
+#[test]
+fn a_misspelt_level_does_not_silence_the_log() {
+    let with = |filter: &str| Call::serve().arg(format!("--log-filter={filter}"));
+    for filter in [
+        "info",
+        "WARN",
+        "off",
+        "warn,tapegate=debug",
+        "tapegate::upstream=trace",
+        "[call{tape=7}]=debug,info",
+    ] {
+        assert_eq!(with(filter).config().log.filter, filter);
+    }
+    for filter in ["", ",", "wran", "info,", "tapegate", "tapegate=dbug", "[call"] {
+        assert_faults(&with(filter), &[("--log-filter: ", "a level (off, error")]);
+    }
+}
+
+#[test]
+fn a_setting_in_the_wrong_section_is_recognised() {
+    let cases = [
+        ("[upstream]\nregion = 'eu-west-1'", "did you mean region?"),
+        (
+            "[shutdown]\nattempt_timeout = '1s'",
+            "did you mean upstream.attempt_timeout?",
+        ),
+        ("admin-listen = '127.0.0.1:1'", "did you mean admin_listen?"),
+        (
+            "[upstream.endpoint]\nurl = 'x'",
+            "upstream.endpoint: is of type table",
+        ),
+        ("[upstream.tls]\nca = 'x'", "there is no section \"upstream.tls\""),
+    ];
+    for (file, part) in cases {
+        assert_faults(&Call::serve().file(file), &[("tapegate.toml:", part)]);
+    }
+}

@@ -1,0 +1,223 @@
+//! What wins where a setting is given in several places.
+
+use secrecy::ExposeSecret;
+
+use super::*;
+
+#[test]
+fn defaults_are_those_of_the_documents() {
+    let config = Call::serve().config();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:50051");
+    assert_eq!(config.server.admin_listen.to_string(), "127.0.0.1:9464");
+    assert_eq!(config.server.max_request_bytes, 1 << 20);
+    assert_eq!(config.server.max_concurrent_streams, 200);
+    assert_eq!(config.scope.regions, [config.scope.region.clone()].into());
+    assert_eq!(config.scope.account_id, None);
+    assert!(config.scope.accounts.is_empty());
+    assert_eq!(config.upstream.endpoint, None);
+    assert_eq!(config.upstream.connect_timeout, Duration::from_millis(3100));
+    assert_eq!(config.upstream.attempt_timeout, Duration::from_secs(20));
+    assert_eq!(config.upstream.operation_timeout, Duration::from_secs(60));
+    assert_eq!(config.upstream.max_answer_bytes, 16 << 20);
+    assert_eq!(
+        (config.tapes.min_size_gib, config.tapes.max_size_gib),
+        (100, 15 * 1024)
+    );
+    assert_eq!(config.shutdown.delay, Duration::ZERO);
+    assert_eq!(config.shutdown.drain_timeout, Duration::from_secs(30));
+    assert_eq!(
+        (config.log.filter.as_str(), config.log.format),
+        ("info", Format::Human)
+    );
+    let emulator = Call::new("emulator").emulator();
+    assert_eq!(emulator.emulator.listen.to_string(), "127.0.0.1:4588");
+    assert_eq!(emulator.emulator.seed_tapes, 250);
+    assert!(emulator.credentials.is_none());
+}
+
+#[test]
+fn a_flag_wins_over_a_variable_and_that_over_the_file_and_that_over_the_default() {
+    // Every way of giving a setting in some of the three places.
+    for given in 0..8u8 {
+        let [in_file, in_variable, in_flag] = [1, 2, 4].map(|bit| given & bit != 0);
+        let mut call = Call::serve();
+        let (mut drain, mut streams) = ("30s", "200");
+        if in_file {
+            call = call.file("max_concurrent_streams = 1\n[shutdown]\ndrain_timeout = '1s'");
+            (drain, streams) = ("1s", "1");
+        }
+        if in_variable {
+            call = call
+                .var("TAPEGATE_SHUTDOWN_DRAIN_TIMEOUT", "2s")
+                .var("TAPEGATE_MAX_CONCURRENT_STREAMS", "2");
+            (drain, streams) = ("2s", "2");
+        }
+        if in_flag {
+            call = call
+                .arg("--shutdown-drain-timeout=3s")
+                .arg("--max-concurrent-streams")
+                .arg("3");
+            (drain, streams) = ("3s", "3");
+        }
+        let config = call.config();
+        assert_eq!(
+            humantime::format_duration(config.shutdown.drain_timeout).to_string(),
+            drain,
+            "{given:b}"
+        );
+        assert_eq!(
+            config.server.max_concurrent_streams.to_string(),
+            streams,
+            "{given:b}"
+        );
+    }
+}
+
+#[test]
+fn every_setting_of_the_service_but_lists_is_a_key_a_variable_and_a_flag() {
+    // A right value, unlike the default, for every setting.
+    let right = |key: &str| match key {
+        "listen" => "127.0.0.1:1",
+        "admin_listen" => "127.0.0.1:2",
+        "allow_anonymous" => "true",
+        "region" => "eu-west-1",
+        "account_id" => "999999999999",
+        "upstream.endpoint" => "http://localhost:4588",
+        "max_request_bytes" => "65536",
+        "log.filter" => "warn",
+        "log.format" => "json",
+        "tapes.max_size_gib" => "20000",
+        "upstream.attempt_timeout" => "19s",
+        "shutdown.delay" => "7s",
+        "upstream.connect_timeout" => "2s",
+        "upstream.operation_timeout" => "50s",
+        "shutdown.drain_timeout" => "8s",
+        _ => "5000",
+    };
+    let base = Call::new("check")
+        .var("AWS_REGION", "us-east-1")
+        .var("TAPEGATE_ALLOW_ANONYMOUS", "true");
+    for setting in SETTINGS.iter().filter(|setting| setting.path().0 != "emulator") {
+        let (section, name) = setting.path();
+        if setting.toml() == Toml::Strings {
+            assert_eq!((setting.flag(), setting.variable()), (None, None));
+            continue;
+        }
+        let value = right(setting.key());
+        let quote = if setting.toml() == Toml::String { "'" } else { "" };
+        let header = if section.is_empty() {
+            String::new()
+        } else {
+            format!("[{section}]\n")
+        };
+        let mut base = base.clone();
+        if setting.key() == "allow_anonymous" {
+            base.variables.remove(&OsString::from("TAPEGATE_ALLOW_ANONYMOUS"));
+        }
+        let by_file = base
+            .clone()
+            .file(format!("{header}{name} = {quote}{value}{quote}"))
+            .check();
+        let by_variable = base.clone().var(&setting.variable().unwrap(), value).check();
+        let by_flag = base.arg(format!("--{}={value}", setting.flag().unwrap())).check();
+        assert_eq!(by_file.0, by_variable.0, "{}", setting.key());
+        assert_eq!(by_file.0, by_flag.0, "{}", setting.key());
+        let line = |(_, document): &(Config, String)| {
+            let start = format!("{name} = ");
+            let found = document
+                .lines()
+                .filter(|line| line.starts_with(&start))
+                .find(|line| line.contains(value));
+            found
+                .unwrap_or_else(|| panic!("no {name} in\n{document}"))
+                .to_owned()
+        };
+        assert!(line(&by_file).contains(FILE), "{}", line(&by_file));
+        assert!(
+            line(&by_variable).ends_with(&setting.variable().unwrap()),
+            "{}",
+            line(&by_variable)
+        );
+        assert!(
+            line(&by_flag).ends_with(&format!("--{}", setting.flag().unwrap())),
+            "{}",
+            line(&by_flag)
+        );
+    }
+}
+
+#[test]
+fn the_emulator_alone_has_short_flags_for_the_same_settings() {
+    let by_flag = Call::new("emulator")
+        .arg("--listen=127.0.0.1:7")
+        .arg("--seed-tapes=9")
+        .arg("--access-key-id=AKID")
+        .arg("--secret-access-key=hush");
+    let by_variable = Call::new("emulator")
+        .var("TAPEGATE_EMULATOR_LISTEN", "127.0.0.1:7")
+        .var("TAPEGATE_EMULATOR_SEED_TAPES", "9")
+        .var("TAPEGATE_EMULATOR_ACCESS_KEY_ID", "AKID")
+        .var("TAPEGATE_EMULATOR_SECRET_ACCESS_KEY", "hush");
+    let by_file = Call::new("emulator").file(
+        "[emulator]\nlisten = '127.0.0.1:7'\nseed_tapes = 9\naccess_key_id = 'AKID'\nsecret_access_key = 'hush'\n",
+    );
+    for call in [by_flag, by_variable, by_file] {
+        let Standalone {
+            emulator,
+            credentials,
+            ..
+        } = call.emulator();
+        let credentials = credentials.unwrap();
+        assert_eq!(emulator.listen.to_string(), "127.0.0.1:7");
+        assert_eq!(emulator.seed_tapes, 9);
+        assert_eq!(credentials.access_key_id, "AKID");
+        assert_eq!(credentials.secret_access_key.expose_secret(), "hush");
+    }
+}
+
+#[test]
+fn accounts_follow_the_one_account() {
+    let one = Call::serve().arg("--account-id=123456789012");
+    assert_eq!(
+        one.config().scope.accounts,
+        [one.config().scope.account_id.unwrap()].into()
+    );
+    assert!(
+        one.clone()
+            .file("accounts = []")
+            .config()
+            .scope
+            .accounts
+            .is_empty()
+    );
+    assert_faults(
+        &one.file("accounts = ['210987654321']"),
+        &[("tapegate.toml:1:12: accounts: lacks 123456789012", "add it")],
+    );
+}
+
+#[test]
+fn the_region_comes_from_aws_variables_where_nobody_gives_one() {
+    let bare = Call::new("serve").arg("--allow-anonymous");
+    let region = |call: &Call| call.config().scope.region.to_string();
+    let both = bare
+        .clone()
+        .var("AWS_REGION", "eu-west-1")
+        .var("AWS_DEFAULT_REGION", "eu-west-2");
+    assert_eq!(region(&both), "eu-west-1");
+    assert_eq!(region(&both.clone().var("AWS_REGION", "")), "eu-west-2");
+    assert_eq!(region(&both.clone().file("region = 'eu-west-3'")), "eu-west-3");
+    // One that does not count is not judged.
+    assert_eq!(
+        region(&both.arg("--region=eu-west-3").var("AWS_REGION", "?!")),
+        "eu-west-3"
+    );
+    assert_faults(
+        &bare.clone().var("AWS_REGION", "?!"),
+        &[("AWS_REGION: \"?!\" is wrong", "us-east-1")],
+    );
+    assert_faults(
+        &bare,
+        &[("region: is not set", "--region, TAPEGATE_REGION or AWS_REGION")],
+    );
+}

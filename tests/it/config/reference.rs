@@ -1,0 +1,69 @@
+//! docs/configuration.md and the settings say the same.
+
+use std::fmt::Write;
+
+use super::*;
+
+/// docs/configuration.md follows from the settings; `UPDATE_DOCS=1` writes it anew.
+#[test]
+fn the_reference_of_settings_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let wanted = reference();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &wanted).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == wanted,
+        "docs/configuration.md does not match the settings in src/config; write it anew with\n\
+         UPDATE_DOCS=1 cargo test --test it the_reference_of_settings"
+    );
+}
+
+#[test]
+fn the_example_of_the_reference_is_a_right_file() {
+    let page = include_str!("reference.md");
+    let example = page
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
+    let config = Call::new("serve").file(example).config();
+    assert_eq!(config.scope.regions.len(), 2);
+    assert_eq!(config.log.format, Format::Json);
+}
+
+fn reference() -> String {
+    let mut page = include_str!("reference.md").to_owned();
+    let mut section = None;
+    for setting in SETTINGS {
+        let (its_section, name) = setting.path();
+        if section != Some(its_section) {
+            section = Some(its_section);
+            match its_section {
+                "" => page.push_str("\n## Top of the file\n"),
+                _ => write!(page, "\n## `[{its_section}]`\n").unwrap(),
+            }
+        }
+        write!(page, "\n### `{name}`\n\n{}\n\n", setting.help()).unwrap();
+        writeln!(page, "- Takes {}.", setting.takes()).unwrap();
+        if let Some(default) = setting.default() {
+            writeln!(page, "- Default: `{default}`.").unwrap();
+        }
+        match (setting.flag(), setting.variable()) {
+            (Some(flag), Some(variable)) => {
+                let short = flag
+                    .strip_prefix("emulator-")
+                    .map(|short| format!(" (`tapegate emulator`: `--{short}`)"));
+                writeln!(
+                    page,
+                    "- Flag `--{flag}`{}, variable `{variable}`.",
+                    short.unwrap_or_default()
+                )
+                .unwrap();
+            }
+            _ => page.push_str("- In the file alone.\n"),
+        }
+    }
+    page
+}

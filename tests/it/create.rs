@@ -1,0 +1,166 @@
+//! The two creates, over the emulator.
+
+use tapegate::proto::{
+    self, CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapesRequest, ListTapesRequest, PoolId,
+    create_tape_with_barcode_request, create_tapes_request,
+};
+use tonic::Code;
+
+use crate::harness::{GATEWAY, SIZE, Service, collect, refusal, tape_arn};
+
+fn create_tapes(token: &str) -> CreateTapesRequest {
+    CreateTapesRequest {
+        gateway_arn: GATEWAY.into(),
+        tape_size_in_bytes: SIZE,
+        client_token: token.into(),
+        num_tapes_to_create: 2,
+        tape_barcode_prefix: "NEW".into(),
+        ..Default::default()
+    }
+}
+
+/// A tape as DescribeTapes and ListTapes both show it: pool, and its text.
+async fn pools(service: &Service, arn: &str) -> [(PoolId, Option<String>); 2] {
+    let described = DescribeTapesRequest {
+        gateway_arn: GATEWAY.into(),
+        tape_arns: vec![arn.into()],
+        ..Default::default()
+    };
+    let listed = ListTapesRequest {
+        tape_arns: vec![arn.into()],
+        ..Default::default()
+    };
+    let described = collect(service.client().describe_tapes(described).await)
+        .await
+        .unwrap();
+    let listed = collect(service.client().list_tapes(listed).await).await.unwrap();
+    let [tape] = &described[0].tapes[..] else {
+        panic!("{described:?}")
+    };
+    let [info] = &listed[0].tape_infos[..] else {
+        panic!("{listed:?}")
+    };
+    [
+        (tape.pool_id(), tape.pool_id_text.clone()),
+        (info.pool_id(), info.pool_id_text.clone()),
+    ]
+}
+
+#[tokio::test]
+async fn reading_back_shows_the_pool_of_the_request() {
+    use create_tapes_request::Pool;
+    let service = Service::dev(&[]).await;
+    let cases = [
+        (
+            Some(Pool::PoolId(PoolId::Glacier.into())),
+            PoolId::Glacier,
+            "GLACIER",
+        ),
+        (
+            Some(Pool::PoolId(PoolId::DeepArchive.into())),
+            PoolId::DeepArchive,
+            "DEEP_ARCHIVE",
+        ),
+        (
+            Some(Pool::CustomPoolId("pool-12345678".into())),
+            PoolId::Unspecified,
+            "pool-12345678",
+        ),
+        // What AWS makes of none is its own affair; the emulator makes it GLACIER.
+        (None, PoolId::Glacier, "GLACIER"),
+    ];
+    for (index, (pool, id, text)) in cases.into_iter().enumerate() {
+        let request = CreateTapesRequest {
+            pool,
+            ..create_tapes(&format!("token-{index}"))
+        };
+        let created = service.client().create_tapes(request).await.unwrap().into_inner();
+        assert_eq!(created.tape_arns.len(), 2);
+        for arn in &created.tape_arns {
+            let expected = (id, Some(text.to_owned()));
+            assert_eq!(pools(&service, arn).await, [expected.clone(), expected]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn repeating_create_tapes_with_its_token_makes_no_more() {
+    let service = Service::dev(&["--emulator-seed-tapes=0"]).await;
+    let first = service
+        .client()
+        .create_tapes(create_tapes("token-1"))
+        .await
+        .unwrap()
+        .into_inner();
+    let second = service
+        .client()
+        .create_tapes(create_tapes("token-1"))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(first, second);
+
+    let other = CreateTapesRequest {
+        num_tapes_to_create: 3,
+        ..create_tapes("token-1")
+    };
+    let refused = service.client().create_tapes(other).await.unwrap_err();
+    let refused = refusal(&refused);
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (Code::InvalidArgument, "INVALID_PARAMETERS")
+    );
+
+    let all = collect(service.client().list_tapes(ListTapesRequest::default()).await)
+        .await
+        .unwrap();
+    assert_eq!(all[0].tape_infos.len(), 2);
+}
+
+#[tokio::test]
+async fn a_barcode_of_the_callers_own_is_taken_once() {
+    let service = Service::dev(&[]).await;
+    let request = CreateTapeWithBarcodeRequest {
+        gateway_arn: GATEWAY.into(),
+        tape_size_in_bytes: SIZE,
+        tape_barcode: "MINE0001".into(),
+        pool: Some(create_tape_with_barcode_request::Pool::CustomPoolId(
+            "pool-12345678".into(),
+        )),
+        ..Default::default()
+    };
+    let created = service
+        .client()
+        .create_tape_with_barcode(request.clone())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        created,
+        proto::CreateTapeWithBarcodeResponse {
+            tape_arn: tape_arn("MINE0001")
+        }
+    );
+    let expected = (PoolId::Unspecified, Some("pool-12345678".to_owned()));
+    assert_eq!(
+        pools(&service, &created.tape_arn).await,
+        [expected.clone(), expected]
+    );
+
+    let again = refusal(
+        &service
+            .client()
+            .create_tape_with_barcode(request)
+            .await
+            .unwrap_err(),
+    );
+    assert_eq!(
+        (again.code, again.reason.as_str()),
+        (Code::InvalidArgument, "INVALID_PARAMETERS")
+    );
+    assert!(
+        again.message.contains("a barcode that was ever taken"),
+        "{}",
+        again.message
+    );
+}

@@ -1,0 +1,24 @@
+//! What the tests have in common: the service on real sockets, the client that `build.rs`
+//! makes, and upstreams that answer what a test says.
+//!
+//! [`Service::dev`] is the service over the emulator. [`Service::over`] is the service over
+//! an [`Upstream`] that a test scripts, for answers that no emulator gives.
+
+mod client;
+mod service;
+mod upstream;
+
+pub use client::{Refusal, collect, refusal};
+pub use service::Service;
+pub use upstream::{Asked, Reply, Upstream};
+
+/// The gateway that the emulator is seeded with.
+pub const GATEWAY: &str = "arn:aws:storagegateway:us-east-1:123456789012:gateway/sgw-12A3456B";
+
+/// 100 GiB, the smallest tape.
+pub const SIZE: i64 = 100 << 30;
+
+/// The ARN of a tape of the gateway's account and region.
+pub fn tape_arn(barcode: &str) -> String {
+    format!("arn:aws:storagegateway:us-east-1:123456789012:tape/{barcode}")
+}

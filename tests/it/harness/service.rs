@@ -1,0 +1,111 @@
+use aws_credential_types::Credentials;
+use tapegate::{
+    app::{Addresses, App, Cut},
+    cli::{self, Command},
+    proto::tape_service_client::TapeServiceClient,
+};
+use tokio::{sync::oneshot, task::JoinHandle};
+use tonic::transport::{Channel, Endpoint};
+
+use super::Upstream;
+
+/// A service that runs in this process until it is stopped or dropped.
+pub struct Service {
+    pub addresses: Addresses,
+    channel: Channel,
+    stop: Option<oneshot::Sender<()>>,
+    ended: JoinHandle<Result<(), Cut>>,
+}
+
+impl Service {
+    /// `tapegate dev` with these flags.
+    pub async fn dev(flags: &[&str]) -> Self {
+        let ports = [
+            "--listen=127.0.0.1:0",
+            "--admin-listen=127.0.0.1:0",
+            "--emulator-listen=127.0.0.1:0",
+        ];
+        match command("dev", &[&ports, flags].concat()) {
+            Command::Dev(dev) => Self::run(App::dev(dev).await.unwrap()),
+            other => panic!("not dev: {other:?}"),
+        }
+    }
+
+    /// `tapegate serve` before this upstream, with these flags.
+    pub async fn over(upstream: &Upstream, flags: &[&str]) -> Self {
+        Self::at(&upstream.endpoint(), flags).await
+    }
+
+    /// `tapegate serve` before whatever is at this endpoint, with these flags.
+    pub async fn at(endpoint: &str, flags: &[&str]) -> Self {
+        let endpoint = format!("--upstream-endpoint={endpoint}");
+        let ours = [
+            "--allow-anonymous",
+            "--region=us-east-1",
+            "--listen=127.0.0.1:0",
+            "--admin-listen=127.0.0.1:0",
+            &endpoint,
+        ];
+        let credentials = Credentials::new("AKIDTEST", "secret-of-the-tests", None, None, "tests");
+        match command("serve", &[&ours, flags].concat()) {
+            Command::Serve(config) => Self::run(App::serve(config, Some(credentials)).await.unwrap()),
+            other => panic!("not serve: {other:?}"),
+        }
+    }
+
+    fn run(app: App) -> Self {
+        let addresses = app.addresses();
+        let (stop, stopped) = oneshot::channel();
+        let ended = tokio::spawn(app.run(async {
+            let _ = stopped.await;
+        }));
+        let channel = endpoint(addresses).connect_lazy();
+        Self {
+            addresses,
+            channel,
+            stop: Some(stop),
+            ended,
+        }
+    }
+
+    /// A client over the one connection that all clients of this service share.
+    pub fn client(&self) -> TapeServiceClient<Channel> {
+        TapeServiceClient::new(self.channel.clone())
+    }
+
+    /// The connection itself, for calls that the client would not make.
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// Where a further connection goes, for a test that sets it up in its own way.
+    pub fn endpoint(&self) -> Endpoint {
+        endpoint(self.addresses)
+    }
+
+    /// The admin page at `path`: status and body.
+    pub async fn admin(&self, path: &str) -> (u16, String) {
+        let admin = self.addresses.admin.unwrap();
+        super::client::get(&format!("http://{admin}{path}")).await
+    }
+
+    /// Tells it to stop, as SIGTERM does.
+    pub fn begin_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Stops it and waits for its end.
+    pub async fn stop(mut self) -> Result<(), Cut> {
+        self.begin_stop();
+        self.ended.await.unwrap()
+    }
+}
+
+fn endpoint(addresses: Addresses) -> Endpoint {
+    Endpoint::from_shared(format!("http://{}", addresses.grpc.unwrap())).unwrap()
+}
+
+fn command(name: &str, flags: &[&str]) -> Command {
+    let arguments = ["tapegate", name].into_iter().chain(flags.iter().copied());
+    cli::parse(arguments, [("", ""); 0]).unwrap_or_else(|stop| panic!("{stop:?}"))
+}
