@@ -13,7 +13,6 @@ def test_lists_its_services(grpcurl: Grpcurl):
         SERVICE,
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
-        "grpc.reflection.v1alpha.ServerReflection",
     } <= set(services)
 
 
@@ -35,17 +34,6 @@ def test_describes_a_request_as_a_template_to_fill_in(grpcurl: Grpcurl):
     described = grpcurl.run("describe", "tapegate.v1.CreateTapesRequest", flags=("-msg-template",)).stdout
     for member in ("gatewayArn", "tapeSizeInBytes", "clientToken", "numTapesToCreate", "tapeBarcodePrefix"):
         assert f'"{member}"' in described
-
-
-@pytest.mark.parametrize("version", ["v1", "v1alpha"])
-def test_reflection_is_served_in_both_versions(grpcurl: Grpcurl, version: str):
-    """grpcurl itself falls back from one to the other, so each is asked by name."""
-    answered = grpcurl.run(
-        f"grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
-        flags=("-d", '{"list_services": ""}'),
-    )
-    listed = [service["name"] for service in answered.message["listServicesResponse"]["service"]]
-    assert SERVICE in listed
 
 
 @pytest.mark.parametrize("name", ["", SERVICE])

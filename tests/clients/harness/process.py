@@ -75,7 +75,8 @@ class Lines:
 
 
 class Tapegate:
-    """A running tapegate. As a context, it is ended by SIGTERM and has to exit with 0."""
+    """A running tapegate. As a context, it is ended by SIGTERM and has to exit with 0, unless the test itself
+    waited for its end."""
 
     def __init__(self, *arguments: str, env: Mapping[str, str] = {}):
         self._process = subprocess.Popen(
@@ -86,6 +87,7 @@ class Tapegate:
             text=True,
             env=environment(env),
         )
+        self._ended = False
         self.stdout = Lines(self._process.stdout)
         self.stderr = Lines(self._process.stderr)
         self.addresses = self._listening()
@@ -121,6 +123,7 @@ class Tapegate:
 
     def wait(self, within: float = ENDS_WITHIN) -> int:
         """The exit code, once the process has ended by itself or was asked to."""
+        self._ended = True
         try:
             return self._process.wait(within)
         except subprocess.TimeoutExpired:
@@ -132,8 +135,9 @@ class Tapegate:
         return self
 
     def __exit__(self, *error):
-        if self._process.poll() is None:
-            self.ask_to_end()
+        if self._ended:
+            return
+        self.ask_to_end()
         code = self.wait()
         assert code == 0 or error[0] is not None, f"exit code {code}; on stderr:\n{self.stderr}"
 
