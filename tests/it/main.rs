@@ -11,4 +11,5 @@ mod config;
 mod create;
 mod emulator;
 mod harness;
+mod paging;
 mod upstream_faults;

@@ -32,10 +32,21 @@ async fn create(service: &Service) -> Refusal {
 
 /// Checks a read and a create alike; the create's outcome is as given.
 async fn check(service: &Service, code: Code, reason: &str, outcome: &str) {
-    for (refused, outcome) in [(list(service).await, None), (create(service).await, Some(outcome))] {
-        assert_eq!((refused.code, refused.reason.as_str()), (code, reason), "{refused:?}");
+    for (refused, outcome) in [
+        (list(service).await, None),
+        (create(service).await, Some(outcome)),
+    ] {
+        assert_eq!(
+            (refused.code, refused.reason.as_str()),
+            (code, reason),
+            "{refused:?}"
+        );
         assert_eq!(refused.domain, "tapegate", "{refused:?}");
-        assert_eq!(refused.metadata.get("outcome").map(String::as_str), outcome, "{refused:?}");
+        assert_eq!(
+            refused.metadata.get("outcome").map(String::as_str),
+            outcome,
+            "{refused:?}"
+        );
         assert_eq!(refused.metadata["attempts"], "1");
     }
 }
@@ -62,7 +73,11 @@ async fn an_answer_that_is_not_the_model_is_unreadable() {
         let service = Service::over(&upstream, &[]).await;
         check(&service, Code::Internal, "UPSTREAM_UNREADABLE", "unknown").await;
         // The AWS request id is what support asks for first.
-        assert_eq!(list(&service).await.metadata["aws_request_id"], "request-of-the-test", "{answer:?}");
+        assert_eq!(
+            list(&service).await.metadata["aws_request_id"],
+            "request-of-the-test",
+            "{answer:?}"
+        );
     }
 }
 
@@ -84,7 +99,10 @@ async fn members_of_a_wrong_type_or_an_impossible_value_are_unreadable() {
         row["TapeARN"] = tape_arn("ODD00001").into();
         let upstream = Upstream::always(Reply::ok(&json!({ "Tapes": [row] }))).await;
         let service = Service::over(&upstream, &[]).await;
-        let request = DescribeTapesRequest { gateway_arn: GATEWAY.into(), ..Default::default() };
+        let request = DescribeTapesRequest {
+            gateway_arn: GATEWAY.into(),
+            ..Default::default()
+        };
         let answer = collect(service.client().describe_tapes(request).await).await;
         let refused = refusal(&answer.unwrap_err());
         assert_eq!(refused.reason, "UPSTREAM_UNREADABLE", "{row}: {refused:?}");
@@ -101,7 +119,13 @@ async fn a_create_without_its_tape_is_an_error() {
         tape_barcode: "MINE0001".into(),
         ..Default::default()
     };
-    let refused = refusal(&service.client().create_tape_with_barcode(request).await.unwrap_err());
+    let refused = refusal(
+        &service
+            .client()
+            .create_tape_with_barcode(request)
+            .await
+            .unwrap_err(),
+    );
     assert_eq!(refused.reason, "UPSTREAM_UNREADABLE");
     assert_eq!(refused.metadata["outcome"], "unknown");
 }
@@ -112,7 +136,9 @@ async fn absent_lists_are_empty_ones() {
     let upstream = Upstream::always(Reply::ok(&json!({}))).await;
     let service = Service::over(&upstream, &[]).await;
     let request = DescribeTapeArchivesRequest::default();
-    let pages = collect(service.client().describe_tape_archives(request).await).await.unwrap();
+    let pages = collect(service.client().describe_tape_archives(request).await)
+        .await
+        .unwrap();
     assert_eq!(pages.len(), 1);
     assert!(pages[0].tape_archives.is_empty() && pages[0].marker.is_empty());
 }
@@ -124,8 +150,14 @@ async fn failures_without_a_code_go_by_their_http_status() {
         (Reply::text(502, "text/html", html), Code::Unavailable),
         (Reply::text(503, "text/html", html), Code::Unavailable),
         (Reply::text(504, "text/plain", ""), Code::Unavailable),
-        (Reply::text(500, "application/x-amz-json-1.1", "{}"), Code::Internal),
-        (Reply::text(400, "application/x-amz-json-1.1", "{}"), Code::Internal),
+        (
+            Reply::text(500, "application/x-amz-json-1.1", "{}"),
+            Code::Internal,
+        ),
+        (
+            Reply::text(400, "application/x-amz-json-1.1", "{}"),
+            Code::Internal,
+        ),
         (Reply::text(401, "text/html", html), Code::Internal),
         (Reply::text(403, "text/html", html), Code::Internal),
         (Reply::text(404, "text/html", html), Code::Unimplemented),
@@ -174,25 +206,37 @@ async fn bytes_that_are_not_http_are_told() {
     let upstream = Upstream::raw(b"\x16\x03\x01 this is not HTTP\r\n\r\n").await;
     let service = Service::over(&upstream, &[]).await;
     let refused = list(&service).await;
-    assert_eq!((refused.code, refused.reason.as_str()), (Code::Unavailable, "UPSTREAM_CONNECTION_LOST"));
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (Code::Unavailable, "UPSTREAM_CONNECTION_LOST")
+    );
 }
 
 #[tokio::test]
 async fn an_upstream_that_is_too_slow_is_left() {
     let upstream = Upstream::answering(|_| std::future::pending()).await;
-    let flags = ["--upstream-attempt-timeout=50ms", "--upstream-connect-timeout=50ms"];
+    let flags = [
+        "--upstream-attempt-timeout=50ms",
+        "--upstream-connect-timeout=50ms",
+    ];
     let service = Service::over(&upstream, &flags).await;
     check(&service, Code::Unavailable, "UPSTREAM_TIMEOUT", "unknown").await;
 }
 
 #[tokio::test]
 async fn an_answer_without_end_is_cut() {
-    let rows: Vec<_> = (0..100).map(|row| json!({ "TapeARN": tape_arn(&format!("{row:06}")) })).collect();
+    let rows: Vec<_> = (0..100)
+        .map(|row| json!({ "TapeARN": tape_arn(&format!("{row:06}")) }))
+        .collect();
     let upstream = Upstream::always(Reply::ok(&json!({ "TapeInfos": rows }))).await;
     let service = Service::over(&upstream, &["--upstream-max-answer-bytes=1024"]).await;
     let refused = list(&service).await;
     assert_eq!(refused.reason, "UPSTREAM_UNREADABLE");
-    assert!(refused.message.contains("upstream.max_answer_bytes"), "{}", refused.message);
+    assert!(
+        refused.message.contains("upstream.max_answer_bytes"),
+        "{}",
+        refused.message
+    );
 }
 
 #[tokio::test]
@@ -202,21 +246,34 @@ async fn the_callers_deadline_ends_a_call_with_a_reason() {
     let mut request = tonic::Request::new(ListTapesRequest::default());
     request.set_timeout(Duration::from_millis(300));
     let refused = refusal(&service.client().list_tapes(request).await.unwrap_err());
-    assert_eq!((refused.code, refused.reason.as_str()), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
+    );
 }
 
 #[tokio::test]
 async fn trouble_with_the_services_credentials_is_not_the_callers_and_shows_in_readiness() {
-    let refused = json!({ "__type": "UnrecognizedClientException", "message": "The security token is invalid." });
-    let upstream = Upstream::script([Reply::aws(400, &refused), Reply::ok(&json!({ "TapeInfos": [] }))]).await;
+    let refused =
+        json!({ "__type": "UnrecognizedClientException", "message": "The security token is invalid." });
+    let upstream =
+        Upstream::script([Reply::aws(400, &refused), Reply::ok(&json!({ "TapeInfos": [] }))]).await;
     let service = Service::over(&upstream, &[]).await;
 
     let refused = list(&service).await;
-    assert_eq!((refused.code, refused.reason.as_str()), (Code::Internal, "UNRECOGNIZED_CLIENT_EXCEPTION"));
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (Code::Internal, "UNRECOGNIZED_CLIENT_EXCEPTION")
+    );
     let (status, body) = service.admin("/readyz").await;
     assert_eq!(status, 503, "{body}");
     assert!(body.contains("aws_credentials"), "{body}");
 
-    collect(service.client().list_tapes(ListTapesRequest::default()).await).await.unwrap();
-    assert_eq!(service.admin("/readyz").await, (200, r#"{"ready":true,"reasons":[]}"#.into()));
+    collect(service.client().list_tapes(ListTapesRequest::default()).await)
+        .await
+        .unwrap();
+    assert_eq!(
+        service.admin("/readyz").await,
+        (200, r#"{"ready":true,"reasons":[]}"#.into())
+    );
 }
