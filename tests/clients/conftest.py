@@ -13,11 +13,10 @@ from harness.process import Tapegate, dev
 def pytest_configure():
     if not BINARY.exists():
         pytest.exit(f"{BINARY} is not there: run `cargo build`, or `tests/run clients`", returncode=1)
-    generate_stubs()
 
 
 def generate_stubs():
-    """Compiles the protos as an agent's author would, before a test module imports them."""
+    """Compiles the protos as an agent's author would, before anything imports them."""
     STUBS.mkdir(parents=True, exist_ok=True)
     protos = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
     well_known = files("grpc_tools") / "_proto"
@@ -26,6 +25,10 @@ def generate_stubs():
     if code != 0:
         pytest.exit(f"protoc failed with {code}", returncode=1)
     sys.path.insert(0, str(STUBS))
+
+
+# At once: the conftest modules of the folders below import the stubs.
+generate_stubs()
 
 
 @pytest.fixture(scope="session")
