@@ -143,9 +143,11 @@ def test_the_service_answers_after_all_that(tapes: TapeServiceStub):
 @pytest.fixture(scope="module")
 def unanswered() -> Iterator[TapeServiceStub]:
     """The service over an upstream that takes connections and says nothing."""
+    # A create that was sent runs on without its caller, and the end of the process waits for it.
+    patience = {"TAPEGATE_UPSTREAM_ATTEMPT_TIMEOUT": "4s"}
     with (
         silent_upstream() as upstream,
-        serve(upstream) as running,
+        serve(upstream, env=patience) as running,
         grpc.insecure_channel(running.grpc) as channel,
     ):
         yield TapeServiceStub(channel)
