@@ -1,6 +1,10 @@
 //! Tests that run the whole service over the wire: real sockets, the real SDK, and the
 //! emulator or a scripted upstream behind it. `harness` is where to begin reading.
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "in a test a panic is the report, and stdout the place for figures"
+)]
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -11,5 +15,7 @@ mod config;
 mod create;
 mod emulator;
 mod harness;
+mod metadata;
 mod paging;
+mod shutdown;
 mod upstream_faults;
