@@ -50,7 +50,10 @@ where
         Box::pin(async move {
             let response = response.await?;
             Ok(match Status::from_header_map(response.headers()) {
-                Some(status) if status.code() != Code::Ok => {
+                Some(status)
+                    if status.code() != Code::Ok
+                        && (status.details().is_empty() || kind == Some(Kind::Create)) =>
+                {
                     let (mut parts, body) = response.into_parts();
                     let complete = status::completed(&status, kind).into_http::<R>();
                     parts.headers.extend(complete.headers().clone());
