@@ -14,6 +14,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("tapegate.v1.bin"), descriptors.encode_to_vec())?;
 
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    let mut messages = prost_build::Config::new();
+    messages.enable_type_names();
+    tonic_prost_build::configure()
+        .codec_path("crate::inbound::codec::StrictCodec")
+        .compile_fds_with_config(descriptors, messages)?;
     Ok(())
 }

@@ -3,18 +3,17 @@
 //! Only `main` and the tests call it. [`App`] is bound first, so that its addresses are
 //! known, and then run until it is told to stop.
 
+mod http_server;
 mod service;
 
 use std::{fmt, io, net::SocketAddr};
 
 use aws_credential_types::Credentials;
-use axum::Router;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 pub use self::service::Cut;
-use self::service::Service;
+use self::{http_server::Bound, service::Service};
 use crate::{
     config::{self, Config, Dev, Standalone},
     emulator::{self, Emulator},
@@ -24,13 +23,6 @@ use crate::{
 pub struct App {
     service: Option<Service>,
     emulator: Option<Bound>,
-}
-
-/// A router with the socket that it will be served on.
-struct Bound {
-    listener: TcpListener,
-    address: SocketAddr,
-    router: Router,
 }
 
 /// Where an [`App`] listens. Its `Display` is the first line on stdout.
@@ -78,8 +70,8 @@ impl App {
             emulator,
             credentials,
         } = dev;
-        let emulator = Bound::emulator(&emulator, Some(&credentials)).await?;
-        config.upstream.endpoint = Some(emulator.endpoint());
+        let emulator = bind_emulator(&emulator, Some(&credentials)).await?;
+        config.upstream.endpoint = Some(endpoint(emulator.address));
         let signed_by = Credentials::new(
             &credentials.access_key_id,
             credentials.secret_access_key.expose_secret(),
@@ -99,7 +91,7 @@ impl App {
     ///
     /// When its address cannot be listened on.
     pub async fn emulator(settings: &Standalone) -> Result<Self, CannotListen> {
-        let emulator = Bound::emulator(&settings.emulator, settings.credentials.as_ref()).await?;
+        let emulator = bind_emulator(&settings.emulator, settings.credentials.as_ref()).await?;
         Ok(Self {
             service: None,
             emulator: Some(emulator),
@@ -122,8 +114,7 @@ impl App {
     /// When calls had to be cut, or a server failed.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Cut> {
         // The emulator outlives the service, whose last calls go to it.
-        let stop = CancellationToken::new();
-        let emulator = self.emulator.map(|emulator| emulator.start(stop.clone()));
+        let emulator = self.emulator.map(Bound::start);
         let outcome = match self.service {
             Some(service) => service.run(shutdown).await,
             None => {
@@ -131,58 +122,34 @@ impl App {
                 Ok(())
             }
         };
-        stop.cancel();
         if let Some(emulator) = emulator {
-            emulator.await?;
+            emulator.end().await?;
         }
         outcome
     }
 }
 
-impl Bound {
-    async fn listen(
-        setting: &'static str,
-        address: SocketAddr,
-        router: Router,
-    ) -> Result<Self, CannotListen> {
-        let (listener, address) = listen(setting, address).await?;
-        Ok(Self {
-            listener,
-            address,
-            router,
-        })
-    }
+/// The emulator, bound and seeded.
+async fn bind_emulator(
+    settings: &config::Emulator,
+    credentials: Option<&config::Credentials>,
+) -> Result<Bound, CannotListen> {
+    let emulator = Emulator::new(emulator::Settings {
+        credentials: credentials.map(|pair| emulator::Credentials {
+            access_key_id: pair.access_key_id.clone(),
+            secret_access_key: pair.secret_access_key.clone(),
+        }),
+        seed_tapes: settings.seed_tapes,
+        ..emulator::Settings::default()
+    });
+    Bound::listen("emulator.listen", settings.listen, emulator.router()).await
+}
 
-    async fn emulator(
-        settings: &config::Emulator,
-        credentials: Option<&config::Credentials>,
-    ) -> Result<Self, CannotListen> {
-        let emulator = Emulator::new(emulator::Settings {
-            credentials: credentials.map(|pair| emulator::Credentials {
-                access_key_id: pair.access_key_id.clone(),
-                secret_access_key: pair.secret_access_key.clone(),
-            }),
-            seed_tapes: settings.seed_tapes,
-            ..emulator::Settings::default()
-        });
-        Self::listen("emulator.listen", settings.listen, emulator.router()).await
-    }
-
-    fn endpoint(&self) -> http::Uri {
-        format!("http://{}", self.address)
-            .parse()
-            .expect("a socket's address is a URI's authority")
-    }
-
-    /// Serves in a task of its own, until `stop`.
-    fn start(self, stop: CancellationToken) -> impl Future<Output = io::Result<()>> {
-        let serving = tokio::spawn(emulator::serve(
-            self.listener,
-            self.router,
-            stop.cancelled_owned(),
-        ));
-        async move { serving.await.map_err(io::Error::other)? }
-    }
+/// The URL of a server at this address.
+fn endpoint(address: SocketAddr) -> http::Uri {
+    format!("http://{address}")
+        .parse()
+        .expect("a socket's address is a URI's authority")
 }
 
 async fn listen(

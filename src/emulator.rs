@@ -19,7 +19,7 @@
 //! It owns its types and imports nothing of the service: were the two to share one,
 //! both could be wrong together.
 //!
-//! The way of a request: [`http`](self) reads it, `signature` proves it, `ops` picks
+//! The way of a request: `http` reads it, `signature` proves it, `ops` picks
 //! the operation, `validation` reads its members by `shapes`, `store` answers.
 
 mod arn;
@@ -38,15 +38,13 @@ mod timestamp;
 mod validation;
 
 use std::{
-    future::Future,
     ops::RangeInclusive,
     sync::{Arc, RwLock},
     time::Duration,
 };
 
-use axum::{Router, routing::any, serve::ListenerExt};
+use axum::{Router, routing::any};
 use secrecy::SecretString;
-use tokio::net::TcpListener;
 
 use store::Store;
 
@@ -69,7 +67,7 @@ pub struct Settings {
     pub tape_size: RangeInclusive<i64>,
     /// The tapes that one gateway's library holds at most. Default 1,500 (AWS quotas).
     pub tapes_per_library: usize,
-    /// The tapes on one page at most, whatever `Limit` asks for. Default 1,000.
+    /// The tapes on one page at most, whatever `Limit` asks for; at least 1. Default 1,000.
     pub tapes_per_page: usize,
     /// The longest request body that is read, in bytes. Default 1 MiB.
     pub body_limit: usize,
@@ -125,30 +123,11 @@ impl Emulator {
         }
     }
 
-    /// The HTTP face of this account, to be served by [`serve`] or wrapped in layers first.
+    /// The HTTP face of this account, to be served, or wrapped in layers first.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/", any(http::handle))
             .fallback(http::not_found)
             .with_state(self.clone())
     }
-}
-
-/// Serves a router until `shutdown` resolves, then lets the open requests end.
-///
-/// # Errors
-/// Those of the listener's socket.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY on a connection");
-        }
-    });
-    axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown)
-        .await
 }

@@ -5,17 +5,18 @@
 pub mod codec;
 mod complete;
 mod deadline;
+mod frames;
 mod log;
 mod report;
 mod request_id;
 mod trailers;
 
-use self::{
-    complete::CompleteLayer, deadline::DeadlineLayer, log::LogLayer, request_id::RequestIdLayer,
-    trailers::TrailersLayer,
-};
 use tokio_util::task::TaskTracker;
 
+use self::{
+    complete::CompleteLayer, deadline::DeadlineLayer, frames::FramesLayer, log::LogLayer,
+    request_id::RequestIdLayer, trailers::TrailersLayer,
+};
 pub use self::{deadline::Deadline, report::Report, request_id::RequestId};
 
 /// See [`stack`].
@@ -25,6 +26,7 @@ pub type Stack = (
     CompleteLayer,
     DeadlineLayer,
     TrailersLayer,
+    FramesLayer,
 );
 
 /// The layers of a call, outermost first. `calls` keeps account of those in progress.
@@ -38,7 +40,9 @@ pub fn stack(calls: TaskTracker) -> Stack {
         CompleteLayer,
         // The caller's timer becomes the call's deadline.
         DeadlineLayer,
-        // Next to the service, whose report becomes trailers.
+        // What the service reports becomes trailers.
         TrailersLayer,
+        // Next to the service, so that the reader's pace reaches its pages.
+        FramesLayer,
     )
 }

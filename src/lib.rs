@@ -1,4 +1,25 @@
 //! tapegate: a gRPC façade for the virtual tapes of AWS Storage Gateway.
+//!
+//! The way of a call:
+//!
+//! ```text
+//! gRPC -> inbound stack -> service -> convert -> upstream stack -> sdk -> AWS (or the emulator, on the wire)
+//!                                                    pages back -> paging -> convert -> stream
+//! ```
+//!
+//! - [`inbound`] is what every call passes on its way in, [`service`] its five methods.
+//! - [`convert`] makes an operation of the [`domain`] of a request, or a list of its faults;
+//!   and messages of the contract, [`proto`], of what comes back.
+//! - [`upstream`] is what every call passes on its way out; the AWS SDK is at its foot.
+//! - [`paging`] asks for pages as their reader does, [`status`] makes every error.
+//! - [`emulator`] stands in for AWS, on the wire, and shares nothing with the rest.
+//!
+//! Around that: [`cli`] and [`config`] say what is to run, [`app`] puts it together and runs
+//! it, [`readiness`] and [`admin`] say how it is, [`telemetry`] what it does, and
+//! [`shutdown`] when to stop.
+//!
+//! docs/architecture.md has the two stacks, who may touch what, and why.
+
 pub mod admin;
 pub mod app;
 pub mod cli;

@@ -10,10 +10,17 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub struct Readiness(Arc<watch::Sender<State>>);
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
     draining: bool,
+    /// Why they do not work; `None` once they do.
     credentials: Option<String>,
+}
+
+impl State {
+    fn is_ready(&self) -> bool {
+        !self.draining && self.credentials.is_none()
+    }
 }
 
 /// Why a replica is not ready.
@@ -47,9 +54,14 @@ impl NotReady {
     }
 }
 
+/// Not ready until the credentials are known to work.
 impl Default for Readiness {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::default()))
+        let credentials = Some("they have not been obtained yet".to_owned());
+        Self(Arc::new(watch::Sender::new(State {
+            draining: false,
+            credentials,
+        })))
     }
 }
 
@@ -103,7 +115,7 @@ pub struct Watch(watch::Receiver<State>);
 impl Watch {
     /// Whether the replica is ready, as of now.
     pub fn ready(&mut self) -> bool {
-        *self.0.borrow_and_update() == State::default()
+        self.0.borrow_and_update().is_ready()
     }
 
     /// Waits for a change since [`Watch::ready`]; false when there can be none any more.

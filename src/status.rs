@@ -13,9 +13,10 @@ use std::collections::HashMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
+use self::codes::Outcome;
 use crate::{
     convert::Violations,
-    domain::{Failure, Operation},
+    domain::{Failure, Kind, Operation},
 };
 
 /// The `ErrorInfo` domain of this service's own reasons.
@@ -29,6 +30,12 @@ pub const MAX_DETAILS: usize = 4096;
 
 /// The most bytes of a message as it goes on the wire, percent-encoded.
 pub const MAX_MESSAGE: usize = 1024;
+
+/// The key in the metadata of `ErrorInfo` that says what a failed create has come to.
+const OUTCOME: &str = "outcome";
+
+/// What is kept free of the details for [`completed`] to add.
+const RESERVED: usize = 64;
 
 /// A request that breaks rules: every one of them is told at once, as far as they fit.
 pub fn invalid(violations: &Violations) -> Status {
@@ -59,7 +66,7 @@ pub fn invalid(violations: &Violations) -> Status {
         )
     };
     // How many fit is found by trying: halving first, so that 1,000 faults cost ten tries.
-    let fits = |count: &usize| shown(*count).details().len() <= MAX_DETAILS;
+    let fits = |count: &usize| shown(*count).details().len() + RESERVED <= MAX_DETAILS;
     let count = if fits(&all.len()) {
         all.len()
     } else {
@@ -87,18 +94,36 @@ pub fn internal(what: &str) -> Status {
     make(Code::Internal, what, info(DOMAIN, "INTERNAL", HashMap::new()))
 }
 
-/// A status that tonic made itself, before any of this service's code ran: the same
-/// meaning, with a code and the details that callers of this service can count on.
-pub fn completed(status: &Status) -> Status {
-    let (code, reason) = match status.code() {
-        // tonic's word for a message over the limit; gRPC's is RESOURCE_EXHAUSTED.
-        Code::OutOfRange => (Code::ResourceExhausted, "REQUEST_TOO_LARGE"),
-        Code::Unimplemented => (Code::Unimplemented, "NOT_IMPLEMENTED"),
-        Code::Internal => (Code::InvalidArgument, "MALFORMED_REQUEST"),
-        Code::NotFound => (Code::NotFound, "NOT_FOUND"),
-        code => (code, "TRANSPORT"),
+/// What a status lacks that every error of this service has.
+///
+/// One that tonic made itself, before any of this service's code ran, gets details, and the
+/// code that gRPC has for its case. A create that was refused before it was sent gets the
+/// `outcome` that says so.
+pub fn completed(status: &Status, kind: Option<Kind>) -> Status {
+    let (code, mut details) = if status.details().is_empty() {
+        let (code, reason) = match status.code() {
+            // tonic's word for a message over the limit.
+            Code::OutOfRange => (Code::ResourceExhausted, "REQUEST_TOO_LARGE"),
+            Code::Unimplemented => (Code::Unimplemented, "NOT_IMPLEMENTED"),
+            // tonic's word for what it cannot read.
+            Code::Internal => (Code::InvalidArgument, "MALFORMED_REQUEST"),
+            Code::NotFound => (Code::NotFound, "NOT_FOUND"),
+            code => (code, "TRANSPORT"),
+        };
+        (code, info(DOMAIN, reason, HashMap::new()))
+    } else {
+        (status.code(), status.get_error_details())
     };
-    make(code, status.message(), info(DOMAIN, reason, HashMap::new()))
+    if kind == Some(Kind::Create)
+        && let Some(info) = details.error_info()
+        && !info.metadata.contains_key(OUTCOME)
+    {
+        let mut info = info.clone();
+        info.metadata
+            .insert(OUTCOME.to_owned(), Outcome::NotApplied.to_string());
+        details.set_error_info(info.reason, info.domain, info.metadata);
+    }
+    make(code, status.message(), details)
 }
 
 fn info(domain: &str, reason: &str, metadata: HashMap<String, String>) -> ErrorDetails {

@@ -16,7 +16,11 @@ use tonic_health::{
 };
 use tower::layer::util::{Identity, Stack};
 
-use super::{Bound, CannotListen, listen};
+use super::{
+    CannotListen,
+    http_server::{Bound, LINGER},
+    listen,
+};
 use crate::{
     admin,
     config::{Config, Shutdown},
@@ -32,9 +36,9 @@ use crate::{
     },
 };
 
-/// How long connections may take to close after their last call has ended. One that never
-/// spoke would hold the door open for ever (hyperium/hyper#4170).
-const LINGER: Duration = Duration::from_secs(1);
+/// How long a start waits for AWS credentials, so that a service which has them at hand is
+/// ready as soon as it listens. One that has to ask for them listens meanwhile.
+const CREDENTIALS_AT_HAND: Duration = Duration::from_secs(1);
 
 /// How long after the AWS credentials could not be had they are asked for again.
 const CREDENTIALS_PAUSE: Duration = Duration::from_secs(10);
@@ -101,6 +105,9 @@ impl Service {
             max_answer_bytes: upstream.max_answer_bytes,
         };
         let clients = Arc::new(Clients::new(&settings, &scope.region, scope.regions.iter().cloned()).await);
+        if let Ok(Ok(())) = timeout(CREDENTIALS_AT_HAND, clients.obtain_credentials()).await {
+            readiness.credentials_accepted();
+        }
         let shared = Shared {
             clients: clients.clone(),
             attempt_timeout: upstream.attempt_timeout,
@@ -149,8 +156,7 @@ impl Service {
 
     /// Runs until `shutdown` resolves; then drains.
     pub(super) async fn run(mut self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Cut> {
-        let stop_admin = CancellationToken::new();
-        let admin = self.admin.start(stop_admin.clone());
+        let admin = self.admin.start();
         let health = AbortOnDropHandle::new(tokio::spawn(show_health(
             self.readiness.watch(),
             self.health.clone(),
@@ -197,8 +203,7 @@ impl Service {
                 creates: self.sent_creates.len(),
             }),
         };
-        stop_admin.cancel();
-        admin.await?;
+        admin.end().await?;
         outcome
     }
 }

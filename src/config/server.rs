@@ -49,7 +49,7 @@ pub(crate) static MAX_REQUEST_BYTES: Setting<Integer<usize>> = Setting {
         unit: "bytes",
     },
     default: Some("1048576"),
-    help: "The largest request message that is read. A larger one is answered OUT_OF_RANGE.",
+    help: "The largest request message that is read. A larger one is answered RESOURCE_EXHAUSTED.",
 };
 
 pub(crate) static MAX_CONCURRENT_STREAMS: Setting<Integer<u32>> = Setting {

@@ -98,13 +98,15 @@ impl Fault {
     /// Whether the fault is the service's own trouble with its AWS credentials or its
     /// clock, which no caller can mend.
     pub fn is_about_credentials(&self) -> bool {
-        const CODES: [&str; 8] = [
+        const CODES: [&str; 10] = [
             "AuthenticationFailure",
             "ExpiredTokenException",
             "IncompleteSignature",
+            "IncompleteSignatureException",
             "InvalidClientTokenId",
             "InvalidSignatureException",
             "MissingAuthenticationToken",
+            "MissingAuthenticationTokenException",
             "RequestExpired",
             "UnrecognizedClientException",
         ];

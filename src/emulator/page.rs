@@ -53,7 +53,10 @@ impl PageRequest {
         let after = match &self.marker {
             None => None,
             Some(marker) => Some(markers.read(marker).ok_or_else(|| {
-                Error::invalid("Marker was not given out for this call: send back the Marker of the page before, with the same other members.")
+                Error::invalid(
+                    "Marker was not given out for this call: send the Marker of the page before, \
+                     with the same other members.",
+                )
             })?),
         };
         let limit = self
@@ -62,7 +65,7 @@ impl PageRequest {
         Ok(Walk {
             only,
             after,
-            limit: limit.min(settings.tapes_per_page),
+            limit: limit.min(settings.tapes_per_page).max(1),
             markers,
         })
     }

@@ -36,13 +36,14 @@ pub(super) fn store(account: &str, tapes: usize) -> Store {
     let filling = (special.len() as i64..).map(|n| {
         let in_library = library < LIBRARY;
         library += usize::from(in_library);
+        let pool = names.pool(n);
         if in_library {
-            names.available(n)
+            names.available(n, pool)
         } else {
-            names.archived(n)
+            names.archived(n, pool)
         }
     });
-    for (tape, n) in special.clone().into_iter().chain(filling).zip(1..=tapes) {
+    for (tape, n) in special.into_iter().chain(filling).zip(1..=tapes) {
         let barcode = Barcode::new(&format!("TST{n:06}")).expect("three letters and digits are a barcode");
         region.insert(barcode, tape);
     }
@@ -71,25 +72,21 @@ impl Names {
         }
     }
 
-    fn pools(&self) -> [Pool; 3] {
-        [
-            Pool::Glacier,
-            Pool::DeepArchive,
-            Pool::Custom(Arc::clone(&self.pool)),
-        ]
+    fn custom(&self) -> Pool {
+        Pool::Custom(Arc::clone(&self.pool))
     }
 
+    /// Each pool in its turn.
     fn pool(&self, n: i64) -> Pool {
-        let [glacier, deep, custom] = self.pools();
         match n % 3 {
-            0 => glacier,
-            1 => deep,
-            _ => custom,
+            0 => Pool::Glacier,
+            1 => Pool::DeepArchive,
+            _ => self.custom(),
         }
     }
 
     /// An empty tape in the library.
-    fn available(&self, n: i64) -> Tape {
+    fn available(&self, n: i64, pool: Pool) -> Tape {
         Tape {
             size: (100 + n % 5 * 500) * GIB,
             used: Some(0),
@@ -102,7 +99,7 @@ impl Names {
             completed: None,
             retrieved_to: None,
             kms_key: None,
-            pool: self.pool(n),
+            pool,
             worm: false,
             retention_start: None,
             pool_entry: None,
@@ -110,8 +107,8 @@ impl Names {
     }
 
     /// A written tape in the archive. In the custom pool it is WORM and its retention runs.
-    fn archived(&self, n: i64) -> Tape {
-        let tape = self.available(n);
+    fn archived(&self, n: i64, pool: Pool) -> Tape {
+        let tape = self.available(n, pool);
         let completed = Timestamp::from_millis(FIRST + n * 60_000 + DAY + 250);
         let custom = matches!(tape.pool, Pool::Custom(_));
         Tape {
@@ -129,15 +126,14 @@ impl Names {
 
 /// One tape for each status and each member that is not always there.
 fn special(names: &Names) -> Vec<Tape> {
+    use Pool::{DeepArchive, Glacier};
     let gateway = || Some(Arc::clone(&names.gateway));
     let key = || Some(Arc::clone(&names.key));
-    let [glacier, deep, custom] = names.pools();
-    let in_library = |n, status, pool: &Pool| Tape {
+    let in_library = |n, status, pool| Tape {
         status,
-        pool: pool.clone(),
-        ..names.available(n)
+        ..names.available(n, pool)
     };
-    let on_its_way = |n, status, pool: &Pool, progress| {
+    let on_its_way = |n, status, pool, progress| {
         let tape = in_library(n, status, pool);
         Tape {
             used: Some(tape.size / 2),
@@ -145,60 +141,50 @@ fn special(names: &Names) -> Vec<Tape> {
             ..tape
         }
     };
-    let archived = |n, pool: &Pool| Tape {
-        pool: pool.clone(),
-        ..names.archived(n)
-    };
-    let locked = |tape: Tape| Tape {
-        worm: true,
-        retention_start: tape.completed,
-        pool_entry: tape.completed,
-        ..tape
-    };
     vec![
-        in_library(0, Status::Available, &glacier),
+        in_library(0, Status::Available, Glacier),
         Tape {
             kms_key: key(),
-            ..in_library(1, Status::Available, &deep)
+            ..in_library(1, Status::Available, DeepArchive)
         },
         Tape {
             worm: true,
             used: Some(42 * GIB + 1),
             device: Some(Arc::clone(&names.drive)),
-            ..in_library(2, Status::Available, &custom)
+            ..in_library(2, Status::Available, names.custom())
         },
-        in_library(3, Status::Creating, &glacier),
-        on_its_way(4, Status::InTransitToVts, &glacier, 12.5),
-        on_its_way(5, Status::Archiving, &deep, 87.25),
+        in_library(3, Status::Creating, Glacier),
+        on_its_way(4, Status::InTransitToVts, Glacier, 12.5),
+        on_its_way(5, Status::Archiving, DeepArchive, 87.25),
         Tape {
             gateway: gateway(),
             retrieved_to: gateway(),
             status: Status::Retrieved,
-            ..archived(6, &glacier)
+            ..names.archived(6, Glacier)
         },
-        in_library(7, Status::Recovering, &glacier),
-        in_library(8, Status::Recovered, &deep),
-        in_library(9, Status::Irrecoverable, &glacier),
-        in_library(10, Status::Deleting, &glacier),
-        in_library(11, Status::Deleted, &glacier),
+        in_library(7, Status::Recovering, Glacier),
+        in_library(8, Status::Recovered, DeepArchive),
+        in_library(9, Status::Irrecoverable, Glacier),
+        in_library(10, Status::Deleting, Glacier),
+        in_library(11, Status::Deleted, Glacier),
         Tape {
             created: Timestamp::from_millis(BEFORE_USAGE),
             used: None,
-            ..archived(12, &glacier)
+            ..names.archived(12, Glacier)
         },
         Tape {
             kms_key: key(),
-            ..archived(13, &deep)
+            ..names.archived(13, DeepArchive)
         },
-        locked(archived(14, &custom)),
+        names.archived(14, names.custom()),
         Tape {
             retrieved_to: gateway(),
             status: Status::Retrieving,
-            ..archived(15, &deep)
+            ..names.archived(15, DeepArchive)
         },
         Tape {
             status: Status::Deleted,
-            ..archived(16, &glacier)
+            ..names.archived(16, Glacier)
         },
     ]
 }

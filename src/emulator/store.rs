@@ -106,13 +106,8 @@ impl Region {
     /// The tapes that count against a library's quota: those deleted do not.
     pub(super) fn held(&self, gateway: &str) -> usize {
         let shelf = self.libraries.get(gateway).into_iter().flatten();
-        shelf
-            .filter(|b| {
-                self.tapes
-                    .get(*b)
-                    .is_some_and(|tape| tape.status != Status::Deleted)
-            })
-            .count()
+        let tapes = shelf.filter_map(|barcode| self.tapes.get(barcode));
+        tapes.filter(|tape| tape.status != Status::Deleted).count()
     }
 
     /// Whether a tape has the barcode, or ever had.
@@ -120,24 +115,20 @@ impl Region {
         self.tapes.contains_key(&barcode)
     }
 
-    /// Puts a tape on the shelves of its status. A barcode that is taken changes nothing,
-    /// and is answered `false`.
-    pub(super) fn insert(&mut self, barcode: Barcode, tape: Tape) -> bool {
+    /// Puts a tape on the shelves of its status; a barcode that is taken keeps its tape.
+    pub(super) fn insert(&mut self, barcode: Barcode, tape: Tape) {
         let Entry::Vacant(place) = self.tapes.entry(barcode) else {
-            return false;
+            return;
         };
         if let Some(gateway) = &tape.gateway {
-            self.libraries
-                .entry(Arc::clone(gateway))
-                .or_default()
-                .insert(barcode);
+            let library = self.libraries.entry(Arc::clone(gateway)).or_default();
+            library.insert(barcode);
         }
         if tape.status.in_archive(tape.gateway.is_some()) {
             self.archive.insert(barcode);
         }
         self.all.insert(barcode);
         place.insert(Box::new(tape));
-        true
     }
 
     /// The creation under a client token.
@@ -150,8 +141,8 @@ impl Region {
     }
 
     /// A free barcode: the prefix and 6 hex digits, drawn from a hash of a counter, so that
-    /// they look like AWS's and are the same in every run. `None` when the prefix has no
-    /// free barcode left, or too few to find one.
+    /// they look like AWS's and are the same in every run. `None` when the prefix has too few
+    /// free barcodes left to find one.
     pub(super) fn generate(&mut self, prefix: &str) -> Option<Barcode> {
         const DRAWS: usize = 1 << 20;
         for _ in 0..DRAWS {

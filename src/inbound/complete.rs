@@ -2,13 +2,17 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
-use tonic::Status;
+use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use crate::status;
+use crate::{
+    domain::{CreateTapeWithBarcode, CreateTapes, Kind, Operation},
+    proto::tape_service_server::SERVICE_NAME,
+    status,
+};
 
-/// Gives a status that tonic made itself (a message too large, an unknown method) the
-/// details that every error of this service has.
+/// Gives a status what it lacks: one that tonic made itself (a message too large, an unknown
+/// method) has no details, and a create that was refused before it was sent no outcome.
 ///
 /// Such a status comes before any message, so it is in the headers.
 #[derive(Clone, Copy, Debug)]
@@ -41,13 +45,17 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        let kind = kind(request.uri().path());
         let response = self.0.call(request);
         Box::pin(async move {
             let response = response.await?;
             Ok(match Status::from_header_map(response.headers()) {
-                Some(status) if status.code() != tonic::Code::Ok && status.details().is_empty() => {
+                Some(status)
+                    if status.code() != Code::Ok
+                        && (status.details().is_empty() || kind == Some(Kind::Create)) =>
+                {
                     let (mut parts, body) = response.into_parts();
-                    let complete = status::completed(&status).into_http::<R>();
+                    let complete = status::completed(&status, kind).into_http::<R>();
                     parts.headers.extend(complete.headers().clone());
                     Response::from_parts(parts, body)
                 }
@@ -55,4 +63,18 @@ where
             })
         })
     }
+}
+
+/// What a call of this path does; `None` where the path is not of this service.
+fn kind(path: &str) -> Option<Kind> {
+    let method = path
+        .strip_prefix('/')?
+        .strip_prefix(SERVICE_NAME)?
+        .strip_prefix('/')?;
+    let creates = [CreateTapeWithBarcode::NAME, CreateTapes::NAME];
+    Some(if creates.contains(&method) {
+        Kind::Create
+    } else {
+        Kind::Read
+    })
 }

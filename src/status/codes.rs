@@ -4,6 +4,8 @@
 //! service model; 22 are names of the common kind, in the model or on any AWS service.
 //! The message of AWS is never looked at: it differs by region.
 
+use std::fmt;
+
 use tonic::Code;
 
 use Outcome::{NotApplied, Unknown};
@@ -15,6 +17,16 @@ pub enum Outcome {
     NotApplied,
     /// A tape may have been made.
     Unknown,
+}
+
+/// The word that `outcome` in the metadata of `ErrorInfo` has for it.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotApplied => "not_applied",
+            Self::Unknown => "unknown",
+        })
+    }
 }
 
 /// One code of AWS.
@@ -32,9 +44,11 @@ pub struct Row {
     pub advice: &'static str,
 }
 
-/// The row of a code, if AWS documents it.
+/// The row of a code, if AWS documents it. Some services put `Exception` behind a common
+/// name that the documentation has without.
 pub fn find(code: &str) -> Option<&'static Row> {
-    ROWS.iter().find(|row| row.code == code)
+    let exactly = |code: &str| ROWS.iter().find(|row| row.code == code);
+    exactly(code).or_else(|| exactly(code.strip_suffix("Exception")?))
 }
 
 const ELSEWHERE: &str = "AWS documents this for other operations; report where it came from";

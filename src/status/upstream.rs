@@ -4,7 +4,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, QuotaViolation};
 
 use super::{
-    AWS_DOMAIN, DOMAIN,
+    AWS_DOMAIN, DOMAIN, OUTCOME,
     codes::{self, Outcome},
     make,
 };
@@ -90,11 +90,7 @@ pub(super) fn status(subject: &Subject, failure: &Failure) -> Status {
         _ => {}
     }
     if subject.kind == Kind::Create {
-        let outcome = match outcome {
-            Outcome::NotApplied => "not_applied",
-            Outcome::Unknown => "unknown",
-        };
-        metadata.insert("outcome".to_owned(), outcome.to_owned());
+        metadata.insert(OUTCOME.to_owned(), outcome.to_string());
     }
     let mut details = ErrorDetails::with_error_info(reason, domain, metadata);
     if matches!(code, Code::NotFound | Code::AlreadyExists)

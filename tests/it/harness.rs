@@ -5,10 +5,12 @@
 //! an [`Upstream`] that a test scripts, for answers that no emulator gives.
 
 mod client;
+mod program;
 mod service;
 mod upstream;
 
-pub use client::{Refusal, collect, refusal};
+pub use client::{Refusal, collect, get, refusal};
+pub use program::Program;
 pub use service::Service;
 pub use upstream::{Asked, Reply, Upstream};
 

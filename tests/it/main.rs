@@ -1,6 +1,10 @@
 //! Tests that run the whole service over the wire: real sockets, the real SDK, and the
 //! emulator or a scripted upstream behind it. `harness` is where to begin reading.
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "in a test a panic is the report, and stdout the place for figures"
+)]
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -9,9 +13,14 @@
 
 mod config;
 mod create;
+mod emulator;
 mod error_codes;
 mod harness;
+mod metadata;
 mod model;
+mod paging;
 mod round_trip;
+mod shutdown;
+mod upstream_faults;
 mod validation;
 mod wire;

@@ -78,10 +78,7 @@ fn header(parts: &Parts, name: &str) -> Result<Vec<u8>, Error> {
         )));
     }
     let words = |value: &&[u8]| {
-        let words: Vec<&[u8]> = value
-            .split(|b| *b == b' ' || *b == b'\t')
-            .filter(|w| !w.is_empty())
-            .collect();
+        let words: Vec<&[u8]> = value.split(|b| *b == b' ').filter(|w| !w.is_empty()).collect();
         words.join(&b' ')
     };
     Ok(values.iter().map(words).collect::<Vec<_>>().join(&b','))

@@ -89,6 +89,13 @@ impl Service {
         super::client::get(&format!("http://{admin}{path}")).await
     }
 
+    /// Waits until `/readyz` says no.
+    pub async fn not_ready(&self) {
+        while self.admin("/readyz").await.0 != 503 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Tells it to stop, as SIGTERM does.
     pub fn begin_stop(&mut self) {
         drop(self.stop.take());

@@ -1,0 +1,72 @@
+use std::{io, net::SocketAddr, time::Duration};
+
+use axum::{Router, serve::ListenerExt};
+use tokio::{net::TcpListener, time::timeout};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use super::{CannotListen, listen};
+
+/// How long connections may take to close once they are told to. One that never spoke would
+/// hold the door open for ever (hyperium/hyper#4170).
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+
+/// A router with the socket that it will be served on.
+pub(super) struct Bound {
+    pub(super) address: SocketAddr,
+    listener: TcpListener,
+    router: Router,
+}
+
+/// A router that is being served.
+pub(super) struct Running {
+    stop: CancellationToken,
+    serving: AbortOnDropHandle<io::Result<()>>,
+}
+
+impl Bound {
+    /// Binds the address that a setting gives.
+    pub(super) async fn listen(
+        setting: &'static str,
+        address: SocketAddr,
+        router: Router,
+    ) -> Result<Self, CannotListen> {
+        let (listener, address) = listen(setting, address).await?;
+        Ok(Self {
+            address,
+            listener,
+            router,
+        })
+    }
+
+    /// Serves in a task of its own.
+    pub(super) fn start(self) -> Running {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        let listener = self.listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "cannot set TCP_NODELAY on a connection");
+            }
+        });
+        let router = self.router;
+        let serving = async move {
+            axum::serve(listener, router)
+                .with_graceful_shutdown(stopped)
+                .await
+        };
+        Running {
+            stop,
+            serving: AbortOnDropHandle::new(tokio::spawn(serving)),
+        }
+    }
+}
+
+impl Running {
+    /// Stops it; connections that will not close are dropped.
+    pub(super) async fn end(self) -> io::Result<()> {
+        self.stop.cancel();
+        match timeout(LINGER, self.serving).await {
+            Ok(ended) => ended.map_err(io::Error::other)?,
+            Err(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+"""What the client tests stand on: the binary as a process, grpcurl, the seeds."""

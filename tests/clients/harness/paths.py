@@ -1,0 +1,10 @@
+"""Where the binary and the protos are."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+BINARY = Path(os.environ.get("TAPEGATE_BIN", TARGET / "debug" / "tapegate"))
+PROTOS = ROOT / "proto"
+STUBS = TARGET / "client-stubs"

@@ -1,0 +1,160 @@
+"""The tapegate binary as a process: started, listened to, ended."""
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+
+from harness.paths import BINARY
+from harness.seeds import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+
+# Bounds for what takes milliseconds when all is well.
+STARTS_WITHIN = 30.0
+ENDS_WITHIN = 30.0
+
+
+def environment(more: Mapping[str, str] = {}) -> dict[str, str]:
+    """This process's environment without anything that would configure tapegate or the AWS SDK."""
+    ours = ("TAPEGATE_", "AWS_", "OTEL_", "RUST_LOG")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    # No looking for credentials on the network: a test that needs some names them.
+    return kept | {"AWS_EC2_METADATA_DISABLED": "true"} | dict(more)
+
+
+def run(*arguments: str, env: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
+    """Runs a command that ends by itself."""
+    return subprocess.run(
+        [BINARY, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=STARTS_WITHIN,
+        env=environment(env),
+    )
+
+
+class Lines:
+    """The lines that a process has written so far, with a way to wait for one."""
+
+    def __init__(self, stream):
+        self._stream = stream
+        self._lines: list[str] = []
+        self._ended = False
+        self._changed = threading.Condition()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        with self._stream:
+            for line in self._stream:
+                with self._changed:
+                    self._lines.append(line.rstrip("\n"))
+                    self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def __str__(self):
+        with self._changed:
+            return "\n".join(self._lines)
+
+    def all(self, within: float = ENDS_WITHIN) -> list[str]:
+        """Every line, once the stream has ended."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._ended, within), "the stream is still open"
+            return list(self._lines)
+
+    def wait_for(self, wanted: Callable[[str], bool], within: float = STARTS_WITHIN) -> str | None:
+        """The first line that is wanted; None when the stream or the time ends without one."""
+
+        def found():
+            return next(filter(wanted, self._lines), None)
+
+        with self._changed:
+            self._changed.wait_for(lambda: found() is not None or self._ended, within)
+            return found()
+
+
+class Tapegate:
+    """A running tapegate. As a context, it is ended by SIGTERM and has to exit with 0, unless the test itself
+    waited for its end."""
+
+    def __init__(self, *arguments: str, env: Mapping[str, str] = {}):
+        self._process = subprocess.Popen(
+            [BINARY, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(env),
+        )
+        self._ended = False
+        self.stdout = Lines(self._process.stdout)
+        self.stderr = Lines(self._process.stderr)
+        self.addresses = self._listening()
+
+    def _listening(self) -> dict[str, str]:
+        first = self.stdout.wait_for(lambda _: True)
+        words = (first or "").split()
+        if words[:1] != ["listening"]:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError(f"first line on stdout: {first!r}; on stderr:\n{self.stderr}")
+        return dict(word.split("=", 1) for word in words[1:])
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def grpc(self) -> str:
+        return self.addresses["grpc"]
+
+    @property
+    def admin(self) -> str:
+        return f"http://{self.addresses['admin']}"
+
+    @property
+    def emulator(self) -> str:
+        return f"http://{self.addresses['emulator']}"
+
+    def ask_to_end(self):
+        """Sends SIGTERM."""
+        self._process.terminate()
+
+    def wait(self, within: float = ENDS_WITHIN) -> int:
+        """The exit code, once the process has ended by itself or was asked to."""
+        self._ended = True
+        try:
+            return self._process.wait(within)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError(f"still running after {within} s; on stderr:\n{self.stderr}") from None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self._ended:
+            return
+        self.ask_to_end()
+        code = self.wait()
+        assert code == 0 or error[0] is not None, f"exit code {code}; on stderr:\n{self.stderr}"
+
+
+# What callers of the tests' emulators sign with.
+EMULATOR_CREDENTIALS = {
+    "TAPEGATE_EMULATOR_ACCESS_KEY_ID": ACCESS_KEY_ID,
+    "TAPEGATE_EMULATOR_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+}
+
+
+def dev(*arguments: str, listen: str = "127.0.0.1:0", env: Mapping[str, str] = {}) -> Tapegate:
+    """`tapegate dev` on ports of its own."""
+    listen = [f"--listen={listen}", "--admin-listen=127.0.0.1:0", "--emulator-listen=127.0.0.1:0"]
+    return Tapegate("dev", *listen, *arguments, env=EMULATOR_CREDENTIALS | dict(env))
+
+
+def emulator(*arguments: str, env: Mapping[str, str] = {}) -> Tapegate:
+    """`tapegate emulator` on a port of its own."""
+    return Tapegate("emulator", "--listen=127.0.0.1:0", *arguments, env=EMULATOR_CREDENTIALS | dict(env))

@@ -1,0 +1,67 @@
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+/// `tapegate serve` in a process of its own, which ends with this.
+pub struct Program {
+    child: Child,
+    /// Where it serves gRPC, as a URL.
+    pub grpc: String,
+    /// Where it serves the admin pages, as a URL.
+    pub admin: String,
+}
+
+impl Program {
+    /// Before this endpoint, with no variables but these.
+    pub fn serve<const N: usize>(endpoint: &str, variables: [(&str, &str); N]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tapegate"))
+            .args([
+                "serve",
+                "--allow-anonymous",
+                "--region=us-east-1",
+                "--log-filter=error",
+            ])
+            .args(["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
+            .arg(format!("--upstream-endpoint={endpoint}"))
+            .env_clear()
+            .envs(variables)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut first)
+            .unwrap();
+        let url = |name| {
+            let address = first
+                .split_whitespace()
+                .find_map(|word| word.strip_prefix(name))
+                .unwrap();
+            format!("http://{address}")
+        };
+        Self {
+            grpc: url("grpc="),
+            admin: url("admin="),
+            child,
+        }
+    }
+
+    /// Resident memory, in KiB.
+    pub fn resident(&self) -> i64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}

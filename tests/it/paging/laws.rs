@@ -1,0 +1,165 @@
+//! What holds of any walk over any upstream.
+
+use std::num::NonZeroU32;
+
+use proptest::prelude::*;
+use tapegate::{
+    domain::{
+        Answer, Attempts, Call, Failure, Fault, ListTapes, Marker, Page, PageRequest, Scope, TapeInfo,
+        TapeStatus,
+    },
+    paging::{Plan, Walk},
+};
+use tower::service_fn;
+
+fn tape(number: usize) -> TapeInfo {
+    TapeInfo {
+        tape_arn: number.to_string(),
+        tape_barcode: None,
+        tape_size_in_bytes: None,
+        tape_status: Some(TapeStatus::reported("ARCHIVED")),
+        gateway_arn: None,
+        pool_id: None,
+        retention_start_date: None,
+        pool_entry_date: None,
+    }
+}
+
+fn all() -> ListTapes {
+    let scope = Scope {
+        region: "us-east-1".parse().unwrap(),
+        account: None,
+    };
+    ListTapes {
+        scope,
+        tapes: [].into(),
+        page: PageRequest::default(),
+    }
+}
+
+fn answer(rows: std::ops::Range<usize>, next: Option<String>) -> Answer<Page<TapeInfo>> {
+    let page = Page {
+        rows: rows.map(tape).collect(),
+        next: Marker::reported(next),
+    };
+    Answer {
+        output: page,
+        attempts: Attempts {
+            count: 1,
+            request_id: None,
+        },
+    }
+}
+
+/// An upstream of `total` tapes. Its pages hold what is asked for, 100 where nothing is,
+/// and never more than the next of `caps` allows, which may be none at all.
+#[derive(Clone, Debug)]
+struct Tapes {
+    total: usize,
+    caps: Vec<usize>,
+}
+
+impl Tapes {
+    /// A marker says how many tapes and how many pages went before.
+    fn page(&self, asked: &PageRequest) -> Answer<Page<TapeInfo>> {
+        let (from, page) = asked.marker.as_ref().map_or((0, 0), |marker| {
+            let (from, page) = marker.as_str().split_once('/').unwrap();
+            (from.parse().unwrap(), page.parse::<usize>().unwrap())
+        });
+        let limit = asked.limit.map_or(100, |limit| limit.get() as usize);
+        let to = (from + limit.min(self.caps[page % self.caps.len()])).min(self.total);
+        answer(from..to, (to < self.total).then(|| format!("{to}/{}", page + 1)))
+    }
+
+    /// The walk's rows, its messages' markers, and how many rows each was asked to hold.
+    fn walk(&self, plan: Plan) -> Vec<(Vec<usize>, Option<Marker>)> {
+        let upstream = service_fn(|call: Call<ListTapes>| {
+            let answer = self.page(&call.operation.page);
+            async move { Ok::<_, Failure>(answer) }
+        });
+        let mut walk = Walk::new(upstream, all(), plan, None);
+        let mut pages = Vec::new();
+        while let Some(page) = futures_util::FutureExt::now_or_never(walk.next()).unwrap() {
+            let page = page.unwrap().output;
+            pages.push((
+                page.rows
+                    .iter()
+                    .map(|row| row.tape_arn.parse().unwrap())
+                    .collect(),
+                page.next,
+            ));
+        }
+        pages
+    }
+}
+
+fn tapes() -> impl Strategy<Value = Tapes> {
+    let caps = prop::collection::vec(0..40_usize, 1..6);
+    // An upstream whose pages are all empty never ends, and never has to.
+    let caps = caps.prop_filter("some page must hold a tape", |caps| {
+        caps.iter().any(|cap| *cap > 0)
+    });
+    (0..300_usize, caps).prop_map(|(total, caps)| Tapes { total, caps })
+}
+
+fn plan() -> impl Strategy<Value = Plan> {
+    (0..1000_u32, 0..400_u64).prop_map(|(limit, max_items)| Plan {
+        marker: None,
+        limit: NonZeroU32::new(limit),
+        max_items: (max_items > 0).then_some(max_items),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn each_tape_comes_once_and_in_order_whatever_the_pages(tapes in tapes(), plan in plan()) {
+        let pages = tapes.walk(plan.clone());
+        let shown: Vec<_> = pages.iter().flat_map(|(rows, _)| rows).copied().collect();
+        let end = plan.max_items.map_or(tapes.total, |max| tapes.total.min(usize::try_from(max).unwrap()));
+        prop_assert_eq!(&shown, &(0..end).collect::<Vec<_>>());
+        // The last marker is absent exactly when there is no more.
+        let (_, last) = pages.last().unwrap();
+        prop_assert_eq!(last.is_none(), end == tapes.total);
+        if let Some(limit) = plan.limit {
+            prop_assert!(pages.iter().all(|(rows, _)| rows.len() <= limit.get() as usize));
+        }
+    }
+
+    #[test]
+    fn resuming_after_any_message_shows_exactly_the_rest(tapes in tapes(), first in plan(), second in plan()) {
+        let mut seen = 0;
+        for (rows, marker) in tapes.walk(first) {
+            seen += rows.len();
+            let Some(marker) = marker else { continue };
+            let rest = tapes.walk(Plan { marker: Some(marker), max_items: None, ..second.clone() });
+            let rest: Vec<_> = rest.into_iter().flat_map(|(rows, _)| rows).collect();
+            prop_assert_eq!(rest, (seen..tapes.total).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn markers_that_go_in_circles_never_end_in_success(before in 0..40_usize, circle in 1..40_usize, from_marker: bool) {
+        let upstream = service_fn(move |call: Call<ListTapes>| async move {
+            let page = call.operation.page.marker.map_or(0, |marker| marker.as_str().parse::<usize>().unwrap());
+            let next = if page + 1 < before + circle { page + 1 } else { before };
+            Ok::<_, Failure>(answer(0..1, Some(next.to_string())))
+        });
+        let marker = from_marker.then(|| Marker::reported(Some("0".into())).unwrap());
+        let mut walk = Walk::new(upstream, all(), Plan { marker, ..Plan::default() }, None);
+        let most = 3 * (before + circle) + 3;
+        for _ in 0..most {
+            match futures_util::FutureExt::now_or_never(walk.next()).unwrap() {
+                Some(Ok(_)) => {}
+                Some(Err(failure)) => {
+                    prop_assert!(matches!(failure.fault, Fault::MarkerRepeated));
+                    prop_assert!(futures_util::FutureExt::now_or_never(walk.next()).unwrap().is_none());
+                    return Ok(());
+                }
+                None => prop_assert!(false, "the list ended as if it were whole"),
+            }
+        }
+        prop_assert!(false, "{most} pages of {before} and a circle of {circle}, and no end");
+    }
+}

@@ -1,0 +1,49 @@
+//! How much memory the program takes for a list, measured on the program itself.
+
+use serde_json::Value;
+use tapegate::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
+use tonic::transport::Endpoint;
+
+use super::{full_page, page_number};
+use crate::harness::{Program, Reply, Upstream};
+
+#[tokio::test]
+async fn a_list_of_any_length_takes_the_memory_of_a_short_one() {
+    const PAGES: usize = 110;
+    const ROWS: usize = 1000;
+    let upstream = Upstream::answering(|asked| {
+        let number = page_number(&asked);
+        let mut page = full_page(number, ROWS);
+        if number + 1 == PAGES {
+            page["Marker"] = Value::Null;
+        }
+        std::future::ready(Reply::ok(&page))
+    })
+    .await;
+    let program = Program::serve(
+        &upstream.endpoint(),
+        [
+            ("AWS_ACCESS_KEY_ID", "AKIDTEST"),
+            ("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests"),
+        ],
+    );
+    let endpoint = Endpoint::from_shared(program.grpc.clone()).unwrap();
+    let mut client = TapeServiceClient::new(endpoint.connect().await.unwrap());
+
+    let mut pages = client
+        .list_tapes(ListTapesRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    let (mut number, mut early, mut late) = (0, 0, 0);
+    while let Some(page) = pages.message().await.unwrap() {
+        assert_eq!(page.tape_infos.len(), ROWS);
+        number += 1;
+        // The first 10,000 tapes warm the program up; 100,000 more must take no more.
+        let most = if number <= 10 { &mut early } else { &mut late };
+        *most = program.resident().max(*most);
+    }
+    assert_eq!(number, PAGES);
+    println!("resident: {early} KiB over the first 10,000 tapes, {late} KiB over 100,000 more");
+    assert!(late - early < 8 * 1024, "grew from {early} KiB to {late} KiB");
+}

@@ -1,0 +1,141 @@
+//! What a stop does to calls in progress.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tapegate::{
+    app::{Addresses, Cut},
+    proto::{CreateTapeWithBarcodeRequest, ListTapesRequest},
+};
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Notify};
+use tonic::Code;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::harness::{GATEWAY, Reply, SIZE, Service, Upstream, tape_arn};
+
+fn create() -> CreateTapeWithBarcodeRequest {
+    CreateTapeWithBarcodeRequest {
+        gateway_arn: GATEWAY.into(),
+        tape_size_in_bytes: SIZE,
+        tape_barcode: "LAST0001".into(),
+        ..Default::default()
+    }
+}
+
+/// An upstream that answers when it is told to.
+async fn held() -> (Upstream, Arc<Notify>) {
+    let go = Arc::new(Notify::new());
+    let upstream = {
+        let go = go.clone();
+        Upstream::answering(move |_| {
+            let go = go.clone();
+            async move {
+                go.notified().await;
+                let arn = tape_arn("LAST0001");
+                Reply::ok(&json!({ "TapeARN": arn, "TapeInfos": [{ "TapeARN": arn }] }))
+            }
+        })
+    };
+    (upstream.await, go)
+}
+
+#[tokio::test]
+async fn a_call_in_progress_ends_and_no_new_one_begins() {
+    let (upstream, go) = held().await;
+    let mut service = Service::over(&upstream, &[]).await;
+    let mut client = service.client();
+    let call = tokio::spawn(async move { client.create_tape_with_barcode(create()).await });
+    upstream.was_asked(1).await;
+
+    service.begin_stop();
+    service.not_ready().await;
+    let endpoint = service.endpoint();
+    // The door is closed once a new connection is refused, or dropped without a word.
+    while let Ok(channel) = endpoint.connect().await {
+        let mut client = tapegate::proto::tape_service_client::TapeServiceClient::new(channel);
+        match client
+            .list_tapes(ListTapesRequest {
+                limit: -1,
+                ..Default::default()
+            })
+            .await
+        {
+            Err(status) if status.code() == Code::InvalidArgument => tokio::task::yield_now().await,
+            _ => break,
+        }
+    }
+    go.notify_one();
+    assert_eq!(
+        call.await.unwrap().unwrap().into_inner().tape_arn,
+        tape_arn("LAST0001")
+    );
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_create_that_was_sent_ends_though_its_caller_has_gone() {
+    let (upstream, go) = held().await;
+    let service = Service::over(&upstream, &[]).await;
+    let mut client = service.client();
+    let call = tokio::spawn(async move { client.create_tape_with_barcode(create()).await });
+    upstream.was_asked(1).await;
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+
+    let mut stopped = std::pin::pin!(service.stop());
+    // The upstream's answer is all that the stop waits for.
+    assert!(futures_util::poll!(&mut stopped).is_pending());
+    go.notify_one();
+    stopped.await.unwrap();
+    assert_eq!(upstream.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn what_does_not_end_in_time_is_cut_and_told() {
+    let (upstream, _never) = held().await;
+    let service = Service::over(&upstream, &["--shutdown-drain-timeout=100ms"]).await;
+    let mut client = service.client();
+    let call = tokio::spawn(async move { client.create_tape_with_barcode(create()).await });
+    upstream.was_asked(1).await;
+    match service.stop().await {
+        Err(Cut::InProgress { calls: 1, creates: 1 }) => {}
+        other => panic!("{other:?}"),
+    }
+    call.abort();
+}
+
+#[tokio::test]
+async fn connections_kept_open_to_the_emulator_and_the_admin_pages_hold_no_stop() {
+    let service = Service::dev(&["--emulator-seed-tapes=0"]).await;
+    let Addresses { admin, emulator, .. } = service.addresses;
+    let mut kept = Vec::new();
+    for address in [admin.unwrap(), emulator.unwrap()] {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        // Half a request: nobody knows whether the rest will come.
+        connection.write_all(b"GET /livez HTTP/1.1\r\n").await.unwrap();
+        kept.push(connection);
+    }
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn watching_health_and_silent_connections_hold_no_stop() {
+    let upstream = Upstream::always(Reply::ok(&json!({}))).await;
+    let service = Service::over(&upstream, &[]).await;
+    let _silent = TcpStream::connect(service.addresses.grpc.unwrap()).await.unwrap();
+    let mut health = HealthClient::new(service.channel());
+    let request = HealthCheckRequest {
+        service: "tapegate.v1.TapeService".into(),
+    };
+    let mut watch = health.watch(request.clone()).await.unwrap().into_inner();
+    while watch.message().await.unwrap().unwrap().status() != ServingStatus::Serving {}
+    assert_eq!(
+        health.check(request).await.unwrap().into_inner().status(),
+        ServingStatus::Serving
+    );
+    service.stop().await.unwrap();
+    // The watch has ended, in whatever way.
+    while let Ok(Some(_)) = watch.message().await {}
+}

@@ -1,0 +1,299 @@
+//! What callers see of an upstream that answers nonsense, or not at all: a clear status,
+//! never a silent default.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tapegate::proto::{
+    CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
+    ListTapesRequest, tape_service_client::TapeServiceClient,
+};
+use tokio::net::TcpListener;
+use tonic::Code;
+
+use crate::harness::{
+    GATEWAY, Program, Refusal, Reply, SIZE, Service, Upstream, collect, get, refusal, tape_arn,
+};
+
+async fn list(service: &Service) -> Refusal {
+    let answer = collect(service.client().list_tapes(ListTapesRequest::default()).await).await;
+    refusal(&answer.unwrap_err())
+}
+
+async fn create(service: &Service) -> Refusal {
+    let request = CreateTapesRequest {
+        gateway_arn: GATEWAY.into(),
+        tape_size_in_bytes: SIZE,
+        client_token: "token-1".into(),
+        num_tapes_to_create: 1,
+        tape_barcode_prefix: "NEW".into(),
+        ..Default::default()
+    };
+    refusal(&service.client().create_tapes(request).await.unwrap_err())
+}
+
+/// Checks a read and a create alike; the create's outcome is as given.
+async fn check(service: &Service, code: Code, reason: &str, outcome: &str) {
+    for (refused, outcome) in [
+        (list(service).await, None),
+        (create(service).await, Some(outcome)),
+    ] {
+        assert_eq!(
+            (refused.code, refused.reason.as_str()),
+            (code, reason),
+            "{refused:?}"
+        );
+        assert_eq!(refused.domain, "tapegate", "{refused:?}");
+        assert_eq!(
+            refused.metadata.get("outcome").map(String::as_str),
+            outcome,
+            "{refused:?}"
+        );
+        assert_eq!(refused.metadata["attempts"], "1");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_the_model_is_unreadable() {
+    let json = "application/x-amz-json-1.1";
+    let answers = [
+        Reply::text(200, json, ""),
+        Reply::text(200, json, "null"),
+        Reply::text(200, json, "[]"),
+        Reply::text(200, json, "garbage"),
+        Reply::text(200, "text/html", "<html><body>Welcome to nginx</body></html>"),
+        Reply::text(200, json, r#"{"TapeInfos":[{"TapeARN":"arn"#),
+        Reply::text(200, json, r#"{"TapeInfos":[],"TapeARNs":["a"]} trailing"#),
+        Reply::text(200, json, r#"{"TapeInfos":"none","TapeARNs":"none"}"#),
+        Reply::text(200, json, r#"{"TapeInfos":[null],"TapeARNs":["a", null]}"#),
+        Reply::text(200, json, r#"{"TapeInfos":[{}],"TapeARNs":[]}"#),
+        Reply::text(200, json, r#"{"TapeInfos":[{"TapeARN":""}],"TapeARNs":[""]}"#),
+        Reply::text(200, json, r#"{"TapeInfos":[{"TapeARN":null}]}"#),
+    ];
+    for answer in answers {
+        let upstream = Upstream::always(answer.clone()).await;
+        let service = Service::over(&upstream, &[]).await;
+        check(&service, Code::Internal, "UPSTREAM_UNREADABLE", "unknown").await;
+        // The AWS request id is what support asks for first.
+        assert_eq!(
+            list(&service).await.metadata["aws_request_id"],
+            "request-of-the-test",
+            "{answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn members_of_a_wrong_type_or_an_impossible_value_are_unreadable() {
+    let wrong = [
+        json!({"TapeSizeInBytes": "100"}),
+        json!({"TapeSizeInBytes": {}}),
+        json!({"TapeBarcode": 7}),
+        json!({"TapeStatus": []}),
+        json!({"PoolId": true}),
+        json!({"Worm": "true"}),
+        json!({"Progress": "half"}),
+        json!({"TapeCreatedDate": "1700000000"}),
+        json!({"TapeCreatedDate": 1e15}),
+        json!({"RetentionStartDate": -1e12}),
+    ];
+    for mut row in wrong {
+        row["TapeARN"] = tape_arn("ODD00001").into();
+        let upstream = Upstream::always(Reply::ok(&json!({ "Tapes": [row] }))).await;
+        let service = Service::over(&upstream, &[]).await;
+        let request = DescribeTapesRequest {
+            gateway_arn: GATEWAY.into(),
+            ..Default::default()
+        };
+        let answer = collect(service.client().describe_tapes(request).await).await;
+        let refused = refusal(&answer.unwrap_err());
+        assert_eq!(refused.reason, "UPSTREAM_UNREADABLE", "{row}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_create_without_its_tape_is_an_error() {
+    let upstream = Upstream::always(Reply::ok(&json!({}))).await;
+    let service = Service::over(&upstream, &[]).await;
+    let request = CreateTapeWithBarcodeRequest {
+        gateway_arn: GATEWAY.into(),
+        tape_size_in_bytes: SIZE,
+        tape_barcode: "MINE0001".into(),
+        ..Default::default()
+    };
+    let refused = refusal(
+        &service
+            .client()
+            .create_tape_with_barcode(request)
+            .await
+            .unwrap_err(),
+    );
+    assert_eq!(refused.reason, "UPSTREAM_UNREADABLE");
+    assert_eq!(refused.metadata["outcome"], "unknown");
+}
+
+#[tokio::test]
+async fn absent_lists_are_empty_ones() {
+    // The model requires neither list.
+    let upstream = Upstream::always(Reply::ok(&json!({}))).await;
+    let service = Service::over(&upstream, &[]).await;
+    let request = DescribeTapeArchivesRequest::default();
+    let pages = collect(service.client().describe_tape_archives(request).await)
+        .await
+        .unwrap();
+    assert_eq!(pages.len(), 1);
+    assert!(pages[0].tape_archives.is_empty() && pages[0].marker.is_empty());
+}
+
+#[tokio::test]
+async fn failures_without_a_code_go_by_their_http_status() {
+    let html = "<html><head><title>Bad Gateway</title></head></html>";
+    let cases = [
+        (Reply::text(502, "text/html", html), Code::Unavailable),
+        (Reply::text(503, "text/html", html), Code::Unavailable),
+        (Reply::text(504, "text/plain", ""), Code::Unavailable),
+        (
+            Reply::text(500, "application/x-amz-json-1.1", "{}"),
+            Code::Internal,
+        ),
+        (
+            Reply::text(400, "application/x-amz-json-1.1", "{}"),
+            Code::Internal,
+        ),
+        (Reply::text(401, "text/html", html), Code::Internal),
+        (Reply::text(403, "text/html", html), Code::Internal),
+        (Reply::text(404, "text/html", html), Code::Unimplemented),
+        (Reply::text(429, "text/plain", "slow down"), Code::Unavailable),
+        (Reply::text(302, "text/html", html), Code::Internal),
+    ];
+    for (answer, code) in cases {
+        let status = answer.status;
+        let upstream = Upstream::always(answer).await;
+        let service = Service::over(&upstream, &[]).await;
+        check(&service, code, "UPSTREAM_HTTP_ERROR", "unknown").await;
+        assert_eq!(list(&service).await.metadata["http_status"], status.to_string());
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_nobody_listens_at_is_unreachable() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
+    let service = Service::at(&endpoint, &[]).await;
+    check(&service, Code::Unavailable, "UPSTREAM_UNREACHABLE", "not_applied").await;
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_resolve_is_unreachable() {
+    let service = Service::at("http://nowhere.invalid:4588", &[]).await;
+    check(&service, Code::Unavailable, "UPSTREAM_UNREACHABLE", "not_applied").await;
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_early_is_lost() {
+    let upstreams = [
+        Upstream::raw(b"").await,
+        Upstream::raw(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"TapeInfos\":[").await,
+        Upstream::raw(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"Tap").await,
+    ];
+    for upstream in upstreams {
+        let service = Service::over(&upstream, &[]).await;
+        check(&service, Code::Unavailable, "UPSTREAM_CONNECTION_LOST", "unknown").await;
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_http_are_told() {
+    let upstream = Upstream::raw(b"\x16\x03\x01 this is not HTTP\r\n\r\n").await;
+    let service = Service::over(&upstream, &[]).await;
+    let refused = list(&service).await;
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (Code::Unavailable, "UPSTREAM_CONNECTION_LOST")
+    );
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_too_slow_is_left() {
+    let upstream = Upstream::answering(|_| std::future::pending()).await;
+    let flags = [
+        "--upstream-attempt-timeout=50ms",
+        "--upstream-connect-timeout=50ms",
+    ];
+    let service = Service::over(&upstream, &flags).await;
+    check(&service, Code::Unavailable, "UPSTREAM_TIMEOUT", "unknown").await;
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_cut() {
+    let rows: Vec<_> = (0..100)
+        .map(|row| json!({ "TapeARN": tape_arn(&format!("{row:06}")) }))
+        .collect();
+    let upstream = Upstream::always(Reply::ok(&json!({ "TapeInfos": rows }))).await;
+    let service = Service::over(&upstream, &["--upstream-max-answer-bytes=1024"]).await;
+    let refused = list(&service).await;
+    assert_eq!(refused.reason, "UPSTREAM_UNREADABLE");
+    assert!(
+        refused.message.contains("upstream.max_answer_bytes"),
+        "{}",
+        refused.message
+    );
+}
+
+#[tokio::test]
+async fn the_callers_deadline_ends_a_call_with_a_reason() {
+    let upstream = Upstream::answering(|_| std::future::pending()).await;
+    let service = Service::over(&upstream, &[]).await;
+    let mut request = tonic::Request::new(ListTapesRequest::default());
+    request.set_timeout(Duration::from_millis(300));
+    let refused = refusal(&service.client().list_tapes(request).await.unwrap_err());
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
+    );
+}
+
+#[tokio::test]
+async fn without_aws_credentials_nothing_is_sent_and_readiness_says_why() {
+    let upstream = Upstream::script([]).await;
+    // No home with a profile, and no instance to ask.
+    let variables = [("HOME", "/nonexistent"), ("AWS_EC2_METADATA_DISABLED", "true")];
+    let program = Program::serve(&upstream.endpoint(), variables);
+    let (status, body) = get(&format!("{}/readyz", program.admin)).await;
+    assert_eq!(status, 503, "{body}");
+    assert!(body.contains("aws_credentials"), "{body}");
+
+    let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+    let refused = refusal(&client.list_tapes(ListTapesRequest::default()).await.unwrap_err());
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (Code::Unavailable, "NO_AWS_CREDENTIALS")
+    );
+}
+
+#[tokio::test]
+async fn trouble_with_the_services_credentials_is_not_the_callers_and_shows_in_readiness() {
+    let refused =
+        json!({ "__type": "UnrecognizedClientException", "message": "The security token is invalid." });
+    let upstream =
+        Upstream::script([Reply::aws(400, &refused), Reply::ok(&json!({ "TapeInfos": [] }))]).await;
+    let service = Service::over(&upstream, &[]).await;
+
+    let refused = list(&service).await;
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (Code::Internal, "UNRECOGNIZED_CLIENT_EXCEPTION")
+    );
+    let (status, body) = service.admin("/readyz").await;
+    assert_eq!(status, 503, "{body}");
+    assert!(body.contains("aws_credentials"), "{body}");
+
+    collect(service.client().list_tapes(ListTapesRequest::default()).await)
+        .await
+        .unwrap();
+    assert_eq!(
+        service.admin("/readyz").await,
+        (200, r#"{"ready":true,"reasons":[]}"#.into())
+    );
+}
