@@ -19,6 +19,7 @@ mod harness;
 mod metadata;
 mod model;
 mod paging;
+mod requests;
 mod round_trip;
 mod shutdown;
 mod upstream_faults;

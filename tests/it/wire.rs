@@ -1,10 +1,12 @@
 //! Calls as bytes, for requests that no client sends and for answers as they are on the
 //! wire.
 
+use std::{convert::Infallible, fmt::Debug, net::SocketAddr};
+
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
-use prost::Message;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tonic::{
     Status,
     body::Body,
@@ -16,8 +18,6 @@ use tower::{Service, ServiceExt};
 pub struct Raw {
     /// The block that the status is in: the trailers, or the headers where there is no more.
     pub trailers: HeaderMap,
-    /// The messages, framed.
-    pub body: Bytes,
 }
 
 impl Raw {
@@ -43,24 +43,42 @@ pub async fn post(
     headers: &[(&str, &str)],
     body: Bytes,
 ) -> Result<Raw, Error> {
-    let mut request = Request::post(path)
+    let request = request(path, headers, Body::new(Full::new(body)));
+    Ok(read(channel.ready().await?.call(request).await?).await)
+}
+
+/// As [`post`], over a connection of its own that keeps no time: tonic's ends a call by
+/// itself once its `grpc-timeout` is over.
+pub async fn post_at<B>(server: SocketAddr, path: &str, headers: &[(&str, &str)], body: B) -> Raw
+where
+    B: http_body::Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http();
+    let uri = format!("http://{server}{path}");
+    read(client.request(request(&uri, headers, body)).await.unwrap()).await
+}
+
+fn request<B>(uri: &str, headers: &[(&str, &str)], body: B) -> Request<B> {
+    let mut request = Request::post(uri)
         .header("te", "trailers")
         .header("content-type", "application/grpc")
-        .body(Body::new(Full::new(body)))
+        .body(body)
         .unwrap();
     for (name, value) in headers {
         let name: http::HeaderName = name.parse().unwrap();
         request.headers_mut().insert(name, value.parse().unwrap());
     }
-    let response = channel.ready().await?.call(request).await?;
+    request
+}
+
+async fn read<B: http_body::Body<Data = Bytes, Error: Debug>>(response: Response<B>) -> Raw {
     let (head, body) = response.into_parts();
     assert_eq!(head.status, 200, "gRPC has its own statuses");
     let body = body.collect().await.expect("a body that ends in order");
     let trailers = body.trailers().cloned().unwrap_or(head.headers);
-    Ok(Raw {
-        trailers,
-        body: body.to_bytes(),
-    })
+    Raw { trailers }
 }
 
 /// POSTs one message to a method of the service.
@@ -69,11 +87,6 @@ pub async fn call(channel: Channel, method: &str, message: &[u8]) -> Raw {
     post(channel, &path, &[], frame(message))
         .await
         .expect("the connection holds")
-}
-
-/// POSTs one message to the method that takes it.
-pub async fn send(channel: Channel, method: &str, request: &impl Message) -> Raw {
-    call(channel, method, &request.encode_to_vec()).await
 }
 
 /// A message as it goes on the wire: not compressed, its length, itself.
