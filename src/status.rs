@@ -89,6 +89,15 @@ pub fn malformed(what: &str) -> Status {
     )
 }
 
+/// A call whose deadline passed before its request was there.
+pub fn out_of_time() -> Status {
+    make(
+        Code::DeadlineExceeded,
+        "the call's deadline passed before its request was read",
+        info(DOMAIN, "DEADLINE_EXCEEDED", HashMap::new()),
+    )
+}
+
 /// A defect of this service.
 pub fn internal(what: &str) -> Status {
     make(Code::Internal, what, info(DOMAIN, "INTERNAL", HashMap::new()))
@@ -123,7 +132,12 @@ pub fn completed(status: &Status, kind: Option<Kind>) -> Status {
             .insert(OUTCOME.to_owned(), Outcome::NotApplied.to_string());
         details.set_error_info(info.reason, info.domain, info.metadata);
     }
-    make(code, status.message(), details)
+    let message = match (status.message(), code) {
+        // tonic says nothing of a path that it does not know.
+        ("", Code::Unimplemented) => "this server has no such method; its reflection lists those it has",
+        (message, _) => message,
+    };
+    make(code, message, details)
 }
 
 fn info(domain: &str, reason: &str, metadata: HashMap<String, String>) -> ErrorDetails {

@@ -5,7 +5,8 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
+use tonic::Status;
 use tower::{Layer, Service};
 
 use crate::status;
@@ -18,7 +19,9 @@ pub struct Deadline(pub Instant);
 ///
 /// The deadline is a little before the caller's own timer, so that the caller receives
 /// DEADLINE_EXCEEDED with its details instead of giving up by itself; it is also what
-/// keeps tonic's timer, which answers CANCELLED and does not end streams, from firing.
+/// keeps tonic's timer, which answers CANCELLED and does not end streams, from firing. A
+/// call that by then has not got as far as the upstream, because its message is still on
+/// the way, is ended here.
 #[derive(Clone, Copy, Debug)]
 pub struct DeadlineLayer;
 
@@ -49,24 +52,38 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match request.headers().get("grpc-timeout").map(parse) {
-            None => {}
-            Some(Some(timeout)) => {
-                let now = Instant::now();
-                // A timeout past the end of the clock is none.
-                if let Some(deadline) = now.checked_add(timeout - margin(timeout)) {
-                    request.extensions_mut().insert(Deadline(deadline));
-                }
-            }
+        let refuse = |status: Status| Box::pin(async move { Ok(status.into_http()) });
+        let timeout = match request.headers().get("grpc-timeout").map(parse) {
+            None => return Box::pin(self.0.call(request)),
+            Some(Some(timeout)) => timeout,
             Some(None) => {
-                let refused =
-                    status::malformed("grpc-timeout is not 1–8 digits and a unit of H, M, S, m, u or n");
-                return Box::pin(async move { Ok(refused.into_http()) });
+                let what = "grpc-timeout is not 1–8 digits and a unit of H, M, S, m, u or n";
+                return refuse(status::malformed(what));
             }
+        };
+        if timeout < LEAST {
+            return refuse(status::out_of_time());
         }
-        Box::pin(self.0.call(request))
+        let now = Instant::now();
+        let margin = margin(timeout);
+        // A timeout past the end of the clock is none.
+        let (Some(deadline), Some(end)) = (
+            now.checked_add(timeout - margin),
+            now.checked_add(timeout - margin / 2),
+        ) else {
+            return Box::pin(self.0.call(request));
+        };
+        request.extensions_mut().insert(Deadline(deadline));
+        let answer = self.0.call(request);
+        Box::pin(async move {
+            let answer = timeout_at(end, answer).await;
+            answer.unwrap_or_else(|_| Ok(status::out_of_time().into_http()))
+        })
     }
 }
+
+/// A timer's resolution: tonic's may fire before ours for less, and nothing can be done in it.
+const LEAST: Duration = Duration::from_millis(1);
 
 /// `grpc-timeout` by the gRPC protocol: at most 8 digits and a unit.
 fn parse(value: &HeaderValue) -> Option<Duration> {

@@ -6,6 +6,7 @@ mod hostile;
 mod malformed;
 mod oversized;
 mod random;
+mod transport;
 
 use bytes::Bytes;
 use prost::Message;

@@ -1,0 +1,147 @@
+//! Calls that never get as far as a message.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use http_body_util::{Full, StreamBody};
+use tonic::Code;
+
+use super::{Attacked, METHODS, assert_refused, refused, valid};
+use crate::{harness::Refusal, wire};
+
+#[tokio::test]
+async fn unknown_methods_and_services() {
+    let attacked = Attacked::start(&[]).await;
+    let paths = [
+        "/tapegate.v1.TapeService/DeleteTape",
+        "/tapegate.v1.TapeService/",
+        "/tapegate.v1.TapeService/listtapes",
+        "/tapegate.v1.TapeService/ListTapes/",
+        "/tapegate.v2.TapeService/ListTapes",
+        "/ListTapes",
+        "/",
+        "/%00/..%2f",
+        "/grpc.health.v1.Health/Nothing",
+    ];
+    for path in paths {
+        let body = wire::frame(&valid("ListTapes"));
+        let raw = wire::post(attacked.channel.clone(), path, &[], body)
+            .await
+            .unwrap();
+        assert_refused(&refused(&raw), Code::Unimplemented, "NOT_IMPLEMENTED", "");
+    }
+    attacked.ends_well().await;
+}
+
+#[tokio::test]
+async fn compressed_messages() {
+    let attacked = Attacked::start(&[]).await;
+    for encoding in ["gzip", "zstd", "snappy", "größe", ""] {
+        let raw = attacked
+            .post(
+                "ListTapes",
+                &[("grpc-encoding", encoding)],
+                wire::frame(&valid("ListTapes")),
+            )
+            .await;
+        let refused = refused(&raw);
+        assert_refused(&refused, Code::Unimplemented, "NOT_IMPLEMENTED", "");
+        // By the protocol, what would be taken is told.
+        assert_eq!(raw.trailers["grpc-accept-encoding"], "identity", "{encoding}");
+    }
+    let raw = attacked
+        .post(
+            "ListTapes",
+            &[("grpc-encoding", "identity")],
+            wire::frame(&valid("ListTapes")),
+        )
+        .await;
+    assert_eq!(raw.status().code(), Code::Ok);
+    attacked.ends_well().await;
+}
+
+#[tokio::test]
+async fn timeouts_that_are_none() {
+    let attacked = Attacked::start(&[]).await;
+    let body = wire::frame(&valid("ListTapes"));
+    let wrong = [
+        "",
+        "S",
+        "1",
+        "-1S",
+        "+1S",
+        "1.5S",
+        " 1S",
+        "1 S",
+        "123456789S",
+        "1x",
+        "1s",
+        "１S",
+        "1é",
+        "1SS",
+        "0x1S",
+    ];
+    for timeout in wrong {
+        let raw = attacked
+            .post("ListTapes", &[("grpc-timeout", timeout)], body.clone())
+            .await;
+        assert_refused(
+            &refused(&raw),
+            Code::InvalidArgument,
+            "MALFORMED_REQUEST",
+            "grpc-timeout",
+        );
+    }
+    for timeout in [
+        "99999999H",
+        "99999999M",
+        "10S",
+        "00000010S",
+        "60000m",
+        "60000000u",
+    ] {
+        let raw = attacked
+            .post("ListTapes", &[("grpc-timeout", timeout)], body.clone())
+            .await;
+        assert_eq!(raw.status().code(), Code::Ok, "{timeout}");
+    }
+    attacked.ends_well().await;
+}
+
+/// No time at all is a deadline, too: one that has passed.
+#[tokio::test]
+async fn timeouts_that_leave_no_time() {
+    let attacked = Attacked::start(&[]).await;
+    for timeout in ["0S", "0n", "00000000H", "1n", "99u"] {
+        for method in METHODS {
+            let body = Full::new(wire::frame(&valid(method)));
+            let refused = out_of_time(&attacked, method, timeout, body).await;
+            let outcome = refused.metadata.get("outcome").map(String::as_str);
+            assert_eq!(outcome, method.starts_with("Create").then_some("not_applied"));
+        }
+    }
+    attacked.ends_well().await;
+}
+
+/// Whoever does not send its request has its deadline all the same.
+#[tokio::test]
+async fn a_message_that_never_comes() {
+    let attacked = Attacked::start(&[]).await;
+    let never = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, Infallible>>());
+    out_of_time(&attacked, "CreateTapes", "200m", never).await;
+    attacked.ends_well().await;
+}
+
+async fn out_of_time<B>(attacked: &Attacked, method: &str, timeout: &str, body: B) -> Refusal
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
+    let grpc = attacked.service.addresses.grpc.unwrap();
+    let path = format!("/tapegate.v1.TapeService/{method}");
+    let raw = wire::post_at(grpc, &path, &[("grpc-timeout", timeout)], body).await;
+    let refused = refused(&raw);
+    assert_refused(&refused, Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "");
+    assert!(attacked.upstream.asked().is_empty());
+    refused
+}
