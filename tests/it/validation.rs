@@ -6,6 +6,7 @@ mod every_fault;
 mod members;
 mod mistakes;
 mod nearly;
+mod required;
 mod served;
 
 use tapegate::{

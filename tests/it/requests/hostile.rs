@@ -57,7 +57,7 @@ fn with(text: &str) -> Vec<(&'static str, &'static str, Vec<u8>)> {
         tapes("tape_barcode_prefix", &|r| r.tape_barcode_prefix = text()),
         tapes("kms_key", &|r| r.kms_key = Some(text())),
         tapes("custom_pool_id", &|r| {
-            r.pool = Some(tapes_request::Pool::CustomPoolId(text()))
+            r.pool = Some(tapes_request::Pool::CustomPoolId(text()));
         }),
         tapes("tags[1].key", &|r| r.tags[1].key = text()),
         tapes("tags[1].value", &|r| r.tags[1].value = text()),
@@ -65,7 +65,7 @@ fn with(text: &str) -> Vec<(&'static str, &'static str, Vec<u8>)> {
         tape("tape_barcode", &|r| r.tape_barcode = text()),
         tape("kms_key", &|r| r.kms_key = Some(text())),
         tape("custom_pool_id", &|r| {
-            r.pool = Some(barcode_request::Pool::CustomPoolId(text()))
+            r.pool = Some(barcode_request::Pool::CustomPoolId(text()));
         }),
         tape("tags[0].key", &|r| r.tags[0].key = text()),
         tape("tags[0].value", &|r| r.tags[0].value = text()),

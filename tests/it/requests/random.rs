@@ -11,7 +11,7 @@ use crate::wire::{self, Raw};
 fn check<T: std::fmt::Debug>(
     cases: u32,
     strategy: impl Strategy<Value = T>,
-    send: impl AsyncFn(&Attacked, T) -> Raw,
+    send: impl AsyncFn(&Attacked, T) -> Raw + Copy,
 ) {
     let runtime = Runtime::new().unwrap();
     let attacked = runtime.block_on(Attacked::start(&[]));

@@ -76,10 +76,10 @@ const DESCRIBE_TAPES: &[Spoil<DescribeTapesRequest>] = &[
 const DESCRIBE_TAPE_ARCHIVES: &[Spoil<DescribeTapeArchivesRequest>] = &[
     ("tape_arns[0]", |r| r.tape_arns[0].push('x')),
     ("tape_arns[1]", |r| {
-        r.tape_arns[1] = r.tape_arns[1].replace(":123456789012:", ":210987654321:")
+        r.tape_arns[1] = r.tape_arns[1].replace(":123456789012:", ":210987654321:");
     }),
     ("tape_arns[2]", |r| {
-        r.tape_arns[2] = r.tape_arns[2].replace("us-east-1", "me")
+        r.tape_arns[2] = r.tape_arns[2].replace("us-east-1", "me");
     }),
     ("marker", |r| r.marker = "m".repeat(2_001)),
     ("limit", |r| r.limit = -1),
@@ -90,7 +90,7 @@ const LIST_TAPES: &[Spoil<ListTapesRequest>] = &[
     ("tape_arns[0]", |r| r.tape_arns[0] = "🎞".into()),
     // Of another region than the call: told whatever is wrong with the account.
     ("tape_arns[2]", |r| {
-        r.tape_arns[2] = r.tape_arns[2].replace("us-east-1", "me")
+        r.tape_arns[2] = r.tape_arns[2].replace("us-east-1", "me");
     }),
     ("limit", |r| r.limit = i32::MAX),
     ("max_items", |r| r.max_items = -1),
