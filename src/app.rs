@@ -122,10 +122,11 @@ impl App {
                 Ok(())
             }
         };
-        if let Some(emulator) = emulator {
-            emulator.end().await?;
-        }
-        outcome
+        let ended = match emulator {
+            Some(emulator) => emulator.end().await.map_err(Cut::from),
+            None => Ok(()),
+        };
+        outcome.and(ended)
     }
 }
 

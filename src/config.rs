@@ -65,6 +65,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &upstream::ATTEMPT_TIMEOUT,
     &upstream::OPERATION_TIMEOUT,
     &upstream::MAX_ANSWER_BYTES,
+    &upstream::CREDENTIALS_PAUSE,
     &tapes::MIN_SIZE_GIB,
     &tapes::MAX_SIZE_GIB,
     &shutdown::DELAY,

@@ -30,13 +30,13 @@ pub use arn::{GatewayArn, TapeArn};
 pub use barcode::{Barcode, BarcodePrefix};
 pub use call::{Answer, Attempts, Call};
 pub use client_token::ClientToken;
-pub use failure::{Failure, Fault};
+pub use failure::{Failure, Fault, is_about_credentials};
 pub use invalid::Invalid;
 pub use kms_key::{Encryption, KmsKey};
 pub use marker::Marker;
 pub use operation::{
-    CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Kind, ListTapes, Listing,
-    NewTape, Operation,
+    CreateTapeWithBarcode, CreateTapes, CreatedTape, CreatedTapes, DescribeTapeArchives, DescribeTapes, Kind,
+    ListTapes, Listing, NewTape, Operation,
 };
 pub use page::{Page, PageRequest};
 pub use pool::{Pool, StorageClass};

@@ -2,9 +2,11 @@
 //!
 //! Anything may tell it; `/readyz` and gRPC health show it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::watch;
+
+use crate::domain::Region;
 
 /// Shared by all that know something about readiness and all that show it.
 #[derive(Clone, Debug)]
@@ -13,14 +15,11 @@ pub struct Readiness(Arc<watch::Sender<State>>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
     draining: bool,
-    /// Why they do not work; `None` once they do.
-    credentials: Option<String>,
-}
-
-impl State {
-    fn is_ready(&self) -> bool {
-        !self.draining && self.credentials.is_none()
-    }
+    /// Why there are no credentials; `None` once they were obtained.
+    missing: Option<String>,
+    /// The regions where AWS refused them, and its code.
+    refused: BTreeMap<Region, String>,
+    regions: usize,
 }
 
 /// Why a replica is not ready.
@@ -28,8 +27,10 @@ impl State {
 pub enum NotReady {
     /// It is shutting down.
     Draining,
-    /// The service's own AWS credentials cannot be had, or AWS refuses them.
-    Credentials(String),
+    /// The service's own AWS credentials cannot be had.
+    CredentialsMissing(String),
+    /// AWS refuses the service's own credentials, in every region that is served.
+    CredentialsRefused(String),
 }
 
 impl NotReady {
@@ -37,7 +38,8 @@ impl NotReady {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Draining => "draining",
-            Self::Credentials(_) => "aws_credentials",
+            Self::CredentialsMissing(_) => "aws_credentials_missing",
+            Self::CredentialsRefused(_) => "aws_credentials_refused",
         }
     }
 
@@ -45,53 +47,84 @@ impl NotReady {
     pub fn message(&self) -> String {
         match self {
             Self::Draining => "shutting down; calls in progress are ending".to_owned(),
-            Self::Credentials(cause) => {
-                format!(
-                    "the service's own AWS credentials do not work: {cause}; check its role, environment or profile"
-                )
+            Self::CredentialsMissing(why) => {
+                format!("the service has no AWS credentials: {why}; check its role, environment or profile")
             }
+            Self::CredentialsRefused(codes) => format!(
+                "AWS refuses the service's own credentials ({codes}); check that they are valid there and that \
+                 this machine's clock is right"
+            ),
         }
     }
 }
 
-/// Not ready until the credentials are known to work.
-impl Default for Readiness {
-    fn default() -> Self {
-        let credentials = Some("they have not been obtained yet".to_owned());
-        Self(Arc::new(watch::Sender::new(State {
-            draining: false,
-            credentials,
-        })))
+impl State {
+    fn reasons(&self) -> Vec<NotReady> {
+        let draining = self.draining.then_some(NotReady::Draining);
+        let missing = self.missing.clone().map(NotReady::CredentialsMissing);
+        // A region that is not opted in refuses good credentials: the others still serve.
+        let refused = (self.refused.len() >= self.regions).then(|| {
+            let codes = self
+                .refused
+                .iter()
+                .map(|(region, code)| format!("{region}: {code}"));
+            NotReady::CredentialsRefused(codes.collect::<Vec<_>>().join(", "))
+        });
+        [draining, missing, refused].into_iter().flatten().collect()
     }
 }
 
 impl Readiness {
+    /// Not ready until AWS credentials have been obtained. So many regions are served, at
+    /// least 1.
+    pub fn new(regions: usize) -> Self {
+        Self(Arc::new(watch::Sender::new(State {
+            draining: false,
+            missing: Some("they have not been obtained yet".to_owned()),
+            refused: BTreeMap::new(),
+            regions: regions.max(1),
+        })))
+    }
+
     /// The service has begun to shut down.
     pub fn draining(&self) {
         self.update(|state| state.draining = true);
     }
 
-    /// The service's AWS credentials were taken.
-    pub fn credentials_accepted(&self) {
-        self.update(|state| state.credentials = None);
+    /// The service has AWS credentials.
+    pub fn credentials_obtained(&self) {
+        self.update(|state| state.missing = None);
     }
 
-    /// The service's AWS credentials cannot be had, or were refused.
-    pub fn credentials_refused(&self, cause: &str) {
-        self.update(|state| state.credentials = Some(cause.to_owned()));
+    /// The service cannot get AWS credentials.
+    pub fn credentials_missing(&self, why: &str) {
+        self.update(|state| state.missing = Some(why.to_owned()));
+    }
+
+    /// AWS took the credentials in this region.
+    pub fn credentials_accepted(&self, region: &Region) {
+        self.update(|state| {
+            state.missing = None;
+            state.refused.remove(region);
+        });
+    }
+
+    /// AWS refused the credentials in this region, by this code.
+    pub fn credentials_refused(&self, region: &Region, code: &str) {
+        self.update(|state| {
+            state.refused.insert(region.clone(), code.to_owned());
+        });
+    }
+
+    /// Lets refusals lapse: a replica that is sent no calls would never learn that its
+    /// credentials are taken again.
+    pub fn forget_refusals(&self) {
+        self.update(|state| state.refused.clear());
     }
 
     /// Why the replica is not ready; empty when it is.
     pub fn reasons(&self) -> Vec<NotReady> {
-        let State {
-            draining,
-            credentials,
-        } = self.0.borrow().clone();
-        let draining = draining.then_some(NotReady::Draining);
-        draining
-            .into_iter()
-            .chain(credentials.map(NotReady::Credentials))
-            .collect()
+        self.0.borrow().reasons()
     }
 
     /// Tells of changes.
@@ -112,13 +145,34 @@ impl Readiness {
 #[derive(Debug)]
 pub struct Watch(watch::Receiver<State>);
 
+/// How it stands with the service's AWS credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// They cannot be had.
+    Missing,
+    /// They were refused somewhere, not long ago.
+    Refused,
+    /// Nothing is known against them.
+    Good,
+}
+
 impl Watch {
     /// Whether the replica is ready, as of now.
     pub fn ready(&mut self) -> bool {
-        self.0.borrow_and_update().is_ready()
+        self.0.borrow_and_update().reasons().is_empty()
     }
 
-    /// Waits for a change since [`Watch::ready`]; false when there can be none any more.
+    /// How it stands with the credentials, as of now.
+    pub fn credentials(&mut self) -> Credentials {
+        let state = self.0.borrow_and_update();
+        match (&state.missing, state.refused.is_empty()) {
+            (Some(_), _) => Credentials::Missing,
+            (None, false) => Credentials::Refused,
+            (None, true) => Credentials::Good,
+        }
+    }
+
+    /// Waits for a change since the last look; false when there can be none any more.
     pub async fn changed(&mut self) -> bool {
         self.0.changed().await.is_ok()
     }

@@ -47,6 +47,7 @@ impl Tapes {
             operation: operation.clone(),
             deadline,
         };
+        report.begin();
         let answer = stack.clone().oneshot(call).await;
         Ok(Response::new(settle(&operation, &report, answer)?))
     }
@@ -69,13 +70,14 @@ impl Tapes {
             .inward(&self.rules)
             .map_err(|faults| status::invalid(&faults))?;
         let mut walk = Walk::new(stack.clone(), list.clone(), plan, deadline);
+        report.begin();
         let first = match walk.next().await {
-            Some(answer) => Some(settle(&list, &report, answer)?),
+            Some(answer) => Some(Ok(settle(&list, &report, answer)?)),
             None => None,
         };
         let rest = stream::unfold(walk, |mut walk| async { Some((walk.next().await?, walk)) });
         let rest = rest.map(move |answer| settle(&list, &report, answer));
-        Ok(Response::new(Box::pin(stream::iter(first.map(Ok)).chain(rest))))
+        Ok(Response::new(Box::pin(stream::iter(first).chain(rest))))
     }
 }
 
@@ -98,7 +100,7 @@ fn settle<O: Operation, T: Outward>(
             Ok(output.outward())
         }
         Err(failure) => {
-            report.fail(&failure);
+            let failure = report.fail(failure);
             Err(status::failed(operation, &failure))
         }
     }

@@ -113,10 +113,14 @@ pub fn completed(status: &Status, kind: Option<Kind>) -> Status {
         let (code, reason) = match status.code() {
             // tonic's word for a message over the limit.
             Code::OutOfRange => (Code::ResourceExhausted, "REQUEST_TOO_LARGE"),
-            Code::Unimplemented => (Code::Unimplemented, "NOT_IMPLEMENTED"),
+            // tonic says nothing of a path that it does not know.
+            Code::Unimplemented if status.message().is_empty() => (Code::Unimplemented, "UNKNOWN_METHOD"),
+            Code::Unimplemented => (Code::Unimplemented, "UNSUPPORTED_COMPRESSION"),
             // tonic's word for what it cannot read.
             Code::Internal => (Code::InvalidArgument, "MALFORMED_REQUEST"),
             Code::NotFound => (Code::NotFound, "NOT_FOUND"),
+            // tonic's word for a connection that broke while it read; nobody will hear this.
+            Code::Unknown => (Code::Cancelled, "TRANSPORT"),
             code => (code, "TRANSPORT"),
         };
         (code, info(DOMAIN, reason, HashMap::new()))
@@ -133,7 +137,6 @@ pub fn completed(status: &Status, kind: Option<Kind>) -> Status {
         details.set_error_info(info.reason, info.domain, info.metadata);
     }
     let message = match (status.message(), code) {
-        // tonic says nothing of a path that it does not know.
         ("", Code::Unimplemented) => "this server has no such method; its reflection lists those it has",
         (message, _) => message,
     };

@@ -1,7 +1,10 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use aws_credential_types::Credentials;
-use tokio::{net::TcpListener, time::timeout};
+use aws_credential_types::Credentials as AwsCredentials;
+use tokio::{
+    net::TcpListener,
+    time::{sleep, timeout},
+};
 use tokio_util::{
     sync::CancellationToken,
     task::{AbortOnDropHandle, TaskTracker},
@@ -28,7 +31,7 @@ use crate::{
     domain::TapeSizeBounds,
     inbound,
     proto::{self, tape_service_server},
-    readiness::{Readiness, Watch},
+    readiness::{Credentials, Readiness, Watch},
     service::Tapes,
     upstream::{
         Shared, Upstream,
@@ -40,8 +43,8 @@ use crate::{
 /// ready as soon as it listens. One that has to ask for them listens meanwhile.
 const CREDENTIALS_AT_HAND: Duration = Duration::from_secs(1);
 
-/// How long after the AWS credentials could not be had they are asked for again.
-const CREDENTIALS_PAUSE: Duration = Duration::from_secs(10);
+/// How long the credentials chain may take to answer.
+const CREDENTIALS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The service, bound and not yet running.
 pub(super) struct Service {
@@ -55,6 +58,7 @@ pub(super) struct Service {
     calls: TaskTracker,
     sent_creates: TaskTracker,
     shutdown: Shutdown,
+    credentials_pause: Duration,
 }
 
 /// The service did not stop in good order.
@@ -78,7 +82,10 @@ pub enum Cut {
 impl Service {
     /// The service of `config`, which signs with `credentials`, or with those of the SDK's
     /// standard chain.
-    pub(super) async fn bind(config: Config, credentials: Option<Credentials>) -> Result<Self, CannotListen> {
+    pub(super) async fn bind(
+        config: Config,
+        credentials: Option<AwsCredentials>,
+    ) -> Result<Self, CannotListen> {
         let Config {
             server,
             scope,
@@ -88,7 +95,7 @@ impl Service {
             log: _,
         } = config;
         let (grpc, grpc_address) = listen("listen", server.listen).await?;
-        let readiness = Readiness::default();
+        let readiness = Readiness::new(scope.regions.len());
         let admin = Bound::listen(
             "admin_listen",
             server.admin_listen,
@@ -106,7 +113,7 @@ impl Service {
         };
         let clients = Arc::new(Clients::new(&settings, &scope.region, scope.regions.iter().cloned()).await);
         if let Ok(Ok(())) = timeout(CREDENTIALS_AT_HAND, clients.obtain_credentials()).await {
-            readiness.credentials_accepted();
+            readiness.credentials_obtained();
         }
         let shared = Shared {
             clients: clients.clone(),
@@ -151,6 +158,7 @@ impl Service {
             calls,
             sent_creates,
             shutdown,
+            credentials_pause: upstream.credentials_pause,
         })
     }
 
@@ -161,9 +169,10 @@ impl Service {
             self.readiness.watch(),
             self.health.clone(),
         )));
-        let _credentials = AbortOnDropHandle::new(tokio::spawn(obtain_credentials(
+        let _credentials = AbortOnDropHandle::new(tokio::spawn(tend_credentials(
             self.clients,
             self.readiness.clone(),
+            self.credentials_pause,
         )));
         let stop_grpc = CancellationToken::new();
         let incoming = TcpIncoming::from(self.grpc).with_nodelay(Some(true));
@@ -178,7 +187,7 @@ impl Service {
 
         // Balancers are told first, and given time to look away.
         self.readiness.draining();
-        tokio::time::sleep(self.shutdown.delay).await;
+        sleep(self.shutdown.delay).await;
         stop_grpc.cancel();
         // Ends whoever watches health, whose streams would never end by themselves.
         drop(health);
@@ -190,7 +199,7 @@ impl Service {
         let drained = timeout(self.shutdown.drain_timeout, async {
             tokio::select! {
                 ended = &mut serving => ended.map_err(io::Error::other)?,
-                () = async { self.calls.wait().await; tokio::time::sleep(LINGER).await } => {}
+                () = async { self.calls.wait().await; sleep(LINGER).await } => {}
             }
             self.sent_creates.wait().await;
             Ok::<_, io::Error>(())
@@ -203,8 +212,7 @@ impl Service {
                 creates: self.sent_creates.len(),
             }),
         };
-        admin.end().await?;
-        outcome
+        outcome.and(admin.end().await.map_err(Cut::from))
     }
 }
 
@@ -238,16 +246,32 @@ async fn show_health(mut readiness: Watch, health: HealthReporter) {
     }
 }
 
-/// Asks for AWS credentials until there are some, so that readiness tells before the first
-/// call does.
-async fn obtain_credentials(clients: Arc<Clients>, readiness: Readiness) {
-    while let Err(cause) = clients.obtain_credentials().await {
-        tracing::warn!(
-            cause,
-            "no AWS credentials yet; asking again in {CREDENTIALS_PAUSE:?}"
-        );
-        readiness.credentials_refused(&cause);
-        tokio::time::sleep(CREDENTIALS_PAUSE).await;
+/// Sees to it that readiness learns of AWS credentials, and of their recovery, though no call
+/// comes: asks for those that are missing, and lets refusals lapse.
+async fn tend_credentials(clients: Arc<Clients>, readiness: Readiness, pause: Duration) {
+    let mut watch = readiness.watch();
+    loop {
+        match watch.credentials() {
+            Credentials::Good => {
+                if !watch.changed().await {
+                    return;
+                }
+            }
+            Credentials::Refused => {
+                sleep(pause).await;
+                readiness.forget_refusals();
+            }
+            Credentials::Missing => {
+                let obtained = timeout(CREDENTIALS_PATIENCE, clients.obtain_credentials()).await;
+                match obtained.unwrap_or_else(|_| Err(format!("no answer within {CREDENTIALS_PATIENCE:?}"))) {
+                    Ok(()) => readiness.credentials_obtained(),
+                    Err(why) => {
+                        tracing::warn!(why, "no AWS credentials; asking again in {pause:?}");
+                        readiness.credentials_missing(&why);
+                        sleep(pause).await;
+                    }
+                }
+            }
+        }
     }
-    readiness.credentials_accepted();
 }

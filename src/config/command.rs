@@ -63,7 +63,9 @@ impl Config {
             );
         }
         let why = "anonymous callers may come from this machine alone";
-        loopback_only(&mut values, &server::LISTEN, why);
+        for setting in [&server::LISTEN, &server::ADMIN_LISTEN] {
+            loopback_only(&mut values, setting, why);
+        }
         values.finish(config)
     }
 

@@ -25,7 +25,7 @@ pub enum Format {
 pub(crate) static FILTER: Setting<Filter> = Setting {
     key: "log.filter",
     kind: Filter,
-    default: Some("info"),
+    default: Some("info,aws_config=error"),
     help: "Which lines are logged.",
 };
 

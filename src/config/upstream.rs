@@ -21,6 +21,8 @@ pub struct Upstream {
     pub operation_timeout: Duration,
     /// The largest answer that is read, in bytes (`upstream.max_answer_bytes`).
     pub max_answer_bytes: usize,
+    /// How long after trouble with AWS credentials they are tried again (`upstream.credentials_pause`).
+    pub credentials_pause: Duration,
 }
 
 const fn up_to(max: Duration) -> Span {
@@ -31,8 +33,8 @@ pub(crate) static ENDPOINT: Setting<Endpoint> = Setting {
     key: "upstream.endpoint",
     kind: Endpoint,
     default: None,
-    help: "The server to call in the place of AWS, such as the emulator. Not given, AWS's own of each \
-           region.",
+    help: "The server to call in the place of AWS, such as the emulator. FIPS and dual-stack \
+           variants are then off. Not given, AWS's own of each region.",
 };
 
 pub(crate) static CONNECT_TIMEOUT: Setting<Span> = Setting {
@@ -53,7 +55,7 @@ pub(crate) static OPERATION_TIMEOUT: Setting<Span> = Setting {
     key: "upstream.operation_timeout",
     kind: up_to(Duration::from_secs(60 * 60)),
     default: Some("60s"),
-    help: "The longest that an operation takes, all its attempts included.",
+    help: "The longest that an operation takes, all its attempts included. There is one attempt as yet.",
 };
 
 pub(crate) static MAX_ANSWER_BYTES: Setting<Integer<usize>> = Setting {
@@ -64,6 +66,13 @@ pub(crate) static MAX_ANSWER_BYTES: Setting<Integer<usize>> = Setting {
     },
     default: Some("16777216"),
     help: "The largest answer that is read; a larger one is an error.",
+};
+
+pub(crate) static CREDENTIALS_PAUSE: Setting<Span> = Setting {
+    key: "upstream.credentials_pause",
+    kind: up_to(Duration::from_secs(60 * 60)),
+    default: Some("10s"),
+    help: "How long after AWS credentials could not be had, or were refused, readiness gives them another try.",
 };
 
 impl Upstream {
@@ -83,6 +92,7 @@ impl Upstream {
             attempt_timeout: attempt?,
             operation_timeout: operation?,
             max_answer_bytes: values.get(&MAX_ANSWER_BYTES)?,
+            credentials_pause: values.get(&CREDENTIALS_PAUSE)?,
         })
     }
 }

@@ -3,8 +3,8 @@ use std::{collections::HashMap, sync::Arc};
 use super::{Inward, Outward, Rules, Violations};
 use crate::{
     domain::{
-        Barcode, BarcodePrefix, ClientToken, CreateTapeWithBarcode, CreateTapes, Encryption, Invalid, KmsKey,
-        MAX_TAGS, NewTape, Pool, StorageClass, Tag, TagKey, TagValue, TapeSize,
+        Barcode, BarcodePrefix, ClientToken, CreateTapeWithBarcode, CreateTapes, CreatedTape, CreatedTapes,
+        Encryption, Invalid, KmsKey, MAX_TAGS, NewTape, Pool, StorageClass, Tag, TagKey, TagValue, TapeSize,
     },
     proto,
 };
@@ -17,22 +17,32 @@ impl Inward for proto::CreateTapeWithBarcodeRequest {
 
     fn inward(self, rules: &Rules) -> Result<CreateTapeWithBarcode, Violations> {
         use proto::create_tape_with_barcode_request::Pool as Choice;
-        let pool = self.pool.map(|choice| match choice {
+        let Self {
+            gateway_arn,
+            tape_size_in_bytes,
+            tape_barcode,
+            kms_encrypted,
+            kms_key,
+            pool,
+            worm,
+            tags,
+        } = self;
+        let pool = pool.map(|choice| match choice {
             Choice::PoolId(number) => PoolChoice::Listed(number),
             Choice::CustomPoolId(id) => PoolChoice::Custom(id),
         });
         let mut faults = Violations::default();
         let asked = Asked {
-            gateway_arn: self.gateway_arn,
-            tape_size_in_bytes: self.tape_size_in_bytes,
-            kms_encrypted: self.kms_encrypted,
-            kms_key: self.kms_key,
+            gateway_arn,
+            tape_size_in_bytes,
+            kms_encrypted,
+            kms_key,
             pool,
-            worm: self.worm,
-            tags: self.tags,
+            worm,
+            tags,
         };
         let tape = asked.check(rules, &mut faults);
-        let barcode: Option<Barcode> = faults.take("tape_barcode", self.tape_barcode.parse());
+        let barcode: Option<Barcode> = faults.take("tape_barcode", tape_barcode.parse());
         faults.into_result(
             tape.zip(barcode)
                 .map(|(tape, barcode)| CreateTapeWithBarcode { barcode, tape }),
@@ -45,25 +55,36 @@ impl Inward for proto::CreateTapesRequest {
 
     fn inward(self, rules: &Rules) -> Result<CreateTapes, Violations> {
         use proto::create_tapes_request::Pool as Choice;
-        let pool = self.pool.map(|choice| match choice {
+        let Self {
+            gateway_arn,
+            tape_size_in_bytes,
+            client_token,
+            num_tapes_to_create,
+            tape_barcode_prefix,
+            kms_encrypted,
+            kms_key,
+            pool,
+            worm,
+            tags,
+        } = self;
+        let pool = pool.map(|choice| match choice {
             Choice::PoolId(number) => PoolChoice::Listed(number),
             Choice::CustomPoolId(id) => PoolChoice::Custom(id),
         });
         let mut faults = Violations::default();
         let asked = Asked {
-            gateway_arn: self.gateway_arn,
-            tape_size_in_bytes: self.tape_size_in_bytes,
-            kms_encrypted: self.kms_encrypted,
-            kms_key: self.kms_key,
+            gateway_arn,
+            tape_size_in_bytes,
+            kms_encrypted,
+            kms_key,
             pool,
-            worm: self.worm,
-            tags: self.tags,
+            worm,
+            tags,
         };
         let tape = asked.check(rules, &mut faults);
-        let client_token: Option<ClientToken> = faults.take("client_token", self.client_token.parse());
-        let count = faults.take("num_tapes_to_create", count(self.num_tapes_to_create));
-        let prefix: Option<BarcodePrefix> =
-            faults.take("tape_barcode_prefix", self.tape_barcode_prefix.parse());
+        let client_token: Option<ClientToken> = faults.take("client_token", client_token.parse());
+        let count = faults.take("num_tapes_to_create", count(num_tapes_to_create));
+        let prefix: Option<BarcodePrefix> = faults.take("tape_barcode_prefix", tape_barcode_prefix.parse());
         let built =
             tape.zip(client_token)
                 .zip(count.zip(prefix))
@@ -189,20 +210,20 @@ fn tags(asked: Vec<proto::Tag>, faults: &mut Violations) -> Arc<[Tag]> {
     tags.into()
 }
 
-/// The ARN that CreateTapeWithBarcode answers.
-impl Outward for String {
+impl Outward for CreatedTape {
     type Message = proto::CreateTapeWithBarcodeResponse;
 
     fn outward(self) -> Self::Message {
-        proto::CreateTapeWithBarcodeResponse { tape_arn: self }
+        let Self { tape_arn } = self;
+        proto::CreateTapeWithBarcodeResponse { tape_arn }
     }
 }
 
-/// The ARNs that CreateTapes answers.
-impl Outward for Vec<String> {
+impl Outward for CreatedTapes {
     type Message = proto::CreateTapesResponse;
 
     fn outward(self) -> Self::Message {
-        proto::CreateTapesResponse { tape_arns: self }
+        let Self { tape_arns } = self;
+        proto::CreateTapesResponse { tape_arns }
     }
 }

@@ -78,6 +78,13 @@ pub enum Fault {
         /// How many were asked for.
         limit: u32,
     },
+    /// The SDK could not so much as make the request: its configuration is wrong, or the
+    /// credentials did not come in time.
+    #[error("the request to the upstream could not be made: {cause}")]
+    NotSent {
+        /// What the SDK said.
+        cause: String,
+    },
     /// The service ended the call from within: a defect, or a stop.
     #[error("the call was ended from within: {cause}")]
     Internal {
@@ -98,22 +105,26 @@ impl Fault {
     /// Whether the fault is the service's own trouble with its AWS credentials or its
     /// clock, which no caller can mend.
     pub fn is_about_credentials(&self) -> bool {
-        const CODES: [&str; 10] = [
-            "AuthenticationFailure",
-            "ExpiredTokenException",
-            "IncompleteSignature",
-            "IncompleteSignatureException",
-            "InvalidClientTokenId",
-            "InvalidSignatureException",
-            "MissingAuthenticationToken",
-            "MissingAuthenticationTokenException",
-            "RequestExpired",
-            "UnrecognizedClientException",
-        ];
         match self {
             Self::NoCredentials { .. } => true,
-            Self::Aws { code, .. } => CODES.contains(&code.as_str()),
+            Self::Aws { code, .. } => is_about_credentials(code),
             _ => false,
         }
     }
+}
+
+/// Whether an AWS code is about the credentials or the clock of whoever signed. Services
+/// differ in whether a name ends in `Exception`.
+pub fn is_about_credentials(code: &str) -> bool {
+    const NAMES: [&str; 8] = [
+        "AuthenticationFailure",
+        "ExpiredToken",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignature",
+        "MissingAuthenticationToken",
+        "RequestExpired",
+        "UnrecognizedClient",
+    ];
+    NAMES.contains(&code.strip_suffix("Exception").unwrap_or(code))
 }

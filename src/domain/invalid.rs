@@ -16,7 +16,7 @@ impl Invalid {
     /// `text` as a message shows it: in quotes, control characters escaped, and
     /// no longer than a line, whatever the caller sent.
     pub fn quote(text: &str) -> String {
-        const SHOWN: usize = 60;
+        const SHOWN: usize = 120;
         match text.char_indices().nth(SHOWN) {
             None => format!("{text:?}"),
             Some((end, _)) => format!("{:?}… ({} bytes)", &text[..end], text.len()),

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use super::{
     Barcode, BarcodePrefix, ClientToken, Encryption, GatewayArn, Page, PageRequest, Pool, Region, Scope, Tag,
@@ -8,7 +8,7 @@ use super::{
 /// One operation of the API with its arguments: what a [`Call`](super::Call) asks for.
 pub trait Operation: Clone + Send + Sync + 'static {
     /// What a successful call answers.
-    type Output: Send + 'static;
+    type Output: fmt::Debug + Send + 'static;
 
     /// The operation's name in the API.
     const NAME: &'static str;
@@ -24,6 +24,9 @@ pub trait Operation: Clone + Send + Sync + 'static {
 
     /// The tapes that the call names.
     fn tapes(&self) -> &[TapeArn];
+
+    /// What a create's tapes can be found by when its answer was lost; empty for a read.
+    fn trace(&self) -> String;
 }
 
 /// What a call does to the world.
@@ -38,7 +41,7 @@ pub enum Kind {
 /// An operation that answers in pages.
 pub trait Listing: Operation<Output = Page<Self::Row>> {
     /// What a page holds.
-    type Row: Send + 'static;
+    type Row: fmt::Debug + Send + 'static;
 
     /// The same list, at another page.
     #[must_use]
@@ -117,9 +120,22 @@ pub struct ListTapes {
     pub page: PageRequest,
 }
 
+/// What CreateTapeWithBarcode answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreatedTape {
+    /// Never empty.
+    pub tape_arn: String,
+}
+
+/// What CreateTapes answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreatedTapes {
+    /// At least one, none empty.
+    pub tape_arns: Vec<String>,
+}
+
 impl Operation for CreateTapeWithBarcode {
-    /// The ARN of the tape, never empty.
-    type Output = String;
+    type Output = CreatedTape;
     const NAME: &'static str = "CreateTapeWithBarcode";
     const KIND: Kind = Kind::Create;
 
@@ -134,11 +150,14 @@ impl Operation for CreateTapeWithBarcode {
     fn tapes(&self) -> &[TapeArn] {
         &[]
     }
+
+    fn trace(&self) -> String {
+        format!("barcode {}", self.barcode)
+    }
 }
 
 impl Operation for CreateTapes {
-    /// The ARNs of the tapes, none empty.
-    type Output = Vec<String>;
+    type Output = CreatedTapes;
     const NAME: &'static str = "CreateTapes";
     const KIND: Kind = Kind::Create;
 
@@ -152,6 +171,14 @@ impl Operation for CreateTapes {
 
     fn tapes(&self) -> &[TapeArn] {
         &[]
+    }
+
+    fn trace(&self) -> String {
+        format!(
+            "prefix {}, client token {}",
+            self.prefix.as_str(),
+            self.client_token.as_str()
+        )
     }
 }
 
@@ -170,6 +197,10 @@ impl Operation for DescribeTapeArchives {
 
     fn tapes(&self) -> &[TapeArn] {
         &self.tapes
+    }
+
+    fn trace(&self) -> String {
+        String::new()
     }
 }
 
@@ -197,6 +228,10 @@ impl Operation for DescribeTapes {
     fn tapes(&self) -> &[TapeArn] {
         &self.tapes
     }
+
+    fn trace(&self) -> String {
+        String::new()
+    }
 }
 
 impl Listing for DescribeTapes {
@@ -222,6 +257,10 @@ impl Operation for ListTapes {
 
     fn tapes(&self) -> &[TapeArn] {
         &self.tapes
+    }
+
+    fn trace(&self) -> String {
+        String::new()
     }
 }
 

@@ -1,10 +1,17 @@
 //! How messages are read and written.
 
-use std::{collections::HashMap, marker::PhantomData, sync::LazyLock};
+use std::{
+    collections::{BTreeSet, HashMap},
+    marker::PhantomData,
+    sync::LazyLock,
+};
 
-use bytes::Buf;
-use prost::{Message, Name};
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, Value};
+use bytes::{Buf, Bytes};
+use prost::{
+    DecodeError, Message, Name,
+    encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field},
+};
+use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
 use tonic::{
     Status,
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
@@ -75,15 +82,14 @@ impl<U: Message + Name + Default> Decoder for StrictDecoder<U> {
         let bytes = from.copy_to_bytes(from.remaining());
         let message = U::decode(bytes.clone()).map_err(|error| status::malformed(&error.to_string()))?;
         if let Some(request) = REQUESTS.get(&*U::full_name()) {
-            let known = DynamicMessage::decode(request.clone(), bytes)
+            let mut unknown = BTreeSet::new();
+            find_unknown(request, bytes, &mut unknown)
                 .map_err(|error| status::malformed(&error.to_string()))?;
-            let mut unknown = Vec::new();
-            collect_unknown(&known, "", &mut unknown);
             if !unknown.is_empty() {
                 return Err(status::malformed(&format!(
                     "{} has fields that this build does not know and so cannot pass on: {}",
                     request.name(),
-                    unknown.join(", ")
+                    unknown.into_iter().collect::<Vec<_>>().join(", ")
                 )));
             }
         }
@@ -105,22 +111,28 @@ static REQUESTS: LazyLock<HashMap<String, MessageDescriptor>> = LazyLock::new(||
 /// The most unknown fields that are named; more say nothing more.
 const MAX_NAMED: usize = 10;
 
-fn collect_unknown(message: &DynamicMessage, path: &str, unknown: &mut Vec<String>) {
-    let here = message
-        .unknown_fields()
-        .map(|field| format!("{path}{}", field.number()));
-    unknown.extend(here.take(MAX_NAMED.saturating_sub(unknown.len())));
-    for (field, value) in message.fields() {
-        match value {
-            Value::Message(inner) => collect_unknown(inner, &format!("{path}{}.", field.name()), unknown),
-            Value::List(values) => {
-                for (index, value) in values.iter().enumerate() {
-                    if let Value::Message(inner) = value {
-                        collect_unknown(inner, &format!("{path}{}[{index}].", field.name()), unknown);
-                    }
-                }
+/// Walks over a message that has been decoded, and collects the fields that its type does
+/// not have: by message and number, each once.
+fn find_unknown(
+    kind: &MessageDescriptor,
+    mut message: Bytes,
+    unknown: &mut BTreeSet<String>,
+) -> Result<(), DecodeError> {
+    while message.has_remaining() && unknown.len() < MAX_NAMED {
+        let (number, wire_type) = decode_key(&mut message)?;
+        match kind.get_field(number).map(|field| field.kind()) {
+            Some(Kind::Message(inner)) if wire_type == WireType::LengthDelimited => {
+                let length = usize::try_from(decode_varint(&mut message)?).unwrap_or(usize::MAX);
+                let inner_message = message.split_to(length.min(message.len()));
+                find_unknown(&inner, inner_message, unknown)?;
             }
-            _ => {}
+            known => {
+                if known.is_none() {
+                    unknown.insert(format!("{}.{number}", kind.name()));
+                }
+                skip_field(wire_type, number, &mut message, DecodeContext::default())?;
+            }
         }
     }
+    Ok(())
 }

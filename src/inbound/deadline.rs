@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use tower::{Layer, Service};
 
+use super::Report;
 use crate::status;
 
 /// When a call must have ended, in the extensions of its request.
@@ -74,10 +75,17 @@ where
             return Box::pin(self.0.call(request));
         };
         request.extensions_mut().insert(Deadline(deadline));
-        let answer = self.0.call(request);
+        let report = request.extensions().get::<Report>().cloned().unwrap_or_default();
+        let mut answer = Box::pin(self.0.call(request));
         Box::pin(async move {
-            let answer = timeout_at(end, answer).await;
-            answer.unwrap_or_else(|_| Ok(status::out_of_time().into_http()))
+            if let Ok(answer) = timeout_at(end, &mut answer).await {
+                return answer;
+            }
+            // Once begun, the upstream stack ends it, and knows what has become of it.
+            if report.told().begun {
+                return answer.await;
+            }
+            Ok(status::out_of_time().into_http())
         })
     }
 }

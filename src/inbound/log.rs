@@ -67,7 +67,9 @@ impl Drop for Line {
         };
         let code = self
             .code
-            .map_or("given up by the caller".to_owned(), |code| format!("{code:?}"));
+            .map_or("none: given up by the caller, or cut".to_owned(), |code| {
+                format!("{code:?}")
+            });
         let seconds = self.began.elapsed().as_secs_f64();
         let fault = told.fault.as_deref();
         let _entered = self.span.enter();
@@ -76,7 +78,14 @@ impl Drop for Line {
             Some(Code::Internal | Code::Unknown | Code::DataLoss) => {
                 tracing::error!(code, seconds, attempts, aws_request_id, fault, "call ended");
             }
-            Some(Code::Unavailable | Code::DeadlineExceeded) => {
+            // Mostly a matter for operators: a role, a gateway, time.
+            Some(
+                Code::Unavailable
+                | Code::DeadlineExceeded
+                | Code::PermissionDenied
+                | Code::FailedPrecondition
+                | Code::ResourceExhausted,
+            ) => {
                 tracing::warn!(code, seconds, attempts, aws_request_id, fault, "call ended");
             }
             _ => tracing::info!(code, seconds, attempts, aws_request_id, fault, "call ended"),

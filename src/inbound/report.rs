@@ -14,22 +14,37 @@ pub(super) struct Told {
     pub(super) attempts: Option<Attempts>,
     /// Why it failed there, for operators.
     pub(super) fault: Option<String>,
+    /// Whether it was passed on to the upstream.
+    pub(super) begun: bool,
 }
 
 impl Report {
-    /// One more step of the call has cost this.
-    pub fn add(&self, attempts: &Attempts) {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.attempts = Some(told.attempts.take().unwrap_or_default().and(attempts.clone()));
+    /// The call is passed on to the upstream.
+    pub fn begin(&self) {
+        self.tell(|told| told.begun = true);
     }
 
-    /// The call has failed.
-    pub fn fail(&self, failure: &Failure) {
+    /// One more step of the call has cost this.
+    pub fn add(&self, attempts: &Attempts) {
+        self.tell(|told| {
+            told.attempts = Some(told.attempts.take().unwrap_or_default().and(attempts.clone()))
+        });
+    }
+
+    /// The call has failed. What comes back is the failure of the whole call, which cost
+    /// what all its steps did.
+    pub fn fail(&self, mut failure: Failure) -> Failure {
         self.add(&failure.attempts);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).fault = Some(failure.fault.to_string());
+        self.tell(|told| told.fault = Some(failure.fault.to_string()));
+        failure.attempts = self.told().attempts.unwrap_or_default();
+        failure
     }
 
     pub(super) fn told(&self) -> Told {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Told)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

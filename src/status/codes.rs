@@ -44,11 +44,15 @@ pub struct Row {
     pub advice: &'static str,
 }
 
-/// The row of a code, if AWS documents it. Some services put `Exception` behind a common
-/// name that the documentation has without.
+/// The row of a code, if AWS documents it. Services differ in whether a common name ends in
+/// `Exception`.
 pub fn find(code: &str) -> Option<&'static Row> {
     let exactly = |code: &str| ROWS.iter().find(|row| row.code == code);
-    exactly(code).or_else(|| exactly(code.strip_suffix("Exception")?))
+    let otherwise = || match code.strip_suffix("Exception") {
+        Some(short) => exactly(short),
+        None => exactly(&format!("{code}Exception")),
+    };
+    exactly(code).or_else(otherwise)
 }
 
 const ELSEWHERE: &str = "AWS documents this for other operations; report where it came from";

@@ -146,6 +146,7 @@ fn meaning(subject: &Subject, fault: &Fault) -> Meaning {
         },
         Fault::MarkerRepeated => own(Code::DataLoss, "UPSTREAM_MARKER_REPEATED", Outcome::NotApplied),
         Fault::PageTooLong { .. } => own(Code::Internal, "UPSTREAM_PAGE_TOO_LONG", Outcome::NotApplied),
+        Fault::NotSent { .. } => own(Code::Internal, "UPSTREAM_NOT_ASKED", Outcome::NotApplied),
         Fault::Internal { .. } => own(Code::Internal, "INTERNAL", Outcome::Unknown),
     }
 }

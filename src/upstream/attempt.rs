@@ -73,6 +73,7 @@ where
         );
         let limit = self.limit;
         let readiness = self.readiness.clone();
+        let region = call.operation.region().clone();
         let sent = self.inner.call(call);
         let attempt = async move {
             let outcome = timeout(limit, sent).await.unwrap_or_else(|_| {
@@ -84,19 +85,20 @@ where
             let span = tracing::Span::current();
             let attempts = match &outcome {
                 Ok(answer) => {
-                    readiness.credentials_accepted();
+                    readiness.credentials_accepted(&region);
                     &answer.attempts
                 }
                 Err(Failure { fault, attempts }) => {
                     match fault {
-                        _ if fault.is_about_credentials() => {
-                            readiness.credentials_refused(&fault.to_string());
+                        Fault::NoCredentials { cause } => readiness.credentials_missing(cause),
+                        Fault::Aws { code, .. } if fault.is_about_credentials() => {
+                            readiness.credentials_refused(&region, code);
                         }
                         // Only a request whose signature held gets as far as a nested code.
-                        Fault::Aws { nested: true, .. } => readiness.credentials_accepted(),
+                        Fault::Aws { nested: true, .. } => readiness.credentials_accepted(&region),
                         _ => {}
                     }
-                    span.record("error", tracing::field::display(fault));
+                    span.record("error", fault.to_string());
                     attempts
                 }
             };

@@ -6,7 +6,7 @@ use tokio_util::task::TaskTracker;
 use tower::{Layer, Service};
 use tracing::{Instrument, Span};
 
-use crate::domain::{Answer, Attempts, Call, Failure, Fault, Kind, Operation};
+use crate::domain::{Answer, Attempts, Call, Failure, Fault, GatewayArn, Kind, Operation};
 
 /// Lets a create that was sent run to its end, though its caller has gone: dropped half
 /// way, nobody would ever know whether it made a tape. What it came to is then logged.
@@ -57,45 +57,54 @@ where
     }
 
     fn call(&mut self, call: Call<O>) -> Self::Future {
-        let answer = self.inner.call(call);
-        match O::KIND {
-            Kind::Read => Box::pin(answer),
-            Kind::Create => {
-                let (tell, told) = oneshot::channel();
-                let run = async move {
-                    if let Err(unheard) = tell.send(answer.await) {
-                        log_unheard::<O>(&unheard);
-                    }
-                };
-                self.sent.spawn(run.instrument(Span::current()));
-                Box::pin(async move {
-                    told.await.unwrap_or_else(|_| {
-                        let cause = format!("the task of a sent {} ended early", O::NAME);
-                        Err(Fault::Internal { cause }.after(Attempts {
-                            count: 1,
-                            request_id: None,
-                        }))
-                    })
-                })
-            }
+        if O::KIND == Kind::Read {
+            return Box::pin(self.inner.call(call));
         }
+        let operation = call.operation.clone();
+        let answer = self.inner.call(call);
+        let (tell, told) = oneshot::channel();
+        let run = async move {
+            if let Err(unheard) = tell.send(answer.await) {
+                log_unheard(&operation, &unheard);
+            }
+        };
+        self.sent.spawn(run.instrument(Span::current()));
+        Box::pin(async move {
+            told.await.unwrap_or_else(|_| {
+                let cause = format!("the task of a sent {} ended early", O::NAME);
+                Err(Fault::Internal { cause }.after(Attempts::one(None)))
+            })
+        })
     }
 }
 
-fn log_unheard<O: Operation>(outcome: &Result<Answer<O::Output>, Failure>) {
-    let attempts = match outcome {
-        Ok(answer) => &answer.attempts,
-        Err(failure) => &failure.attempts,
-    };
-    let request_id = attempts.request_id.as_deref();
+/// What an operator needs to find a tape that nobody was told of, or to know there is none.
+fn log_unheard<O: Operation>(operation: &O, outcome: &Result<Answer<O::Output>, Failure>) {
+    let gateway = operation.gateway().map(GatewayArn::as_str);
+    let asked = operation.trace();
     match outcome {
-        Ok(_) => tracing::warn!(
-            operation = O::NAME,
-            request_id,
-            "a create succeeded after its caller had gone"
-        ),
-        Err(Failure { fault, .. }) => {
-            tracing::warn!(operation = O::NAME, request_id, %fault, "a create failed after its caller had gone");
+        Ok(Answer { output, attempts }) => {
+            let aws_request_id = attempts.request_id.as_deref();
+            tracing::warn!(
+                operation = O::NAME,
+                gateway,
+                asked,
+                ?output,
+                aws_request_id,
+                "a create succeeded after its caller had gone"
+            );
+        }
+        Err(Failure { fault, attempts }) => {
+            let aws_request_id = attempts.request_id.as_deref();
+            let fault = fault.to_string();
+            tracing::warn!(
+                operation = O::NAME,
+                gateway,
+                asked,
+                fault,
+                aws_request_id,
+                "a create failed after its caller had gone"
+            );
         }
     }
 }

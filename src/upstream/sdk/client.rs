@@ -108,7 +108,12 @@ async fn sdk_config(settings: &Settings, home: &Region) -> SdkConfig {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(timeouts);
     if let Some(endpoint) = endpoint {
-        loader = loader.endpoint_url(endpoint);
+        // AWS's variants of an endpoint go with AWS's own endpoints: the SDK refuses to put
+        // them together with another, call by call.
+        loader = loader
+            .endpoint_url(endpoint)
+            .use_fips(false)
+            .use_dual_stack(false);
     }
     if let Some(credentials) = credentials {
         loader = loader.credentials_provider(credentials.clone());

@@ -1,10 +1,10 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId};
 
 use super::{SdkOperation, failure::failure, read, write};
-use crate::domain::{Answer, Attempts, CreateTapeWithBarcode, Failure, KmsKey, NewTape, Pool};
+use crate::domain::{Answer, Attempts, CreateTapeWithBarcode, CreatedTape, Failure, KmsKey, NewTape, Pool};
 
 impl SdkOperation for CreateTapeWithBarcode {
-    async fn send(self, client: &Client) -> Result<Answer<String>, Failure> {
+    async fn send(self, client: &Client) -> Result<Answer<CreatedTape>, Failure> {
         let Self {
             barcode,
             tape:
@@ -32,6 +32,7 @@ impl SdkOperation for CreateTapeWithBarcode {
             .await
             .map_err(|error| failure(&error))?;
         let attempts = Attempts::one(output.request_id());
-        read::answer(read::tape_arn(output.tape_arn), attempts)
+        let tape_arn = read::tape_arn(output.tape_arn);
+        read::answer(tape_arn.map(|tape_arn| CreatedTape { tape_arn }), attempts)
     }
 }

@@ -1,10 +1,10 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId};
 
 use super::{SdkOperation, failure::failure, read, write};
-use crate::domain::{Answer, Attempts, CreateTapes, Failure, Fault, KmsKey, NewTape, Pool};
+use crate::domain::{Answer, Attempts, CreateTapes, CreatedTapes, Failure, Fault, KmsKey, NewTape, Pool};
 
 impl SdkOperation for CreateTapes {
-    async fn send(self, client: &Client) -> Result<Answer<Vec<String>>, Failure> {
+    async fn send(self, client: &Client) -> Result<Answer<CreatedTapes>, Failure> {
         let Self {
             client_token,
             count,
@@ -36,7 +36,8 @@ impl SdkOperation for CreateTapes {
             .await
             .map_err(|error| failure(&error))?;
         let attempts = Attempts::one(output.request_id());
-        read::answer(tape_arns(output.tape_arns), attempts)
+        let tape_arns = tape_arns(output.tape_arns);
+        read::answer(tape_arns.map(|tape_arns| CreatedTapes { tape_arns }), attempts)
     }
 }
 

@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::http::StatusCode;
 use http_body_util::LengthLimitError;
 
 use super::strict::NotTheModel;
-use crate::domain::{Attempts, Failure, Fault};
+use crate::domain::{Attempts, Failure, Fault, is_about_credentials};
 
 /// The errors that all five operations model, and no others.
 pub(super) enum Modelled<'a> {
@@ -64,9 +64,17 @@ impl Modelled<'_> {
     }
 }
 
+/// The most bytes of AWS's own words that are kept.
+const MAX_WORDS: usize = 1024;
+
 /// What an attempt of the SDK came to.
 pub(super) fn failure<E: OperationError>(error: &SdkError<E, HttpResponse>) -> Failure {
-    fault(error).after(Attempts::one(error.request_id()))
+    let fault = fault(error);
+    let attempts = match fault {
+        Fault::NoCredentials { .. } | Fault::NotSent { .. } => Attempts::default(),
+        _ => Attempts::one(error.request_id()),
+    };
+    fault.after(attempts)
 }
 
 fn fault<E: OperationError>(error: &SdkError<E, HttpResponse>) -> Fault {
@@ -80,33 +88,31 @@ fn fault<E: OperationError>(error: &SdkError<E, HttpResponse>) -> Fault {
         SdkError::TimeoutError(_) => Fault::AttemptTimeout,
         SdkError::DispatchFailure(_) if never_connected(error) => Fault::Unreachable { cause: cause() },
         SdkError::DispatchFailure(dispatch) if dispatch.is_timeout() => Fault::AttemptTimeout,
-        SdkError::DispatchFailure(_) => Fault::ConnectionLost { cause: cause() },
-        _ => Fault::Internal { cause: cause() },
+        SdkError::DispatchFailure(dispatch) if dispatch.is_io() || find::<hyper::Error>(error).is_some() => {
+            Fault::ConnectionLost { cause: cause() }
+        }
+        _ => Fault::NotSent { cause: cause() },
     }
 }
 
 fn aws_fault<E: OperationError>(error: &E, status: StatusCode) -> Fault {
     let http_status = status.as_u16();
-    let nested = error
-        .modelled()
-        .as_ref()
-        .and_then(Modelled::nested_code)
-        .map(str::to_owned);
-    let message = error.message().unwrap_or("no message").to_owned();
-    match (nested, error.code()) {
-        (Some(code), _) => Fault::Aws {
-            code,
-            nested: true,
-            message,
-            http_status,
-        },
-        (None, Some(code)) => Fault::Aws {
-            code: code.to_owned(),
-            nested: false,
-            message,
-            http_status,
-        },
-        (None, None) => Fault::Http { http_status },
+    let modelled = error.modelled();
+    let nested = modelled.as_ref().and_then(Modelled::nested_code);
+    let Some(code) = nested.or(error.code()) else {
+        return Fault::Http { http_status };
+    };
+    let message = match error.message() {
+        None => "no message",
+        // These words repeat what was signed, a session token with it.
+        Some(_) if is_about_credentials(code) => "its message is not shown, since it can repeat secrets",
+        Some(message) => &message[..message.floor_char_boundary(MAX_WORDS)],
+    };
+    Fault::Aws {
+        code: code.to_owned(),
+        nested: nested.is_some(),
+        message: message.to_owned(),
+        http_status,
     }
 }
 
