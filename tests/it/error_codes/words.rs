@@ -4,7 +4,7 @@ use axum::{Router, body::Body, extract::Request, http::HeaderValue, response::Re
 use serde_json::json;
 use tonic::Code;
 
-use super::{Failing, OPERATIONS, check_bounds, named, nested, refused, request};
+use super::{Failing, OPERATIONS, named, nested, refused, request};
 use crate::{
     harness::{Service, tape_arn},
     wire,
@@ -13,7 +13,7 @@ use crate::{
 #[tokio::test]
 async fn long_and_odd_messages_and_codes() {
     let failing = Failing::start().await;
-    for unit in ["x", "é", "本", "🎞", "%", "\u{0}", "\n", "\"", "a b\r\nc: d"] {
+    for unit in [" ", "x", "é", "本", "🎞", "%", "\u{0}", "\n", "\"", "a b\r\nc: d"] {
         let long = unit.repeat(20_000 / unit.len());
         let bodies = [
             nested("InvalidGatewayRequestException", "InvalidParameters", &long),
@@ -94,7 +94,7 @@ async fn request_ids() {
         let expected = usable.then_some(id);
 
         let listed = wire::call(service.channel(), "ListTapes", &request("ListTapes")).await;
-        check_bounds(&listed, &listed.status());
+        listed.assert_bounded();
         assert_eq!(listed.status().code(), Code::Ok);
         assert_eq!(listed.trailers["x-tapegate-attempts"], "1");
         let told = listed
