@@ -165,12 +165,13 @@ fn largest(over: usize, fits: impl Fn(&usize) -> bool) -> usize {
     low
 }
 
-/// A message that is short enough on the wire, where each byte that is not printable
-/// ASCII takes three.
+/// A message that is short enough on the wire, where each byte that tonic escapes takes
+/// three: among them the space, and more marks than gRPC asks for.
 fn bounded(message: &str) -> String {
     const MORE: &str = "…";
+    const ESCAPED: &str = "\"#%<>`?{}";
     let cost = |c: char| {
-        if matches!(c, ' '..='~') && c != '%' {
+        if c.is_ascii_graphic() && !ESCAPED.contains(c) {
             1
         } else {
             3 * c.len_utf8()

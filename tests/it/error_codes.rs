@@ -16,7 +16,7 @@ use tapegate::proto::{
     CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
     ListTapesRequest,
 };
-use tonic::{Code, Status};
+use tonic::Code;
 
 use crate::{
     harness::{GATEWAY, Refusal, Reply, SIZE, Service, Upstream, refusal, tape_arn},
@@ -75,26 +75,13 @@ impl Failing {
 /// Reads an error, and checks what holds for each.
 fn refused(raw: &Raw) -> Refusal {
     let status = raw.status();
-    check_bounds(raw, &status);
+    raw.assert_bounded();
     assert_ne!(
         status.code(),
         Code::Unauthenticated,
         "the caller's identity was not at fault"
     );
     refusal(&status)
-}
-
-fn check_bounds(raw: &Raw, status: &Status) {
-    assert!(
-        raw.trailers_size() < 8 * 1024,
-        "{} bytes of trailers",
-        raw.trailers_size()
-    );
-    assert!(
-        status.details().len() <= 4 * 1024,
-        "{} bytes of details",
-        status.details().len()
-    );
 }
 
 /// A valid request: reads of an account name one tape, all others the gateway.

@@ -4,7 +4,7 @@
 use std::{convert::Infallible, fmt::Debug, net::SocketAddr};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tonic::{
@@ -26,13 +26,19 @@ impl Raw {
         Status::from_header_map(&self.trailers).unwrap_or_else(|| panic!("no status in {:?}", self.trailers))
     }
 
-    /// The size of the trailers as HTTP/2 counts it, to which clients set a limit.
-    pub fn trailers_size(&self) -> usize {
+    /// Checks what stock clients can take, 8 KiB of trailers as HTTP/2 counts them, and the
+    /// shares in it of the details and of the message, percent-encoded.
+    pub fn assert_bounded(&self) {
         let sizes = self
             .trailers
             .iter()
             .map(|(name, value)| name.as_str().len() + value.len() + 32);
-        sizes.sum()
+        let (trailers, details) = (sizes.sum::<usize>(), self.status().details().len());
+        let message = self.trailers.get("grpc-message").map_or(0, HeaderValue::len);
+        assert!(
+            trailers < 8 * 1024 && details <= 4 * 1024 && message <= 1024,
+            "{trailers} bytes of trailers, {details} of details, {message} of message"
+        );
     }
 }
 

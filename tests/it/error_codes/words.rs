@@ -2,14 +2,18 @@
 
 use axum::{Router, body::Body, extract::Request, http::HeaderValue, response::Response};
 use serde_json::json;
+use tonic::Code;
 
-use super::{Failing, OPERATIONS, check_bounds, named, nested, refused, request};
-use crate::{harness::Service, wire};
+use super::{Failing, OPERATIONS, named, nested, refused, request};
+use crate::{
+    harness::{Service, tape_arn},
+    wire,
+};
 
 #[tokio::test]
 async fn long_and_odd_messages_and_codes() {
     let failing = Failing::start().await;
-    for unit in ["x", "é", "本", "🎞", "%", "\u{0}", "\n", "\"", "a b\r\nc: d"] {
+    for unit in [" ", "x", "é", "本", "🎞", "%", "\u{0}", "\n", "\"", "a b\r\nc: d"] {
         let long = unit.repeat(20_000 / unit.len());
         let bodies = [
             nested("InvalidGatewayRequestException", "InvalidParameters", &long),
@@ -28,6 +32,23 @@ async fn long_and_odd_messages_and_codes() {
                     refused.reason
                 );
             }
+        }
+    }
+}
+
+/// What is wrong with an answer is told in words of its own.
+#[tokio::test]
+async fn answers_that_are_wrong_at_length() {
+    let failing = Failing::start().await;
+    for unit in ["x", "🎞", "%", "\u{1b}"] {
+        let name = unit.repeat(20_000 / unit.len());
+        let body = json!({"TapeARN": tape_arn("TEST01"), &name: [null]});
+        for (operation, _) in OPERATIONS {
+            let refused = failing.refusal(operation, 200, &body).await;
+            assert_eq!(
+                (refused.code, refused.reason.as_str()),
+                (Code::Internal, "UPSTREAM_UNREADABLE")
+            );
         }
     }
 }
@@ -73,8 +94,8 @@ async fn request_ids() {
         let expected = usable.then_some(id);
 
         let listed = wire::call(service.channel(), "ListTapes", &request("ListTapes")).await;
-        check_bounds(&listed, &listed.status());
-        assert_eq!(listed.status().code(), tonic::Code::Ok);
+        listed.assert_bounded();
+        assert_eq!(listed.status().code(), Code::Ok);
         assert_eq!(listed.trailers["x-tapegate-attempts"], "1");
         let told = listed
             .trailers
