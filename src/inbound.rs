@@ -4,9 +4,11 @@
 
 pub mod codec;
 mod complete;
+mod connection;
 mod deadline;
 mod frames;
 mod log;
+mod overdue;
 mod report;
 mod request_id;
 mod trailers;
@@ -15,9 +17,9 @@ use tokio_util::task::TaskTracker;
 
 use self::{
     complete::CompleteLayer, deadline::DeadlineLayer, frames::FramesLayer, log::LogLayer,
-    request_id::RequestIdLayer, trailers::TrailersLayer,
+    overdue::OverdueLayer, request_id::RequestIdLayer, trailers::TrailersLayer,
 };
-pub use self::{deadline::Deadline, report::Report, request_id::RequestId};
+pub use self::{connection::Connection, deadline::Deadline, report::Report, request_id::RequestId};
 
 /// See [`stack`].
 pub type Stack = (
@@ -25,6 +27,7 @@ pub type Stack = (
     LogLayer,
     CompleteLayer,
     DeadlineLayer,
+    OverdueLayer,
     TrailersLayer,
     FramesLayer,
 );
@@ -40,6 +43,8 @@ pub fn stack(calls: TaskTracker) -> Stack {
         CompleteLayer,
         // The caller's timer becomes the call's deadline.
         DeadlineLayer,
+        // Below it, for readers that outlast their deadline.
+        OverdueLayer,
         // What the service reports becomes trailers.
         TrailersLayer,
         // Next to the service, so that the reader's pace reaches its pages.

@@ -84,7 +84,7 @@ impl Tapes {
 /// What the inbound layers know of a call.
 fn context<M>(request: &Request<M>) -> (Option<Instant>, Report) {
     let extensions = request.extensions();
-    let deadline = extensions.get().map(|Deadline(at)| *at);
+    let deadline = extensions.get::<Deadline>().map(|deadline| deadline.ours);
     (deadline, extensions.get().cloned().unwrap_or_default())
 }
 

@@ -1,6 +1,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use aws_credential_types::Credentials as AwsCredentials;
+use futures_util::TryStreamExt;
 use tokio::{
     net::TcpListener,
     time::{sleep, timeout},
@@ -175,7 +176,9 @@ impl Service {
             self.credentials_pause,
         )));
         let stop_grpc = CancellationToken::new();
-        let incoming = TcpIncoming::from(self.grpc).with_nodelay(Some(true));
+        let incoming = TcpIncoming::from(self.grpc)
+            .with_nodelay(Some(true))
+            .map_ok(inbound::Connection::new);
         let serving = self
             .router
             .serve_with_incoming_shutdown(incoming, stop_grpc.clone().cancelled_owned());

@@ -14,7 +14,12 @@ use crate::status;
 
 /// When a call must have ended, in the extensions of its request.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadline(pub Instant);
+pub struct Deadline {
+    /// When this service ends it.
+    pub ours: Instant,
+    /// When the caller's own timer does.
+    pub callers: Instant,
+}
 
 /// Turns the caller's `grpc-timeout` into a [`Deadline`].
 ///
@@ -68,13 +73,14 @@ where
         let now = Instant::now();
         let margin = margin(timeout);
         // A timeout past the end of the clock is none.
-        let (Some(deadline), Some(end)) = (
-            now.checked_add(timeout - margin),
-            now.checked_add(timeout - margin / 2),
-        ) else {
+        let Some(callers) = now.checked_add(timeout) else {
             return Box::pin(self.0.call(request));
         };
-        request.extensions_mut().insert(Deadline(deadline));
+        let end = callers - margin / 2;
+        request.extensions_mut().insert(Deadline {
+            ours: callers - margin,
+            callers,
+        });
         let report = request.extensions().get::<Report>().cloned().unwrap_or_default();
         let mut answer = Box::pin(self.0.call(request));
         Box::pin(async move {

@@ -8,15 +8,16 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 use tapegate::proto::{
     DescribeTapeArchivesRequest, DescribeTapesRequest, ListTapesRequest, ListTapesResponse,
+    tape_service_client::TapeServiceClient,
 };
 use tokio::sync::watch;
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 
 use crate::harness::{Asked, GATEWAY, Reply, Service, Upstream, collect, refusal, tape_arn};
 
@@ -212,7 +213,8 @@ async fn a_failure_of_the_first_page_comes_before_the_answer_begins_and_a_later_
     assert_eq!(pages.message().await.unwrap().unwrap().tape_infos.len(), 2);
     let refused = refusal(&pages.message().await.unwrap_err());
     assert_eq!(refused.reason, "INTERNAL_FAILURE");
-    assert_eq!(refused.metadata["attempts"], "1");
+    // Of the whole call, as in the trailers.
+    assert_eq!(refused.metadata["attempts"], "2");
 }
 
 /// An upstream whose first page comes at once and whose second never does, and a watch that
@@ -253,6 +255,26 @@ async fn a_stream_ends_at_its_deadline_and_so_does_its_upstream_call() {
     );
     dropped.wait_for(|dropped| *dropped).await.unwrap();
     assert_eq!(upstream.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_reader_that_outlasts_its_deadline_without_reading_is_cut() {
+    let upstream = Upstream::always(Reply::ok(&full_page(0, 1000))).await;
+    let service = Service::over(&upstream, &[]).await;
+    // The page does not fit into the windows, and nobody reads.
+    let endpoint = service.endpoint().initial_stream_window_size(65_535);
+    let mut client = TapeServiceClient::new(endpoint.connect().await.unwrap());
+    let mut request = Request::new(ListTapesRequest::default());
+    // The header without the timer that a client would keep.
+    request
+        .metadata_mut()
+        .insert("grpc-timeout", "200m".parse().unwrap());
+    let pages = client.list_tapes(request).await.unwrap();
+    // A stop waits for the call: half a minute, were it not cut.
+    let begun = Instant::now();
+    service.stop().await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    drop(pages);
 }
 
 #[tokio::test]
@@ -300,8 +322,7 @@ async fn no_page_is_asked_for_beyond_the_one_after_that_which_is_being_read() {
         .endpoint()
         .initial_stream_window_size(65_535)
         .initial_connection_window_size(65_535);
-    let mut client =
-        tapegate::proto::tape_service_client::TapeServiceClient::new(endpoint.connect().await.unwrap());
+    let mut client = TapeServiceClient::new(endpoint.connect().await.unwrap());
     let mut pages = client
         .list_tapes(ListTapesRequest::default())
         .await

@@ -10,6 +10,9 @@ use tapegate::proto::{
 };
 use tokio::net::TcpListener;
 use tonic::Code;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 
 use crate::harness::{
     GATEWAY, Program, Refusal, Reply, SIZE, Service, Upstream, collect, get, refusal, tape_arn,
@@ -262,7 +265,7 @@ async fn without_aws_credentials_nothing_is_sent_and_readiness_says_why() {
     let program = Program::serve(&upstream.endpoint(), variables);
     let (status, body) = get(&format!("{}/readyz", program.admin)).await;
     assert_eq!(status, 503, "{body}");
-    assert!(body.contains("aws_credentials"), "{body}");
+    assert!(body.contains("aws_credentials_missing"), "{body}");
 
     let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
     let refused = refusal(&client.list_tapes(ListTapesRequest::default()).await.unwrap_err());
@@ -272,28 +275,72 @@ async fn without_aws_credentials_nothing_is_sent_and_readiness_says_why() {
     );
 }
 
+/// AWS's refusal of a session token, which repeats what was signed.
+fn expired() -> Reply {
+    let words = "expired; the canonical request was x-amz-security-token:PLANTED-TOKEN";
+    Reply::aws(
+        400,
+        &json!({ "__type": "ExpiredTokenException", "message": words }),
+    )
+}
+
 #[tokio::test]
 async fn trouble_with_the_services_credentials_is_not_the_callers_and_shows_in_readiness() {
-    let refused =
-        json!({ "__type": "UnrecognizedClientException", "message": "The security token is invalid." });
-    let upstream =
-        Upstream::script([Reply::aws(400, &refused), Reply::ok(&json!({ "TapeInfos": [] }))]).await;
-    let service = Service::over(&upstream, &[]).await;
-
-    let refused = list(&service).await;
-    assert_eq!(
-        (refused.code, refused.reason.as_str()),
-        (Code::Internal, "UNRECOGNIZED_CLIENT_EXCEPTION")
-    );
-    let (status, body) = service.admin("/readyz").await;
-    assert_eq!(status, 503, "{body}");
-    assert!(body.contains("aws_credentials"), "{body}");
-
-    collect(service.client().list_tapes(ListTapesRequest::default()).await)
-        .await
-        .unwrap();
+    let upstream = Upstream::script([expired(), Reply::ok(&json!({ "TapeInfos": [] }))]).await;
+    let service = Service::over(&upstream, &["--upstream-credentials-pause=1h"]).await;
     assert_eq!(
         service.admin("/readyz").await,
         (200, r#"{"ready":true,"reasons":[]}"#.into())
     );
+
+    let refused = list(&service).await;
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (Code::Unavailable, "EXPIRED_TOKEN_EXCEPTION")
+    );
+    let (status, body) = service.admin("/readyz").await;
+    assert_eq!(status, 503, "{body}");
+    assert!(body.contains("aws_credentials_refused") && body.contains("us-east-1: ExpiredTokenException"));
+    assert!(!body.contains("PLANTED") && !format!("{refused:?}").contains("PLANTED"));
+
+    collect(service.client().list_tapes(ListTapesRequest::default()).await)
+        .await
+        .unwrap();
+    assert_eq!(service.admin("/readyz").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_refusal_lapses_though_no_call_comes() {
+    let upstream = Upstream::script([expired()]).await;
+    let service = Service::over(&upstream, &["--upstream-credentials-pause=50ms"]).await;
+    let mut health = HealthClient::new(service.channel());
+    let mut watch = health
+        .watch(HealthCheckRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    let mut status = async || watch.message().await.unwrap().unwrap().status();
+    while status().await != ServingStatus::Serving {}
+    list(&service).await;
+    assert_eq!(status().await, ServingStatus::NotServing);
+    assert_eq!(status().await, ServingStatus::Serving);
+    assert_eq!(upstream.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn one_region_that_refuses_does_not_take_the_others_out() {
+    let upstream = Upstream::always(expired()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tapegate.toml");
+    std::fs::write(&file, "regions = ['us-east-1', 'eu-west-1']\n").unwrap();
+    let config = format!("--config={}", file.display());
+    let service = Service::over(&upstream, &[&config, "--upstream-credentials-pause=1h"]).await;
+    for (region, ready) in [("eu-west-1", 200), ("us-east-1", 503)] {
+        let request = ListTapesRequest {
+            region: Some(region.into()),
+            ..Default::default()
+        };
+        service.client().list_tapes(request).await.unwrap_err();
+        assert_eq!(service.admin("/readyz").await.0, ready, "{region}");
+    }
 }

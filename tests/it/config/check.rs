@@ -60,7 +60,7 @@ proptest! {
         let micros = |micros| format!("{}us", micros);
         let mut given = vec![
             ("listen", format!("127.0.0.1:{}", ports.0)),
-            ("admin_listen", format!("0.0.0.0:{}", ports.1)),
+            ("admin_listen", format!("[::1]:{}", ports.1)),
             ("allow_anonymous", "true".to_owned()),
             ("region", region.clone()),
             ("max_request_bytes", bytes.0.to_string()),

@@ -33,7 +33,14 @@ fn serve_is_closed_until_anonymous_callers_are_allowed_and_then_stays_on_loopbac
             .server
             .allow_anonymous
     );
-    let open = bare.arg("--allow-anonymous").arg("--admin-listen=0.0.0.0:9464");
+    assert_faults(
+        &bare
+            .clone()
+            .arg("--allow-anonymous")
+            .arg("--admin-listen=0.0.0.0:9464"),
+        &[("--admin-listen: 0.0.0.0:9464 is not loopback", "127.0.0.1:9464")],
+    );
+    let open = bare.arg("--allow-anonymous");
     for listen in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:50051"] {
         open.clone().arg("--listen").arg(listen).config();
     }

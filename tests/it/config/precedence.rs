@@ -19,6 +19,7 @@ fn defaults_are_those_of_the_documents() {
     assert_eq!(config.upstream.attempt_timeout, Duration::from_secs(20));
     assert_eq!(config.upstream.operation_timeout, Duration::from_secs(60));
     assert_eq!(config.upstream.max_answer_bytes, 16 << 20);
+    assert_eq!(config.upstream.credentials_pause, Duration::from_secs(10));
     assert_eq!(
         (config.tapes.min_size_gib, config.tapes.max_size_gib),
         (100, 15 * 1024)
@@ -27,7 +28,7 @@ fn defaults_are_those_of_the_documents() {
     assert_eq!(config.shutdown.drain_timeout, Duration::from_secs(30));
     assert_eq!(
         (config.log.filter.as_str(), config.log.format),
-        ("info", Format::Human)
+        ("info,aws_config=error", Format::Human)
     );
     let emulator = Call::new("emulator").emulator();
     assert_eq!(emulator.emulator.listen.to_string(), "127.0.0.1:4588");
@@ -88,6 +89,7 @@ fn every_setting_of_the_service_but_lists_is_a_key_a_variable_and_a_flag() {
         "log.format" => "json",
         "tapes.max_size_gib" => "20000",
         "upstream.attempt_timeout" => "19s",
+        "upstream.credentials_pause" => "1s",
         "shutdown.delay" => "7s",
         "upstream.connect_timeout" => "2s",
         "upstream.operation_timeout" => "50s",

@@ -1,7 +1,7 @@
 //! How much memory the program takes for a list, measured on the program itself.
 
 use serde_json::Value;
-use tapegate::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
+use tapegate::proto::{DescribeTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient};
 use tonic::transport::Endpoint;
 
 use super::{full_page, page_number};
@@ -27,9 +27,14 @@ async fn a_list_of_any_length_takes_the_memory_of_a_short_one() {
             ("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests"),
         ],
     );
-    let endpoint = Endpoint::from_shared(program.grpc.clone()).unwrap();
+    // Windows smaller than a page, so that a pause of the reader is one of the stream.
+    let endpoint = Endpoint::from_shared(program.grpc.clone())
+        .unwrap()
+        .initial_stream_window_size(65_535)
+        .initial_connection_window_size(1 << 20);
     let mut client = TapeServiceClient::new(endpoint.connect().await.unwrap());
 
+    let mut other = client.clone();
     let mut pages = client
         .list_tapes(ListTapesRequest::default())
         .await
@@ -39,6 +44,11 @@ async fn a_list_of_any_length_takes_the_memory_of_a_short_one() {
     while let Some(page) = pages.message().await.unwrap() {
         assert_eq!(page.tape_infos.len(), ROWS);
         number += 1;
+        // The pause: meanwhile other calls come and go on the same connection.
+        for _ in 0..3 {
+            let nothing = DescribeTapesRequest::default();
+            other.describe_tapes(nothing).await.unwrap_err();
+        }
         // The first 10,000 tapes warm the program up; 100,000 more must take no more.
         let most = if number <= 10 { &mut early } else { &mut late };
         *most = program.resident().max(*most);

@@ -29,7 +29,12 @@ async fn unknown_methods_and_services() {
         let raw = wire::post(attacked.channel.clone(), path, &[], body)
             .await
             .unwrap();
-        assert_refused(&refused(&raw), Code::Unimplemented, "NOT_IMPLEMENTED", "");
+        assert_refused(
+            &refused(&raw),
+            Code::Unimplemented,
+            "UNKNOWN_METHOD",
+            "reflection",
+        );
     }
     attacked.ends_well().await;
 }
@@ -46,7 +51,7 @@ async fn compressed_messages() {
             )
             .await;
         let refused = refused(&raw);
-        assert_refused(&refused, Code::Unimplemented, "NOT_IMPLEMENTED", "");
+        assert_refused(&refused, Code::Unimplemented, "UNSUPPORTED_COMPRESSION", "");
         // By the protocol, what would be taken is told.
         assert_eq!(raw.trailers["grpc-accept-encoding"], "identity", "{encoding}");
     }
