@@ -7,6 +7,7 @@ mod complete;
 mod connection;
 mod deadline;
 mod frames;
+mod grpc_only;
 mod log;
 mod overdue;
 mod report;
@@ -16,8 +17,8 @@ mod trailers;
 use tokio_util::task::TaskTracker;
 
 use self::{
-    complete::CompleteLayer, deadline::DeadlineLayer, frames::FramesLayer, log::LogLayer,
-    overdue::OverdueLayer, request_id::RequestIdLayer, trailers::TrailersLayer,
+    complete::CompleteLayer, deadline::DeadlineLayer, frames::FramesLayer, grpc_only::GrpcOnlyLayer,
+    log::LogLayer, overdue::OverdueLayer, request_id::RequestIdLayer, trailers::TrailersLayer,
 };
 pub use self::{connection::Connection, deadline::Deadline, report::Report, request_id::RequestId};
 
@@ -25,6 +26,7 @@ pub use self::{connection::Connection, deadline::Deadline, report::Report, reque
 pub type Stack = (
     RequestIdLayer,
     LogLayer,
+    GrpcOnlyLayer,
     CompleteLayer,
     DeadlineLayer,
     OverdueLayer,
@@ -39,6 +41,8 @@ pub fn stack(calls: TaskTracker) -> Stack {
         RequestIdLayer,
         // Around all that can refuse a call, so that every end is logged.
         LogLayer::new(calls),
+        // What is not gRPC is answered in HTTP.
+        GrpcOnlyLayer,
         // What is refused below without details gets them.
         CompleteLayer,
         // The caller's timer becomes the call's deadline.

@@ -5,7 +5,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
@@ -47,6 +47,7 @@ struct Line {
     began: Instant,
     in_progress: Option<TaskTrackerToken>,
     code: Option<Code>,
+    refused: Option<StatusCode>,
 }
 
 impl Line {
@@ -65,11 +66,11 @@ impl Drop for Line {
             Some(attempts) => (Some(attempts.count), attempts.request_id.as_deref()),
             None => (None, None),
         };
-        let code = self
-            .code
-            .map_or("none: given up by the caller, or cut".to_owned(), |code| {
-                format!("{code:?}")
-            });
+        let code = match (self.code, self.refused) {
+            (Some(code), _) => format!("{code:?}"),
+            (None, Some(status)) => format!("none: not gRPC, HTTP {}", status.as_u16()),
+            (None, None) => "none: given up by the caller, or cut".to_owned(),
+        };
         let seconds = self.began.elapsed().as_secs_f64();
         let fault = told.fault.as_deref();
         let _entered = self.span.enter();
@@ -129,11 +130,13 @@ where
             began: Instant::now(),
             in_progress: (!method.starts_with("/grpc.")).then(|| self.calls.token()),
             code: None,
+            refused: None,
         };
         let response = span.in_scope(|| self.inner.call(request));
         let logged = async move {
             let response = response.await?;
             line.read(response.headers());
+            line.refused = Some(response.status()).filter(|status| *status != StatusCode::OK);
             Ok(response.map(|body| Logged { body, line }))
         };
         Box::pin(logged.instrument(span))

@@ -27,7 +27,8 @@ impl Report {
     /// One more step of the call has cost this.
     pub fn add(&self, attempts: &Attempts) {
         self.tell(|told| {
-            told.attempts = Some(told.attempts.take().unwrap_or_default().and(attempts.clone()))
+            let total = told.attempts.take().unwrap_or_default().and(attempts.clone());
+            told.attempts = Some(total);
         });
     }
 

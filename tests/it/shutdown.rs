@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tapegate::{
     app::{Addresses, Cut},
-    proto::{CreateTapeWithBarcodeRequest, ListTapesRequest},
+    proto::{CreateTapeWithBarcodeRequest, ListTapesRequest, tape_service_client::TapeServiceClient},
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Notify};
 use tonic::Code;
@@ -13,7 +13,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::harness::{GATEWAY, Reply, SIZE, Service, Upstream, tape_arn};
+use crate::harness::{GATEWAY, Program, Reply, SIZE, Service, Upstream, tape_arn};
 
 fn create() -> CreateTapeWithBarcodeRequest {
     CreateTapeWithBarcodeRequest {
@@ -54,7 +54,7 @@ async fn a_call_in_progress_ends_and_no_new_one_begins() {
     let endpoint = service.endpoint();
     // The door is closed once a new connection is refused, or dropped without a word.
     while let Ok(channel) = endpoint.connect().await {
-        let mut client = tapegate::proto::tape_service_client::TapeServiceClient::new(channel);
+        let mut client = TapeServiceClient::new(channel);
         match client
             .list_tapes(ListTapesRequest {
                 limit: -1,
@@ -90,6 +90,29 @@ async fn a_create_that_was_sent_ends_though_its_caller_has_gone() {
     go.notify_one();
     stopped.await.unwrap();
     assert_eq!(upstream.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn what_became_of_it_is_logged_with_what_finds_the_tape() {
+    let (upstream, go) = held().await;
+    let mut program = Program::over(&upstream.endpoint(), "info");
+    let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+    let call = tokio::spawn(async move { client.create_tape_with_barcode(create()).await });
+    upstream.was_asked(1).await;
+    call.abort();
+    program.logged("given up by the caller").await;
+    go.notify_one();
+    let line = program.logged("after its caller had gone").await;
+    let arn = tape_arn("LAST0001");
+    for part in [
+        "a create succeeded",
+        GATEWAY,
+        "barcode LAST0001",
+        &arn,
+        "request-of-the-test",
+    ] {
+        assert!(line.contains(part), "{part} is not in {line}");
+    }
 }
 
 #[tokio::test]

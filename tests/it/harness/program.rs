@@ -1,12 +1,13 @@
 use std::{
     fs,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    io::{BufRead, BufReader, Read},
+    process::{Child, ChildStderr, Command, Stdio},
 };
 
 /// `tapegate serve` in a process of its own, which ends with this.
 pub struct Program {
     child: Child,
+    log: Option<BufReader<ChildStderr>>,
     /// Where it serves gRPC, as a URL.
     pub grpc: String,
     /// Where it serves the admin pages, as a URL.
@@ -14,20 +15,30 @@ pub struct Program {
 }
 
 impl Program {
+    /// Before this endpoint, with credentials that any upstream of a test takes, and logging
+    /// what this filter lets through. Nobody but [`Program::logged`] reads the log, so what
+    /// is more than a pipe holds stops the program.
+    pub fn over(endpoint: &str, log_filter: &str) -> Self {
+        Self::serve(
+            endpoint,
+            [
+                ("TAPEGATE_LOG_FILTER", log_filter),
+                ("AWS_ACCESS_KEY_ID", "AKIDTEST"),
+                ("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests"),
+            ],
+        )
+    }
+
     /// Before this endpoint, with no variables but these.
     pub fn serve<const N: usize>(endpoint: &str, variables: [(&str, &str); N]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tapegate"))
-            .args([
-                "serve",
-                "--allow-anonymous",
-                "--region=us-east-1",
-                "--log-filter=error",
-            ])
+            .args(["serve", "--allow-anonymous", "--region=us-east-1"])
             .args(["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
             .arg(format!("--upstream-endpoint={endpoint}"))
             .env_clear()
             .envs(variables)
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut first = String::new();
@@ -44,8 +55,25 @@ impl Program {
         Self {
             grpc: url("grpc="),
             admin: url("admin="),
+            log: child.stderr.take().map(BufReader::new),
             child,
         }
+    }
+
+    /// Waits for the next line of the log that has this in it.
+    pub async fn logged(&mut self, part: &'static str) -> String {
+        let mut log = self.log.take().unwrap();
+        let find = move || {
+            let line = log
+                .by_ref()
+                .lines()
+                .map(Result::unwrap)
+                .find(|line| line.contains(part));
+            (log, line.unwrap())
+        };
+        let (log, line) = tokio::task::spawn_blocking(find).await.unwrap();
+        self.log = Some(log);
+        line
     }
 
     /// Resident memory, in KiB.

@@ -20,13 +20,7 @@ async fn a_list_of_any_length_takes_the_memory_of_a_short_one() {
         std::future::ready(Reply::ok(&page))
     })
     .await;
-    let program = Program::serve(
-        &upstream.endpoint(),
-        [
-            ("AWS_ACCESS_KEY_ID", "AKIDTEST"),
-            ("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests"),
-        ],
-    );
+    let program = Program::over(&upstream.endpoint(), "warn");
     // Windows smaller than a page, so that a pause of the reader is one of the stream.
     let endpoint = Endpoint::from_shared(program.grpc.clone())
         .unwrap()

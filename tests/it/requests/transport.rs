@@ -3,9 +3,11 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
+use http::{Method, Request};
 use http_body::{Body, Frame};
 use http_body_util::{Full, StreamBody};
 use tonic::Code;
+use tower::{Service, ServiceExt};
 
 use super::{Attacked, METHODS, assert_refused, refused, valid};
 use crate::{harness::Refusal, wire};
@@ -63,6 +65,39 @@ async fn compressed_messages() {
         )
         .await;
     assert_eq!(raw.status().code(), Code::Ok);
+    attacked.ends_well().await;
+}
+
+#[tokio::test]
+async fn what_is_not_grpc_is_answered_in_http_and_runs_nothing() {
+    let attacked = Attacked::start(&[]).await;
+    let path = "/tapegate.v1.TapeService/CreateTapes";
+    let cases = [
+        (Method::POST, Some("application/json"), 415),
+        (Method::POST, Some("text/plain"), 415),
+        (Method::POST, Some("application/grpc-web"), 415),
+        (Method::POST, Some("application/grpcx"), 415),
+        (Method::POST, None, 415),
+        (Method::GET, Some("application/grpc"), 405),
+        (Method::PUT, Some("application/grpc"), 405),
+        (Method::POST, Some("application/grpc"), 200),
+        (Method::POST, Some("application/grpc+proto"), 200),
+        (Method::POST, Some("application/grpc; charset=utf-8"), 200),
+    ];
+    for (method, content_type, status) in cases {
+        let mut request = Request::builder().method(method.clone()).uri(path);
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        // A body that would be refused, were it read.
+        let request = request
+            .body(tonic::body::Body::new(Full::new(wire::frame(b"\xff"))))
+            .unwrap();
+        let mut channel = attacked.channel.clone();
+        let response = channel.ready().await.unwrap().call(request).await.unwrap();
+        assert_eq!(response.status(), status, "{method} {content_type:?}");
+    }
+    assert!(attacked.upstream.asked().is_empty());
     attacked.ends_well().await;
 }
 
