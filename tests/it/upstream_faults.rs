@@ -310,6 +310,28 @@ async fn trouble_with_the_services_credentials_is_not_the_callers_and_shows_in_r
 }
 
 #[tokio::test]
+async fn no_code_lets_a_session_token_through() {
+    let words = "The Canonical String for this request should have been 'X-Amz-Security-Token:PLANTED-TOKEN'";
+    for (status, code) in [
+        (403, "SignatureDoesNotMatch"),
+        (400, "ValidationException"),
+        (500, "InternalFailure"),
+    ] {
+        let reply = Reply::aws(status, &json!({ "__type": code, "message": words }));
+        let upstream = Upstream::always(reply).await;
+        let mut program = Program::over(&upstream.endpoint(), "info");
+        let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+        let refused = client.list_tapes(ListTapesRequest::default()).await.unwrap_err();
+        assert!(
+            !format!("{:?}", refusal(&refused)).contains("PLANTED"),
+            "{refused:?}"
+        );
+        let line = program.logged("call ended").await;
+        assert!(line.contains(code) && !line.contains("PLANTED"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_lapses_though_no_call_comes() {
     let upstream = Upstream::script([expired()]).await;
     let service = Service::over(&upstream, &["--upstream-credentials-pause=50ms"]).await;

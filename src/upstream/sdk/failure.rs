@@ -104,8 +104,9 @@ fn aws_fault<E: OperationError>(error: &E, status: StatusCode) -> Fault {
     };
     let message = match error.message() {
         None => "no message",
-        // These words repeat what was signed, a session token with it.
-        Some(_) if is_about_credentials(code) => "its message is not shown, since it can repeat secrets",
+        Some(message) if is_about_credentials(code) || repeats_what_was_signed(message) => {
+            "its message is not shown, since it can repeat secrets"
+        }
         Some(message) => &message[..message.floor_char_boundary(MAX_WORDS)],
     };
     Fault::Aws {
@@ -114,6 +115,11 @@ fn aws_fault<E: OperationError>(error: &E, status: StatusCode) -> Fault {
         message: message.to_owned(),
         http_status,
     }
+}
+
+/// Whether AWS shows in its message the request that it made a signature for.
+fn repeats_what_was_signed(message: &str) -> bool {
+    message.to_ascii_lowercase().contains("x-amz-security-token")
 }
 
 /// An answer came, but no sense could be made of it.
