@@ -13,7 +13,10 @@ use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
 pub use self::service::Cut;
-use self::{http_server::Bound, service::Service};
+use self::{
+    http_server::{Bound, Face},
+    service::Service,
+};
 use crate::{
     config::{self, Config, Dev, Standalone},
     emulator::{self, Emulator},
@@ -143,7 +146,7 @@ async fn bind_emulator(
         seed_tapes: settings.seed_tapes,
         ..emulator::Settings::default()
     });
-    Bound::listen("emulator.listen", settings.listen, emulator.router()).await
+    Bound::listen("emulator.listen", settings.listen, Face::Emulator(emulator)).await
 }
 
 /// The URL of a server at this address.

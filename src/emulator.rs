@@ -24,6 +24,8 @@
 
 mod arn;
 mod barcode;
+mod connection;
+mod control;
 mod error;
 mod http;
 mod marker;
@@ -38,6 +40,7 @@ mod timestamp;
 mod validation;
 
 use std::{
+    io,
     ops::RangeInclusive,
     sync::{Arc, RwLock},
     time::Duration,
@@ -45,7 +48,9 @@ use std::{
 
 use axum::{Router, routing::any};
 use secrecy::SecretString;
+use tokio::net::TcpListener;
 
+use connection::{Connections, Peer};
 use store::Store;
 
 /// What an emulator is made with. [`Settings::default`] is what `docs/emulator.md` shows.
@@ -123,11 +128,30 @@ impl Emulator {
         }
     }
 
-    /// The HTTP face of this account, to be served, or wrapped in layers first.
+    /// The HTTP face of this account, to be wrapped in layers and served. The control API
+    /// refuses everybody under a server other than [`serve`](Self::serve), since it cannot
+    /// know then where a request comes from.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/", any(http::handle))
             .fallback(http::not_found)
+            .merge(control::router())
             .with_state(self.clone())
+    }
+
+    /// Serves until `stop` resolves and the calls then in progress have ended.
+    ///
+    /// # Errors
+    ///
+    /// None today: what fails is one connection, and that is logged. The type leaves room.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let router = self.router().into_make_service_with_connect_info::<Peer>();
+        axum::serve(Connections(listener), router)
+            .with_graceful_shutdown(stop)
+            .await
     }
 }

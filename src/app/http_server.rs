@@ -5,19 +5,26 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{CannotListen, listen};
+use crate::emulator::Emulator;
 
 /// How long connections may take to close once they are told to. One that never spoke would
 /// hold the door open for ever (hyperium/hyper#4170).
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
-/// A router with the socket that it will be served on.
+/// What is served over HTTP.
+pub(super) enum Face {
+    Admin(Router),
+    Emulator(Emulator),
+}
+
+/// A face with the socket that it will be served on.
 pub(super) struct Bound {
     pub(super) address: SocketAddr,
     listener: TcpListener,
-    router: Router,
+    face: Face,
 }
 
-/// A router that is being served.
+/// A face that is being served.
 pub(super) struct Running {
     stop: CancellationToken,
     serving: AbortOnDropHandle<io::Result<()>>,
@@ -28,13 +35,13 @@ impl Bound {
     pub(super) async fn listen(
         setting: &'static str,
         address: SocketAddr,
-        router: Router,
+        face: Face,
     ) -> Result<Self, CannotListen> {
         let (listener, address) = listen(setting, address).await?;
         Ok(Self {
             address,
             listener,
-            router,
+            face,
         })
     }
 
@@ -42,16 +49,21 @@ impl Bound {
     pub(super) fn start(self) -> Running {
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
-        let listener = self.listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "cannot set TCP_NODELAY on a connection");
-            }
-        });
-        let router = self.router;
+        let Self { listener, face, .. } = self;
         let serving = async move {
-            axum::serve(listener, router)
-                .with_graceful_shutdown(stopped)
-                .await
+            match face {
+                Face::Admin(router) => {
+                    let listener = listener.tap_io(|stream| {
+                        if let Err(error) = stream.set_nodelay(true) {
+                            tracing::debug!(%error, "cannot set TCP_NODELAY on a connection");
+                        }
+                    });
+                    axum::serve(listener, router)
+                        .with_graceful_shutdown(stopped)
+                        .await
+                }
+                Face::Emulator(emulator) => emulator.serve(listener, stopped).await,
+            }
         };
         Running {
             stop,

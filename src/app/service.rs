@@ -22,7 +22,7 @@ use tower::layer::util::{Identity, Stack};
 
 use super::{
     CannotListen,
-    http_server::{Bound, LINGER},
+    http_server::{Bound, Face, LINGER},
     listen,
 };
 use crate::{
@@ -100,7 +100,7 @@ impl Service {
         let admin = Bound::listen(
             "admin_listen",
             server.admin_listen,
-            admin::router(readiness.clone()),
+            Face::Admin(admin::router(readiness.clone())),
         )
         .await?;
 

@@ -54,8 +54,8 @@ impl Running {
     async fn start(settings: Settings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = Emulator::new(settings).router();
-        tokio::spawn(axum::serve(listener, router).into_future());
+        let emulator = Emulator::new(settings);
+        tokio::spawn(async move { emulator.serve(listener, std::future::pending()).await });
         Self { address }
     }
 
