@@ -74,6 +74,8 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &log::FORMAT,
     &emulator::LISTEN,
     &emulator::SEED_TAPES,
+    &emulator::FAULTS,
+    &emulator::FAULT_SEED,
     &emulator::ACCESS_KEY_ID,
     &emulator::SECRET_ACCESS_KEY,
 ];

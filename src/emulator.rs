@@ -19,14 +19,16 @@
 //! It owns its types and imports nothing of the service: were the two to share one,
 //! both could be wrong together.
 //!
-//! The way of a request: `http` reads it, `signature` proves it, `ops` picks
-//! the operation, `validation` reads its members by `shapes`, `store` answers.
+//! The way of a request: `http` reads it, `faults` may let it go wrong, `signature` proves
+//! it, `ops` picks the operation, `validation` reads its members by `shapes`, `store`
+//! answers. `control` is the way in for those who test against it.
 
 mod arn;
 mod barcode;
 mod connection;
 mod control;
 mod error;
+mod faults;
 mod http;
 mod marker;
 mod ops;
@@ -51,6 +53,9 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 
 use connection::{Connections, Peer};
+pub use control::Wrong;
+use faults::Faults;
+pub use faults::Rule as FaultRule;
 use store::Store;
 
 /// What an emulator is made with. [`Settings::default`] is what `docs/emulator.md` shows.
@@ -79,6 +84,11 @@ pub struct Settings {
     /// How far the date of a signature may be from this machine's clock, either way.
     /// Default 5 minutes, as AWS's own JSON services have it.
     pub clock_skew: Duration,
+    /// What goes wrong from the start; the control API adds to it. Default nothing.
+    pub faults: Vec<FaultRule>,
+    /// What chance begins with, for rules without a seed of their own: the same seed and
+    /// the same calls make the same faults. Default 0.
+    pub fault_seed: u64,
 }
 
 impl Default for Settings {
@@ -94,6 +104,8 @@ impl Default for Settings {
             tapes_per_page: 1_000,
             body_limit: 1 << 20,
             clock_skew: Duration::from_secs(300),
+            faults: Vec::new(),
+            fault_seed: 0,
         }
     }
 }
@@ -116,15 +128,21 @@ pub struct Emulator {
 struct Inner {
     settings: Settings,
     store: RwLock<Store>,
+    faults: Faults,
 }
 
 impl Emulator {
     /// Makes the account and seeds it: the same settings make the same tapes. A million
     /// tapes take seconds.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(mut settings: Settings) -> Self {
+        let faults = Faults::new(settings.fault_seed, std::mem::take(&mut settings.faults));
         let store = RwLock::new(seed::store(&settings.account_id, settings.seed_tapes));
         Self {
-            inner: Arc::new(Inner { settings, store }),
+            inner: Arc::new(Inner {
+                settings,
+                store,
+                faults,
+            }),
         }
     }
 

@@ -1,20 +1,25 @@
-use std::net::SocketAddr;
+use std::{fs, net::SocketAddr};
 
 use secrecy::SecretString;
 
 use super::{
     Setting,
     values::Values,
-    word::{AccessKeyId, Address, Integer, SecretKey},
+    word::{AccessKeyId, Address, File, Integer, SecretKey},
 };
+use crate::emulator::FaultRule;
 
 /// The embedded emulator of the AWS API.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Emulator {
     /// Where it is served (`emulator.listen`).
     pub listen: SocketAddr,
     /// How many tapes it starts with (`emulator.seed_tapes`).
     pub seed_tapes: usize,
+    /// What goes wrong from the start: what is in the file of `emulator.faults`.
+    pub faults: Vec<FaultRule>,
+    /// What chance begins with (`emulator.fault_seed`).
+    pub fault_seed: u64,
 }
 
 /// A pair of AWS credentials.
@@ -43,6 +48,25 @@ pub(crate) static SEED_TAPES: Setting<Integer<usize>> = Setting {
     help: "How many tapes the emulator starts with.",
 };
 
+pub(crate) static FAULTS: Setting<File> = Setting {
+    key: "emulator.faults",
+    kind: File,
+    default: None,
+    help: "A JSON file with the fault rules that the emulator starts with; docs/emulator.md says what is \
+           in a rule.",
+};
+
+pub(crate) static FAULT_SEED: Setting<Integer<u64>> = Setting {
+    key: "emulator.fault_seed",
+    kind: Integer {
+        range: 0..=u64::MAX,
+        unit: "seed",
+    },
+    default: Some("0"),
+    help: "What chance begins with, for fault rules without a seed of their own. The same seed and the \
+           same calls make the same faults.",
+};
+
 pub(crate) static ACCESS_KEY_ID: Setting<AccessKeyId> = Setting {
     key: "emulator.access_key_id",
     kind: AccessKeyId,
@@ -60,12 +84,39 @@ pub(crate) static SECRET_ACCESS_KEY: Setting<SecretKey> = Setting {
 };
 
 impl Emulator {
-    pub(super) fn read(values: &Values) -> Option<Self> {
+    pub(super) fn read(values: &mut Values) -> Option<Self> {
+        // Read first, so that a fault elsewhere hides none in the file.
+        let faults = read_faults(values);
         Some(Self {
             listen: values.get(&LISTEN)?,
             seed_tapes: values.get(&SEED_TAPES)?,
+            faults: faults?,
+            fault_seed: values.get(&FAULT_SEED)?,
         })
     }
+}
+
+/// The rules of the file, if one is given.
+fn read_faults(values: &mut Values) -> Option<Vec<FaultRule>> {
+    let Some(path) = values.optional(&FAULTS)? else {
+        return Some(Vec::new());
+    };
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) => {
+            let message = format!("cannot read {}: {error}", path.display());
+            values.fault(&FAULTS, message);
+            return None;
+        }
+    };
+    let rules = FaultRule::read_all(&text);
+    rules
+        .map_err(|wrong| {
+            for wrong in wrong {
+                values.fault(&FAULTS, format!("{}: {wrong}", path.display()));
+            }
+        })
+        .ok()
 }
 
 impl Credentials {

@@ -1,7 +1,8 @@
 //! The kinds of values that one word spells.
 
 use std::{
-    fmt::Display, marker::PhantomData, net::SocketAddr, ops::RangeInclusive, str::FromStr, time::Duration,
+    fmt::Display, marker::PhantomData, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr,
+    time::Duration,
 };
 
 use http::Uri;
@@ -211,6 +212,25 @@ impl Word for Filter {
         let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
         let clear = text.contains('[') || text.split(',').all(|word| word.contains('=') || is_level(word));
         (clear && !text.trim().is_empty() && EnvFilter::try_new(text).is_ok()).then(|| text.to_owned())
+    }
+}
+
+/// The path of a file.
+pub(crate) struct File;
+
+impl Word for File {
+    type Value = PathBuf;
+
+    fn name(&self) -> String {
+        "FILE".to_owned()
+    }
+
+    fn takes(&self) -> String {
+        "the path of a file".to_owned()
+    }
+
+    fn parse(&self, text: &str) -> Option<PathBuf> {
+        (!text.is_empty()).then(|| text.into())
     }
 }
 

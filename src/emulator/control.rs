@@ -5,6 +5,7 @@
 //! loopback, and what a web page sends is refused: browsers name an `Origin`, and a page
 //! that had its own name point at this machine (DNS rebinding) sends that name as `Host`.
 
+mod faults;
 mod guard;
 mod json;
 mod members;
@@ -16,14 +17,14 @@ use axum::{
 };
 
 pub(super) use json::{Json, Refusal};
-pub(super) use members::{Members, Wrong};
+pub(super) use members::Members;
+pub use members::Wrong;
 
 use super::Emulator;
 
 /// Everything under `/_emulator`.
 pub(super) fn router() -> Router<Emulator> {
-    let pages = Router::new();
-    let pages = pages
+    let pages = faults::router()
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn(guard::check));

@@ -1,8 +1,10 @@
 //! The HTTP face: one POST to `/`, its operation in `X-Amz-Target`.
 
+use std::time::SystemTime;
+
 use axum::{
     body::Body,
-    extract::State,
+    extract::{ConnectInfo, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode,
         header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE},
@@ -16,6 +18,7 @@ use uuid::Uuid;
 use super::{
     Emulator,
     arn::TapeArns,
+    connection::Peer,
     error::{Code, Error},
     ops::{Call, Operation},
     signature,
@@ -37,10 +40,18 @@ pub(super) async fn handle(State(emulator): State<Emulator>, request: Request<Bo
             .insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    match operation(&parts.headers) {
-        Ok(operation) => respond(operation.name(), answer(&emulator, operation, &parts, body).await),
-        Err(error) => respond("none", Err(error)),
-    }
+    let operation = match operation(&parts.headers) {
+        Ok(operation) => operation,
+        Err(error) => return respond("none", Err(error)),
+    };
+    let name = operation.name();
+    let body = match read(body, &parts.headers, emulator.inner.settings.body_limit).await {
+        Ok(body) => body,
+        Err(error) => return respond(name, Err(error)),
+    };
+    let peer = parts.extensions.get().map(|ConnectInfo::<Peer>(peer)| peer);
+    let run = |now| respond(name, answer(&emulator, operation, &parts, &body, now));
+    emulator.inner.faults.plan(name).around(peer, run).await
 }
 
 /// Answers what comes to any other path.
@@ -71,15 +82,16 @@ fn operation(headers: &HeaderMap) -> Result<Operation, Error> {
     })
 }
 
-async fn answer(
+/// Answers an operation. `now` is the time that signatures are judged by.
+fn answer(
     emulator: &Emulator,
     operation: Operation,
     parts: &Parts,
-    body: Body,
+    body: &[u8],
+    now: SystemTime,
 ) -> Result<Vec<u8>, Error> {
     let settings = &emulator.inner.settings;
-    let body = read(body, &parts.headers, settings.body_limit).await?;
-    let region = signature::verify(parts, &body, settings)?;
+    let region = signature::verify(parts, body, settings, now)?;
     let call = Call {
         region: &region,
         arns: TapeArns::new(&region, &settings.account_id),
@@ -87,7 +99,7 @@ async fn answer(
         settings,
         store: &emulator.inner.store,
     };
-    operation.run(&body, &call)
+    operation.run(body, &call)
 }
 
 /// Reads a body up to the limit. What is longer is read to a point and thrown away, since
@@ -120,7 +132,7 @@ async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> Result<Vec<u
 
 fn respond(operation: &str, answer: Result<Vec<u8>, Error>) -> Response {
     let request_id = Uuid::new_v4().to_string();
-    let mut response = match answer {
+    let response = match answer {
         Ok(body) => {
             tracing::debug!(operation, request_id, outcome = "OK", "emulated");
             body.into_response()
@@ -130,9 +142,14 @@ fn respond(operation: &str, answer: Result<Vec<u8>, Error>) -> Response {
             error.into_response()
         }
     };
+    dressed(response, &request_id)
+}
+
+/// An answer with the headers of every answer of AWS.
+pub(super) fn dressed(mut response: Response, request_id: &str) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(AWS_JSON));
-    let request_id = HeaderValue::from_str(&request_id).expect("a UUID is visible ASCII");
+    let request_id = HeaderValue::from_str(request_id).expect("a UUID is visible ASCII");
     headers.insert(REQUEST_ID, request_id);
     response
 }

@@ -23,13 +23,18 @@ use date::Date;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SERVICE: &str = "storagegateway";
 
-/// Proves a request and gives the region that its signature is scoped to.
+/// Proves a request, as of `now`, and gives the region that its signature is scoped to.
 ///
 /// # Errors
 /// `MissingAuthenticationTokenException`, `IncompleteSignatureException` (malformed),
 /// `UnrecognizedClientException` (key id), `InvalidSignatureException` (scope, date, secret or
 /// anything signed). With no credentials configured the key id and the signature are not judged.
-pub(super) fn verify(parts: &Parts, body: &[u8], settings: &Settings) -> Result<String, Error> {
+pub(super) fn verify(
+    parts: &Parts,
+    body: &[u8],
+    settings: &Settings,
+    now: SystemTime,
+) -> Result<String, Error> {
     let authorization = Authorization::of(&parts.headers)?;
     let date = Date::of(&parts.headers)?;
     let canonical = canonical::request(parts, &authorization.signed_headers, body)?;
@@ -40,7 +45,7 @@ pub(super) fn verify(parts: &Parts, body: &[u8], settings: &Settings) -> Result<
     }
     let scope = &authorization.scope;
     check_scope(&authorization, &date)?;
-    date.check_near(SystemTime::now(), settings.clock_skew)?;
+    date.check_near(now, settings.clock_skew)?;
     if let Some(pair) = pair {
         let key = generate_signing_key(
             pair.secret_access_key.expose_secret(),

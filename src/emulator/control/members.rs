@@ -99,6 +99,11 @@ impl Members {
         });
     }
 
+    /// Lets members pass that nobody asked for.
+    pub(in crate::emulator) fn forget_the_rest(&mut self) {
+        self.left.clear();
+    }
+
     /// What was read, or everything wrong, members that nobody asked for among it.
     pub(in crate::emulator) fn finish<T>(mut self, read: Option<T>) -> Result<T, Vec<Wrong>> {
         let known = self.known.join(", ");
