@@ -73,7 +73,7 @@ impl App {
             emulator,
             credentials,
         } = dev;
-        let emulator = bind_emulator(emulator, Some(&credentials)).await?;
+        let emulator = bind_emulator(&emulator, Some(&credentials)).await?;
         config.upstream.endpoint = Some(endpoint(emulator.address));
         let signed_by = Credentials::new(
             &credentials.access_key_id,
@@ -94,7 +94,7 @@ impl App {
     ///
     /// When its address cannot be listened on.
     pub async fn emulator(settings: &Standalone) -> Result<Self, CannotListen> {
-        let emulator = bind_emulator(settings.emulator.clone(), settings.credentials.as_ref()).await?;
+        let emulator = bind_emulator(&settings.emulator, settings.credentials.as_ref()).await?;
         Ok(Self {
             service: None,
             emulator: Some(emulator),
@@ -135,7 +135,7 @@ impl App {
 
 /// The emulator, bound and seeded.
 async fn bind_emulator(
-    settings: config::Emulator,
+    settings: &config::Emulator,
     credentials: Option<&config::Credentials>,
 ) -> Result<Bound, CannotListen> {
     let emulator = Emulator::new(emulator::Settings {
@@ -144,8 +144,8 @@ async fn bind_emulator(
             secret_access_key: pair.secret_access_key.clone(),
         }),
         seed_tapes: settings.seed_tapes,
-        faults: settings.faults,
-        fault_seed: settings.fault_seed,
+        faults: settings.faults.clone(),
+        fault_seed: settings.fault_seed.into(),
         ..emulator::Settings::default()
     });
     Bound::listen("emulator.listen", settings.listen, Face::Emulator(emulator)).await

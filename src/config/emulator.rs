@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use super::{
     Setting,
     values::Values,
-    word::{AccessKeyId, Address, File, Integer, SecretKey},
+    word::{AccessKeyId, Address, File, Integer, SecretKey, Seed},
 };
 use crate::emulator::FaultRule;
 
@@ -19,7 +19,7 @@ pub struct Emulator {
     /// What goes wrong from the start: what is in the file of `emulator.faults`.
     pub faults: Vec<FaultRule>,
     /// What chance begins with (`emulator.fault_seed`).
-    pub fault_seed: u64,
+    pub fault_seed: u32,
 }
 
 /// A pair of AWS credentials.
@@ -56,12 +56,9 @@ pub(crate) static FAULTS: Setting<File> = Setting {
            in a rule.",
 };
 
-pub(crate) static FAULT_SEED: Setting<Integer<u64>> = Setting {
+pub(crate) static FAULT_SEED: Setting<Seed> = Setting {
     key: "emulator.fault_seed",
-    kind: Integer {
-        range: 0..=u64::MAX,
-        unit: "seed",
-    },
+    kind: Seed,
     default: Some("0"),
     help: "What chance begins with, for fault rules without a seed of their own. The same seed and the \
            same calls make the same faults.",

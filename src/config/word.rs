@@ -215,6 +215,26 @@ impl Word for Filter {
     }
 }
 
+/// What chance begins with.
+pub(crate) struct Seed;
+
+impl Word for Seed {
+    type Value = u32;
+    const TOML: Toml = Toml::Integer;
+
+    fn name(&self) -> String {
+        "SEED".to_owned()
+    }
+
+    fn takes(&self) -> String {
+        format!("a whole number from 0 to {}", u32::MAX)
+    }
+
+    fn parse(&self, text: &str) -> Option<u32> {
+        text.parse().ok()
+    }
+}
+
 /// The path of a file.
 pub(crate) struct File;
 

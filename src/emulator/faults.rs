@@ -98,7 +98,7 @@ impl Faults {
     pub(super) fn plan(&self, operation: &str) -> Plan {
         let mut plan = Plan::default();
         for active in &mut self.state().rules {
-            let Some(mut chance) = active.hits(operation, Instant::now()) else {
+            let Some(chance) = active.hits(operation, Instant::now()) else {
                 continue;
             };
             match &active.rule.kind {
@@ -146,7 +146,7 @@ impl Active {
             return None;
         }
         self.seen += 1;
-        let mut chance = Chance::new(self.seed, self.seen);
+        let chance = Chance::new(self.seed, self.seen);
         if !chance.within(self.rule.share) {
             return None;
         }

@@ -2,7 +2,9 @@
 //! such a thing. Each test has an emulator of its own on a port of its own.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod control;
 mod creating;
+mod faults;
 mod paging;
 mod reading;
 mod signature;
@@ -79,6 +81,17 @@ impl Running {
         let mut request = self.unsigned(operation, body);
         request.sign(KEY_ID, SECRET, SystemTime::now());
         request
+    }
+
+    /// A request of the control API, as `curl` makes it.
+    fn control(&self, method: &'static str, path: &'static str, body: impl Into<Vec<u8>>) -> Raw {
+        Raw {
+            address: self.address,
+            method,
+            path,
+            headers: vec![("host".to_owned(), self.address.to_string())],
+            body: body.into(),
+        }
     }
 
     fn unsigned(&self, operation: &str, body: impl Into<Vec<u8>>) -> Raw {

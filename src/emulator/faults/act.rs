@@ -86,7 +86,7 @@ async fn instead(fault: &Kind, peer: Option<&Peer>) -> Response {
                 peer.reset();
             }
             // Under a server of somebody else's, this ends the connection without an answer.
-            broken(stream::empty())
+            Body::from_stream(stream::once(async { Err::<Bytes, _>(aborted()) })).into_response()
         }
         // The other kinds act on an answer, and leave it in its place.
         Kind::Hang { .. }
@@ -97,14 +97,8 @@ async fn instead(fault: &Kind, peer: Option<&Peer>) -> Response {
     }
 }
 
-/// A body that fails behind these bytes.
-fn broken(bytes: impl stream::Stream<Item = Bytes> + Send + 'static) -> Response {
-    let failure = stream::once(async {
-        // Lets the server send what it has before it hears of the failure.
-        task::yield_now().await;
-        Err(io::Error::from(io::ErrorKind::ConnectionAborted))
-    });
-    Body::from_stream(bytes.map(Ok).chain(failure)).into_response()
+fn aborted() -> io::Error {
+    io::ErrorKind::ConnectionAborted.into()
 }
 
 async fn half(response: &mut Response) -> (Bytes, usize) {
@@ -116,7 +110,13 @@ async fn half(response: &mut Response) -> (Bytes, usize) {
 /// The first half of the body, and the end of the connection where the rest would be.
 async fn truncated(mut response: Response) -> Response {
     let (half, whole) = half(&mut response).await;
-    *response.body_mut() = broken(stream::once(future::ready(half))).into_body();
+    let failure = stream::once(async {
+        // Lets the server send what it has before it hears of the failure.
+        task::yield_now().await;
+        Err(aborted())
+    });
+    let cut = stream::once(future::ready(Ok(half))).chain(failure);
+    *response.body_mut() = Body::from_stream(cut);
     response.headers_mut().insert(CONTENT_LENGTH, whole.into());
     response
 }

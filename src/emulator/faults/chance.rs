@@ -16,7 +16,7 @@ impl Chance {
         let draw = |from: usize| {
             digest[from..from + 8]
                 .iter()
-                .fold(0_u64, |draw, byte| draw << 8 | u64::from(*byte))
+                .fold(0_u64, |draw, byte| (draw << 8) | u64::from(*byte))
         };
         Self {
             draws: [draw(0), draw(8)],
@@ -24,7 +24,7 @@ impl Chance {
     }
 
     /// True for this share of calls: 0 for none, 1 for all.
-    pub(super) fn within(&mut self, share: f64) -> bool {
+    pub(super) fn within(&self, share: f64) -> bool {
         // 53 bits fill a double exactly, and stay below 1.
         #[allow(clippy::cast_precision_loss)]
         let draw = (self.draws[0] >> 11) as f64 / (1_u64 << 53) as f64;
@@ -32,9 +32,9 @@ impl Chance {
     }
 
     /// A number from `min` to `max`, each as likely as the next.
-    pub(super) fn between(&mut self, min: u64, max: u64) -> u64 {
+    pub(super) fn between(&self, min: u64, max: u64) -> u64 {
         let width = u128::from(max.saturating_sub(min)) + 1;
-        let step = u128::from(self.draws[1]) * width >> 64;
+        let step = (u128::from(self.draws[1]) * width) >> 64;
         min.saturating_add(u64::try_from(step).unwrap_or(u64::MAX))
     }
 }

@@ -159,6 +159,44 @@ fn no_secret_is_ever_shown() {
 }
 
 #[test]
+fn the_emulators_fault_rules_are_read_from_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("faults.json");
+    let call = |text: &str| {
+        fs::write(&path, text).unwrap();
+        Call::new("emulator").arg(format!("--faults={}", path.display()))
+    };
+
+    let right = call(r#"[{"kind": "reset", "when": "after"}, {"kind": "hang", "share": 0.1}]"#);
+    let standalone = right.arg("--fault-seed=7").emulator();
+    assert_eq!(standalone.emulator.faults.len(), 2);
+    assert_eq!(standalone.emulator.fault_seed, 7);
+
+    let wrong = call(r#"[{"kind": "reset", "share": 2}, {"kind": "hag"}]"#).faults();
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
+    assert!(wrong[0].starts_with("--faults: "), "{wrong:?}");
+    assert!(
+        wrong.iter().any(|fault| fault.contains("[0].share: 2 is wrong")),
+        "{wrong:?}"
+    );
+    assert!(
+        wrong
+            .iter()
+            .any(|fault| fault.contains("[1].kind: \"hag\" is wrong")),
+        "{wrong:?}"
+    );
+
+    assert!(call("{").faults()[0].contains("this is not JSON"));
+    fs::remove_file(&path).unwrap();
+    let missing = Call::new("dev").arg(format!("--emulator-faults={}", path.display()));
+    assert!(
+        missing.faults()[0].contains("cannot read "),
+        "{:?}",
+        missing.faults()
+    );
+}
+
+#[test]
 fn help_names_default_unit_and_variable() {
     let help = Call::new("serve").arg("--help").usage();
     for part in [
