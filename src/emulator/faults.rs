@@ -101,6 +101,7 @@ impl Faults {
             let Some(chance) = active.hits(operation, Instant::now()) else {
                 continue;
             };
+            tracing::debug!(operation, rule = active.id, "a fault rule hits");
             match &active.rule.kind {
                 Kind::Latency { min_ms, max_ms, when } => {
                     let wait = Duration::from_millis(chance.between(*min_ms, *max_ms));
