@@ -133,7 +133,12 @@ async fn wrong_paths_methods_and_bodies_are_refused_in_json() {
         let answer = emulator.control(method, path, body).send().await;
         assert_eq!(answer.status, status, "{method} {path} {body}");
         assert_eq!(errors(&answer.json()).len(), 1, "{method} {path} {body}");
-        assert_eq!(status == 405, answer.head.contains("\r\nallow: "), "{}", answer.head);
+        assert_eq!(
+            status == 405,
+            answer.head.contains("\r\nallow: "),
+            "{}",
+            answer.head
+        );
     }
 }
 
