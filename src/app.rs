@@ -141,6 +141,7 @@ async fn bind_emulator(
             secret_access_key: pair.secret_access_key.clone(),
         }),
         seed_tapes: settings.seed_tapes,
+        time_scale: settings.time_scale,
         ..emulator::Settings::default()
     });
     Bound::listen("emulator.listen", settings.listen, emulator.router()).await

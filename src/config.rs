@@ -74,6 +74,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &log::FORMAT,
     &emulator::LISTEN,
     &emulator::SEED_TAPES,
+    &emulator::TIME_SCALE,
     &emulator::ACCESS_KEY_ID,
     &emulator::SECRET_ACCESS_KEY,
 ];

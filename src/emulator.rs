@@ -24,6 +24,7 @@
 
 mod arn;
 mod barcode;
+mod clock;
 mod error;
 mod http;
 mod marker;
@@ -46,6 +47,7 @@ use std::{
 use axum::{Router, routing::any};
 use secrecy::SecretString;
 
+use clock::Clock;
 use store::Store;
 
 /// What an emulator is made with. [`Settings::default`] is what `docs/emulator.md` shows.
@@ -71,6 +73,10 @@ pub struct Settings {
     pub tapes_per_page: usize,
     /// The longest request body that is read, in bytes. Default 1 MiB.
     pub body_limit: usize,
+    /// How many times as fast as the machine's clock the emulator's runs, from its start on.
+    /// 0 stops it, so that [`Emulator::step`] alone moves it; 43,200 makes 12 hours a second.
+    /// Signatures are judged by the machine's clock. Default 1.
+    pub time_scale: u32,
     /// How far the date of a signature may be from this machine's clock, either way.
     /// Default 5 minutes, as AWS's own JSON services have it.
     pub clock_skew: Duration,
@@ -88,6 +94,7 @@ impl Default for Settings {
             tapes_per_library: 1_500,
             tapes_per_page: 1_000,
             body_limit: 1 << 20,
+            time_scale: 1,
             clock_skew: Duration::from_secs(300),
         }
     }
@@ -110,6 +117,7 @@ pub struct Emulator {
 
 struct Inner {
     settings: Settings,
+    clock: Clock,
     store: RwLock<Store>,
 }
 
@@ -118,9 +126,20 @@ impl Emulator {
     /// tapes take seconds.
     pub fn new(settings: Settings) -> Self {
         let store = RwLock::new(seed::store(&settings.account_id, settings.seed_tapes));
+        let clock = Clock::new(settings.time_scale);
         Self {
-            inner: Arc::new(Inner { settings, store }),
+            inner: Arc::new(Inner {
+                settings,
+                clock,
+                store,
+            }),
         }
+    }
+
+    /// Puts the emulator's clock forward: what would have happened in that time has happened.
+    /// It cannot go back, and stops in the year 9999.
+    pub fn step(&self, by: Duration) {
+        self.inner.clock.step(by);
     }
 
     /// The HTTP face of this account, to be served, or wrapped in layers first.

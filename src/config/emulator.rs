@@ -15,6 +15,8 @@ pub struct Emulator {
     pub listen: SocketAddr,
     /// How many tapes it starts with (`emulator.seed_tapes`).
     pub seed_tapes: usize,
+    /// How many times as fast as the machine's its clock runs (`emulator.time_scale`).
+    pub time_scale: u32,
 }
 
 /// A pair of AWS credentials.
@@ -43,6 +45,17 @@ pub(crate) static SEED_TAPES: Setting<Integer<usize>> = Setting {
     help: "How many tapes the emulator starts with.",
 };
 
+pub(crate) static TIME_SCALE: Setting<Integer<u32>> = Setting {
+    key: "emulator.time_scale",
+    kind: Integer {
+        range: 0..=1_000_000,
+        unit: "times",
+    },
+    default: Some("1"),
+    help: "How many times as fast as the machine's clock the emulator's runs: 43200 makes 12 hours pass in \
+           a second, 0 stops it. Signatures are judged by the machine's clock.",
+};
+
 pub(crate) static ACCESS_KEY_ID: Setting<AccessKeyId> = Setting {
     key: "emulator.access_key_id",
     kind: AccessKeyId,
@@ -64,6 +77,7 @@ impl Emulator {
         Some(Self {
             listen: values.get(&LISTEN)?,
             seed_tapes: values.get(&SEED_TAPES)?,
+            time_scale: values.get(&TIME_SCALE)?,
         })
     }
 }

@@ -19,7 +19,6 @@ use super::{
     error::{Code, Error},
     ops::{Call, Operation},
     signature,
-    timestamp::Timestamp,
 };
 
 const AWS_JSON: &str = "application/x-amz-json-1.1";
@@ -83,7 +82,7 @@ async fn answer(
     let call = Call {
         region: &region,
         arns: TapeArns::new(&region, &settings.account_id),
-        now: Timestamp::now(),
+        now: emulator.inner.clock.now(),
         settings,
         store: &emulator.inner.store,
     };

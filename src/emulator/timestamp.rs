@@ -7,6 +7,9 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Timestamp(i64);
 
+/// 9999-01-01T00:00:00Z: some clients show no later year.
+pub(super) const LAST: Timestamp = Timestamp(253_370_764_800_000);
+
 impl Timestamp {
     pub(super) const fn from_millis(millis: i64) -> Self {
         Self(millis)

@@ -2,6 +2,7 @@
 //! such a thing. Each test has an emulator of its own on a port of its own.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod clock;
 mod creating;
 mod paging;
 mod reading;
@@ -47,6 +48,7 @@ fn settings() -> Settings {
 
 /// An emulator at work; it ends with the test's runtime.
 struct Running {
+    emulator: Emulator,
     address: SocketAddr,
 }
 
@@ -54,9 +56,9 @@ impl Running {
     async fn start(settings: Settings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = Emulator::new(settings).router();
-        tokio::spawn(axum::serve(listener, router).into_future());
-        Self { address }
+        let emulator = Emulator::new(settings);
+        tokio::spawn(axum::serve(listener, emulator.router()).into_future());
+        Self { emulator, address }
     }
 
     fn client(&self) -> Client {
