@@ -7,13 +7,13 @@
 //!
 //! **True:** the wire (bodies, headers, signatures, error shapes), the constraints
 //! of the service model, barcodes that are unique for ever, replay by client token,
-//! pages and their markers, which call shows a tape in which status.
+//! pages and their markers, the statuses of a tape's life on a clock of its own, and which
+//! call shows a tape in which status.
 //!
-//! **Faked:** the tapes it is seeded with, and the fill of a tape. The state is in
-//! memory and ends with the process.
+//! **Faked:** the tapes it is seeded with, and the data on a tape: its bytes are counted
+//! and not kept. The state is in memory and ends with the process.
 //!
-//! **Left out:** the life of a tape after its creation, every other operation of
-//! Storage Gateway, IAM, session tokens (taken and not looked at), KMS (keys are
+//! **Left out:** every other operation of Storage Gateway, recovery points, IAM, session tokens (taken and not looked at), KMS (keys are
 //! names), tags (checked; no operation here gives them back).
 //!
 //! It owns its types and imports nothing of the service: were the two to share one,
@@ -25,11 +25,15 @@
 mod arn;
 mod barcode;
 mod clock;
+mod drive;
 mod error;
 mod http;
+mod life;
 mod marker;
+mod name_page;
 mod ops;
 mod page;
+mod pool;
 mod seed;
 mod shapes;
 mod signature;
@@ -40,7 +44,7 @@ mod validation;
 
 use std::{
     ops::RangeInclusive,
-    sync::{Arc, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
@@ -49,6 +53,10 @@ use secrecy::SecretString;
 
 use clock::Clock;
 use store::Store;
+use timestamp::Timestamp;
+
+pub use drive::DriveError;
+pub use life::Life;
 
 /// What an emulator is made with. [`Settings::default`] is what `docs/emulator.md` shows.
 #[derive(Clone, Debug)]
@@ -62,9 +70,8 @@ pub struct Settings {
     /// custom pool alone, the first 17 show every status, and those past the 130th of
     /// the library go to the archive. Default 250.
     pub seed_tapes: usize,
-    /// How long a new tape is CREATING before it is AVAILABLE. Default zero: a new tape
-    /// is AVAILABLE at once.
-    pub creating_for: Duration,
+    /// How long a tape stays in each status, and which calls show it meanwhile.
+    pub life: Life,
     /// The sizes that a tape may have, in bytes. Default 100 GiB to 15 TiB (AWS quotas).
     pub tape_size: RangeInclusive<i64>,
     /// The tapes that one gateway's library holds at most. Default 1,500 (AWS quotas).
@@ -89,7 +96,7 @@ impl Default for Settings {
             credentials: None,
             account_id: "123456789012".to_owned(),
             seed_tapes: 250,
-            creating_for: Duration::ZERO,
+            life: Life::default(),
             tape_size: 100 * GIB..=15 * 1024 * GIB,
             tapes_per_library: 1_500,
             tapes_per_page: 1_000,
@@ -121,11 +128,36 @@ struct Inner {
     store: RwLock<Store>,
 }
 
+// A panic while the lock was held cannot leave a tape on half of its shelves: nothing
+// between the first change and the last one can fail.
+impl Inner {
+    /// The store as it is now, and when that is.
+    fn read(&self) -> (RwLockReadGuard<'_, Store>, Timestamp) {
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that nobody settles a later moment meanwhile.
+        let now = self.clock.now();
+        if !store.is_due(now) {
+            return (store, now);
+        }
+        drop(store);
+        let (store, now) = self.write();
+        (RwLockWriteGuard::downgrade(store), now)
+    }
+
+    /// The store as it is now, to be changed, and when that is.
+    fn write(&self) -> (RwLockWriteGuard<'_, Store>, Timestamp) {
+        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        store.settle(now);
+        (store, now)
+    }
+}
+
 impl Emulator {
     /// Makes the account and seeds it: the same settings make the same tapes. A million
     /// tapes take seconds.
     pub fn new(settings: Settings) -> Self {
-        let store = RwLock::new(seed::store(&settings.account_id, settings.seed_tapes));
+        let store = RwLock::new(seed::store(&settings));
         let clock = Clock::new(settings.time_scale);
         Self {
             inner: Arc::new(Inner {
@@ -134,12 +166,6 @@ impl Emulator {
                 store,
             }),
         }
-    }
-
-    /// Puts the emulator's clock forward: what would have happened in that time has happened.
-    /// It cannot go back, and stops in the year 9999.
-    pub fn step(&self, by: Duration) {
-        self.inner.clock.step(by);
     }
 
     /// The HTTP face of this account, to be served, or wrapped in layers first.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     Emulator,
-    arn::TapeArns,
+    arn::{PoolArns, TapeArns},
     error::{Code, Error},
     ops::{Call, Operation},
     signature,
@@ -82,9 +82,9 @@ async fn answer(
     let call = Call {
         region: &region,
         arns: TapeArns::new(&region, &settings.account_id),
-        now: emulator.inner.clock.now(),
+        pool_arns: PoolArns::new(&region, &settings.account_id),
         settings,
-        store: &emulator.inner.store,
+        account: &emulator.inner,
     };
     operation.run(&body, &call)
 }

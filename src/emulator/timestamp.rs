@@ -20,6 +20,11 @@ impl Timestamp {
         Self(millis(since))
     }
 
+    /// How long after `earlier` this is; zero when it is not.
+    pub(super) fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
     pub(super) fn after(self, wait: Duration) -> Self {
         Self(self.0.saturating_add(millis(wait)))
     }

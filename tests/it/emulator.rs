@@ -4,8 +4,10 @@
 
 mod clock;
 mod creating;
+mod life;
 mod paging;
 mod reading;
+mod shelves;
 mod signature;
 mod wire;
 

@@ -336,27 +336,3 @@ async fn a_library_holds_1500_tapes_by_default() {
         "MaximumTapeCartridgeCountExceeded",
     );
 }
-
-#[tokio::test]
-async fn a_new_tape_is_creating_for_the_time_set_and_then_available() {
-    let emulator = Running::start(Settings {
-        creating_for: Duration::from_secs(3600),
-        ..settings()
-    })
-    .await;
-    let client = emulator.client();
-    let arn = one(&client, "MINE01").send().await.unwrap().tape_arn.unwrap();
-    assert_eq!(described(&client, &arn).await.tape_status(), Some("CREATING"));
-
-    let emulator = Running::start(Settings {
-        creating_for: Duration::from_millis(20),
-        ..settings()
-    })
-    .await;
-    let client = emulator.client();
-    let arn = one(&client, "MINE01").send().await.unwrap().tape_arn.unwrap();
-    let available = async { while described(&client, &arn).await.tape_status() != Some("AVAILABLE") {} };
-    tokio::time::timeout(Duration::from_secs(10), available)
-        .await
-        .expect("AVAILABLE in time");
-}
