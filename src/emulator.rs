@@ -13,8 +13,8 @@
 //! **Faked:** the tapes it is seeded with, and the data on a tape: its bytes are counted
 //! and not kept. The state is in memory and ends with the process.
 //!
-//! **Left out:** every other operation of Storage Gateway, recovery points, IAM, session tokens (taken and not looked at), KMS (keys are
-//! names), tags (checked; no operation here gives them back).
+//! **Left out:** every other operation of Storage Gateway, recovery points, IAM, session
+//! tokens (taken and not looked at), KMS (keys are names).
 //!
 //! It owns its types and imports nothing of the service: were the two to share one,
 //! both could be wrong together.
@@ -27,6 +27,7 @@ mod barcode;
 mod clock;
 mod drive;
 mod error;
+mod gateway;
 mod http;
 mod life;
 mod marker;
@@ -72,6 +73,10 @@ pub struct Settings {
     pub seed_tapes: usize,
     /// How long a tape stays in each status, and which calls show it meanwhile.
     pub life: Life,
+    /// Whether a tape keeps the tags that `CreateTapeWithBarcode` was sent. Default false: AWS
+    /// has been seen to drop them (boto/boto3#3089). `CreateTapes` and `CreateTapePool` keep
+    /// theirs.
+    pub tags_with_barcode: bool,
     /// The sizes that a tape may have, in bytes. Default 100 GiB to 15 TiB (AWS quotas).
     pub tape_size: RangeInclusive<i64>,
     /// The tapes that one gateway's library holds at most. Default 1,500 (AWS quotas).
@@ -97,6 +102,7 @@ impl Default for Settings {
             account_id: "123456789012".to_owned(),
             seed_tapes: 250,
             life: Life::default(),
+            tags_with_barcode: false,
             tape_size: 100 * GIB..=15 * 1024 * GIB,
             tapes_per_library: 1_500,
             tapes_per_page: 1_000,

@@ -1,5 +1,6 @@
 //! The operations, one file each, and what they have in common.
 
+mod add_tags_to_resource;
 mod assign_tape_pool;
 mod create_tape_pool;
 mod create_tape_with_barcode;
@@ -7,8 +8,11 @@ mod create_tapes;
 mod delete_tape;
 mod delete_tape_archive;
 mod delete_tape_pool;
+mod describe_gateway_information;
 mod describe_tape_archives;
 mod describe_tapes;
+mod list_gateways;
+mod list_tags_for_resource;
 mod list_tape_pools;
 mod list_tapes;
 mod new_tape;
@@ -33,6 +37,7 @@ const TARGET_PREFIX: &str = "StorageGateway_20130630.";
 /// An operation that this service has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
+    AddTagsToResource,
     AssignTapePool,
     CreateTapePool,
     CreateTapeWithBarcode,
@@ -40,8 +45,11 @@ pub(super) enum Operation {
     DeleteTape,
     DeleteTapeArchive,
     DeleteTapePool,
+    DescribeGatewayInformation,
     DescribeTapeArchives,
     DescribeTapes,
+    ListGateways,
+    ListTagsForResource,
     ListTapePools,
     ListTapes,
     RetrieveTapeArchive,
@@ -51,6 +59,7 @@ impl Operation {
     /// The operation of an `X-Amz-Target`.
     pub(super) fn from_target(target: &str) -> Option<Self> {
         match target.strip_prefix(TARGET_PREFIX)? {
+            "AddTagsToResource" => Some(Self::AddTagsToResource),
             "AssignTapePool" => Some(Self::AssignTapePool),
             "CreateTapePool" => Some(Self::CreateTapePool),
             "CreateTapeWithBarcode" => Some(Self::CreateTapeWithBarcode),
@@ -58,8 +67,11 @@ impl Operation {
             "DeleteTape" => Some(Self::DeleteTape),
             "DeleteTapeArchive" => Some(Self::DeleteTapeArchive),
             "DeleteTapePool" => Some(Self::DeleteTapePool),
+            "DescribeGatewayInformation" => Some(Self::DescribeGatewayInformation),
             "DescribeTapeArchives" => Some(Self::DescribeTapeArchives),
             "DescribeTapes" => Some(Self::DescribeTapes),
+            "ListGateways" => Some(Self::ListGateways),
+            "ListTagsForResource" => Some(Self::ListTagsForResource),
             "ListTapePools" => Some(Self::ListTapePools),
             "ListTapes" => Some(Self::ListTapes),
             "RetrieveTapeArchive" => Some(Self::RetrieveTapeArchive),
@@ -70,6 +82,7 @@ impl Operation {
     /// The name, for a log line.
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::AddTagsToResource => "AddTagsToResource",
             Self::AssignTapePool => "AssignTapePool",
             Self::CreateTapePool => "CreateTapePool",
             Self::CreateTapeWithBarcode => "CreateTapeWithBarcode",
@@ -77,8 +90,11 @@ impl Operation {
             Self::DeleteTape => "DeleteTape",
             Self::DeleteTapeArchive => "DeleteTapeArchive",
             Self::DeleteTapePool => "DeleteTapePool",
+            Self::DescribeGatewayInformation => "DescribeGatewayInformation",
             Self::DescribeTapeArchives => "DescribeTapeArchives",
             Self::DescribeTapes => "DescribeTapes",
+            Self::ListGateways => "ListGateways",
+            Self::ListTagsForResource => "ListTagsForResource",
             Self::ListTapePools => "ListTapePools",
             Self::ListTapes => "ListTapes",
             Self::RetrieveTapeArchive => "RetrieveTapeArchive",
@@ -88,6 +104,7 @@ impl Operation {
     /// Answers a proven request with its JSON body.
     pub(super) fn run(self, body: &[u8], call: &Call<'_>) -> Result<Vec<u8>, Error> {
         match self {
+            Self::AddTagsToResource => add_tags_to_resource::run(body, call).map(json),
             Self::AssignTapePool => assign_tape_pool::run(body, call).map(json),
             Self::CreateTapePool => create_tape_pool::run(body, call).map(json),
             Self::CreateTapeWithBarcode => create_tape_with_barcode::run(body, call).map(json),
@@ -95,8 +112,11 @@ impl Operation {
             Self::DeleteTape => delete_tape::run(body, call).map(json),
             Self::DeleteTapeArchive => delete_tape_archive::run(body, call).map(json),
             Self::DeleteTapePool => delete_tape_pool::run(body, call).map(json),
+            Self::DescribeGatewayInformation => describe_gateway_information::run(body, call).map(json),
             Self::DescribeTapeArchives => describe_tape_archives::run(body, call).map(json),
             Self::DescribeTapes => describe_tapes::run(body, call).map(json),
+            Self::ListGateways => list_gateways::run(body, call).map(json),
+            Self::ListTagsForResource => list_tags_for_resource::run(body, call).map(json),
             Self::ListTapePools => list_tape_pools::run(body, call).map(json),
             Self::ListTapes => list_tapes::run(body, call).map(json),
             Self::RetrieveTapeArchive => retrieve_tape_archive::run(body, call).map(json),

@@ -31,6 +31,11 @@ pub(super) static GATEWAY_ARN: Text = Text {
     max: 500,
     pattern: None,
 };
+pub(super) static RESOURCE_ARN: Text = Text {
+    min: 50,
+    max: 500,
+    pattern: None,
+};
 pub(super) static TAPE_ARN: Text = TAPE_ARN_TEXT;
 pub(super) static TAPE_ARNS: List<Text> = List(TAPE_ARN_TEXT);
 const TAPE_ARN_TEXT: Text = Text {

@@ -68,10 +68,12 @@ pub(super) struct Region {
     life: Life,
     pools: BTreeMap<String, Arc<CustomPool>>,
     pools_made: u64,
+    /// By the ARN of what has them.
+    tags: HashMap<String, BTreeMap<String, String>>,
     tapes: HashMap<Barcode, Box<Tape>>,
     all: Shelf,
     archive: Shelf,
-    libraries: HashMap<Arc<str>, Library>,
+    libraries: BTreeMap<Arc<str>, Library>,
     /// The tapes that leave their status by themselves, and when.
     due: BTreeSet<(Timestamp, Barcode)>,
     created: HashMap<String, Creation>,
@@ -98,10 +100,11 @@ impl Region {
             life: life.clone(),
             pools: BTreeMap::new(),
             pools_made: 0,
+            tags: HashMap::new(),
             tapes: HashMap::new(),
             all: Shelf::new(),
             archive: Shelf::new(),
-            libraries: HashMap::new(),
+            libraries: BTreeMap::new(),
             due: BTreeSet::new(),
             created: HashMap::new(),
             generated: 0,
@@ -148,6 +151,15 @@ impl Region {
         self.pools.remove(id);
     }
 
+    /// The tags of a gateway, tape or custom pool, by key.
+    pub(super) fn tags(&self, arn: &str) -> Option<&BTreeMap<String, String>> {
+        self.tags.get(arn)
+    }
+
+    pub(super) fn tags_mut(&mut self, arn: &str) -> &mut BTreeMap<String, String> {
+        self.tags.entry(arn.to_owned()).or_default()
+    }
+
     /// The custom pools by id.
     pub(super) fn pools(&self) -> &BTreeMap<String, Arc<CustomPool>> {
         &self.pools
@@ -159,6 +171,11 @@ impl Region {
         tapes.any(|tape| {
             tape.status != Status::Deleted && matches!(&tape.pool, Pool::Custom(pool) if pool.id == id)
         })
+    }
+
+    /// The gateways' ARNs, in order.
+    pub(super) fn gateways(&self) -> impl Iterator<Item = &str> {
+        self.libraries.keys().map(AsRef::as_ref)
     }
 
     /// The gateway's name as the store holds it, to be shared by its tapes.

@@ -53,7 +53,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let (mut store, _) = call.account.write();
     let region = store.region_or_new(call.region, &call.settings.life);
     let pool = region.create_pool(name, class, lock);
-    Ok(Answer {
-        pool_arn: call.pool_arns.of(&pool.id),
-    })
+    let pool_arn = call.pool_arns.of(&pool.id);
+    tags::give(region, &pool_arn, &tags);
+    Ok(Answer { pool_arn })
 }

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::{Call, create_tapes::room_for, new_tape::NewTape};
+use super::{Call, create_tapes::room_for, new_tape::NewTape, tags};
 use crate::emulator::{barcode::Barcode, error::Error, shapes, validation};
 
 #[derive(Serialize)]
@@ -30,7 +30,9 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
         })?;
     room_for(1, region, new.gateway_arn(), call)?;
     region.insert(barcode, tape);
-    Ok(Answer {
-        tape_arn: call.arns.of(barcode),
-    })
+    let tape_arn = call.arns.of(barcode);
+    if call.settings.tags_with_barcode {
+        tags::give(region, &tape_arn, new.tags());
+    }
+    Ok(Answer { tape_arn })
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Call, new_tape::NewTape};
+use super::{Call, new_tape::NewTape, tags};
 use crate::emulator::{
     arn::TapeArns,
     barcode::Barcode,
@@ -68,6 +68,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let barcodes: Vec<Barcode> = barcodes.into_iter().collect();
     for barcode in &barcodes {
         region.insert(*barcode, tape.clone());
+        tags::give(region, &call.arns.of(*barcode), request.new.tags());
     }
     let answer = Answer::new(&call.arns, &barcodes);
     region.remember(token, Creation { request, barcodes });

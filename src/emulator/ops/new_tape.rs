@@ -40,6 +40,10 @@ impl NewTape {
         }
     }
 
+    pub(super) fn tags(&self) -> &[Tag] {
+        &self.tags
+    }
+
     pub(super) fn gateway_arn(&self) -> &str {
         &self.gateway_arn
     }

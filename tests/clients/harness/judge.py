@@ -55,6 +55,8 @@ def validate(shape, value, path):
         assert isinstance(value, str), path
         size = len(value)
         if pattern := shape.metadata.get("pattern"):
+            # Letters, digits and separators, as near as Python's own classes come to them.
+            pattern = pattern.replace(r"\p{L}", r"\w").replace(r"\p{N}", r"\d").replace(r"\p{Z}", r"\s")
             assert re.search(pattern, value), f"{path}: {value!r} is not {pattern}"
         if getattr(shape, "enum", None):
             assert value in shape.enum, f"{path}: {value!r} is not of the enum"

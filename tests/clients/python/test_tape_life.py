@@ -195,3 +195,71 @@ def test_a_pool_that_contradicts_itself_is_refused(client, changes):
 def test_the_constraints_of_the_model_are_checked(running, changes):
     client = make_client(running, parameter_validation=False)
     assert_common(refusal(create_pool, client, **changes), "ValidationException")
+
+
+# --- Gateways and tags ----------------------------------------------------------------
+
+
+def tags_of(client, arn, **members):
+    return client.get_paginator("list_tags_for_resource").paginate(ResourceARN=arn, **members).build_full_result()
+
+
+def tag(key, value="x"):
+    return {"Key": key, "Value": value}
+
+
+def test_the_gateway_is_listed_and_described(client):
+    [gateway] = (
+        client.get_paginator("list_gateways").paginate(PaginationConfig={"PageSize": 1}).build_full_result()["Gateways"]
+    )
+    expected = {"GatewayId": "sgw-12A3456B", "GatewayARN": GATEWAY, "GatewayType": "VTL", "GatewayName": "sgw-12A3456B"}
+    assert gateway == expected | {"GatewayOperationalState": "ACTIVE"}
+    described = client.describe_gateway_information(GatewayARN=GATEWAY)
+    assert expected.items() <= described.items()
+    assert described["GatewayState"] == "RUNNING"
+    assert_refused(refusal(client.describe_gateway_information, GatewayARN=NO_GATEWAY), "GatewayNotFound")
+
+
+def test_tags_are_added_replaced_and_paged(client, tape):
+    pool = create_pool(client)
+    for arn in (tape, pool, GATEWAY):
+        added = client.add_tags_to_resource(ResourceARN=arn, Tags=[tag("b"), tag("a"), tag("c")])
+        assert added["ResourceARN"] == arn
+        client.add_tags_to_resource(ResourceARN=arn, Tags=[tag("b", "new")])
+        expected = [tag("a"), tag("b", "new"), tag("c")]
+        for size in (1, 2, 3, 1000):
+            listed = tags_of(client, arn, PaginationConfig={"PageSize": size})
+            assert (listed["Tags"], listed["ResourceARN"]) == (expected, arn)
+    assert client.describe_gateway_information(GatewayARN=GATEWAY)["Tags"] == expected
+
+
+def test_a_resource_has_at_most_50_tags(client, tape):
+    client.add_tags_to_resource(ResourceARN=tape, Tags=[tag(f"k{n:02}") for n in range(50)])
+    assert_refused(refusal(client.add_tags_to_resource, ResourceARN=tape, Tags=[tag("more")]), "InvalidParameters")
+    client.add_tags_to_resource(ResourceARN=tape, Tags=[tag("k00", "new")])
+    assert tags_of(client, tape)["Tags"][0] == tag("k00", "new")
+    assert len(tags_of(client, tape)["Tags"]) == 50
+    assert_refused(refusal(client.add_tags_to_resource, ResourceARN=tape, Tags=[tag("aws:x")]), "InvalidParameters")
+
+
+def test_tags_of_what_is_not_there_are_refused(client, tape):
+    client.delete_tape(GatewayARN=GATEWAY, TapeARN=tape)
+    wait_until(lambda: client.list_tapes(TapeARNs=[tape])["TapeInfos"] == [])
+    cases = {tape: "TapeCartridgeNotFound", NO_GATEWAY: "GatewayNotFound", GATEWAY[:-8] + "x" * 8: "GatewayNotFound"}
+    cases |= {"arn:aws:storagegateway:us-east-1:123456789012:tapepool/pool-00000000": "InvalidParameters"}
+    for arn, code in cases.items():
+        assert_refused(refusal(client.list_tags_for_resource, ResourceARN=arn), code)
+        assert_refused(refusal(client.add_tags_to_resource, ResourceARN=arn, Tags=[tag("a")]), code)
+
+
+def test_creation_keeps_tags_but_not_beside_a_barcode(client):
+    tags = [tag("team")]
+    members = {"GatewayARN": GATEWAY, "TapeSizeInBytes": 100 * GIB, "Tags": tags}
+    made = client.create_tapes(
+        ClientToken=secrets.token_hex(16), NumTapesToCreate=2, TapeBarcodePrefix="TAG", **members
+    )["TapeARNs"]
+    assert [tags_of(client, arn)["Tags"] for arn in made] == [tags, tags]
+    assert tags_of(client, create_pool(client, Tags=tags))["Tags"] == tags
+    barcode = "PY" + secrets.token_hex(6).upper()
+    arn = client.create_tape_with_barcode(TapeBarcode=barcode, **members)["TapeARN"]
+    assert tags_of(client, arn)["Tags"] == []

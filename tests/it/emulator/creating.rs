@@ -336,3 +336,21 @@ async fn a_library_holds_1500_tapes_by_default() {
         "MaximumTapeCartridgeCountExceeded",
     );
 }
+
+#[tokio::test]
+async fn tags_sent_with_a_barcode_are_kept_only_where_that_is_set() {
+    for kept in [false, true] {
+        let emulator = Running::start(Settings {
+            tags_with_barcode: kept,
+            ..settings()
+        })
+        .await;
+        let client = emulator.client();
+        let made = one(&client, "MINE01").tags(tag("team")).send().await.unwrap();
+        let tags = client
+            .list_tags_for_resource()
+            .resource_arn(made.tape_arn.unwrap());
+        let tags = tags.send().await.unwrap().tags.unwrap();
+        assert_eq!(tags, if kept { vec![tag("team")] } else { Vec::new() });
+    }
+}
