@@ -71,13 +71,11 @@ impl Tapes {
             .map_err(|faults| status::invalid(&faults))?;
         let mut walk = Walk::new(stack.clone(), list.clone(), plan, deadline);
         report.begin();
-        let first = match walk.next().await {
-            Some(answer) => Some(Ok(settle(&list, &report, answer)?)),
-            None => None,
-        };
+        let first = walk.next().await;
+        let first = first.map(|answer| settle(&list, &report, answer)).transpose()?;
         let rest = stream::unfold(walk, |mut walk| async { Some((walk.next().await?, walk)) });
         let rest = rest.map(move |answer| settle(&list, &report, answer));
-        Ok(Response::new(Box::pin(stream::iter(first).chain(rest))))
+        Ok(Response::new(Box::pin(stream::iter(first.map(Ok)).chain(rest))))
     }
 }
 

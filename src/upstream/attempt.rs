@@ -76,12 +76,9 @@ where
         let region = call.operation.region().clone();
         let sent = self.inner.call(call);
         let attempt = async move {
-            let outcome = timeout(limit, sent).await.unwrap_or_else(|_| {
-                Err(Fault::AttemptTimeout.after(Attempts {
-                    count: 1,
-                    request_id: None,
-                }))
-            });
+            let outcome = timeout(limit, sent)
+                .await
+                .unwrap_or_else(|_| Err(Fault::AttemptTimeout.after(Attempts::one(None))));
             let span = tracing::Span::current();
             let attempts = match &outcome {
                 Ok(answer) => {

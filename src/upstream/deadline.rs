@@ -48,10 +48,7 @@ where
                 return answer.await;
             };
             timeout_at(deadline, answer).await.unwrap_or_else(|_| {
-                let attempts = Attempts {
-                    count: 1,
-                    request_id: None,
-                };
+                let attempts = Attempts::one(None);
                 Err(Fault::Deadline { sent: true }.after(attempts))
             })
         })

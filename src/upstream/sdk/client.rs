@@ -5,7 +5,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_storagegateway::{
     Client,
     config::{
-        Builder, ProvideCredentials, Region as SdkRegion, SharedCredentialsProvider,
+        Builder, Config, ProvideCredentials, Region as SdkRegion, SharedCredentialsProvider,
         StalledStreamProtectionConfig, retry::RetryConfig, timeout::TimeoutConfig,
     },
 };
@@ -42,15 +42,14 @@ impl Clients {
     /// Makes the clients of `regions`; the standard chain looks for credentials from
     /// `home`.
     pub async fn new(settings: &Settings, home: &Region, regions: impl IntoIterator<Item = Region>) -> Self {
-        let shared = sdk_config(settings, home).await;
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(SdkRegion::new(home.as_str().to_owned()));
+        if let Some(credentials) = &settings.credentials {
+            loader = loader.credentials_provider(credentials.clone());
+        }
+        let shared = loader.load().await;
         let credentials = shared.credentials_provider();
-        let client = |region: &Region| {
-            let config = Builder::from(&shared)
-                .region(SdkRegion::new(region.as_str().to_owned()))
-                .interceptor(StrictAnswers::new(settings.max_answer_bytes))
-                .build();
-            Client::from_conf(config)
-        };
+        let client = |region: &Region| Client::from_conf(settings.config(&shared, region));
         let by_region = regions
             .into_iter()
             .map(|region| (region.clone(), client(&region)))
@@ -84,39 +83,37 @@ impl Clients {
     }
 }
 
-/// What all regions have in common. One authority retries and keeps time, and that is the
-/// upstream stack: so the SDK's retries are off, and its timers are the same bounds as the
-/// stack's, there to end what the stack no longer waits for.
-async fn sdk_config(settings: &Settings, home: &Region) -> SdkConfig {
-    let Settings {
-        endpoint,
-        credentials,
-        connect_timeout,
-        attempt_timeout,
-        operation_timeout,
-        max_answer_bytes: _,
-    } = settings;
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(*connect_timeout)
-        .read_timeout(*attempt_timeout)
-        .operation_attempt_timeout(*attempt_timeout)
-        .operation_timeout(*operation_timeout)
-        .build();
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .region(SdkRegion::new(home.as_str().to_owned()))
-        .retry_config(RetryConfig::disabled())
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .timeout_config(timeouts);
-    if let Some(endpoint) = endpoint {
-        // AWS's variants of an endpoint go with AWS's own endpoints: the SDK refuses to put
-        // them together with another, call by call.
-        loader = loader
-            .endpoint_url(endpoint)
-            .use_fips(false)
-            .use_dual_stack(false);
+impl Settings {
+    /// The configuration of one region's client.
+    ///
+    /// One authority retries and keeps time, and that is the upstream stack: so the SDK's
+    /// retries are off, and its timers are the same bounds as the stack's, there to end what
+    /// the stack no longer waits for. The clients that fetch credentials keep the SDK's own
+    /// ways: nobody else would repeat for them.
+    fn config(&self, shared: &SdkConfig, region: &Region) -> Config {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(self.connect_timeout)
+            .read_timeout(self.attempt_timeout)
+            .operation_attempt_timeout(self.attempt_timeout)
+            .operation_timeout(self.operation_timeout)
+            .build();
+        let builder = Builder::from(shared)
+            .region(SdkRegion::new(region.as_str().to_owned()))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts)
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .interceptor(StrictAnswers::new(self.max_answer_bytes));
+        match &self.endpoint {
+            None => builder.build(),
+            // AWS's variants of an endpoint go with AWS's own: the SDK refuses to put them
+            // together with another, call by call.
+            Some(endpoint) => {
+                let builder = builder
+                    .endpoint_url(endpoint)
+                    .use_fips(false)
+                    .use_dual_stack(false);
+                builder.build()
+            }
+        }
     }
-    if let Some(credentials) = credentials {
-        loader = loader.credentials_provider(credentials.clone());
-    }
-    loader.load().await
 }

@@ -111,8 +111,6 @@ fn plan() -> impl Strategy<Value = Plan> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn each_tape_comes_once_and_in_order_whatever_the_pages(tapes in tapes(), plan in plan()) {
         let pages = tapes.walk(plan.clone());
