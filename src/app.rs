@@ -146,6 +146,7 @@ async fn bind_emulator(
         seed_tapes: settings.seed_tapes,
         faults: settings.faults.clone(),
         fault_seed: settings.fault_seed.into(),
+        time_scale: settings.time_scale,
         ..emulator::Settings::default()
     });
     Bound::listen("emulator.listen", settings.listen, Face::Emulator(emulator)).await

@@ -76,6 +76,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &emulator::SEED_TAPES,
     &emulator::FAULTS,
     &emulator::FAULT_SEED,
+    &emulator::TIME_SCALE,
     &emulator::ACCESS_KEY_ID,
     &emulator::SECRET_ACCESS_KEY,
 ];

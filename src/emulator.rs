@@ -7,14 +7,14 @@
 //!
 //! **True:** the wire (bodies, headers, signatures, error shapes), the constraints
 //! of the service model, barcodes that are unique for ever, replay by client token,
-//! pages and their markers, which call shows a tape in which status.
+//! pages and their markers, the statuses of a tape's life on a clock of its own, and which
+//! call shows a tape in which status.
 //!
-//! **Faked:** the tapes it is seeded with, and the fill of a tape. The state is in
-//! memory and ends with the process.
+//! **Faked:** the tapes it is seeded with, and the data on a tape: its bytes are counted
+//! and not kept. The state is in memory and ends with the process.
 //!
-//! **Left out:** the life of a tape after its creation, every other operation of
-//! Storage Gateway, IAM, session tokens (taken and not looked at), KMS (keys are
-//! names), tags (checked; no operation here gives them back).
+//! **Left out:** every other operation of Storage Gateway, recovery points, IAM, session
+//! tokens (taken and not looked at), KMS (keys are names).
 //!
 //! It owns its types and imports nothing of the service: were the two to share one,
 //! both could be wrong together.
@@ -25,14 +25,20 @@
 
 mod arn;
 mod barcode;
+mod clock;
 mod connection;
 mod control;
+mod drive;
 mod error;
 mod faults;
+mod gateway;
 mod http;
+mod life;
 mod marker;
+mod name_page;
 mod ops;
 mod page;
+mod pool;
 mod seed;
 mod shapes;
 mod signature;
@@ -44,7 +50,7 @@ mod validation;
 use std::{
     io,
     ops::RangeInclusive,
-    sync::{Arc, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
@@ -52,11 +58,16 @@ use axum::{Router, routing::any};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 
+use clock::Clock;
 use connection::{Connections, Peer};
 pub use control::Wrong;
 use faults::Faults;
 pub use faults::Rule as FaultRule;
 use store::Store;
+use timestamp::Timestamp;
+
+pub use drive::DriveError;
+pub use life::Life;
 
 /// What an emulator is made with. [`Settings::default`] is what `docs/emulator.md` shows.
 #[derive(Clone, Debug)]
@@ -70,9 +81,12 @@ pub struct Settings {
     /// custom pool alone, the first 17 show every status, and those past the 130th of
     /// the library go to the archive. Default 250.
     pub seed_tapes: usize,
-    /// How long a new tape is CREATING before it is AVAILABLE. Default zero: a new tape
-    /// is AVAILABLE at once.
-    pub creating_for: Duration,
+    /// How long a tape stays in each status, and which calls show it meanwhile.
+    pub life: Life,
+    /// Whether a tape keeps the tags that `CreateTapeWithBarcode` was sent. Default false: AWS
+    /// has been seen to drop them (boto/boto3#3089). `CreateTapes` and `CreateTapePool` keep
+    /// theirs.
+    pub tags_with_barcode: bool,
     /// The sizes that a tape may have, in bytes. Default 100 GiB to 15 TiB (AWS quotas).
     pub tape_size: RangeInclusive<i64>,
     /// The tapes that one gateway's library holds at most. Default 1,500 (AWS quotas).
@@ -81,6 +95,10 @@ pub struct Settings {
     pub tapes_per_page: usize,
     /// The longest request body that is read, in bytes. Default 1 MiB.
     pub body_limit: usize,
+    /// How many times as fast as the machine's clock the emulator's runs, from its start on.
+    /// 0 stops it, so that [`Emulator::step`] alone moves it; 43,200 makes 12 hours a second.
+    /// Signatures are judged by the machine's clock. Default 1.
+    pub time_scale: u32,
     /// How far the date of a signature may be from this machine's clock, either way.
     /// Default 5 minutes, as AWS's own JSON services have it.
     pub clock_skew: Duration,
@@ -98,11 +116,13 @@ impl Default for Settings {
             credentials: None,
             account_id: "123456789012".to_owned(),
             seed_tapes: 250,
-            creating_for: Duration::ZERO,
+            life: Life::default(),
+            tags_with_barcode: false,
             tape_size: 100 * GIB..=15 * 1024 * GIB,
             tapes_per_library: 1_500,
             tapes_per_page: 1_000,
             body_limit: 1 << 20,
+            time_scale: 1,
             clock_skew: Duration::from_secs(300),
             faults: Vec::new(),
             fault_seed: 0,
@@ -127,8 +147,34 @@ pub struct Emulator {
 
 struct Inner {
     settings: Settings,
+    clock: Clock,
     store: RwLock<Store>,
     faults: Faults,
+}
+
+// A panic while the lock was held cannot leave a tape on half of its shelves: nothing
+// between the first change and the last one can fail.
+impl Inner {
+    /// The store as it is now, and when that is.
+    fn read(&self) -> (RwLockReadGuard<'_, Store>, Timestamp) {
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that nobody settles a later moment meanwhile.
+        let now = self.clock.now();
+        if !store.is_due(now) {
+            return (store, now);
+        }
+        drop(store);
+        let (store, now) = self.write();
+        (RwLockWriteGuard::downgrade(store), now)
+    }
+
+    /// The store as it is now, to be changed, and when that is.
+    fn write(&self) -> (RwLockWriteGuard<'_, Store>, Timestamp) {
+        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        store.settle(now);
+        (store, now)
+    }
 }
 
 impl Emulator {
@@ -136,10 +182,12 @@ impl Emulator {
     /// tapes take seconds.
     pub fn new(mut settings: Settings) -> Self {
         let faults = Faults::new(settings.fault_seed, std::mem::take(&mut settings.faults));
-        let store = RwLock::new(seed::store(&settings.account_id, settings.seed_tapes));
+        let store = RwLock::new(seed::store(&settings));
+        let clock = Clock::new(settings.time_scale);
         Self {
             inner: Arc::new(Inner {
                 settings,
+                clock,
                 store,
                 faults,
             }),

@@ -20,6 +20,8 @@ pub struct Emulator {
     pub faults: Vec<FaultRule>,
     /// What chance begins with (`emulator.fault_seed`).
     pub fault_seed: u32,
+    /// How many times as fast as the machine's its clock runs (`emulator.time_scale`).
+    pub time_scale: u32,
 }
 
 /// A pair of AWS credentials.
@@ -64,6 +66,17 @@ pub(crate) static FAULT_SEED: Setting<Seed> = Setting {
            same calls make the same faults.",
 };
 
+pub(crate) static TIME_SCALE: Setting<Integer<u32>> = Setting {
+    key: "emulator.time_scale",
+    kind: Integer {
+        range: 0..=1_000_000,
+        unit: "times",
+    },
+    default: Some("1"),
+    help: "How many times as fast as the machine's clock the emulator's runs: 43200 makes 12 hours pass in \
+           a second, 0 stops it. Signatures are judged by the machine's clock.",
+};
+
 pub(crate) static ACCESS_KEY_ID: Setting<AccessKeyId> = Setting {
     key: "emulator.access_key_id",
     kind: AccessKeyId,
@@ -89,6 +102,7 @@ impl Emulator {
             seed_tapes: values.get(&SEED_TAPES)?,
             faults: faults?,
             fault_seed: values.get(&FAULT_SEED)?,
+            time_scale: values.get(&TIME_SCALE)?,
         })
     }
 }

@@ -25,6 +25,31 @@ impl TapeArns {
     }
 }
 
+/// What the ARNs of one account's custom pools in one region begin with.
+#[derive(Clone, Debug)]
+pub(super) struct PoolArns {
+    prefix: String,
+}
+
+impl PoolArns {
+    pub(super) fn new(region: &str, account: &str) -> Self {
+        let partition = partition(region);
+        Self {
+            prefix: format!("arn:{partition}:storagegateway:{region}:{account}:tapepool/"),
+        }
+    }
+
+    /// The ARN of the pool with this id.
+    pub(super) fn of(&self, id: &str) -> String {
+        format!("{}{id}", self.prefix)
+    }
+
+    /// The id in an ARN of this account and region; `None` for an ARN of another.
+    pub(super) fn id<'a>(&self, arn: &'a str) -> Option<&'a str> {
+        arn.strip_prefix(&self.prefix)
+    }
+}
+
 /// The partition that a region is in, told by its name's beginning.
 fn partition(region: &str) -> &'static str {
     match region {

@@ -16,6 +16,11 @@ impl Barcode {
         bytes[..text.len()].copy_from_slice(text.as_bytes());
         Some(Self(u128::from_be_bytes(bytes)))
     }
+
+    /// A number under `n` that is the barcode's own, the same in every run.
+    pub(super) fn spread(self, n: u32) -> u32 {
+        u32::try_from(self.0 % u128::from(n)).expect("a remainder is under its divisor")
+    }
 }
 
 impl fmt::Display for Barcode {

@@ -21,6 +21,7 @@ pub(super) enum Code {
     InvalidParameters,
     MaximumContentLengthExceeded,
     MaximumTapeCartridgeCountExceeded,
+    TapeCartridgeNotFound,
 }
 
 impl Error {
@@ -44,6 +45,7 @@ impl Error {
             Code::MaximumTapeCartridgeCountExceeded => {
                 "The maximum number of tape cartridges has been exceeded."
             }
+            Code::TapeCartridgeNotFound => "The specified tape was not found.",
         };
         Self {
             status: StatusCode::BAD_REQUEST,

@@ -17,12 +17,11 @@ use uuid::Uuid;
 
 use super::{
     Emulator,
-    arn::TapeArns,
+    arn::{PoolArns, TapeArns},
     connection::Peer,
     error::{Code, Error},
     ops::{Call, Operation},
     signature,
-    timestamp::Timestamp,
 };
 
 const AWS_JSON: &str = "application/x-amz-json-1.1";
@@ -95,9 +94,9 @@ fn answer(
     let call = Call {
         region: &region,
         arns: TapeArns::new(&region, &settings.account_id),
-        now: Timestamp::now(),
+        pool_arns: PoolArns::new(&region, &settings.account_id),
         settings,
-        store: &emulator.inner.store,
+        account: &emulator.inner,
     };
     operation.run(body, &call)
 }

@@ -1,6 +1,7 @@
 //! Markers: where the next page begins, opaque to clients.
 //!
-//! A marker is a version byte, 16 bytes of an HMAC and the last barcode shown, in
+//! A marker is a version byte, 16 bytes of an HMAC and the last name shown (a
+//! barcode, a pool's id), in
 //! base64url. The HMAC covers what was asked (operation, region, gateway, filter), so a
 //! marker of another call is refused, and nobody can make one. Its key follows from the
 //! account alone: markers outlive the process and are the same in every run, so that
@@ -10,7 +11,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::barcode::Barcode;
+use super::error::Error;
 
 const VERSION: u8 = 1;
 const MAC_LENGTH: usize = 16;
@@ -35,26 +36,38 @@ impl Markers {
     }
 
     /// The marker of the page after `last`.
-    pub(super) fn after(&self, last: Barcode) -> String {
+    pub(super) fn after(&self, last: &str) -> String {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&self.sealed(last).finalize().into_bytes()[..MAC_LENGTH]);
-        bytes.extend_from_slice(last.to_string().as_bytes());
+        bytes.extend_from_slice(last.as_bytes());
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The barcode after which the page begins; `None` for what is no marker of this call.
-    pub(super) fn read(&self, marker: &str) -> Option<Barcode> {
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(marker).ok()?;
-        let (version, rest) = bytes.split_first()?;
-        let (mac, barcode) = rest.split_at_checked(MAC_LENGTH)?;
-        let last = Barcode::new(std::str::from_utf8(barcode).ok()?)?;
-        let genuine = self.sealed(last).verify_truncated_left(mac).is_ok();
-        (*version == VERSION && genuine).then_some(last)
+    /// The name after which the page begins.
+    ///
+    /// # Errors
+    /// `InvalidParameters` for what is no marker of this call.
+    pub(super) fn read(&self, marker: &str) -> Result<String, Error> {
+        self.opened(marker).ok_or_else(|| {
+            Error::invalid(
+                "Marker was not given out for this call: send the Marker of the page before, \
+                 with the same other members.",
+            )
+        })
     }
 
-    fn sealed(&self, last: Barcode) -> Hmac<Sha256> {
+    fn opened(&self, marker: &str) -> Option<String> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(marker).ok()?;
+        let (version, rest) = bytes.split_first()?;
+        let (mac, last) = rest.split_at_checked(MAC_LENGTH)?;
+        let last = std::str::from_utf8(last).ok()?;
+        let genuine = self.sealed(last).verify_truncated_left(mac).is_ok();
+        (*version == VERSION && genuine).then(|| last.to_owned())
+    }
+
+    fn sealed(&self, last: &str) -> Hmac<Sha256> {
         let mut mac = self.mac.clone();
-        mac.update(last.to_string().as_bytes());
+        mac.update(last.as_bytes());
         mac
     }
 }

@@ -50,21 +50,13 @@ impl PageRequest {
             .map(str::to_owned)
             .chain(filter);
         let markers = Markers::new(&settings.account_id, parts);
-        let after = match &self.marker {
-            None => None,
-            Some(marker) => Some(markers.read(marker).ok_or_else(|| {
-                Error::invalid(
-                    "Marker was not given out for this call: send the Marker of the page before, \
-                     with the same other members.",
-                )
-            })?),
-        };
+        let after = self.marker.map(|marker| markers.read(&marker)).transpose()?;
         let limit = self
             .limit
             .map_or(DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(1));
         Ok(Walk {
             only,
-            after,
+            after: after.and_then(|last| Barcode::new(&last)),
             limit: limit.min(settings.tapes_per_page).max(1),
             markers,
         })
@@ -92,7 +84,10 @@ impl Walk {
         };
         let more = page.len() > self.limit;
         page.truncate(self.limit);
-        let marker = page.last().filter(|_| more).map(|last| self.markers.after(*last));
+        let marker = page
+            .last()
+            .filter(|_| more)
+            .map(|last| self.markers.after(&last.to_string()));
         (page, marker)
     }
 }

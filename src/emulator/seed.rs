@@ -2,12 +2,15 @@
 //! show them. The first ones show every status, pool and optional member; the rest fill the
 //! library to 130 tapes, and then the archive.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
+    Settings,
     barcode::Barcode,
+    life::Progress,
+    pool::{CustomPool, Pool, RetentionLock, StorageClass},
     store::{Region, Store},
-    tape::{Pool, Status, Tape},
+    tape::{Status, Tape},
     timestamp::Timestamp,
 };
 
@@ -16,6 +19,9 @@ const GATEWAY: &str = "sgw-12A3456B";
 const CUSTOM_POOL: &str = "pool-12345678";
 /// Tapes in the library when there are enough of them.
 const LIBRARY: usize = 130;
+
+/// The lock of the custom pool: ten years, so that it holds all of its tapes.
+const RETENTION: Duration = Duration::from_secs(3650 * 86_400);
 
 const GIB: i64 = 1 << 30;
 const HOUR: i64 = 3_600_000;
@@ -26,9 +32,9 @@ const FIRST: i64 = 1_672_531_200_125;
 const BEFORE_USAGE: i64 = 1_404_172_800_000;
 
 /// The store of a fresh emulator.
-pub(super) fn store(account: &str, tapes: usize) -> Store {
-    let mut region = Region::default();
-    let names = Names::new(account);
+pub(super) fn store(settings: &Settings) -> Store {
+    let mut region = Region::new(&settings.life);
+    let names = Names::new(&settings.account_id);
     region.add_gateway(&names.gateway);
     region.add_pool(&names.pool);
     let special = special(&names);
@@ -43,7 +49,7 @@ pub(super) fn store(account: &str, tapes: usize) -> Store {
             names.archived(n, pool)
         }
     });
-    for (tape, n) in special.into_iter().chain(filling).zip(1..=tapes) {
+    for (tape, n) in special.into_iter().chain(filling).zip(1..=settings.seed_tapes) {
         let barcode = Barcode::new(&format!("TST{n:06}")).expect("three letters and digits are a barcode");
         region.insert(barcode, tape);
     }
@@ -55,7 +61,7 @@ pub(super) fn store(account: &str, tapes: usize) -> Store {
 /// The names that the tapes share.
 struct Names {
     gateway: Arc<str>,
-    pool: Arc<str>,
+    pool: Arc<CustomPool>,
     drive: Arc<str>,
     key: Arc<str>,
 }
@@ -67,7 +73,12 @@ impl Names {
         Self {
             drive: format!("{gateway}/device/AMZN_{device}_TAPEDRIVE_00001").into(),
             gateway: gateway.into(),
-            pool: CUSTOM_POOL.into(),
+            pool: Arc::new(CustomPool {
+                id: CUSTOM_POOL.to_owned(),
+                name: "Retained".to_owned(),
+                class: StorageClass::Glacier,
+                lock: RetentionLock::Governance(RETENTION),
+            }),
             key: format!("arn:aws:kms:{REGION}:{account}:key/1234abcd-12ab-34cd-56ef-1234567890ab").into(),
         }
     }
@@ -92,7 +103,7 @@ impl Names {
             used: Some(0),
             created: Timestamp::from_millis(FIRST + n * 60_000),
             status: Status::Available,
-            ready: None,
+            until: None,
             gateway: Some(Arc::clone(&self.gateway)),
             device: None,
             progress: None,
@@ -103,6 +114,7 @@ impl Names {
             worm: false,
             retention_start: None,
             pool_entry: None,
+            forgotten: false,
         }
     }
 
@@ -137,7 +149,7 @@ fn special(names: &Names) -> Vec<Tape> {
         let tape = in_library(n, status, pool);
         Tape {
             used: Some(tape.size / 2),
-            progress: Some(progress),
+            progress: Some(Progress::Still(progress)),
             ..tape
         }
     };

@@ -17,6 +17,7 @@ macro_rules! pattern {
 
 static BARCODE: Pattern = pattern!(r"^[A-Z0-9]*$");
 static BARCODE_PREFIX: Pattern = pattern!(r"^[A-Z]*$");
+static POOL_NAME_PATTERN: Pattern = pattern!(r"^[ -\.0-\[\]-~]*[!-\.0-\[\]-~][ -\.0-\[\]-~]*$");
 static TAG_KEY: Pattern = pattern!(r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$");
 static TAPE_ARN_PATTERN: Pattern = pattern!(
     r"arn:(aws(|-cn|-us-gov|-iso[A-Za-z0-9_-]*|-eusc)):storagegateway:[a-z\-0-9]+:[0-9]+:tape\/[0-9A-Z]{5,16}$"
@@ -30,11 +31,18 @@ pub(super) static GATEWAY_ARN: Text = Text {
     max: 500,
     pattern: None,
 };
-pub(super) static TAPE_ARNS: List<Text> = List(Text {
+pub(super) static RESOURCE_ARN: Text = Text {
+    min: 50,
+    max: 500,
+    pattern: None,
+};
+pub(super) static TAPE_ARN: Text = TAPE_ARN_TEXT;
+pub(super) static TAPE_ARNS: List<Text> = List(TAPE_ARN_TEXT);
+const TAPE_ARN_TEXT: Text = Text {
     min: 50,
     max: 500,
     pattern: Some(&TAPE_ARN_PATTERN),
-});
+};
 pub(super) static TAPE_BARCODE: Text = Text {
     min: 5,
     max: 16,
@@ -64,6 +72,24 @@ pub(super) static POOL_ID: Text = Text {
     min: 1,
     max: 100,
     pattern: None,
+};
+pub(super) static POOL_NAME: Text = Text {
+    min: 1,
+    max: 100,
+    pattern: Some(&POOL_NAME_PATTERN),
+};
+pub(super) static POOL_ARN: Text = POOL_ARN_TEXT;
+pub(super) static POOL_ARNS: List<Text> = List(POOL_ARN_TEXT);
+const POOL_ARN_TEXT: Text = Text {
+    min: 50,
+    max: 500,
+    pattern: None,
+};
+pub(super) static STORAGE_CLASS: Choice = Choice(&["DEEP_ARCHIVE", "GLACIER"]);
+pub(super) static RETENTION_LOCK_TYPE: Choice = Choice(&["COMPLIANCE", "GOVERNANCE", "NONE"]);
+pub(super) static RETENTION_LOCK_DAYS: Integer = Integer {
+    min: 0,
+    max: Some(36_500),
 };
 pub(super) static MARKER: Text = Text {
     min: 1,
@@ -108,6 +134,27 @@ impl Shape for Text {
             faults.violated(&text, at, &constraint);
         }
         text
+    }
+}
+
+/// One of a few words.
+pub(super) struct Choice(&'static [&'static str]);
+
+impl Shape for Choice {
+    type Output = &'static str;
+
+    fn read(&self, value: Value, at: &str, faults: &mut Faults) -> &'static str {
+        let Value::String(text) = value else {
+            faults.mistyped(&value, at, "String");
+            return "";
+        };
+        let found = self.0.iter().find(|word| **word == text);
+        found.copied().unwrap_or_else(|| {
+            let words = self.0.join(", ");
+            let constraint = format!("Member must satisfy enum value set: [{words}]");
+            faults.violated(&text, at, &constraint);
+            ""
+        })
     }
 }
 

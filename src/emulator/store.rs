@@ -1,7 +1,7 @@
 //! The account's tapes, in memory: what is where, in the order that pages follow.
 
 use std::{
-    collections::{BTreeSet, HashMap, hash_map::Entry},
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
     sync::Arc,
 };
 
@@ -9,14 +9,17 @@ use sha2::{Digest, Sha256};
 
 use super::{
     barcode::Barcode,
+    life::Life,
     ops::CreateTapes,
-    tape::{Pool, Status, Tape},
+    pool::{CustomPool, Pool, RetentionLock, StorageClass},
+    tape::{Status, Tape},
+    timestamp::Timestamp,
 };
 
 /// Barcodes in order, so that a page costs what it shows.
 pub(super) type Shelf = BTreeSet<Barcode>;
 
-/// The regions of one account that have a gateway, by name.
+/// The regions of one account that have anything, by name.
 #[derive(Default)]
 pub(super) struct Store {
     regions: HashMap<String, Region>,
@@ -31,21 +34,58 @@ impl Store {
         self.regions.get(name)
     }
 
+    /// The region, made empty if nothing was there.
+    pub(super) fn region_or_new(&mut self, name: &str, life: &Life) -> &mut Region {
+        self.regions
+            .entry(name.to_owned())
+            .or_insert_with(|| Region::new(life))
+    }
+
+    /// Whether a tape leaves its status at `now` or before.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        self.regions.values().any(|region| region.next_due(now).is_some())
+    }
+
+    /// Lets happen what is due at `now`.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        for region in self.regions.values_mut() {
+            while let Some(barcode) = region.next_due(now) {
+                region.advance(barcode);
+            }
+        }
+    }
+
     pub(super) fn region_mut(&mut self, name: &str) -> Option<&mut Region> {
         self.regions.get_mut(name)
     }
 }
 
 /// One region of the account. A tape stays in `tapes` for ever, so its barcode stays taken.
-#[derive(Default)]
+///
+/// Its shelves hold what the calls show, and follow each change of a tape; so a page costs
+/// what it shows, and time costs what changes in it.
 pub(super) struct Region {
-    pools: Vec<Arc<str>>,
+    life: Life,
+    pools: BTreeMap<String, Arc<CustomPool>>,
+    pools_made: u64,
+    /// By the ARN of what has them.
+    tags: HashMap<String, BTreeMap<String, String>>,
     tapes: HashMap<Barcode, Box<Tape>>,
     all: Shelf,
     archive: Shelf,
-    libraries: HashMap<Arc<str>, Shelf>,
+    libraries: BTreeMap<Arc<str>, Library>,
+    /// The tapes that leave their status by themselves, and when.
+    due: BTreeSet<(Timestamp, Barcode)>,
     created: HashMap<String, Creation>,
     generated: u64,
+}
+
+/// The virtual tape library of one gateway.
+#[derive(Default)]
+struct Library {
+    shelf: Shelf,
+    /// The tapes that count against its quota, shown or not.
+    held: usize,
 }
 
 /// What a client token stands for.
@@ -55,12 +95,87 @@ pub(super) struct Creation {
 }
 
 impl Region {
+    pub(super) fn new(life: &Life) -> Self {
+        Self {
+            life: life.clone(),
+            pools: BTreeMap::new(),
+            pools_made: 0,
+            tags: HashMap::new(),
+            tapes: HashMap::new(),
+            all: Shelf::new(),
+            archive: Shelf::new(),
+            libraries: BTreeMap::new(),
+            due: BTreeSet::new(),
+            created: HashMap::new(),
+            generated: 0,
+        }
+    }
+
     pub(super) fn add_gateway(&mut self, arn: &Arc<str>) {
         self.libraries.entry(Arc::clone(arn)).or_default();
     }
 
-    pub(super) fn add_pool(&mut self, id: &Arc<str>) {
-        self.pools.push(Arc::clone(id));
+    pub(super) fn add_pool(&mut self, pool: &Arc<CustomPool>) {
+        self.pools.insert(pool.id.clone(), Arc::clone(pool));
+    }
+
+    /// Makes a pool with an id that none has had, the same in every run.
+    pub(super) fn create_pool(
+        &mut self,
+        name: String,
+        class: StorageClass,
+        lock: RetentionLock,
+    ) -> Arc<CustomPool> {
+        let id = loop {
+            let digest = Sha256::digest(format!("pool {}", self.pools_made));
+            self.pools_made += 1;
+            let id = format!(
+                "pool-{:02X}{:02X}{:02X}{:02X}",
+                digest[0], digest[1], digest[2], digest[3]
+            );
+            if !self.pools.contains_key(&id) {
+                break id;
+            }
+        };
+        let pool = Arc::new(CustomPool {
+            id,
+            name,
+            class,
+            lock,
+        });
+        self.add_pool(&pool);
+        pool
+    }
+
+    pub(super) fn delete_pool(&mut self, id: &str) {
+        self.pools.remove(id);
+    }
+
+    /// The tags of a gateway, tape or custom pool, by key.
+    pub(super) fn tags(&self, arn: &str) -> Option<&BTreeMap<String, String>> {
+        self.tags.get(arn)
+    }
+
+    pub(super) fn tags_mut(&mut self, arn: &str) -> &mut BTreeMap<String, String> {
+        self.tags.entry(arn.to_owned()).or_default()
+    }
+
+    /// The custom pools by id.
+    pub(super) fn pools(&self) -> &BTreeMap<String, Arc<CustomPool>> {
+        &self.pools
+    }
+
+    /// Whether a tape that is not deleted is in the custom pool.
+    pub(super) fn pool_is_in_use(&self, id: &str) -> bool {
+        let mut tapes = self.tapes.values();
+        tapes.any(|tape| {
+            tape.status != Status::Deleted && matches!(&tape.pool, Pool::Custom(pool) if pool.id == id)
+        })
+    }
+
+    /// The gateways' ARNs, in order.
+    pub(super) fn gateways(&self) -> impl Iterator<Item = &str> {
+        self.libraries.keys().map(AsRef::as_ref)
     }
 
     /// The gateway's name as the store holds it, to be shared by its tapes.
@@ -75,11 +190,7 @@ impl Region {
         match id {
             "GLACIER" => Some(Pool::Glacier),
             "DEEP_ARCHIVE" => Some(Pool::DeepArchive),
-            _ => self
-                .pools
-                .iter()
-                .find(|pool| &***pool == id)
-                .map(|pool| Pool::Custom(Arc::clone(pool))),
+            _ => self.pools.get(id).map(|pool| Pool::Custom(Arc::clone(pool))),
         }
     }
 
@@ -95,7 +206,7 @@ impl Region {
 
     /// The virtual tape library of one gateway; `None` for a gateway that is not there.
     pub(super) fn library(&self, gateway: &str) -> Option<&Shelf> {
-        self.libraries.get(gateway)
+        self.libraries.get(gateway).map(|library| &library.shelf)
     }
 
     /// A tape of one of this region's shelves.
@@ -103,11 +214,14 @@ impl Region {
         self.tapes.get(&barcode).map(Box::as_ref)
     }
 
-    /// The tapes that count against a library's quota: those deleted do not.
+    /// A tape that is there for an operation to work on: deleted ones are not.
+    pub(super) fn present(&self, barcode: Barcode) -> Option<&Tape> {
+        self.tape(barcode).filter(|tape| tape.status != Status::Deleted)
+    }
+
+    /// The tapes that count against a library's quota.
     pub(super) fn held(&self, gateway: &str) -> usize {
-        let shelf = self.libraries.get(gateway).into_iter().flatten();
-        let tapes = shelf.filter_map(|barcode| self.tapes.get(barcode));
-        tapes.filter(|tape| tape.status != Status::Deleted).count()
+        self.libraries.get(gateway).map_or(0, |library| library.held)
     }
 
     /// Whether a tape has the barcode, or ever had.
@@ -115,20 +229,82 @@ impl Region {
         self.tapes.contains_key(&barcode)
     }
 
-    /// Puts a tape on the shelves of its status; a barcode that is taken keeps its tape.
+    /// Puts a tape on its shelves; a barcode that is taken keeps its tape.
     pub(super) fn insert(&mut self, barcode: Barcode, tape: Tape) {
         let Entry::Vacant(place) = self.tapes.entry(barcode) else {
             return;
         };
-        if let Some(gateway) = &tape.gateway {
-            let library = self.libraries.entry(Arc::clone(gateway)).or_default();
-            library.insert(barcode);
+        place.insert(Box::new(tape));
+        self.shelve(barcode);
+    }
+
+    /// Changes a tape, and puts it where it belongs then.
+    pub(super) fn change(&mut self, barcode: Barcode, change: impl FnOnce(&mut Tape)) {
+        self.unshelve(barcode);
+        if let Some(tape) = self.tapes.get_mut(&barcode) {
+            change(tape);
         }
-        if tape.status.in_archive(tape.gateway.is_some()) {
+        self.shelve(barcode);
+    }
+
+    /// The first tape to leave its status, if it does so at `now` or before.
+    fn next_due(&self, now: Timestamp) -> Option<Barcode> {
+        let (at, barcode) = self.due.first()?;
+        (*at <= now).then_some(*barcode)
+    }
+
+    fn advance(&mut self, barcode: Barcode) {
+        self.unshelve(barcode);
+        if let Some(tape) = self.tapes.get_mut(&barcode) {
+            tape.advance(&self.life);
+        }
+        self.shelve(barcode);
+    }
+
+    fn shelve(&mut self, barcode: Barcode) {
+        let Some(tape) = self.tapes.get(&barcode) else {
+            return;
+        };
+        if let Some(gateway) = tape.shown_in(&self.life) {
+            let library = self.libraries.entry(Arc::clone(gateway)).or_default();
+            library.shelf.insert(barcode);
+        }
+        if let Some(gateway) = tape.counts_for() {
+            self.libraries.entry(Arc::clone(gateway)).or_default().held += 1;
+        }
+        if tape.shown_in_archive(&self.life) {
             self.archive.insert(barcode);
         }
-        self.all.insert(barcode);
-        place.insert(Box::new(tape));
+        if !tape.forgotten {
+            self.all.insert(barcode);
+        }
+        if let Some(until) = tape.until {
+            self.due.insert((until, barcode));
+        }
+    }
+
+    /// Takes a tape off every shelf, as [`Region::shelve`] put it there.
+    fn unshelve(&mut self, barcode: Barcode) {
+        let Some(tape) = self.tapes.get(&barcode) else {
+            return;
+        };
+        if let Some(library) = tape
+            .shown_in(&self.life)
+            .and_then(|gateway| self.libraries.get_mut(gateway))
+        {
+            library.shelf.remove(&barcode);
+        }
+        if let Some(library) = tape
+            .counts_for()
+            .and_then(|gateway| self.libraries.get_mut(gateway))
+        {
+            library.held -= 1;
+        }
+        self.archive.remove(&barcode);
+        self.all.remove(&barcode);
+        if let Some(until) = tape.until {
+            self.due.remove(&(until, barcode));
+        }
     }
 
     /// The creation under a client token.

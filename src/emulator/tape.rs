@@ -1,8 +1,13 @@
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::timestamp::Timestamp;
+use super::{
+    error::Error,
+    life::Progress,
+    pool::{Pool, RetentionLock},
+    timestamp::Timestamp,
+};
 
 /// One virtual tape, wherever it is. Its barcode is its key in the store.
 #[derive(Clone, Debug)]
@@ -12,13 +17,13 @@ pub(super) struct Tape {
     pub(super) used: Option<i64>,
     pub(super) created: Timestamp,
     pub(super) status: Status,
-    /// Since when a tape that is stored as CREATING is AVAILABLE.
-    pub(super) ready: Option<Timestamp>,
-    /// The gateway whose library holds it; `None` for an archived tape.
+    /// When it leaves its status by itself; `None` if it waits to be asked.
+    pub(super) until: Option<Timestamp>,
+    /// The gateway whose library holds it; `None` for a tape that is in the archive alone.
     pub(super) gateway: Option<Arc<str>>,
     pub(super) device: Option<Arc<str>>,
-    /// Percent of the way into the archive.
-    pub(super) progress: Option<f64>,
+    /// How far it is on its way into the archive.
+    pub(super) progress: Option<Progress>,
     /// When it reached the archive.
     pub(super) completed: Option<Timestamp>,
     pub(super) retrieved_to: Option<Arc<str>>,
@@ -27,25 +32,70 @@ pub(super) struct Tape {
     pub(super) worm: bool,
     pub(super) retention_start: Option<Timestamp>,
     pub(super) pool_entry: Option<Timestamp>,
+    /// Whether it has been DELETED for so long that no call shows it.
+    pub(super) forgotten: bool,
 }
 
 impl Tape {
-    /// The status at a moment.
-    pub(super) fn status(&self, now: Timestamp) -> Status {
-        match self.ready {
-            Some(ready) if self.status == Status::Creating && ready <= now => Status::Available,
-            _ => self.status,
+    /// Refuses a tape that is in none of these statuses.
+    pub(super) fn needs(&self, statuses: &[Status]) -> Result<(), Error> {
+        if statuses.contains(&self.status) {
+            return Ok(());
+        }
+        let needed: Vec<&str> = statuses.iter().map(|status| status.as_str()).collect();
+        Err(Error::invalid(format!(
+            "The tape is {}; for this operation it has to be {}.",
+            self.status.as_str(),
+            needed.join(" or ")
+        )))
+    }
+
+    /// Refuses a tape that its pool's retention lock still holds.
+    pub(super) fn unlocked(&self, now: Timestamp, bypass: bool) -> Result<(), Error> {
+        let (Pool::Custom(pool), Some(start)) = (&self.pool, self.retention_start) else {
+            return Ok(());
+        };
+        let cause = match pool.lock {
+            RetentionLock::Compliance(time) if now < start.after(time) => {
+                "The tape is under a COMPLIANCE retention lock, which nobody can bypass."
+            }
+            RetentionLock::Governance(time) if now < start.after(time) && !bypass => {
+                "The tape is under a GOVERNANCE retention lock; BypassGovernanceRetention passes it."
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::invalid(cause))
+    }
+
+    /// Puts a tape into a pool. One that is archived enters it now, any other when it is
+    /// archived.
+    pub(super) fn assign(&mut self, pool: Pool, now: Timestamp) {
+        if pool == self.pool {
+            return;
+        }
+        self.pool = pool;
+        (self.pool_entry, self.retention_start) = (None, None);
+        if self.status == Status::Archived {
+            self.enter_pool(now);
+        }
+    }
+
+    /// Notes when a tape came into its pool's keeping; the first time stands.
+    pub(super) fn enter_pool(&mut self, at: Timestamp) {
+        if let Pool::Custom(pool) = &self.pool {
+            self.pool_entry.get_or_insert(at);
+            if pool.lock != RetentionLock::None {
+                self.retention_start.get_or_insert(at);
+            }
         }
     }
 }
 
 /// The statuses of the AWS documentation, spelled as it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
     Creating,
     Available,
-    #[serde(rename = "IN TRANSIT TO VTS")]
     InTransitToVts,
     Archiving,
     Archived,
@@ -59,42 +109,25 @@ pub(super) enum Status {
 }
 
 impl Status {
-    /// Whether `DescribeTapeArchives` shows a tape in this status. A deleted tape is
-    /// shown where it was deleted from: in the archive when no library held it.
-    pub(super) fn in_archive(self, in_library: bool) -> bool {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
-            Self::Archived | Self::Retrieving | Self::Retrieved => true,
-            Self::Deleted => !in_library,
-            _ => false,
+            Self::Creating => "CREATING",
+            Self::Available => "AVAILABLE",
+            Self::InTransitToVts => "IN TRANSIT TO VTS",
+            Self::Archiving => "ARCHIVING",
+            Self::Archived => "ARCHIVED",
+            Self::Retrieving => "RETRIEVING",
+            Self::Retrieved => "RETRIEVED",
+            Self::Recovering => "RECOVERING",
+            Self::Recovered => "RECOVERED",
+            Self::Irrecoverable => "IRRECOVERABLE",
+            Self::Deleting => "DELETING",
+            Self::Deleted => "DELETED",
         }
     }
 }
 
-/// Where a tape is kept once archived.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Pool {
-    Glacier,
-    DeepArchive,
-    Custom(Arc<str>),
-}
-
-impl Pool {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Glacier => "GLACIER",
-            Self::DeepArchive => "DEEP_ARCHIVE",
-            Self::Custom(id) => id,
-        }
-    }
-}
-
-impl fmt::Display for Pool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Serialize for Pool {
+impl Serialize for Status {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }

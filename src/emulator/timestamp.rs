@@ -7,6 +7,9 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Timestamp(i64);
 
+/// 9999-01-01T00:00:00Z: some clients show no later year.
+pub(super) const LAST: Timestamp = Timestamp(253_370_764_800_000);
+
 impl Timestamp {
     pub(super) const fn from_millis(millis: i64) -> Self {
         Self(millis)
@@ -15,6 +18,11 @@ impl Timestamp {
     pub(super) fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(millis(since))
+    }
+
+    /// How long after `earlier` this is; zero when it is not.
+    pub(super) fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
     pub(super) fn after(self, wait: Duration) -> Self {

@@ -2,11 +2,14 @@
 //! such a thing. Each test has an emulator of its own on a port of its own.
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod clock;
 mod control;
 mod creating;
 mod faults;
+mod life;
 mod paging;
 mod reading;
+mod shelves;
 mod signature;
 mod wire;
 
@@ -49,6 +52,7 @@ fn settings() -> Settings {
 
 /// An emulator at work; it ends with the test's runtime.
 struct Running {
+    emulator: Emulator,
     address: SocketAddr,
 }
 
@@ -57,8 +61,9 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let emulator = Emulator::new(settings);
-        tokio::spawn(async move { emulator.serve(listener, std::future::pending()).await });
-        Self { address }
+        let served = emulator.clone();
+        tokio::spawn(async move { served.serve(listener, std::future::pending()).await });
+        Self { emulator, address }
     }
 
     fn client(&self) -> Client {
@@ -85,13 +90,7 @@ impl Running {
 
     /// A request of the control API, as `curl` makes it.
     fn control(&self, method: &'static str, path: &'static str, body: impl Into<Vec<u8>>) -> Raw {
-        Raw {
-            address: self.address,
-            method,
-            path,
-            headers: vec![("host".to_owned(), self.address.to_string())],
-            body: body.into(),
-        }
+        Raw::control(self.address, method, path, body)
     }
 
     fn unsigned(&self, operation: &str, body: impl Into<Vec<u8>>) -> Raw {
@@ -129,6 +128,21 @@ struct Answer {
 }
 
 impl Raw {
+    fn control(
+        address: SocketAddr,
+        method: &'static str,
+        path: &'static str,
+        body: impl Into<Vec<u8>>,
+    ) -> Self {
+        Self {
+            address,
+            method,
+            path,
+            headers: vec![("host".to_owned(), address.to_string())],
+            body: body.into(),
+        }
+    }
+
     /// Signs with the SDK's own signer, as of `time`.
     fn sign(&mut self, key_id: &str, secret: &str, time: SystemTime) {
         self.sign_with(key_id, secret, time, SigningSettings::default(), "storagegateway");

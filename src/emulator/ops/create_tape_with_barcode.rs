@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::{Call, create_tapes::room_for, new_tape::NewTape};
+use super::{Call, create_tapes::room_for, new_tape::NewTape, tags};
 use crate::emulator::{barcode::Barcode, error::Error, shapes, validation};
 
 #[derive(Serialize)]
@@ -16,11 +16,11 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
             NewTape::read(members),
         )
     })?;
-    let mut store = call.write();
+    let (mut store, now) = call.account.write();
     let not_found = || call.gateway_not_found(new.gateway_arn());
     let region = store.region_mut(call.region).ok_or_else(not_found)?;
     let gateway = region.gateway(new.gateway_arn()).ok_or_else(not_found)?;
-    let tape = new.tape(region, gateway, call)?;
+    let tape = new.tape(region, gateway, now, call)?;
     let barcode = Barcode::new(&barcode)
         .filter(|barcode| !region.taken(*barcode))
         .ok_or_else(|| {
@@ -28,9 +28,11 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
                 "Barcode {barcode} is taken; no barcode can be used again, not even a deleted tape's."
             ))
         })?;
-    room_for(1, region, &new, call)?;
+    room_for(1, region, new.gateway_arn(), call)?;
     region.insert(barcode, tape);
-    Ok(Answer {
-        tape_arn: call.arns.of(barcode),
-    })
+    let tape_arn = call.arns.of(barcode);
+    if call.settings.tags_with_barcode {
+        tags::give(region, &tape_arn, new.tags());
+    }
+    Ok(Answer { tape_arn })
 }

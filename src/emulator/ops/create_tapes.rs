@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Call, new_tape::NewTape};
+use super::{Call, new_tape::NewTape, tags};
 use crate::emulator::{
     arn::TapeArns,
     barcode::Barcode,
@@ -46,7 +46,7 @@ fn read(members: &mut Members<'_>) -> (String, CreateTapes) {
 
 pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let (token, request) = validation::read(body, read)?;
-    let mut store = call.write();
+    let (mut store, now) = call.account.write();
     let not_found = || call.gateway_not_found(request.new.gateway_arn());
     let region = store.region_mut(call.region).ok_or_else(not_found)?;
     if let Some(creation) = region.creation(&token) {
@@ -56,9 +56,9 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
         return Ok(Answer::new(&call.arns, &creation.barcodes));
     }
     let gateway = region.gateway(request.new.gateway_arn()).ok_or_else(not_found)?;
-    let tape = request.new.tape(region, gateway, call)?;
+    let tape = request.new.tape(region, gateway, now, call)?;
     let count = usize::try_from(request.count).unwrap_or(0);
-    room_for(count, region, &request.new, call)?;
+    room_for(count, region, request.new.gateway_arn(), call)?;
 
     let mut barcodes = BTreeSet::new();
     while barcodes.len() < count {
@@ -68,6 +68,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let barcodes: Vec<Barcode> = barcodes.into_iter().collect();
     for barcode in &barcodes {
         region.insert(*barcode, tape.clone());
+        tags::give(region, &call.arns.of(*barcode), request.new.tags());
     }
     let answer = Answer::new(&call.arns, &barcodes);
     region.remember(token, Creation { request, barcodes });
@@ -75,14 +76,11 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
 }
 
 /// Refuses what would take a library past its quota: all of it, never a part.
-pub(super) fn room_for(count: usize, region: &Region, new: &NewTape, call: &Call<'_>) -> Result<(), Error> {
-    let (held, most) = (region.held(new.gateway_arn()), call.settings.tapes_per_library);
+pub(super) fn room_for(count: usize, region: &Region, gateway: &str, call: &Call<'_>) -> Result<(), Error> {
+    let (held, most) = (region.held(gateway), call.settings.tapes_per_library);
     if held + count <= most {
         return Ok(());
     }
-    let cause = format!(
-        "The library of {} holds {held} tapes of {most}.",
-        new.gateway_arn()
-    );
+    let cause = format!("The library of {gateway} holds {held} tapes of {most}.");
     Err(Error::gateway(Code::MaximumTapeCartridgeCountExceeded, cause))
 }

@@ -6,7 +6,8 @@ use crate::emulator::{
     barcode::Barcode,
     error::Error,
     page::PageRequest,
-    tape::{Pool, Status, Tape},
+    pool::Pool,
+    tape::{Status, Tape},
     timestamp::Timestamp,
     validation,
 };
@@ -46,7 +47,7 @@ struct Row {
 }
 
 impl Row {
-    fn new(arns: &TapeArns, barcode: Barcode, tape: &Tape, now: Timestamp) -> Self {
+    fn new(arns: &TapeArns, barcode: Barcode, tape: &Tape) -> Self {
         Self {
             tape_arn: arns.of(barcode),
             tape_barcode: barcode.to_string(),
@@ -54,7 +55,7 @@ impl Row {
             tape_size_in_bytes: tape.size,
             completion_time: tape.completed,
             retrieved_to: tape.retrieved_to.as_deref().map(str::to_owned),
-            tape_status: tape.status(now),
+            tape_status: tape.status,
             tape_used_in_bytes: tape.used,
             kms_key: tape.kms_key.as_deref().map(str::to_owned),
             pool_id: tape.pool.clone(),
@@ -68,7 +69,7 @@ impl Row {
 pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let page = validation::read(body, PageRequest::read)?;
     let walk = page.resolve(&["DescribeTapeArchives", call.region], &call.arns, call.settings)?;
-    let store = call.read();
+    let (store, _) = call.account.read();
     let Some(region) = store.region(call.region) else {
         return Ok(Answer {
             tape_archives: Vec::new(),
@@ -80,7 +81,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
         .into_iter()
         .filter_map(|barcode| Some((barcode, region.tape(barcode)?)));
     let tape_archives = tapes
-        .map(|(barcode, tape)| Row::new(&call.arns, barcode, tape, call.now))
+        .map(|(barcode, tape)| Row::new(&call.arns, barcode, tape))
         .collect();
     Ok(Answer {
         tape_archives,

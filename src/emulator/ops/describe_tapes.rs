@@ -6,8 +6,9 @@ use crate::emulator::{
     barcode::Barcode,
     error::Error,
     page::PageRequest,
+    pool::Pool,
     shapes,
-    tape::{Pool, Status, Tape},
+    tape::{Status, Tape},
     timestamp::Timestamp,
     validation,
 };
@@ -53,9 +54,9 @@ impl Row {
             tape_barcode: barcode.to_string(),
             tape_created_date: tape.created,
             tape_size_in_bytes: tape.size,
-            tape_status: tape.status(now),
+            tape_status: tape.status,
             vtl_device: tape.device.as_deref().map(str::to_owned),
-            progress: tape.progress,
+            progress: tape.progress.map(|progress| progress.at(now)),
             tape_used_in_bytes: tape.used,
             kms_key: tape.kms_key.as_deref().map(str::to_owned),
             pool_id: tape.pool.clone(),
@@ -73,7 +74,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
             PageRequest::read(members),
         )
     })?;
-    let store = call.read();
+    let (store, now) = call.account.read();
     let not_found = || call.gateway_not_found(&gateway);
     let region = store.region(call.region).ok_or_else(not_found)?;
     let library = region.library(&gateway).ok_or_else(not_found)?;
@@ -87,7 +88,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
         .into_iter()
         .filter_map(|barcode| Some((barcode, region.tape(barcode)?)));
     let tapes = tapes
-        .map(|(barcode, tape)| Row::new(&call.arns, barcode, tape, call.now))
+        .map(|(barcode, tape)| Row::new(&call.arns, barcode, tape, now))
         .collect();
     Ok(Answer { tapes, marker })
 }

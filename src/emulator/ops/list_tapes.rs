@@ -6,7 +6,8 @@ use crate::emulator::{
     barcode::Barcode,
     error::Error,
     page::PageRequest,
-    tape::{Pool, Status, Tape},
+    pool::Pool,
+    tape::{Status, Tape},
     timestamp::Timestamp,
     validation,
 };
@@ -37,12 +38,12 @@ struct Row {
 }
 
 impl Row {
-    fn new(arns: &TapeArns, barcode: Barcode, tape: &Tape, now: Timestamp) -> Self {
+    fn new(arns: &TapeArns, barcode: Barcode, tape: &Tape) -> Self {
         Self {
             tape_arn: arns.of(barcode),
             tape_barcode: barcode.to_string(),
             tape_size_in_bytes: tape.size,
-            tape_status: tape.status(now),
+            tape_status: tape.status,
             gateway_arn: tape.gateway.as_deref().map(str::to_owned),
             pool_id: tape.pool.clone(),
             retention_start_date: tape.retention_start,
@@ -54,7 +55,7 @@ impl Row {
 pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let page = validation::read(body, PageRequest::read)?;
     let walk = page.resolve(&["ListTapes", call.region], &call.arns, call.settings)?;
-    let store = call.read();
+    let (store, _) = call.account.read();
     let Some(region) = store.region(call.region) else {
         return Ok(Answer {
             tape_infos: Vec::new(),
@@ -66,7 +67,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
         .into_iter()
         .filter_map(|barcode| Some((barcode, region.tape(barcode)?)));
     let tape_infos = tapes
-        .map(|(barcode, tape)| Row::new(&call.arns, barcode, tape, call.now))
+        .map(|(barcode, tape)| Row::new(&call.arns, barcode, tape))
         .collect();
     Ok(Answer { tape_infos, marker })
 }

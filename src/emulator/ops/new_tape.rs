@@ -1,18 +1,19 @@
 //! What the two creating operations share: the members that describe a tape.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
-use super::Call;
+use super::{Call, tags};
 use crate::emulator::{
     error::Error,
+    pool::Pool,
     shapes::{self, Tag},
     store::Region,
-    tape::{Pool, Status, Tape},
+    tape::{Status, Tape},
+    timestamp::Timestamp,
     validation::Members,
 };
 
 const GIB: i64 = 1 << 30;
-const MOST_TAGS: usize = 50;
 
 /// The members of `CreateTapes` and `CreateTapeWithBarcode` alike, as they were sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,12 +40,22 @@ impl NewTape {
         }
     }
 
+    pub(super) fn tags(&self) -> &[Tag] {
+        &self.tags
+    }
+
     pub(super) fn gateway_arn(&self) -> &str {
         &self.gateway_arn
     }
 
     /// The tape that this asks for, made now; the checks are those that the model cannot say.
-    pub(super) fn tape(&self, region: &Region, gateway: Arc<str>, call: &Call<'_>) -> Result<Tape, Error> {
+    pub(super) fn tape(
+        &self,
+        region: &Region,
+        gateway: Arc<str>,
+        now: Timestamp,
+        call: &Call<'_>,
+    ) -> Result<Tape, Error> {
         let sizes = &call.settings.tape_size;
         let mut causes = Vec::new();
         if !sizes.contains(&self.size) || self.size % GIB != 0 {
@@ -63,14 +74,14 @@ impl NewTape {
         if pool.is_none() {
             causes.push("PoolId is GLACIER, DEEP_ARCHIVE or the id of a custom pool.".to_owned());
         }
-        causes.extend(self.tag_faults());
+        causes.extend(tags::faults(&self.tags));
         match pool {
             Some(pool) if causes.is_empty() => Ok(Tape {
                 size: self.size,
                 used: Some(0),
-                created: call.now,
+                created: now,
                 status: Status::Creating,
-                ready: Some(call.now.after(call.settings.creating_for)),
+                until: Some(now.after(call.settings.life.creating)),
                 gateway: Some(gateway),
                 device: None,
                 progress: None,
@@ -81,23 +92,9 @@ impl NewTape {
                 worm: self.worm == Some(true),
                 retention_start: None,
                 pool_entry: None,
+                forgotten: false,
             }),
             _ => Err(Error::invalid(causes.join(" "))),
         }
-    }
-
-    fn tag_faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        if self.tags.len() > MOST_TAGS {
-            faults.push(format!("A tape has at most {MOST_TAGS} tags."));
-        }
-        if self.tags.iter().any(|tag| tag.key.starts_with("aws:")) {
-            faults.push("A tag's key cannot begin with aws:.".to_owned());
-        }
-        let keys: BTreeSet<&str> = self.tags.iter().map(|tag| tag.key.as_str()).collect();
-        if keys.len() < self.tags.len() {
-            faults.push("Two tags have the same key.".to_owned());
-        }
-        faults
     }
 }

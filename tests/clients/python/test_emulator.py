@@ -5,7 +5,6 @@ the pair that it was given in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. May b
 and again against the same one: every name it makes is new.
 """
 
-import json
 import os
 import re
 import secrets
@@ -14,7 +13,9 @@ from datetime import datetime, timedelta, timezone
 import boto3
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
+
+from harness import judge
+from harness.judge import assert_common, assert_refused, judge_answers_of, refusal, validate
 
 ACCOUNT = "123456789012"
 GATEWAY = f"arn:aws:storagegateway:us-east-1:{ACCOUNT}:gateway/sgw-12A3456B"
@@ -67,72 +68,6 @@ def client():
 # --- The service model as the judge ---------------------------------------------------
 
 
-def judge_answers_of(client):
-    """A hook that holds the raw body of each answer against the shapes of the service model."""
-
-    def remember(context, model, **_):
-        context["operation"] = model
-
-    def check(response_dict, context, **_):
-        raw = json.loads(response_dict["body"])
-        if response_dict["status_code"] == 200:
-            shape = context["operation"].output_shape
-            validate(shape, raw, shape.name)
-        else:
-            check_error(client.meta.service_model, response_dict["headers"], raw)
-
-    client.meta.events.register("before-call.storagegateway", remember)
-    client.meta.events.register("response-received.storagegateway", check)
-
-
-def check_error(service_model, headers, raw):
-    assert "x-amzn-errortype" not in headers
-    assert headers["x-amzn-requestid"]
-    assert set(raw) <= {"__type", "error", "message"}
-    assert raw["message"]
-    modelled = {shape.name: shape for shape in service_model.error_shapes}
-    if raw["__type"] in modelled:
-        validate(modelled[raw["__type"]], {k: v for k, v in raw.items() if k != "__type"}, raw["__type"])
-    else:
-        assert "error" not in raw
-
-
-def validate(shape, value, path):
-    """Asserts that a JSON value is of a botocore shape: type, members, length, range, pattern, enum."""
-    if shape.type_name == "structure":
-        assert isinstance(value, dict), path
-        assert set(value) <= set(shape.members), f"{path}: members the model does not have"
-        assert set(shape.required_members) <= set(value), f"{path}: required members are absent"
-        for name, member in value.items():
-            validate(shape.members[name], member, f"{path}.{name}")
-        return
-    if shape.type_name == "list":
-        assert isinstance(value, list), path
-        for n, member in enumerate(value):
-            validate(shape.member, member, f"{path}[{n}]")
-        size = len(value)
-    elif shape.type_name == "string":
-        assert isinstance(value, str), path
-        size = len(value)
-        if pattern := shape.metadata.get("pattern"):
-            assert re.search(pattern, value), f"{path}: {value!r} is not {pattern}"
-        if getattr(shape, "enum", None):
-            assert value in shape.enum, f"{path}: {value!r} is not of the enum"
-    elif shape.type_name in ("integer", "long"):
-        assert isinstance(value, int) and not isinstance(value, bool), path
-        size = value
-    elif shape.type_name in ("double", "timestamp"):
-        assert isinstance(value, (int, float)) and not isinstance(value, bool), path
-        size = value
-    elif shape.type_name == "boolean":
-        assert isinstance(value, bool), path
-        return
-    else:
-        pytest.fail(f"{path}: no rule for the type {shape.type_name}")
-    assert size >= shape.metadata.get("min", size), f"{path}: {value!r} is too small"
-    assert size <= shape.metadata.get("max", size), f"{path}: {value!r} is too large"
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -152,7 +87,7 @@ def test_the_judge_itself_refuses_what_is_not_of_the_model(client, wrong):
 
 def test_the_judge_hears_every_answer(client, monkeypatch):
     heard = []
-    monkeypatch.setitem(globals(), "validate", lambda shape, value, path: heard.append(path))
+    monkeypatch.setattr(judge, "validate", lambda shape, value, path: heard.append(path))
     client.list_tapes(Limit=1)
     refusal(client.list_tapes, Marker="x")
     assert heard == ["ListTapesOutput", "InvalidGatewayRequestException"]
@@ -183,19 +118,6 @@ def many(**changes):
         "TapeBarcodePrefix": "PYT",
     }
     return members | changes
-
-
-def refusal(call, *args, **kwargs):
-    with pytest.raises(ClientError) as caught:
-        call(*args, **kwargs)
-    return caught.value.response
-
-
-def assert_refused(response, code):
-    assert response["Error"]["Code"] == "InvalidGatewayRequestException"
-    assert response["error"]["errorCode"] == code
-    assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
-    assert response["ResponseMetadata"]["RequestId"]
 
 
 # --- Creating -------------------------------------------------------------------------
@@ -357,12 +279,6 @@ def test_a_marker_of_another_call_is_refused(client):
 # --- What is not the service's own ----------------------------------------------------
 
 
-def assert_common(response, code):
-    assert response["Error"]["Code"] == code
-    assert "error" not in response
-    assert response["ResponseMetadata"]["HTTPStatusCode"] == 400
-
-
 def test_a_wrong_secret_is_refused():
     client = make_client(secret="not the secret")
     assert_common(refusal(client.list_tapes), "InvalidSignatureException")
@@ -374,7 +290,7 @@ def test_an_unknown_key_id_is_refused():
 
 
 def test_operations_that_are_not_emulated_are_unknown(client):
-    assert_common(refusal(client.list_gateways), "UnknownOperationException")
+    assert_common(refusal(client.list_volumes), "UnknownOperationException")
 
 
 def test_constraints_are_checked_where_the_client_checks_none():

@@ -33,6 +33,7 @@ fn defaults_are_those_of_the_documents() {
     let emulator = Call::new("emulator").emulator();
     assert_eq!(emulator.emulator.listen.to_string(), "127.0.0.1:4588");
     assert_eq!(emulator.emulator.seed_tapes, 250);
+    assert_eq!(emulator.emulator.time_scale, 1);
     assert!(emulator.credentials.is_none());
 }
 
@@ -153,15 +154,17 @@ fn the_emulator_alone_has_short_flags_for_the_same_settings() {
     let by_flag = Call::new("emulator")
         .arg("--listen=127.0.0.1:7")
         .arg("--seed-tapes=9")
+        .arg("--time-scale=43200")
         .arg("--access-key-id=AKID")
         .arg("--secret-access-key=hush");
     let by_variable = Call::new("emulator")
         .var("TAPEGATE_EMULATOR_LISTEN", "127.0.0.1:7")
         .var("TAPEGATE_EMULATOR_SEED_TAPES", "9")
+        .var("TAPEGATE_EMULATOR_TIME_SCALE", "43200")
         .var("TAPEGATE_EMULATOR_ACCESS_KEY_ID", "AKID")
         .var("TAPEGATE_EMULATOR_SECRET_ACCESS_KEY", "hush");
     let by_file = Call::new("emulator").file(
-        "[emulator]\nlisten = '127.0.0.1:7'\nseed_tapes = 9\naccess_key_id = 'AKID'\nsecret_access_key = 'hush'\n",
+        "[emulator]\nlisten = '127.0.0.1:7'\nseed_tapes = 9\ntime_scale = 43200\naccess_key_id = 'AKID'\nsecret_access_key = 'hush'\n",
     );
     for call in [by_flag, by_variable, by_file] {
         let Standalone {
@@ -172,6 +175,7 @@ fn the_emulator_alone_has_short_flags_for_the_same_settings() {
         let credentials = credentials.unwrap();
         assert_eq!(emulator.listen.to_string(), "127.0.0.1:7");
         assert_eq!(emulator.seed_tapes, 9);
+        assert_eq!(emulator.time_scale, 43_200);
         assert_eq!(credentials.access_key_id, "AKID");
         assert_eq!(credentials.secret_access_key.expose_secret(), "hush");
     }

@@ -15,7 +15,7 @@ async fn start() -> Running {
 }
 
 fn get(address: SocketAddr, path: &'static str) -> Raw {
-    Running { address }.control("GET", path, "")
+    Raw::control(address, "GET", path, "")
 }
 
 fn errors(body: &Value) -> Vec<&str> {

@@ -338,25 +338,19 @@ async fn a_library_holds_1500_tapes_by_default() {
 }
 
 #[tokio::test]
-async fn a_new_tape_is_creating_for_the_time_set_and_then_available() {
-    let emulator = Running::start(Settings {
-        creating_for: Duration::from_secs(3600),
-        ..settings()
-    })
-    .await;
-    let client = emulator.client();
-    let arn = one(&client, "MINE01").send().await.unwrap().tape_arn.unwrap();
-    assert_eq!(described(&client, &arn).await.tape_status(), Some("CREATING"));
-
-    let emulator = Running::start(Settings {
-        creating_for: Duration::from_millis(20),
-        ..settings()
-    })
-    .await;
-    let client = emulator.client();
-    let arn = one(&client, "MINE01").send().await.unwrap().tape_arn.unwrap();
-    let available = async { while described(&client, &arn).await.tape_status() != Some("AVAILABLE") {} };
-    tokio::time::timeout(Duration::from_secs(10), available)
-        .await
-        .expect("AVAILABLE in time");
+async fn tags_sent_with_a_barcode_are_kept_only_where_that_is_set() {
+    for kept in [false, true] {
+        let emulator = Running::start(Settings {
+            tags_with_barcode: kept,
+            ..settings()
+        })
+        .await;
+        let client = emulator.client();
+        let made = one(&client, "MINE01").tags(tag("team")).send().await.unwrap();
+        let tags = client
+            .list_tags_for_resource()
+            .resource_arn(made.tape_arn.unwrap());
+        let tags = tags.send().await.unwrap().tags.unwrap();
+        assert_eq!(tags, if kept { vec![tag("team")] } else { Vec::new() });
+    }
 }

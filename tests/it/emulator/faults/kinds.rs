@@ -164,9 +164,9 @@ async fn a_reset_under_another_server_is_an_end_without_an_answer() {
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = tapegate::emulator::Emulator::new(settings).router();
-    tokio::spawn(axum::serve(listener, router).into_future());
-    let (bytes, _) = read_to_end(&Running { address }).await;
+    let emulator = tapegate::emulator::Emulator::new(settings);
+    tokio::spawn(axum::serve(listener, emulator.router()).into_future());
+    let (bytes, _) = read_to_end(&Running { emulator, address }).await;
     assert_eq!(bytes, b"");
 }
 

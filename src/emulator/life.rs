@@ -1,0 +1,215 @@
+//! The life of a tape: what moves it from one status to the next, and when.
+//!
+//! A tape that leaves its status by itself knows when (`until`). The store settles that
+//! before anybody looks, so a tape's status is true whenever it is seen.
+
+use std::{num::NonZeroU64, ops::RangeInclusive, sync::Arc, time::Duration};
+
+use super::{
+    barcode::Barcode,
+    pool::{Pool, StorageClass},
+    tape::{Status, Tape},
+    timestamp::Timestamp,
+};
+
+/// How long a tape stays in each status that it leaves by itself, in the emulator's time,
+/// and which calls show it where AWS does not say. AWS documents the retrievals alone; what
+/// else is here is the emulator's choice.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// CREATING. Default zero: a new tape is AVAILABLE at once.
+    pub creating: Duration,
+    /// How fast an ejected tape's data is uploaded, and so how long it is IN TRANSIT TO VTS.
+    /// Default 128 MiB a second.
+    pub upload_bytes_per_second: NonZeroU64,
+    /// A tape with fewer bytes on it skips IN TRANSIT TO VTS. Default 1 GiB.
+    pub small_bytes: i64,
+    /// ARCHIVING. Default 10 minutes.
+    pub archiving: Duration,
+    /// RETRIEVING from the storage class GLACIER: each tape has its own time in this range,
+    /// the same in every run. Default 3 to 5 hours (AWS documentation).
+    pub retrieving_glacier: RangeInclusive<Duration>,
+    /// RETRIEVING from the storage class DEEP_ARCHIVE. Default 12 hours (AWS documentation).
+    pub retrieving_deep_archive: Duration,
+    /// DELETING. Default 1 minute.
+    pub deleting: Duration,
+    /// For how long a DELETED tape is still shown. Default 1 hour.
+    pub deleted: Duration,
+    /// Whether `DescribeTapes` shows a tape IN TRANSIT TO VTS or ARCHIVING. Default true.
+    pub leaving_in_library: bool,
+    /// Whether `DescribeTapeArchives` shows one. Default false.
+    pub leaving_in_archive: bool,
+    /// Whether `DescribeTapes` shows a RETRIEVING tape, in the library that it is retrieved
+    /// to. Default false.
+    pub retrieving_in_library: bool,
+}
+
+impl Default for Life {
+    fn default() -> Self {
+        const HOUR: Duration = Duration::from_secs(3600);
+        Self {
+            creating: Duration::ZERO,
+            upload_bytes_per_second: NonZeroU64::new(128 << 20).expect("it is not zero"),
+            small_bytes: 1 << 30,
+            archiving: Duration::from_secs(600),
+            retrieving_glacier: 3 * HOUR..=5 * HOUR,
+            retrieving_deep_archive: 12 * HOUR,
+            deleting: Duration::from_secs(60),
+            deleted: HOUR,
+            leaving_in_library: true,
+            leaving_in_archive: false,
+            retrieving_in_library: false,
+        }
+    }
+}
+
+impl Life {
+    /// How long the data of a tape with so many bytes takes to upload; `None` if it is
+    /// uploaded unseen.
+    fn upload(&self, bytes: i64) -> Option<Duration> {
+        let seen = bytes >= self.small_bytes;
+        let bytes = u64::try_from(bytes).ok().filter(|_| seen)?;
+        let rate = self.upload_bytes_per_second;
+        let (seconds, rest) = (bytes / rate, bytes % rate);
+        let millis = u128::from(rest) * 1000 / u128::from(rate.get());
+        let millis = u64::try_from(millis).expect("a part of a second has under 1,000 of them");
+        Some(Duration::from_secs(seconds) + Duration::from_millis(millis))
+    }
+
+    /// How long a tape takes to come back: in the range, where its barcode falls.
+    fn retrieval(&self, barcode: Barcode, pool: &Pool) -> Duration {
+        match pool.class() {
+            StorageClass::DeepArchive => self.retrieving_deep_archive,
+            StorageClass::Glacier => {
+                let (least, most) = (*self.retrieving_glacier.start(), *self.retrieving_glacier.end());
+                let part = barcode.spread(1001);
+                least + most.saturating_sub(least).saturating_mul(part) / 1000
+            }
+        }
+    }
+}
+
+/// How far a tape is on its way into the archive.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Progress {
+    /// At this percentage, for good.
+    Still(f64),
+    /// From nothing to all of it, between two moments.
+    Between(Timestamp, Timestamp),
+}
+
+impl Progress {
+    /// Percent at a moment, in hundredths.
+    pub(super) fn at(self, now: Timestamp) -> f64 {
+        let (from, to) = match self {
+            Self::Still(percent) => return percent,
+            Self::Between(from, to) => (from, to),
+        };
+        let (done, whole) = (now.since(from), to.since(from));
+        if done >= whole {
+            return 100.0;
+        }
+        (done.as_secs_f64() / whole.as_secs_f64() * 10_000.0).floor() / 100.0
+    }
+}
+
+impl Tape {
+    /// Ejects a tape of a library: an AVAILABLE one sets out for the archive, a RETRIEVED
+    /// one, whose data is there already, is back in it.
+    pub(super) fn eject(&mut self, now: Timestamp, life: &Life) {
+        self.device = None;
+        if self.status == Status::Retrieved {
+            return self.archive(now);
+        }
+        let upload = life.upload(self.used.unwrap_or(0));
+        let uploaded = now.after(upload.unwrap_or_default());
+        self.progress = Some(Progress::Between(now, uploaded.after(life.archiving)));
+        if upload.is_some() {
+            self.go(Status::InTransitToVts, uploaded);
+        } else {
+            self.go(Status::Archiving, now.after(life.archiving));
+        }
+    }
+
+    /// Begins to bring an archived tape back, to a gateway's library.
+    pub(super) fn retrieve(&mut self, barcode: Barcode, gateway: Arc<str>, now: Timestamp, life: &Life) {
+        self.retrieved_to = Some(gateway);
+        self.go(Status::Retrieving, now.after(life.retrieval(barcode, &self.pool)));
+    }
+
+    /// Begins to delete a tape, wherever it is.
+    pub(super) fn delete(&mut self, now: Timestamp, life: &Life) {
+        self.device = None;
+        self.go(Status::Deleting, now.after(life.deleting));
+    }
+
+    /// Leaves a status whose time is over, for the next one.
+    pub(super) fn advance(&mut self, life: &Life) {
+        let Some(at) = self.until.take() else {
+            return;
+        };
+        match self.status {
+            Status::Creating => self.status = Status::Available,
+            Status::InTransitToVts => self.go(Status::Archiving, at.after(life.archiving)),
+            Status::Archiving => self.archive(at),
+            Status::Retrieving => {
+                self.status = Status::Retrieved;
+                self.gateway = self.retrieved_to.clone();
+            }
+            Status::Deleting => self.go(Status::Deleted, at.after(life.deleted)),
+            Status::Deleted => self.forgotten = true,
+            Status::Available
+            | Status::Archived
+            | Status::Retrieved
+            | Status::Recovering
+            | Status::Recovered
+            | Status::Irrecoverable => {}
+        }
+    }
+
+    fn go(&mut self, status: Status, until: Timestamp) {
+        self.status = status;
+        self.until = Some(until);
+    }
+
+    fn archive(&mut self, at: Timestamp) {
+        self.status = Status::Archived;
+        self.gateway = None;
+        self.retrieved_to = None;
+        self.progress = None;
+        self.completed = Some(at);
+        self.enter_pool(at);
+    }
+
+    /// The gateway whose library shows the tape.
+    pub(super) fn shown_in(&self, life: &Life) -> Option<&Arc<str>> {
+        match self.status {
+            _ if self.forgotten => None,
+            Status::InTransitToVts | Status::Archiving if !life.leaving_in_library => None,
+            Status::Retrieving if life.retrieving_in_library => self.retrieved_to.as_ref(),
+            _ => self.gateway.as_ref(),
+        }
+    }
+
+    /// Whether the archive shows the tape. One that is deleted is shown where it was
+    /// deleted from.
+    pub(super) fn shown_in_archive(&self, life: &Life) -> bool {
+        match self.status {
+            _ if self.forgotten => false,
+            Status::Archived | Status::Retrieving | Status::Retrieved => true,
+            Status::InTransitToVts | Status::Archiving => life.leaving_in_archive,
+            Status::Deleting | Status::Deleted => self.gateway.is_none(),
+            _ => false,
+        }
+    }
+
+    /// The gateway against whose quota the tape counts: a RETRIEVING one has its place
+    /// already, a DELETED one has none.
+    pub(super) fn counts_for(&self) -> Option<&Arc<str>> {
+        match self.status {
+            Status::Deleted => None,
+            Status::Retrieving => self.retrieved_to.as_ref(),
+            _ => self.gateway.as_ref(),
+        }
+    }
+}

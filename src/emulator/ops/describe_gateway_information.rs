@@ -1,0 +1,43 @@
+use serde::Serialize;
+
+use super::{Call, tags};
+use crate::emulator::{error::Error, gateway, shapes, validation};
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Answer {
+    #[serde(rename = "GatewayARN")]
+    gateway_arn: String,
+    gateway_id: String,
+    gateway_name: String,
+    gateway_timezone: &'static str,
+    gateway_state: &'static str,
+    gateway_type: &'static str,
+    tags: Vec<tags::Row>,
+    host_environment: &'static str,
+    endpoint_type: &'static str,
+}
+
+pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
+    let gateway_arn = validation::read(body, |members| {
+        members.required("GatewayARN", &shapes::GATEWAY_ARN)
+    })?;
+    let (store, _) = call.account.read();
+    let region = store
+        .region(call.region)
+        .filter(|region| region.gateway(&gateway_arn).is_some())
+        .ok_or_else(|| call.gateway_not_found(&gateway_arn))?;
+    let id = gateway::id(&gateway_arn).to_owned();
+    let tags = region.tags(&gateway_arn).into_iter().flatten();
+    Ok(Answer {
+        gateway_id: id.clone(),
+        gateway_name: id,
+        gateway_timezone: "GMT",
+        gateway_state: "RUNNING",
+        gateway_type: gateway::TYPE,
+        tags: tags.map(tags::Row::new).collect(),
+        host_environment: "OTHER",
+        endpoint_type: "STANDARD",
+        gateway_arn,
+    })
+}
