@@ -37,7 +37,7 @@ pub(super) fn tape_arn(arn: Option<String>) -> Result<String, Fault> {
         })
 }
 
-/// A time, which the API sends as seconds with a fraction, to the millisecond.
+/// A time, which the API sends as seconds with a fraction.
 ///
 /// The SDK reads a double and cuts it off, so .123 seconds of today become 122,999,906
 /// nanoseconds. A double of today holds microseconds, so to those it is rounded.
