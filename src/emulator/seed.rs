@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     Settings,
     barcode::Barcode,
+    gateway::Gateway,
     life::Progress,
     pool::{CustomPool, Pool, RetentionLock, StorageClass},
     store::{Region, Store},
@@ -35,7 +36,7 @@ const BEFORE_USAGE: i64 = 1_404_172_800_000;
 pub(super) fn store(settings: &Settings) -> Store {
     let mut region = Region::new(&settings.life);
     let names = Names::new(&settings.account_id);
-    region.add_gateway(&names.gateway);
+    region.put_gateway(Gateway::tape(Arc::clone(&names.gateway)));
     region.add_pool(&names.pool);
     let special = special(&names);
     let mut library = special.iter().filter(|tape| tape.gateway.is_some()).count();

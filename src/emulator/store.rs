@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     barcode::Barcode,
+    gateway::Gateway,
     life::Life,
     ops::CreateTapes,
     pool::{CustomPool, Pool, RetentionLock, StorageClass},
@@ -73,7 +74,8 @@ pub(super) struct Region {
     tapes: HashMap<Barcode, Box<Tape>>,
     all: Shelf,
     archive: Shelf,
-    libraries: BTreeMap<Arc<str>, Library>,
+    gateways: BTreeMap<Arc<str>, Gateway>,
+    libraries: HashMap<Arc<str>, Library>,
     /// The tapes that leave their status by themselves, and when.
     due: BTreeSet<(Timestamp, Barcode)>,
     created: HashMap<String, Creation>,
@@ -104,15 +106,18 @@ impl Region {
             tapes: HashMap::new(),
             all: Shelf::new(),
             archive: Shelf::new(),
-            libraries: BTreeMap::new(),
+            gateways: BTreeMap::new(),
+            libraries: HashMap::new(),
             due: BTreeSet::new(),
             created: HashMap::new(),
             generated: 0,
         }
     }
 
-    pub(super) fn add_gateway(&mut self, arn: &Arc<str>) {
-        self.libraries.entry(Arc::clone(arn)).or_default();
+    /// Makes a gateway, or puts it in the place of the one with its ARN, whose tapes it keeps.
+    pub(super) fn put_gateway(&mut self, gateway: Gateway) {
+        self.libraries.entry(Arc::clone(&gateway.arn)).or_default();
+        self.gateways.insert(Arc::clone(&gateway.arn), gateway);
     }
 
     pub(super) fn add_pool(&mut self, pool: &Arc<CustomPool>) {
@@ -173,16 +178,13 @@ impl Region {
         })
     }
 
-    /// The gateways' ARNs, in order.
-    pub(super) fn gateways(&self) -> impl Iterator<Item = &str> {
-        self.libraries.keys().map(AsRef::as_ref)
+    /// The gateways, in the order of their ARNs.
+    pub(super) fn gateways(&self) -> impl Iterator<Item = &Gateway> {
+        self.gateways.values()
     }
 
-    /// The gateway's name as the store holds it, to be shared by its tapes.
-    pub(super) fn gateway(&self, arn: &str) -> Option<Arc<str>> {
-        self.libraries
-            .get_key_value(arn)
-            .map(|(gateway, _)| Arc::clone(gateway))
+    pub(super) fn gateway(&self, arn: &str) -> Option<&Gateway> {
+        self.gateways.get(arn)
     }
 
     /// The pool that a request names: one of AWS's two, or a custom one of this region.

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::{Call, create_tapes::room_for, new_tape::NewTape, tags};
@@ -20,7 +22,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let not_found = || call.gateway_not_found(new.gateway_arn());
     let region = store.region_mut(call.region).ok_or_else(not_found)?;
     let gateway = region.gateway(new.gateway_arn()).ok_or_else(not_found)?;
-    let tape = new.tape(region, gateway, now, call)?;
+    let tape = new.tape(region, Arc::clone(&gateway.arn), now, call)?;
     let barcode = Barcode::new(&barcode)
         .filter(|barcode| !region.taken(*barcode))
         .ok_or_else(|| {

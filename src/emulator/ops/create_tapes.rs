@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::Serialize;
 
@@ -56,7 +56,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
         return Ok(Answer::new(&call.arns, &creation.barcodes));
     }
     let gateway = region.gateway(request.new.gateway_arn()).ok_or_else(not_found)?;
-    let tape = request.new.tape(region, gateway, now, call)?;
+    let tape = request.new.tape(region, Arc::clone(&gateway.arn), now, call)?;
     let count = usize::try_from(request.count).unwrap_or(0);
     room_for(count, region, request.new.gateway_arn(), call)?;
 

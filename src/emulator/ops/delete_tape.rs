@@ -15,7 +15,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<TapeAnswer, Error> {
     let region = store.region_mut(call.region).ok_or_else(gateway_not_found)?;
     let gateway = region.gateway(&gateway_arn).ok_or_else(gateway_not_found)?;
     let (barcode, tape) = call.tape(region, &tape_arn)?;
-    if tape.gateway.as_ref() != Some(&gateway) {
+    if tape.gateway.as_ref() != Some(&gateway.arn) {
         return Err(call.tape_not_found(&tape_arn));
     }
     tape.needs(&[Status::Available, Status::Recovered, Status::Irrecoverable])?;

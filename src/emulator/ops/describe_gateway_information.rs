@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use super::{Call, tags};
-use crate::emulator::{error::Error, gateway, shapes, validation};
+use crate::emulator::{error::Error, gateway::GatewayKind, shapes, validation};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -12,7 +12,7 @@ pub(super) struct Answer {
     gateway_name: String,
     gateway_timezone: &'static str,
     gateway_state: &'static str,
-    gateway_type: &'static str,
+    gateway_type: GatewayKind,
     tags: Vec<tags::Row>,
     host_environment: &'static str,
     endpoint_type: &'static str,
@@ -23,18 +23,16 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
         members.required("GatewayARN", &shapes::GATEWAY_ARN)
     })?;
     let (store, _) = call.account.read();
-    let region = store
-        .region(call.region)
-        .filter(|region| region.gateway(&gateway_arn).is_some())
-        .ok_or_else(|| call.gateway_not_found(&gateway_arn))?;
-    let id = gateway::id(&gateway_arn).to_owned();
+    let not_found = || call.gateway_not_found(&gateway_arn);
+    let region = store.region(call.region).ok_or_else(not_found)?;
+    let gateway = region.gateway(&gateway_arn).ok_or_else(not_found)?;
     let tags = region.tags(&gateway_arn).into_iter().flatten();
     Ok(Answer {
-        gateway_id: id.clone(),
-        gateway_name: id,
+        gateway_id: gateway.id().to_owned(),
+        gateway_name: gateway.name.clone(),
         gateway_timezone: "GMT",
         gateway_state: "RUNNING",
-        gateway_type: gateway::TYPE,
+        gateway_type: gateway.kind,
         tags: tags.map(tags::Row::new).collect(),
         host_environment: "OTHER",
         endpoint_type: "STANDARD",

@@ -1,7 +1,13 @@
 use serde::Serialize;
 
 use super::Call;
-use crate::emulator::{error::Error, gateway, name_page::NamePageRequest, store::Region, validation};
+use crate::emulator::{
+    error::Error,
+    gateway::{Gateway, GatewayKind},
+    name_page::NamePageRequest,
+    store::Region,
+    validation,
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -17,20 +23,19 @@ struct Row {
     gateway_id: String,
     #[serde(rename = "GatewayARN")]
     gateway_arn: String,
-    gateway_type: &'static str,
+    gateway_type: GatewayKind,
     gateway_operational_state: &'static str,
     gateway_name: String,
 }
 
 impl Row {
-    fn new(arn: &str) -> Self {
-        let id = gateway::id(arn);
+    fn new(gateway: &Gateway) -> Self {
         Self {
-            gateway_id: id.to_owned(),
-            gateway_arn: arn.to_owned(),
-            gateway_type: gateway::TYPE,
+            gateway_id: gateway.id().to_owned(),
+            gateway_arn: gateway.arn.to_string(),
+            gateway_type: gateway.kind,
             gateway_operational_state: "ACTIVE",
-            gateway_name: id.to_owned(),
+            gateway_name: gateway.name.clone(),
         }
     }
 }
@@ -39,7 +44,8 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let page = validation::read(body, NamePageRequest::read)?;
     let page = page.resolve(&["ListGateways", call.region], call.settings)?;
     let (store, _) = call.account.read();
-    let arns = store.region(call.region).map(Region::gateways);
-    let (gateways, marker) = page.of(arns.into_iter().flatten().map(|arn| (arn, Row::new(arn))));
+    let gateways = store.region(call.region).map(Region::gateways);
+    let rows = gateways.into_iter().flatten();
+    let (gateways, marker) = page.of(rows.map(|gateway| (&*gateway.arn, Row::new(gateway))));
     Ok(Answer { gateways, marker })
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{Call, TapeAnswer, create_tapes::room_for};
 use crate::emulator::{error::Error, shapes, tape::Status, validation};
 
@@ -12,6 +14,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<TapeAnswer, Error> {
     let gateway_not_found = || call.gateway_not_found(&gateway_arn);
     let region = store.region_mut(call.region).ok_or_else(gateway_not_found)?;
     let gateway = region.gateway(&gateway_arn).ok_or_else(gateway_not_found)?;
+    let gateway = Arc::clone(&gateway.arn);
     let (barcode, tape) = call.tape(region, &tape_arn)?;
     tape.needs(&[Status::Archived])?;
     room_for(1, region, &gateway_arn, call)?;
