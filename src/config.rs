@@ -9,6 +9,8 @@
 //! Everything wrong is reported at once, each [`Fault`] with its [`Place`].
 
 mod command;
+mod create;
+mod deadline;
 mod effective;
 mod emulator;
 mod environment;
@@ -16,7 +18,9 @@ mod fault;
 mod file;
 mod kind;
 mod log;
+mod pace;
 mod place;
+mod retry;
 mod scope;
 mod server;
 mod setting;
@@ -29,13 +33,17 @@ mod values;
 mod word;
 
 pub use command::{DEV_CREDENTIALS, Dev, Standalone};
+pub use create::Create;
+pub use deadline::Deadline;
 pub(crate) use effective::Effective;
 pub use emulator::{Credentials, Emulator};
 pub(crate) use environment::{CONFIG_FILE, Variables};
 pub use fault::{Fault, Faults};
 pub use kind::Toml;
 pub use log::{Format, Log};
+pub use pace::Pace;
 pub use place::Place;
+pub use retry::Retry;
 pub use scope::Scope;
 pub use server::Server;
 pub use setting::AnySetting;
@@ -63,9 +71,26 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &upstream::ENDPOINT,
     &upstream::CONNECT_TIMEOUT,
     &upstream::ATTEMPT_TIMEOUT,
+    &upstream::CREATE_TIMEOUT,
     &upstream::OPERATION_TIMEOUT,
     &upstream::MAX_ANSWER_BYTES,
     &upstream::CREDENTIALS_PAUSE,
+    &deadline::UNARY,
+    &deadline::UNARY_MAX,
+    &deadline::STREAM,
+    &deadline::STREAM_MAX,
+    &retry::ATTEMPTS,
+    &retry::BASE,
+    &retry::CAP,
+    &retry::BUDGET_SHARE,
+    &retry::BUDGET_RESERVE,
+    &pace::FLOOR,
+    &pace::DECREASE,
+    &pace::INCREASE,
+    &pace::FORGET,
+    &pace::SILENCE,
+    &create::CLOCK_SKEW,
+    &create::RESEND_WINDOW,
     &tapes::MIN_SIZE_GIB,
     &tapes::MAX_SIZE_GIB,
     &shutdown::DELAY,
@@ -90,6 +115,14 @@ pub struct Config {
     pub scope: Scope,
     /// How AWS is reached.
     pub upstream: Upstream,
+    /// How long calls may take.
+    pub deadline: Deadline,
+    /// How calls are repeated.
+    pub retry: Retry,
+    /// How they are slowed down.
+    pub pace: Pace,
+    /// When a tape can be a call's own.
+    pub create: Create,
     /// Which tapes may be created.
     pub tapes: Tapes,
     /// How the service stops.

@@ -7,16 +7,20 @@
 
 mod account_id;
 mod arn;
+mod aws_code;
 mod barcode;
 mod call;
 mod client_token;
+mod deadline;
 mod failure;
 mod invalid;
 mod kms_key;
 mod marker;
 mod operation;
+mod outcome;
 mod page;
 mod pool;
+mod progress;
 mod region;
 mod scope;
 mod tags;
@@ -27,10 +31,12 @@ mod timestamp;
 
 pub use account_id::AccountId;
 pub use arn::{GatewayArn, TapeArn};
+pub use aws_code::{Repeat, is_about_credentials};
 pub use barcode::{Barcode, BarcodePrefix};
 pub use call::{Answer, Attempts, Call};
 pub use client_token::ClientToken;
-pub use failure::{Failure, Fault, is_about_credentials};
+pub use deadline::Deadline;
+pub use failure::{Failure, Fault};
 pub use invalid::Invalid;
 pub use kms_key::{Encryption, KmsKey};
 pub use marker::Marker;
@@ -38,8 +44,10 @@ pub use operation::{
     CreateTapeWithBarcode, CreateTapes, CreatedTape, CreatedTapes, DescribeTapeArchives, DescribeTapes, Kind,
     ListTapes, Listing, NewTape, Operation,
 };
+pub use outcome::Outcome;
 pub use page::{Page, PageRequest};
 pub use pool::{Pool, StorageClass};
+pub use progress::Progress;
 pub use region::Region;
 pub use scope::Scope;
 pub use tags::{MAX_TAGS, Tag, TagKey, TagValue};

@@ -9,6 +9,7 @@ mod deadline;
 mod frames;
 mod grpc_only;
 mod log;
+mod method;
 mod overdue;
 mod report;
 mod request_id;
@@ -20,7 +21,12 @@ use self::{
     complete::CompleteLayer, deadline::DeadlineLayer, frames::FramesLayer, grpc_only::GrpcOnlyLayer,
     log::LogLayer, overdue::OverdueLayer, request_id::RequestIdLayer, trailers::TrailersLayer,
 };
-pub use self::{connection::Connection, deadline::Deadline, report::Report, request_id::RequestId};
+pub use self::{
+    connection::Connection,
+    deadline::{Bounds, Deadline, Deadlines},
+    report::Report,
+    request_id::RequestId,
+};
 
 /// See [`stack`].
 pub type Stack = (
@@ -34,8 +40,9 @@ pub type Stack = (
     FramesLayer,
 );
 
-/// The layers of a call, outermost first. `calls` keeps account of those in progress.
-pub fn stack(calls: TaskTracker) -> Stack {
+/// The layers of a call, outermost first. `calls` keeps account of those in progress, and
+/// `deadlines` bound them.
+pub fn stack(calls: TaskTracker, deadlines: Deadlines) -> Stack {
     (
         // First, so that all that is logged of a call has its id.
         RequestIdLayer,
@@ -45,8 +52,8 @@ pub fn stack(calls: TaskTracker) -> Stack {
         GrpcOnlyLayer,
         // What is refused below without details gets them.
         CompleteLayer,
-        // The caller's timer becomes the call's deadline.
-        DeadlineLayer,
+        // The caller's timer, or this service's, becomes the call's deadline.
+        DeadlineLayer::new(deadlines),
         // Below it, for readers that outlast their deadline.
         OverdueLayer,
         // What the service reports becomes trailers.

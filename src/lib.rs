@@ -25,6 +25,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod convert;
+pub mod creating;
 pub mod domain;
 pub mod emulator;
 pub mod inbound;

@@ -5,12 +5,11 @@
 //! it is an error: an upstream that repeats a marker would make an endless list, or,
 //! taken for an end, a short one.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
-use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
-use crate::domain::{Answer, Call, Failure, Fault, Listing, Marker, Page, PageRequest};
+use crate::domain::{Answer, Call, Deadline, Failure, Fault, Listing, Marker, Page, PageRequest};
 
 /// What AWS puts on a page when it is not told (service model).
 const DEFAULT_LIMIT: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
@@ -30,7 +29,8 @@ pub struct Plan {
 pub struct Walk<L, S> {
     upstream: S,
     list: L,
-    deadline: Option<Instant>,
+    deadline: Deadline,
+    fresh: bool,
     limit: Option<NonZeroU32>,
     remaining: Option<u64>,
     position: Position,
@@ -45,10 +45,10 @@ enum Position {
 impl<L, S> Walk<L, S>
 where
     L: Listing,
-    S: Service<Call<L>, Response = Answer<Page<L::Row>>, Error = Failure> + Clone,
+    S: Service<Call<L>, Response = Answer<Arc<Page<L::Row>>>, Error = Failure> + Clone,
 {
     /// A walk over `list` that has asked for nothing yet.
-    pub fn new(upstream: S, list: L, plan: Plan, deadline: Option<Instant>) -> Self {
+    pub fn new(upstream: S, list: L, plan: Plan, deadline: Deadline, fresh: bool) -> Self {
         let Plan {
             marker,
             limit,
@@ -59,6 +59,7 @@ where
             upstream,
             list,
             deadline,
+            fresh,
             limit,
             remaining: max_items,
             position: Position::At(marker),
@@ -71,18 +72,16 @@ where
     /// # Errors
     ///
     /// Those of the upstream, and [`Fault::MarkerRepeated`] and [`Fault::PageTooLong`].
-    pub async fn next(&mut self) -> Option<Result<Answer<Page<L::Row>>, Failure>> {
+    pub async fn next(&mut self) -> Option<Result<Answer<Arc<Page<L::Row>>>, Failure>> {
         let Position::At(marker) = std::mem::replace(&mut self.position, Position::Ended) else {
             return None;
         };
         let limit = self.page_limit();
-        let call = Call {
-            operation: self.list.at(PageRequest {
-                marker: marker.clone(),
-                limit,
-            }),
-            deadline: self.deadline,
-        };
+        let page = self.list.at(PageRequest {
+            marker: marker.clone(),
+            limit,
+        });
+        let call = Call::new(page, self.deadline.clone()).fresh(self.fresh);
         let answer = match self.upstream.clone().oneshot(call).await {
             Ok(answer) => answer,
             Err(failure) => return Some(Err(failure)),

@@ -1,13 +1,15 @@
 //! The tonic service: each method checks its request, calls the upstream and converts.
 
+use std::sync::Arc;
+
 use futures_util::{StreamExt, stream};
-use tokio::time::Instant;
 use tonic::{Request, Response, Status, async_trait, codegen::BoxStream};
 use tower::ServiceExt;
 
 use crate::{
     convert::{Inward, Outward, Rules},
-    domain::{Answer, Call, Failure, Listing, Operation, Page},
+    creating::{self, create_with_barcode},
+    domain::{self, Answer, Call, Failure, Listing, Operation, Page},
     inbound::{Deadline, Report},
     paging::{Plan, Walk},
     proto::{self, tape_service_server::TapeService},
@@ -19,13 +21,18 @@ use crate::{
 #[derive(Clone)]
 pub struct Tapes {
     rules: Rules,
+    creating: creating::Settings,
     upstream: Upstream,
 }
 
 impl Tapes {
     /// The service that holds requests against `rules`.
-    pub fn new(rules: Rules, upstream: Upstream) -> Self {
-        Self { rules, upstream }
+    pub fn new(rules: Rules, creating: creating::Settings, upstream: Upstream) -> Self {
+        Self {
+            rules,
+            creating,
+            upstream,
+        }
     }
 
     /// A call with one answer.
@@ -38,18 +45,14 @@ impl Tapes {
         M: Inward<Operation = O>,
         O: Operation<Output: Outward>,
     {
-        let (deadline, report) = context(&request);
+        let context = Context::of(&request)?;
         let operation = request
             .into_inner()
             .inward(&self.rules)
             .map_err(|faults| status::invalid(&faults))?;
-        let call = Call {
-            operation: operation.clone(),
-            deadline,
-        };
-        report.begin();
-        let answer = stack.clone().oneshot(call).await;
-        Ok(Response::new(settle(&operation, &report, answer)?))
+        context.report.begin();
+        let answer = stack.clone().oneshot(context.call(operation.clone())).await;
+        Ok(Response::new(settle(&operation, &context.report, answer)?))
     }
 
     /// A call that is answered page by page. The first page is fetched before the answer
@@ -64,12 +67,17 @@ impl Tapes {
         L: Listing,
         Page<L::Row>: Outward<Message: Send>,
     {
-        let (deadline, report) = context(&request);
+        let Context {
+            deadline,
+            fresh,
+            report,
+            ..
+        } = Context::of(&request)?;
         let (list, plan) = request
             .into_inner()
             .inward(&self.rules)
             .map_err(|faults| status::invalid(&faults))?;
-        let mut walk = Walk::new(stack.clone(), list.clone(), plan, deadline);
+        let mut walk = Walk::new(stack.clone(), list.clone(), plan, deadline, fresh);
         report.begin();
         let first = walk.next().await;
         let first = first.map(|answer| settle(&list, &report, answer)).transpose()?;
@@ -79,23 +87,51 @@ impl Tapes {
     }
 }
 
-/// What the inbound layers know of a call.
-fn context<M>(request: &Request<M>) -> (Option<Instant>, Report) {
-    let extensions = request.extensions();
-    let deadline = extensions.get::<Deadline>().map(|deadline| deadline.ours);
-    (deadline, extensions.get().cloned().unwrap_or_default())
+/// What holds for a call beside its request.
+struct Context {
+    deadline: domain::Deadline,
+    /// `cache-control: no-cache`.
+    fresh: bool,
+    /// `grpc-previous-rpc-attempts` above 0 (gRFC A6).
+    resent: bool,
+    report: Report,
+}
+
+impl Context {
+    fn of<M>(request: &Request<M>) -> Result<Self, Status> {
+        let (metadata, extensions) = (request.metadata(), request.extensions());
+        let deadline = extensions.get::<Deadline>();
+        let deadline = deadline.ok_or_else(|| status::internal("the call was given no deadline"))?;
+        let text = |name| metadata.get(name).and_then(|value| value.to_str().ok());
+        let directives = text("cache-control").unwrap_or_default().split(',');
+        Ok(Self {
+            deadline: domain::Deadline::at(deadline.ours),
+            fresh: directives
+                .into_iter()
+                .any(|word| word.trim().eq_ignore_ascii_case("no-cache")),
+            resent: text("grpc-previous-rpc-attempts")
+                .and_then(|count| count.parse().ok())
+                .is_some_and(|count: u32| count > 0),
+            report: extensions.get().cloned().unwrap_or_default(),
+        })
+    }
+
+    fn call<O>(&self, operation: O) -> Call<O> {
+        Call::new(operation, self.deadline.clone()).fresh(self.fresh)
+    }
 }
 
 /// The message for what the upstream said, which the report is told.
-fn settle<O: Operation, T: Outward>(
+fn settle<O: Operation, T: Outward + Clone>(
     operation: &O,
     report: &Report,
-    answer: Result<Answer<T>, Failure>,
+    answer: Result<Answer<Arc<T>>, Failure>,
 ) -> Result<T::Message, Status> {
     match answer {
         Ok(Answer { output, attempts }) => {
             report.add(&attempts);
-            Ok(output.outward())
+            // Copied only where others have the answer too.
+            Ok(Arc::unwrap_or_clone(output).outward())
         }
         Err(failure) => {
             let failure = report.fail(failure);
@@ -110,7 +146,15 @@ impl TapeService for Tapes {
         &self,
         request: Request<proto::CreateTapeWithBarcodeRequest>,
     ) -> Result<Response<proto::CreateTapeWithBarcodeResponse>, Status> {
-        self.unary(request, &self.upstream.create_tape_with_barcode).await
+        let context = Context::of(&request)?;
+        let operation = request
+            .into_inner()
+            .inward(&self.rules)
+            .map_err(|faults| status::invalid(&faults))?;
+        context.report.begin();
+        let call = context.call(operation.clone());
+        let answer = create_with_barcode(&self.upstream, self.creating, call, context.resent).await;
+        Ok(Response::new(settle(&operation, &context.report, answer)?))
     }
 
     async fn create_tapes(

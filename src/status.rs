@@ -13,10 +13,9 @@ use std::collections::HashMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
-use self::codes::Outcome;
 use crate::{
     convert::Violations,
-    domain::{Failure, Kind, Operation},
+    domain::{Failure, Kind, Operation, Outcome},
 };
 
 /// The `ErrorInfo` domain of this service's own reasons.
@@ -35,7 +34,7 @@ pub const MAX_MESSAGE: usize = 1024;
 const OUTCOME: &str = "outcome";
 
 /// What is kept free of the details for [`completed`] to add.
-const RESERVED: usize = 64;
+const RESERVED: usize = 256;
 
 /// A request that breaks rules: every one of them is told at once, as far as they fit.
 pub fn invalid(violations: &Violations) -> Status {
@@ -105,10 +104,10 @@ pub fn internal(what: &str) -> Status {
 
 /// What a status lacks that every error of this service has.
 ///
-/// One that tonic made itself, before any of this service's code ran, gets details, and the
-/// code that gRPC has for its case. A create that was refused before it was sent gets the
-/// `outcome` that says so.
-pub fn completed(status: &Status, kind: Option<Kind>) -> Status {
+/// Each gets the call's id. One that tonic made itself, before any of this service's code
+/// ran, gets details, and the code that gRPC has for its case. A create that was refused
+/// before it was sent gets the `outcome` that says so.
+pub fn completed(status: &Status, kind: Option<Kind>, request_id: &str) -> Status {
     let (code, mut details) = if status.details().is_empty() {
         let (code, reason) = match status.code() {
             // tonic's word for a message over the limit.
@@ -136,6 +135,7 @@ pub fn completed(status: &Status, kind: Option<Kind>) -> Status {
             .insert(OUTCOME.to_owned(), Outcome::NotApplied.to_string());
         details.set_error_info(info.reason, info.domain, info.metadata);
     }
+    details.set_request_info(request_id, "");
     let message = match (status.message(), code) {
         ("", Code::Unimplemented) => "this server has no such method; its reflection lists those it has",
         (message, _) => message,

@@ -6,8 +6,13 @@
 
 mod attempt;
 mod deadline;
+mod lane;
+pub mod pace;
+pub mod retry;
 mod run_to_end;
 pub mod sdk;
+mod share;
+pub mod tally;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,10 +20,15 @@ use tokio_util::task::TaskTracker;
 use tower::{ServiceBuilder, util::BoxCloneSyncService};
 
 use self::{
-    attempt::AttemptLayer,
+    attempt::{AttemptLayer, Limits},
     deadline::DeadlineLayer,
+    lane::Lanes,
+    pace::PaceLayer,
+    retry::RetryLayer,
     run_to_end::RunToEndLayer,
     sdk::{Clients, Sdk, SdkOperation},
+    share::ShareLayer,
+    tally::Tally,
 };
 use crate::{
     domain::{
@@ -28,31 +38,74 @@ use crate::{
     readiness::Readiness,
 };
 
-/// A stack for one operation, its layers' types forgotten.
-pub type Stack<O> = BoxCloneSyncService<Call<O>, Answer<<O as Operation>::Output>, Failure>;
+/// A stack for one operation, its layers' types forgotten. What it answers can be another
+/// caller's too.
+pub type Stack<O> = BoxCloneSyncService<Call<O>, Answer<Arc<<O as Operation>::Output>>, Failure>;
+
+/// How calls go out.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long one attempt of a read may take, from its turn to the last byte of the answer.
+    pub attempt_timeout: Duration,
+    /// How long one attempt of a create may take. Once sent it has so long, whatever its
+    /// caller does.
+    pub create_timeout: Duration,
+    /// How long one read may take, all its attempts included.
+    pub operation_timeout: Duration,
+    /// How calls are repeated.
+    pub retry: retry::Settings,
+    /// How they are paced.
+    pub pace: pace::Settings,
+    /// Whether the accounts that calls may name are known, so that each can have a pace and
+    /// shared reads of its own. Otherwise each region has.
+    pub by_account: bool,
+}
 
 /// What all stacks have in common.
 #[derive(Clone)]
 pub struct Shared {
     /// The SDK's clients, one per region.
     pub clients: Arc<Clients>,
-    /// How long one attempt may take, from sending to the last byte of the answer.
-    pub attempt_timeout: Duration,
     /// The creates that were sent and have not ended; shutdown waits for them.
     pub sent_creates: TaskTracker,
     /// Told when AWS refuses the service's own credentials, and when it takes them.
     pub readiness: Readiness,
+    /// What was done since the start.
+    pub tally: Arc<Tally>,
+    settings: Settings,
+    lanes: Lanes,
+    retry: RetryLayer,
+}
+
+impl Shared {
+    /// What stacks share that go out as `settings` say.
+    pub fn new(settings: Settings, clients: Arc<Clients>, readiness: Readiness) -> Self {
+        let tally = Arc::new(Tally::default());
+        Self {
+            clients,
+            sent_creates: TaskTracker::new(),
+            readiness,
+            lanes: Lanes::new(settings.by_account, settings.pace.clone()),
+            retry: RetryLayer::new(settings.retry.clone(), tally.clone()),
+            tally,
+            settings,
+        }
+    }
 }
 
 /// One stack per operation.
 #[derive(Clone)]
-#[allow(missing_docs, reason = "each is the operation of that name")]
+#[allow(
+    missing_docs,
+    reason = "each is the stack of the operation of that name; the tally is theirs together"
+)]
 pub struct Upstream {
     pub create_tape_with_barcode: Stack<CreateTapeWithBarcode>,
     pub create_tapes: Stack<CreateTapes>,
     pub describe_tape_archives: Stack<DescribeTapeArchives>,
     pub describe_tapes: Stack<DescribeTapes>,
     pub list_tapes: Stack<ListTapes>,
+    pub tally: Arc<Tally>,
 }
 
 impl Upstream {
@@ -64,23 +117,44 @@ impl Upstream {
             describe_tape_archives: stack(shared),
             describe_tapes: stack(shared),
             list_tapes: stack(shared),
+            tally: shared.tally.clone(),
         }
     }
 }
 
 /// The way of a call, outermost first.
 pub fn stack<O: SdkOperation>(shared: &Shared) -> Stack<O> {
+    let Shared {
+        clients,
+        sent_creates,
+        readiness,
+        tally,
+        settings,
+        lanes,
+        retry,
+    } = shared.clone();
+    let limits = Limits {
+        read: settings.attempt_timeout,
+        create: settings.create_timeout,
+    };
     let stack = ServiceBuilder::new()
-        // The caller's deadline ends the wait, whatever goes on below.
+        // Each caller's own deadline ends its wait, whatever goes on below.
         .layer(DeadlineLayer)
-        // A create that was sent ends on its own, though nobody waits any more. So it
-        // stands below the deadline.
-        .layer(RunToEndLayer::new(shared.sent_creates.clone()))
-        // One attempt: a span, a bound of its own, and what it says of our credentials.
-        .layer(AttemptLayer::new(
-            shared.attempt_timeout,
-            shared.readiness.clone(),
+        // Identical reads become one, with all its repeats.
+        .layer(ShareLayer::new(
+            lanes.clone(),
+            settings.operation_timeout,
+            tally.clone(),
         ))
-        .service(Sdk::new(shared.clients.clone()));
+        // The one authority on repeating.
+        .layer(retry)
+        // Below it, so that every attempt waits for its turn and every throttle is seen.
+        .layer(PaceLayer::new(lanes.clone(), tally.clone()))
+        // An attempt of a create that was sent ends on its own, though nobody waits any more;
+        // what stands above ends with the caller, so no other attempt begins.
+        .layer(RunToEndLayer::new(sent_creates, lanes, tally.clone()))
+        // One attempt: a span, a bound from its turn on, and what it says of our credentials.
+        .layer(AttemptLayer::new(limits, readiness, tally))
+        .service(Sdk::new(clients));
     BoxCloneSyncService::new(stack)
 }

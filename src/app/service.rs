@@ -29,13 +29,14 @@ use crate::{
     admin,
     config::{Config, Shutdown},
     convert::Rules,
+    creating,
     domain::TapeSizeBounds,
     inbound,
     proto::{self, tape_service_server},
     readiness::{Credentials, Readiness, Watch},
     service::Tapes,
     upstream::{
-        Shared, Upstream,
+        self, Shared, Upstream, pace, retry,
         sdk::{self, Clients},
     },
 };
@@ -91,6 +92,10 @@ impl Service {
             server,
             scope,
             upstream,
+            deadline,
+            retry,
+            pace,
+            create,
             tapes,
             shutdown,
             log: _,
@@ -108,20 +113,34 @@ impl Service {
             endpoint: upstream.endpoint.as_ref().map(ToString::to_string),
             credentials,
             connect_timeout: upstream.connect_timeout,
-            attempt_timeout: upstream.attempt_timeout,
-            operation_timeout: upstream.operation_timeout,
+            attempt_timeout: upstream.attempt_timeout.max(upstream.create_timeout),
             max_answer_bytes: upstream.max_answer_bytes,
         };
         let clients = Arc::new(Clients::new(&settings, &scope.region, scope.regions.iter().cloned()).await);
         if let Ok(Ok(())) = timeout(CREDENTIALS_AT_HAND, clients.obtain_credentials()).await {
             readiness.credentials_obtained();
         }
-        let shared = Shared {
-            clients: clients.clone(),
+        let outward = upstream::Settings {
             attempt_timeout: upstream.attempt_timeout,
-            sent_creates: TaskTracker::new(),
-            readiness: readiness.clone(),
+            create_timeout: upstream.create_timeout,
+            operation_timeout: upstream.operation_timeout,
+            retry: retry::Settings {
+                attempts: retry.attempts,
+                base: retry.base,
+                cap: retry.cap,
+                calls_per_repeat: 100_u16.div_ceil(retry.budget_share),
+                reserve: retry.budget_reserve,
+            },
+            pace: pace::Settings {
+                floor: f64::from(pace.floor),
+                decrease: 1.0 - f64::from(pace.decrease) / 100.0,
+                increase: f64::from(pace.increase) / 100.0,
+                forget: pace.forget,
+                silence: pace.silence,
+            },
+            by_account: !scope.accounts.is_empty(),
         };
+        let shared = Shared::new(outward, clients.clone(), readiness.clone());
         let rules = Rules {
             region: scope.region,
             regions: scope.regions,
@@ -130,15 +149,32 @@ impl Service {
             tape_sizes: TapeSizeBounds::gib(tapes.min_size_gib, tapes.max_size_gib)
                 .expect("the configuration was checked"),
         };
-        let tapes = tape_service_server::TapeServiceServer::new(Tapes::new(rules, Upstream::new(&shared)))
-            .max_decoding_message_size(server.max_request_bytes);
+        let tapes = tape_service_server::TapeServiceServer::new(Tapes::new(
+            rules,
+            creating::Settings {
+                clock_skew: create.clock_skew,
+                resend_window: create.resend_window,
+            },
+            Upstream::new(&shared),
+        ))
+        .max_decoding_message_size(server.max_request_bytes);
+        let deadlines = inbound::Deadlines {
+            unary: inbound::Bounds {
+                default: deadline.unary,
+                most: deadline.unary_max,
+            },
+            stream: inbound::Bounds {
+                default: deadline.stream,
+                most: deadline.stream_max,
+            },
+        };
         let (health, health_service) = health_reporter();
         let calls = TaskTracker::new();
         let router = Server::builder()
             // tonic sets neither by itself, and without them a caller has no bound.
             .max_concurrent_streams(server.max_concurrent_streams)
             .http2_max_local_error_reset_streams(Some(1024))
-            .layer(inbound::stack(calls.clone()))
+            .layer(inbound::stack(calls.clone(), deadlines))
             .add_service(tapes)
             .add_service(health_service)
             .add_service(reflection().build_v1().expect("the build made the descriptors"))

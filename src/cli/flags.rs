@@ -62,10 +62,14 @@ fn configured(name: &'static str) -> Command {
 /// The settings that `command` has flags for.
 fn settings(command: &str) -> impl Iterator<Item = &'static dyn AnySetting> {
     let sections: &[&str] = match command {
-        DEV => &["", "upstream", "tapes", "shutdown", "log", "emulator"],
+        DEV => &[
+            "", "upstream", "deadline", "retry", "pace", "create", "tapes", "shutdown", "log", "emulator",
+        ],
         EMULATOR => &["emulator", "log"],
         HEALTH => &[],
-        _ => &["", "upstream", "tapes", "shutdown", "log"],
+        _ => &[
+            "", "upstream", "deadline", "retry", "pace", "create", "tapes", "shutdown", "log",
+        ],
     };
     SETTINGS
         .iter()

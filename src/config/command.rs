@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::{
-    Config, Credentials, Emulator, Faults, Layer, Log, Scope, Server, Setting, Shutdown, Sources, Tapes,
-    Upstream, emulator, server, upstream, values::Values, word::Address,
+    Config, Create, Credentials, Deadline, Emulator, Faults, Layer, Log, Pace, Retry, Scope, Server, Setting,
+    Shutdown, Sources, Tapes, Upstream, emulator, server, upstream, values::Values, word::Address,
 };
 
 /// The pair of credentials that `tapegate dev` signs with, known to everybody.
@@ -38,6 +38,10 @@ impl Config {
         let server = Server::read(values);
         let scope = Scope::read(values);
         let upstream = Upstream::read(values);
+        let deadline = Deadline::read(values);
+        let retry = Retry::read(values);
+        let pace = Pace::read(values);
+        let create = Create::read(values);
         let tapes = Tapes::read(values);
         let shutdown = Shutdown::read(values);
         let log = Log::read(values);
@@ -45,6 +49,10 @@ impl Config {
             server: server?,
             scope: scope?,
             upstream: upstream?,
+            deadline: deadline?,
+            retry: retry?,
+            pace: pace?,
+            create: create?,
             tapes: tapes?,
             shutdown: shutdown?,
             log: log?,

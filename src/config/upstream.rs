@@ -15,9 +15,11 @@ pub struct Upstream {
     pub endpoint: Option<Uri>,
     /// The longest that opening a connection takes (`upstream.connect_timeout`).
     pub connect_timeout: Duration,
-    /// The longest that one attempt takes, connecting included (`upstream.attempt_timeout`).
+    /// The longest that one attempt of a read takes, connecting included (`upstream.attempt_timeout`).
     pub attempt_timeout: Duration,
-    /// The longest that an operation takes, all its attempts included (`upstream.operation_timeout`).
+    /// The longest that one attempt of a create takes (`upstream.create_timeout`).
+    pub create_timeout: Duration,
+    /// The longest that a page takes, all its attempts included (`upstream.operation_timeout`).
     pub operation_timeout: Duration,
     /// The largest answer that is read, in bytes (`upstream.max_answer_bytes`).
     pub max_answer_bytes: usize,
@@ -48,14 +50,22 @@ pub(crate) static ATTEMPT_TIMEOUT: Setting<Span> = Setting {
     key: "upstream.attempt_timeout",
     kind: up_to(Duration::from_secs(10 * 60)),
     default: Some("20s"),
-    help: "The longest that one attempt of an operation takes, connecting included.",
+    help: "The longest that one attempt of a read takes, connecting included, from its turn on.",
+};
+
+pub(crate) static CREATE_TIMEOUT: Setting<Span> = Setting {
+    key: "upstream.create_timeout",
+    kind: up_to(Duration::from_secs(10 * 60)),
+    default: Some("30s"),
+    help: "The longest that one attempt of a create takes, connecting included. Once sent it is left so long to end, \
+           though its caller has gone; shutdown waits for it.",
 };
 
 pub(crate) static OPERATION_TIMEOUT: Setting<Span> = Setting {
     key: "upstream.operation_timeout",
     kind: up_to(Duration::from_secs(60 * 60)),
     default: Some("60s"),
-    help: "The longest that an operation takes, all its attempts included. There is one attempt as yet.",
+    help: "The longest that one page of a list takes to fetch, all its attempts and waits included.",
 };
 
 pub(crate) static MAX_ANSWER_BYTES: Setting<Integer<usize>> = Setting {
@@ -77,54 +87,17 @@ pub(crate) static CREDENTIALS_PAUSE: Setting<Span> = Setting {
 
 impl Upstream {
     pub(super) fn read(values: &mut Values) -> Option<Self> {
-        let connect = values.get(&CONNECT_TIMEOUT);
-        let attempt = values.get(&ATTEMPT_TIMEOUT);
-        let operation = values.get(&OPERATION_TIMEOUT);
-        not_longer(values, (&CONNECT_TIMEOUT, connect), (&ATTEMPT_TIMEOUT, attempt));
-        not_longer(
-            values,
-            (&ATTEMPT_TIMEOUT, attempt),
-            (&OPERATION_TIMEOUT, operation),
-        );
+        let [connect, attempt] = values.in_order([&CONNECT_TIMEOUT, &ATTEMPT_TIMEOUT]);
+        let [_, operation] = values.in_order([&ATTEMPT_TIMEOUT, &OPERATION_TIMEOUT]);
+        let [_, create] = values.in_order([&CONNECT_TIMEOUT, &CREATE_TIMEOUT]);
         Some(Self {
             endpoint: values.optional(&ENDPOINT)?,
             connect_timeout: connect?,
             attempt_timeout: attempt?,
+            create_timeout: create?,
             operation_timeout: operation?,
             max_answer_bytes: values.get(&MAX_ANSWER_BYTES)?,
             credentials_pause: values.get(&CREDENTIALS_PAUSE)?,
         })
-    }
-}
-
-/// Refuses a part that takes longer than its whole.
-fn not_longer(
-    values: &mut Values,
-    (part, part_span): (&Setting<Span>, Option<Duration>),
-    (whole, whole_span): (&Setting<Span>, Option<Duration>),
-) {
-    if let (Some(part_span), Some(whole_span)) = (part_span, whole_span)
-        && part_span > whole_span
-    {
-        let [part_span, whole_span] = [part_span, whole_span].map(humantime::format_duration);
-        // Of the two, the one that somebody gave is the one to put right.
-        let (wrong, message) = if values.is_given(part) {
-            (
-                part,
-                format!(
-                    "{part_span} is longer than {} ({whole_span}); shorten it",
-                    whole.key
-                ),
-            )
-        } else {
-            (
-                whole,
-                format!(
-                    "{whole_span} is shorter than {} ({part_span}); lengthen it",
-                    part.key
-                ),
-            )
-        };
-        values.fault(wrong, message);
     }
 }

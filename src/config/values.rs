@@ -1,6 +1,10 @@
-use std::{collections::BTreeMap, ffi::OsStr};
+use std::{collections::BTreeMap, ffi::OsStr, time::Duration};
 
-use super::{Faults, Place, SETTINGS, Setting, kind::Kind, word::Address};
+use super::{
+    Faults, Place, SETTINGS, Setting,
+    kind::Kind,
+    word::{Address, Span},
+};
 
 /// A value as it was given, and where. Has no `Debug`, as it may be a secret.
 pub struct Given {
@@ -112,6 +116,32 @@ impl Values {
                 ),
             );
         }
+    }
+
+    /// Two spans of which the second must not be shorter; `None` for one that is wrong by itself.
+    pub(crate) fn in_order(&mut self, [part, whole]: [&Setting<Span>; 2]) -> [Option<Duration>; 2] {
+        let spans = [self.get(part), self.get(whole)];
+        if let [Some(part_span), Some(whole_span)] = spans
+            && part_span > whole_span
+        {
+            let [part_span, whole_span] = [part_span, whole_span].map(humantime::format_duration);
+            // Of the two, the one that somebody gave is the one to put right.
+            let (wrong, message) = if self.is_given(part) {
+                let whole = whole.key;
+                (
+                    part,
+                    format!("{part_span} is longer than {whole} ({whole_span}); shorten it"),
+                )
+            } else {
+                let part = part.key;
+                (
+                    whole,
+                    format!("{whole_span} is shorter than {part} ({part_span}); lengthen it"),
+                )
+            };
+            self.fault(wrong, message);
+        }
+        spans
     }
 
     /// Sets what follows from other settings, where nobody gave it.

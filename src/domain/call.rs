@@ -1,12 +1,16 @@
-use tokio::time::Instant;
+use super::{Deadline, Progress};
 
 /// A call on its way out: an operation, and what holds for this call of it.
 #[derive(Clone, Debug)]
 pub struct Call<O> {
     /// What is asked for.
     pub operation: O,
-    /// When the caller must have an answer; `None` leaves the bounds of the service.
-    pub deadline: Option<Instant>,
+    /// When the call must have ended.
+    pub deadline: Deadline,
+    /// Whether the answer has to be asked for now: such a read shares nobody else's.
+    pub fresh: bool,
+    /// What has been done for the call so far, as all who handle it see it.
+    pub progress: Progress,
 }
 
 /// What came back from the upstream.
@@ -25,6 +29,24 @@ pub struct Attempts {
     pub count: u32,
     /// The AWS request id of the last one that was answered.
     pub request_id: Option<String>,
+}
+
+impl<O> Call<O> {
+    /// A call that has until `deadline`, and to which nothing has happened yet.
+    pub fn new(operation: O, deadline: Deadline) -> Self {
+        Self {
+            operation,
+            deadline,
+            fresh: false,
+            progress: Progress::default(),
+        }
+    }
+
+    /// The same, with an answer that has to be asked for now.
+    #[must_use]
+    pub fn fresh(self, fresh: bool) -> Self {
+        Self { fresh, ..self }
+    }
 }
 
 impl Attempts {

@@ -1,4 +1,9 @@
-use super::Attempts;
+use std::time::Duration;
+
+use super::{
+    Attempts, Kind, Outcome,
+    aws_code::{self, Repeat, is_about_credentials},
+};
 
 /// Why a call did not succeed, and what it took.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -8,6 +13,12 @@ pub struct Failure {
     pub fault: Fault,
     /// What the call cost.
     pub attempts: Attempts,
+    /// What it has come to, if it was a create.
+    pub outcome: Outcome,
+    /// How long the upstream asks to wait before the next attempt.
+    pub asked: Option<Duration>,
+    /// How long a caller had better wait before a repeat of the call, where that is known.
+    pub retry_after: Option<Duration>,
 }
 
 /// What can go wrong beyond the request itself.
@@ -55,12 +66,32 @@ pub enum Fault {
     /// An attempt took longer than its bound.
     #[error("the upstream did not answer in time (setting upstream.attempt_timeout)")]
     AttemptTimeout,
-    /// The caller's deadline passed.
-    #[error("the call's deadline passed")]
+    /// The attempts of one fetch took longer than their bound.
+    #[error("the upstream gave no answer in time (setting upstream.operation_timeout)")]
+    OperationTimeout,
+    /// The call's deadline passed.
+    #[error("the call's deadline passed{}", last.as_ref().map(|last| format!("; before that: {last}")).unwrap_or_default())]
     Deadline {
-        /// Whether an attempt had begun.
-        sent: bool,
+        /// Why the last attempt that ended before did not succeed.
+        last: Option<Box<Fault>>,
     },
+    /// So many calls wait for their turn that this one's would come too late.
+    #[error(
+        "too many calls wait for their turn upstream: this one's would come in {wait:?}, after its deadline"
+    )]
+    Paced {
+        /// How long its turn is away.
+        wait: Duration,
+    },
+    /// The barcode has a tape already.
+    #[error("a tape with this barcode exists already: {}", if differs.is_empty() { "it matches".to_owned() } else { format!("it differs in {}", differs.join(", ")) })]
+    TapeExists {
+        /// In what the tape is not the one that was asked for; empty when it matches.
+        differs: Vec<&'static str>,
+    },
+    /// The barcode has a tape already, of which the caller is to learn no more.
+    #[error("the barcode is taken by a tape of another gateway")]
+    BarcodeTaken,
     /// The service has no AWS credentials to sign with.
     #[error("no AWS credentials: {cause}")]
     NoCredentials {
@@ -77,6 +108,15 @@ pub enum Fault {
         rows: usize,
         /// How many were asked for.
         limit: u32,
+    },
+    /// AWS refused a create that may have succeeded before, and whether it had could not be
+    /// found out.
+    #[error("{refusal}; whether the tape exists could not be looked up: {cause}")]
+    LookUpFailed {
+        /// What AWS said of the create.
+        refusal: Box<Fault>,
+        /// Why looking failed.
+        cause: Box<Fault>,
     },
     /// The SDK could not so much as make the request: its configuration is wrong, or the
     /// credentials did not come in time.
@@ -97,8 +137,11 @@ impl Fault {
     /// The fault as a failure of a call that cost `attempts`.
     pub fn after(self, attempts: Attempts) -> Failure {
         Failure {
+            outcome: self.outcome(),
             fault: self,
             attempts,
+            asked: None,
+            retry_after: None,
         }
     }
 
@@ -111,20 +154,60 @@ impl Fault {
             _ => false,
         }
     }
-}
 
-/// Whether an AWS code is about the credentials or the clock of whoever signed. Services
-/// differ in whether a name ends in `Exception`.
-pub fn is_about_credentials(code: &str) -> bool {
-    const NAMES: [&str; 8] = [
-        "AuthenticationFailure",
-        "ExpiredToken",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "InvalidSignature",
-        "MissingAuthenticationToken",
-        "RequestExpired",
-        "UnrecognizedClient",
-    ];
-    NAMES.contains(&code.strip_suffix("Exception").unwrap_or(code))
+    /// Whether the upstream says that it is asked too much.
+    pub fn is_throttling(&self) -> bool {
+        match self {
+            Self::Aws { code, .. } => aws_code::is_throttling(code),
+            Self::Http { http_status } => *http_status == 429,
+            _ => false,
+        }
+    }
+
+    /// Whether the upstream gave no answer that had anything to do with the call: it could
+    /// not be reached, went silent, or did not know the service.
+    pub fn is_no_answer(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::ConnectionLost { .. } | Self::AttemptTimeout => true,
+            _ => self.is_about_credentials(),
+        }
+    }
+
+    /// What an attempt of a create has come to that ended so.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Aws { code, .. } => aws_code::outcome(code),
+            Self::Http { http_status: 429 }
+            | Self::Unreachable { .. }
+            | Self::NoCredentials { .. }
+            | Self::NotSent { .. }
+            | Self::Paced { .. }
+            | Self::MarkerRepeated
+            | Self::PageTooLong { .. }
+            | Self::TapeExists { .. }
+            | Self::BarcodeTaken => Outcome::NotApplied,
+            Self::Http { .. }
+            | Self::Unreadable { .. }
+            | Self::ConnectionLost { .. }
+            | Self::AttemptTimeout
+            | Self::OperationTimeout
+            | Self::Deadline { .. }
+            | Self::LookUpFailed { .. }
+            | Self::Internal { .. } => Outcome::Unknown,
+        }
+    }
+
+    /// Whether an attempt that ended so may be followed by another of the same call.
+    pub fn repeat(&self, kind: Kind) -> Repeat {
+        match self {
+            Self::Aws { code, .. } => aws_code::repeat(code, kind),
+            Self::Http {
+                http_status: 408 | 429 | 500 | 502..=504,
+            }
+            | Self::Unreachable { .. }
+            | Self::ConnectionLost { .. }
+            | Self::AttemptTimeout => Repeat::Soon,
+            _ => Repeat::Never,
+        }
+    }
 }

@@ -34,6 +34,12 @@ impl KmsKey {
         Self(word.into())
     }
 
+    /// Whether it is the ARN of a key: an alias may stand for another key tomorrow, so it
+    /// cannot be compared.
+    pub fn is_key_arn(&self) -> bool {
+        self.0.starts_with("arn:") && self.0.contains(":key/")
+    }
+
     /// The key's name, taken out.
     pub fn into_string(self) -> String {
         self.0

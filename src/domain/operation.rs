@@ -1,14 +1,14 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, hash::Hash, sync::Arc};
 
 use super::{
-    Barcode, BarcodePrefix, ClientToken, Encryption, GatewayArn, Page, PageRequest, Pool, Region, Scope, Tag,
-    Tape, TapeArchive, TapeArn, TapeInfo, TapeSize,
+    AccountId, Barcode, BarcodePrefix, ClientToken, Encryption, GatewayArn, Page, PageRequest, Pool, Region,
+    Scope, Tag, Tape, TapeArchive, TapeArn, TapeInfo, TapeSize,
 };
 
 /// One operation of the API with its arguments: what a [`Call`](super::Call) asks for.
-pub trait Operation: Clone + Send + Sync + 'static {
+pub trait Operation: Clone + Eq + Hash + Send + Sync + 'static {
     /// What a successful call answers.
-    type Output: fmt::Debug + Send + 'static;
+    type Output: Clone + fmt::Debug + Send + Sync + 'static;
 
     /// The operation's name in the API.
     const NAME: &'static str;
@@ -19,11 +19,19 @@ pub trait Operation: Clone + Send + Sync + 'static {
     /// The region that the call goes to.
     fn region(&self) -> &Region;
 
+    /// The account whose tapes it is about, where the call says so.
+    fn account(&self) -> Option<&AccountId>;
+
     /// The gateway that the call names.
     fn gateway(&self) -> Option<&GatewayArn>;
 
     /// The tapes that the call names.
     fn tapes(&self) -> &[TapeArn];
+
+    /// The tape that the call makes, where its ARN is known beforehand.
+    fn creates(&self) -> Option<TapeArn> {
+        None
+    }
 
     /// What a create's tapes can be found by when its answer was lost; empty for a read.
     fn trace(&self) -> String;
@@ -41,7 +49,7 @@ pub enum Kind {
 /// An operation that answers in pages.
 pub trait Listing: Operation<Output = Page<Self::Row>> {
     /// What a page holds.
-    type Row: fmt::Debug + Send + 'static;
+    type Row: Clone + fmt::Debug + Send + Sync + 'static;
 
     /// The same list, at another page.
     #[must_use]
@@ -49,7 +57,7 @@ pub trait Listing: Operation<Output = Page<Self::Row>> {
 }
 
 /// Creates one tape with a barcode of the caller's choice.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CreateTapeWithBarcode {
     /// The barcode, never free again once taken.
     pub barcode: Barcode,
@@ -58,7 +66,7 @@ pub struct CreateTapeWithBarcode {
 }
 
 /// Creates one to ten tapes with barcodes that AWS makes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CreateTapes {
     /// What makes the call safe to repeat.
     pub client_token: ClientToken,
@@ -71,7 +79,7 @@ pub struct CreateTapes {
 }
 
 /// What both creates say of a tape. `None` is left out upstream.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NewTape {
     /// The gateway whose library gets the tape.
     pub gateway: GatewayArn,
@@ -88,7 +96,7 @@ pub struct NewTape {
 }
 
 /// Describes tapes in the archive of an account and region.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DescribeTapeArchives {
     /// Whose archive.
     pub scope: Scope,
@@ -99,7 +107,7 @@ pub struct DescribeTapeArchives {
 }
 
 /// Describes tapes in the library of one gateway.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DescribeTapes {
     /// Whose library.
     pub gateway: GatewayArn,
@@ -110,7 +118,7 @@ pub struct DescribeTapes {
 }
 
 /// Lists the tapes of an account and region, in library and archive.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ListTapes {
     /// Whose tapes.
     pub scope: Scope,
@@ -143,12 +151,20 @@ impl Operation for CreateTapeWithBarcode {
         self.tape.gateway.region()
     }
 
+    fn account(&self) -> Option<&AccountId> {
+        Some(self.tape.gateway.account())
+    }
+
     fn gateway(&self) -> Option<&GatewayArn> {
         Some(&self.tape.gateway)
     }
 
     fn tapes(&self) -> &[TapeArn] {
         &[]
+    }
+
+    fn creates(&self) -> Option<TapeArn> {
+        Some(self.tape.gateway.tape(&self.barcode))
     }
 
     fn trace(&self) -> String {
@@ -163,6 +179,10 @@ impl Operation for CreateTapes {
 
     fn region(&self) -> &Region {
         self.tape.gateway.region()
+    }
+
+    fn account(&self) -> Option<&AccountId> {
+        Some(self.tape.gateway.account())
     }
 
     fn gateway(&self) -> Option<&GatewayArn> {
@@ -189,6 +209,10 @@ impl Operation for DescribeTapeArchives {
 
     fn region(&self) -> &Region {
         &self.scope.region
+    }
+
+    fn account(&self) -> Option<&AccountId> {
+        self.scope.account.as_ref()
     }
 
     fn gateway(&self) -> Option<&GatewayArn> {
@@ -221,6 +245,10 @@ impl Operation for DescribeTapes {
         self.gateway.region()
     }
 
+    fn account(&self) -> Option<&AccountId> {
+        Some(self.gateway.account())
+    }
+
     fn gateway(&self) -> Option<&GatewayArn> {
         Some(&self.gateway)
     }
@@ -249,6 +277,10 @@ impl Operation for ListTapes {
 
     fn region(&self) -> &Region {
         &self.scope.region
+    }
+
+    fn account(&self) -> Option<&AccountId> {
+        self.scope.account.as_ref()
     }
 
     fn gateway(&self) -> Option<&GatewayArn> {

@@ -3,7 +3,7 @@ use std::num::NonZeroU32;
 use super::Marker;
 
 /// Which page of a list is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PageRequest {
     /// Where the page begins; `None` is the beginning.
     pub marker: Option<Marker>,

@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use super::Invalid;
 
 /// A time in UTC, to the nanosecond, from the year 1 to the year 9999: what
@@ -35,5 +37,12 @@ impl Timestamp {
     /// Nanoseconds after [`Timestamp::seconds`], under 1,000,000,000.
     pub fn nanos(self) -> u32 {
         self.nanos
+    }
+
+    /// Whether it is this moment or a later one.
+    pub fn is_since(self, moment: SystemTime) -> bool {
+        let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+        (self.seconds, self.nanos) >= (seconds, since.subsec_nanos())
     }
 }

@@ -1,26 +1,46 @@
-use std::task::{Context, Poll};
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use crate::{
-    domain::{CreateTapeWithBarcode, CreateTapes, Kind, Operation},
-    proto::tape_service_server::SERVICE_NAME,
-    status,
-};
+use super::{RequestId, method::kind};
+use crate::{domain::Kind, status};
 
-/// Gives a status what it lacks: one that tonic made itself (a message too large, an unknown
-/// method) has no details, and a create that was refused before it was sent no outcome.
-///
-/// Such a status comes before any message, so it is in the headers.
+/// Gives every error what it lacks: all of them the call's id, one that tonic made itself (a
+/// message too large, an unknown method) its details, and a create that was refused before
+/// it was sent its outcome.
 #[derive(Clone, Copy, Debug)]
 pub struct CompleteLayer;
 
 /// See [`CompleteLayer`].
 #[derive(Clone, Debug)]
 pub struct Complete<S>(S);
+
+/// What is known of the call that an error ends.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    kind: Option<Kind>,
+    request_id: String,
+}
+
+impl Known {
+    /// Completes the error in these headers or trailers, if there is one.
+    fn complete(&self, headers: &mut HeaderMap) {
+        if let Some(status) = Status::from_header_map(headers)
+            && status.code() != Code::Ok
+        {
+            let complete = status::completed(&status, self.kind, &self.request_id);
+            headers.extend(complete.into_http::<()>().headers().clone());
+        }
+    }
+}
 
 impl<S> Layer<S> for CompleteLayer {
     type Service = Complete<S>;
@@ -34,47 +54,63 @@ impl<S, B, R> Service<Request<B>> for Complete<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
-    R: Default,
 {
-    type Response = Response<R>;
+    type Response = Response<Completed<R>>;
     type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response<R>, S::Error>>;
+    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let kind = kind(request.uri().path());
+        let request_id = request.extensions().get::<RequestId>().map(RequestId::as_str);
+        let known = Known {
+            kind: kind(request.uri().path()),
+            request_id: request_id.unwrap_or_default().to_owned(),
+        };
         let response = self.0.call(request);
         Box::pin(async move {
-            let response = response.await?;
-            Ok(match Status::from_header_map(response.headers()) {
-                Some(status)
-                    if status.code() != Code::Ok
-                        && (status.details().is_empty() || kind == Some(Kind::Create)) =>
-                {
-                    let (mut parts, body) = response.into_parts();
-                    let complete = status::completed(&status, kind).into_http::<R>();
-                    parts.headers.extend(complete.headers().clone());
-                    Response::from_parts(parts, body)
-                }
-                _ => response,
-            })
+            let mut response = response.await?;
+            known.complete(response.headers_mut());
+            Ok(response.map(|body| Completed { body, known }))
         })
     }
 }
 
-/// What a call of this path does; `None` where the path is not of this service.
-fn kind(path: &str) -> Option<Kind> {
-    let method = path
-        .strip_prefix('/')?
-        .strip_prefix(SERVICE_NAME)?
-        .strip_prefix('/')?;
-    let creates = [CreateTapeWithBarcode::NAME, CreateTapes::NAME];
-    Some(if creates.contains(&method) {
-        Kind::Create
-    } else {
-        Kind::Read
-    })
+pin_project! {
+    /// A body whose trailers are completed if they are of an error.
+    #[derive(Debug, Default)]
+    pub struct Completed<B> {
+        #[pin]
+        body: B,
+        known: Known,
+    }
+}
+
+impl<B: Body> Body for Completed<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let mut frame = ready!(this.body.poll_frame(cx));
+        if let Some(Ok(frame)) = &mut frame
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            this.known.complete(trailers);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

@@ -9,37 +9,70 @@ use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use tower::{Layer, Service};
 
-use super::Report;
-use crate::status;
+use super::{Report, method};
+use crate::{domain::Kind, status};
 
 /// When a call must have ended, in the extensions of its request.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     /// When this service ends it.
     pub ours: Instant,
-    /// When the caller's own timer does.
+    /// When the caller's own timer does, if it is the one that counts.
     pub callers: Instant,
 }
 
-/// Turns the caller's `grpc-timeout` into a [`Deadline`].
+/// How long calls may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadlines {
+    /// The creates.
+    pub unary: Bounds,
+    /// The reads.
+    pub stream: Bounds,
+}
+
+/// How long a call of one kind may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Where the caller does not say.
+    pub default: Duration,
+    /// Whatever the caller says.
+    pub most: Duration,
+}
+
+/// Turns the caller's `grpc-timeout`, or the lack of one, into a [`Deadline`].
 ///
 /// The deadline is a little before the caller's own timer, so that the caller receives
 /// DEADLINE_EXCEEDED with its details instead of giving up by itself; it is also what
 /// keeps tonic's timer, which answers CANCELLED and does not end streams, from firing. A
 /// call that by then has not got as far as the upstream, because its message is still on
 /// the way, is ended here.
+///
+/// Health and reflection have no deadline but their caller's own.
 #[derive(Clone, Copy, Debug)]
-pub struct DeadlineLayer;
+pub struct DeadlineLayer(Deadlines);
 
 /// See [`DeadlineLayer`].
 #[derive(Clone, Debug)]
-pub struct SetDeadline<S>(S);
+pub struct SetDeadline<S> {
+    deadlines: Deadlines,
+    inner: S,
+}
+
+impl DeadlineLayer {
+    /// Calls end within `deadlines`.
+    pub(super) fn new(deadlines: Deadlines) -> Self {
+        Self(deadlines)
+    }
+}
 
 impl<S> Layer<S> for DeadlineLayer {
     type Service = SetDeadline<S>;
 
     fn layer(&self, inner: S) -> SetDeadline<S> {
-        SetDeadline(inner)
+        SetDeadline {
+            deadlines: self.0,
+            inner,
+        }
     }
 }
 
@@ -54,35 +87,32 @@ where
     type Future = BoxFuture<'static, Result<Response<R>, S::Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let refuse = |status: Status| Box::pin(async move { Ok(status.into_http()) });
         let timeout = match request.headers().get("grpc-timeout").map(parse) {
-            None => return Box::pin(self.0.call(request)),
-            Some(Some(timeout)) => timeout,
             Some(None) => {
                 let what = "grpc-timeout is not 1–8 digits and a unit of H, M, S, m, u or n";
                 return refuse(status::malformed(what));
             }
+            Some(timeout) => timeout,
+            None => None,
         };
-        if timeout < LEAST {
+        if timeout.is_some_and(|timeout| timeout < LEAST) {
             return refuse(status::out_of_time());
         }
-        let now = Instant::now();
-        let margin = margin(timeout);
-        // A timeout past the end of the clock is none.
-        let Some(callers) = now.checked_add(timeout) else {
-            return Box::pin(self.0.call(request));
-        };
-        let end = callers - margin / 2;
-        request.extensions_mut().insert(Deadline {
-            ours: callers - margin,
-            callers,
+        let bounds = method::kind(request.uri().path()).map(|kind| match kind {
+            Kind::Create => self.deadlines.unary,
+            Kind::Read => self.deadlines.stream,
         });
+        let Some((deadline, end)) = deadline(timeout, bounds) else {
+            return Box::pin(self.inner.call(request));
+        };
+        request.extensions_mut().insert(deadline);
         let report = request.extensions().get::<Report>().cloned().unwrap_or_default();
-        let mut answer = Box::pin(self.0.call(request));
+        let mut answer = Box::pin(self.inner.call(request));
         Box::pin(async move {
             if let Ok(answer) = timeout_at(end, &mut answer).await {
                 return answer;
@@ -95,6 +125,36 @@ where
         })
     }
 }
+
+/// When a call has to end, and when it is ended here if the service has not begun with it;
+/// `None` if it need not.
+fn deadline(timeout: Option<Duration>, bounds: Option<Bounds>) -> Option<(Deadline, Instant)> {
+    let now = Instant::now();
+    // A timeout past the end of the clock is none.
+    let callers = timeout.and_then(|timeout| Some((now.checked_add(timeout)?, margin(timeout))));
+    let own = bounds.map(|bounds| match callers {
+        Some(_) => bounds.most,
+        None => bounds.default,
+    });
+    let own = own.and_then(|own| now.checked_add(own));
+    match (callers, own) {
+        (Some((callers, margin)), own) if own.is_none_or(|own| callers - margin <= own) => {
+            let ours = callers - margin;
+            Some((Deadline { ours, callers }, callers - margin / 2))
+        }
+        (_, Some(own)) => {
+            let deadline = Deadline {
+                ours: own,
+                callers: own,
+            };
+            Some((deadline, own + SLACK))
+        }
+        (_, None) => None,
+    }
+}
+
+/// What the service has to end a call by itself, before it is ended here.
+const SLACK: Duration = Duration::from_millis(50);
 
 /// A timer's resolution: tonic's may fire before ours for less, and nothing can be done in it.
 const LEAST: Duration = Duration::from_millis(1);

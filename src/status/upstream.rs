@@ -1,14 +1,10 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, QuotaViolation};
 
-use super::{
-    AWS_DOMAIN, DOMAIN, OUTCOME,
-    codes::{self, Outcome},
-    make,
-};
-use crate::domain::{Failure, Fault, GatewayArn, Kind, Operation, TapeArn};
+use super::{AWS_DOMAIN, DOMAIN, OUTCOME, codes, make};
+use crate::domain::{Failure, Fault, GatewayArn, Kind, Operation, Repeat, TapeArn};
 
 /// The most bytes of AWS's own words that are passed on.
 const MAX_WORDS: usize = 256;
@@ -26,7 +22,6 @@ struct Meaning {
     code: Code,
     domain: &'static str,
     reason: &'static str,
-    outcome: Outcome,
     message: String,
 }
 
@@ -34,7 +29,7 @@ impl Subject {
     pub(super) fn of<O: Operation>(operation: &O) -> Self {
         let tape = match operation.tapes() {
             [tape] => Some(TapeArn::to_string(tape)),
-            _ => None,
+            _ => operation.creates().map(|tape| tape.to_string()),
         };
         Self {
             name: O::NAME,
@@ -52,19 +47,23 @@ impl Subject {
         let gateway = self.gateway.as_deref().map(|gateway| (GATEWAY, gateway));
         let tape = self.tape.as_deref().map(|tape| (TAPE, tape));
         match reason {
-            "TAPE_CARTRIDGE_NOT_FOUND" => tape.or(gateway),
+            "TAPE_CARTRIDGE_NOT_FOUND" | "TAPE_EXISTS" | "BARCODE_TAKEN" => tape.or(gateway),
             _ => gateway.or(tape),
         }
     }
 }
 
 pub(super) fn status(subject: &Subject, failure: &Failure) -> Status {
-    let Failure { fault, attempts } = failure;
+    let Failure {
+        fault,
+        attempts,
+        outcome,
+        ..
+    } = failure;
     let Meaning {
         code,
         domain,
         reason,
-        outcome,
         message,
     } = meaning(subject, fault);
     let mut metadata = HashMap::from([
@@ -89,6 +88,18 @@ pub(super) fn status(subject: &Subject, failure: &Failure) -> Status {
         }
         _ => {}
     }
+    match fault {
+        // Why attempts failed before the time was up.
+        Fault::Deadline { last: Some(last) } => {
+            let last = meaning(subject, last).reason;
+            metadata.insert("last_reason".to_owned(), last.to_owned());
+        }
+        Fault::TapeExists { differs } => {
+            metadata.insert("matches".to_owned(), differs.is_empty().to_string());
+            metadata.insert("differs".to_owned(), differs.join(","));
+        }
+        _ => {}
+    }
     if subject.kind == Kind::Create {
         metadata.insert(OUTCOME.to_owned(), outcome.to_string());
     }
@@ -105,15 +116,54 @@ pub(super) fn status(subject: &Subject, failure: &Failure) -> Status {
             "tapes in the library: at most 1,500",
         )]);
     }
-    make(code, &format!("{}: {message}", subject.name), details)
+    let delay = delay(subject.kind, failure);
+    if let Some(delay) = delay {
+        details.set_retry_info(Some(delay));
+    }
+    let mut status = make(code, &format!("{}: {message}", subject.name), details);
+    // Told to stay away for so long, a client's library does (gRFC A6).
+    if let Some(delay) = delay.filter(|_| is_overload(fault)) {
+        let millis = u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
+        status.metadata_mut().insert(PUSHBACK, millis.into());
+    }
+    status
+}
+
+/// How long a client's library is to wait before it repeats the call (gRFC A6).
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
+fn is_overload(fault: &Fault) -> bool {
+    matches!(fault, Fault::Paced { .. }) || fault.is_throttling()
+}
+
+/// After how long a repeat of the whole call can help; `None` where it cannot.
+fn delay(kind: Kind, failure: &Failure) -> Option<Duration> {
+    let Failure {
+        fault,
+        asked,
+        retry_after,
+        ..
+    } = failure;
+    let usual = match fault {
+        Fault::NoCredentials { .. } => Duration::from_secs(10),
+        Fault::Paced { .. } | Fault::OperationTimeout => Duration::from_secs(1),
+        _ => match fault.repeat(kind) {
+            Repeat::Never => return None,
+            Repeat::Soon => Duration::from_secs(1),
+            Repeat::Once => Duration::from_secs(10),
+            Repeat::Slowly => Duration::from_secs(30),
+        },
+    };
+    // A whole number of seconds and at least one: nothing finer is meant.
+    let known = (*asked).max(*retry_after).unwrap_or(usual);
+    Some(Duration::from_secs(known.as_secs_f64().ceil().max(1.0) as u64))
 }
 
 fn meaning(subject: &Subject, fault: &Fault) -> Meaning {
-    let own = |code, reason, outcome| Meaning {
+    let own = |code, reason| Meaning {
         code,
         domain: DOMAIN,
         reason,
-        outcome,
         message: fault.to_string(),
     };
     match fault {
@@ -126,28 +176,30 @@ fn meaning(subject: &Subject, fault: &Fault) -> Meaning {
             Some(row) => documented(subject, fault, row, message),
             None => undocumented(code, message, *http_status),
         },
-        Fault::Http { http_status } => own(http_code(*http_status), "UPSTREAM_HTTP_ERROR", Outcome::Unknown),
-        Fault::Unreadable { .. } => own(Code::Internal, "UPSTREAM_UNREADABLE", Outcome::Unknown),
-        Fault::Unreachable { .. } => own(Code::Unavailable, "UPSTREAM_UNREACHABLE", Outcome::NotApplied),
-        Fault::ConnectionLost { .. } => own(Code::Unavailable, "UPSTREAM_CONNECTION_LOST", Outcome::Unknown),
-        Fault::AttemptTimeout => own(Code::Unavailable, "UPSTREAM_TIMEOUT", Outcome::Unknown),
-        Fault::Deadline { sent } => {
-            let outcome = if *sent {
-                Outcome::Unknown
-            } else {
-                Outcome::NotApplied
-            };
-            own(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", outcome)
-        }
+        Fault::Http { http_status } => own(http_code(*http_status), "UPSTREAM_HTTP_ERROR"),
+        Fault::Unreadable { .. } => own(Code::Internal, "UPSTREAM_UNREADABLE"),
+        Fault::Unreachable { .. } => own(Code::Unavailable, "UPSTREAM_UNREACHABLE"),
+        Fault::ConnectionLost { .. } => own(Code::Unavailable, "UPSTREAM_CONNECTION_LOST"),
+        Fault::AttemptTimeout => own(Code::Unavailable, "UPSTREAM_TIMEOUT"),
+        Fault::OperationTimeout => own(Code::Unavailable, "UPSTREAM_TIMEOUT"),
+        Fault::Deadline { .. } => Meaning {
+            // Why attempts failed before is in the log, and a reason in the metadata.
+            message: "the call's deadline passed".to_owned(),
+            ..own(Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
+        },
+        Fault::Paced { .. } => own(Code::Unavailable, "UPSTREAM_BUSY"),
+        Fault::TapeExists { .. } => own(Code::AlreadyExists, "TAPE_EXISTS"),
+        Fault::LookUpFailed { refusal, cause } => look_up_failed(subject, refusal, cause),
+        Fault::BarcodeTaken => own(Code::AlreadyExists, "BARCODE_TAKEN"),
         Fault::NoCredentials { .. } => Meaning {
             // What the chain said is for the operator, by the log and readiness.
             message: "the service has no AWS credentials; its operator is told by readiness".to_owned(),
-            ..own(Code::Unavailable, "NO_AWS_CREDENTIALS", Outcome::NotApplied)
+            ..own(Code::Unavailable, "NO_AWS_CREDENTIALS")
         },
-        Fault::MarkerRepeated => own(Code::DataLoss, "UPSTREAM_MARKER_REPEATED", Outcome::NotApplied),
-        Fault::PageTooLong { .. } => own(Code::Internal, "UPSTREAM_PAGE_TOO_LONG", Outcome::NotApplied),
-        Fault::NotSent { .. } => own(Code::Internal, "UPSTREAM_NOT_ASKED", Outcome::NotApplied),
-        Fault::Internal { .. } => own(Code::Internal, "INTERNAL", Outcome::Unknown),
+        Fault::MarkerRepeated => own(Code::DataLoss, "UPSTREAM_MARKER_REPEATED"),
+        Fault::PageTooLong { .. } => own(Code::Internal, "UPSTREAM_PAGE_TOO_LONG"),
+        Fault::NotSent { .. } => own(Code::Internal, "UPSTREAM_NOT_ASKED"),
+        Fault::Internal { .. } => own(Code::Internal, "INTERNAL"),
     }
 }
 
@@ -173,8 +225,21 @@ fn documented(subject: &Subject, fault: &Fault, row: &codes::Row, message: &str)
         code: row.grpc,
         domain: AWS_DOMAIN,
         reason: row.reason,
-        outcome: row.outcome,
         message,
+    }
+}
+
+/// A refusal of a create that nobody can be sure of.
+fn look_up_failed(subject: &Subject, refusal: &Fault, cause: &Fault) -> Meaning {
+    let refused = meaning(subject, refusal);
+    let failed = meaning(subject, cause);
+    let message = format!(
+        "{}; whether the tape exists all the same could not be looked up ({}): look, or repeat the call",
+        refused.message, failed.reason
+    );
+    match cause {
+        Fault::Deadline { .. } => Meaning { message, ..failed },
+        _ => Meaning { message, ..refused },
     }
 }
 
@@ -197,7 +262,6 @@ fn undocumented(code: &str, message: &str, http_status: u16) -> Meaning {
         code: grpc,
         domain: AWS_DOMAIN,
         reason: "UPSTREAM_UNKNOWN",
-        outcome: Outcome::Unknown,
         message,
     }
 }

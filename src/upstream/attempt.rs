@@ -1,4 +1,5 @@
 use std::{
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -8,31 +9,43 @@ use tokio::time::timeout;
 use tower::{Layer, Service};
 use tracing::{Instrument, field::Empty, info_span};
 
+use super::tally::Tally;
 use crate::{
-    domain::{Answer, Attempts, Call, Failure, Fault, GatewayArn, Operation},
+    domain::{Answer, Attempts, Call, Failure, Fault, GatewayArn, Kind, Operation},
     readiness::Readiness,
 };
 
-/// Bounds one attempt in time and puts a span around it. What AWS says of the service's
+/// Makes one attempt: bounds it in time, puts a span around it, and tells the call's progress. What AWS says of the service's
 /// own credentials is passed on to readiness.
 #[derive(Clone, Debug)]
 pub(super) struct AttemptLayer {
-    limit: Duration,
+    limits: Limits,
     readiness: Readiness,
+    tally: Arc<Tally>,
+}
+
+/// How long one attempt may take, from its turn to the last byte of the answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) read: Duration,
+    pub(super) create: Duration,
 }
 
 /// See [`AttemptLayer`].
 #[derive(Clone, Debug)]
 pub(super) struct Attempt<S> {
-    limit: Duration,
-    readiness: Readiness,
+    layer: AttemptLayer,
     inner: S,
 }
 
 impl AttemptLayer {
-    /// Each attempt may take `limit`.
-    pub(super) fn new(limit: Duration, readiness: Readiness) -> Self {
-        Self { limit, readiness }
+    /// Each attempt may take what `limits` says.
+    pub(super) fn new(limits: Limits, readiness: Readiness, tally: Arc<Tally>) -> Self {
+        Self {
+            limits,
+            readiness,
+            tally,
+        }
     }
 }
 
@@ -41,8 +54,7 @@ impl<S> Layer<S> for AttemptLayer {
 
     fn layer(&self, inner: S) -> Attempt<S> {
         Attempt {
-            limit: self.limit,
-            readiness: self.readiness.clone(),
+            layer: self.clone(),
             inner,
         }
     }
@@ -63,29 +75,42 @@ where
     }
 
     fn call(&mut self, call: Call<O>) -> Self::Future {
+        let AttemptLayer {
+            limits,
+            readiness,
+            tally,
+        } = self.layer.clone();
+        let progress = call.progress.clone();
+        progress.begin();
+        tally.attempts.add();
         let span = info_span!(
             "attempt",
             operation = O::NAME,
+            number = progress.attempts().count,
+            seconds_left = call.deadline.left().as_secs_f64(),
             region = call.operation.region().as_str(),
             gateway = call.operation.gateway().map(GatewayArn::as_str),
             aws.request_id = Empty,
             error = Empty,
         );
-        let limit = self.limit;
-        let readiness = self.readiness.clone();
+        let limit = match O::KIND {
+            Kind::Read => limits.read,
+            Kind::Create => limits.create,
+        };
         let region = call.operation.region().clone();
         let sent = self.inner.call(call);
         let attempt = async move {
             let outcome = timeout(limit, sent)
                 .await
                 .unwrap_or_else(|_| Err(Fault::AttemptTimeout.after(Attempts::one(None))));
+            progress.end(&outcome);
             let span = tracing::Span::current();
             let attempts = match &outcome {
                 Ok(answer) => {
                     readiness.credentials_accepted(&region);
                     &answer.attempts
                 }
-                Err(Failure { fault, attempts }) => {
+                Err(Failure { fault, attempts, .. }) => {
                     match fault {
                         Fault::NoCredentials { cause } => readiness.credentials_missing(cause),
                         Fault::Aws { code, .. } if fault.is_about_credentials() => {

@@ -1,4 +1,7 @@
-use std::task::{Context, Poll};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
@@ -6,28 +9,32 @@ use tokio_util::task::TaskTracker;
 use tower::{Layer, Service};
 use tracing::{Instrument, Span};
 
+use super::{lane::Lanes, tally::Tally};
 use crate::domain::{Answer, Attempts, Call, Failure, Fault, GatewayArn, Kind, Operation};
 
-/// Lets a create that was sent run to its end, though its caller has gone: dropped half
+/// Lets an attempt of a create that was sent run to its end, though its caller has gone: dropped half
 /// way, nobody would ever know whether it made a tape. What it came to is then logged.
 ///
 /// Reads pass through, and end with their caller.
 #[derive(Clone, Debug)]
 pub(super) struct RunToEndLayer {
     sent: TaskTracker,
+    lanes: Lanes,
+    tally: Arc<Tally>,
 }
 
 /// See [`RunToEndLayer`].
 #[derive(Clone, Debug)]
 pub(super) struct RunToEnd<S> {
-    sent: TaskTracker,
+    layer: RunToEndLayer,
     inner: S,
 }
 
 impl RunToEndLayer {
-    /// Keeps account of the creates in `sent`.
-    pub(super) fn new(sent: TaskTracker) -> Self {
-        Self { sent }
+    /// Keeps account of the creates in `sent`, and begins a generation in their lane when
+    /// they have ended.
+    pub(super) fn new(sent: TaskTracker, lanes: Lanes, tally: Arc<Tally>) -> Self {
+        Self { sent, lanes, tally }
     }
 }
 
@@ -36,7 +43,7 @@ impl<S> Layer<S> for RunToEndLayer {
 
     fn layer(&self, inner: S) -> RunToEnd<S> {
         RunToEnd {
-            sent: self.sent.clone(),
+            layer: self.clone(),
             inner,
         }
     }
@@ -60,15 +67,21 @@ where
         if O::KIND == Kind::Read {
             return Box::pin(self.inner.call(call));
         }
+        let RunToEndLayer { sent, lanes, tally } = self.layer.clone();
+        let lane = lanes.of(&call.operation);
         let operation = call.operation.clone();
         let answer = self.inner.call(call);
         let (tell, told) = oneshot::channel();
         let run = async move {
-            if let Err(unheard) = tell.send(answer.await) {
+            let answer = answer.await;
+            // Before anybody is told, so that whoever then reads sees what was made.
+            lane.begin_generation();
+            if let Err(unheard) = tell.send(answer) {
+                tally.creates_unheard.add();
                 log_unheard(&operation, &unheard);
             }
         };
-        self.sent.spawn(run.instrument(Span::current()));
+        sent.spawn(run.instrument(Span::current()));
         Box::pin(async move {
             told.await.unwrap_or_else(|_| {
                 let cause = format!("the task of a sent {} ended early", O::NAME);
@@ -94,7 +107,7 @@ fn log_unheard<O: Operation>(operation: &O, outcome: &Result<Answer<O::Output>, 
                 "a create succeeded after its caller had gone"
             );
         }
-        Err(Failure { fault, attempts }) => {
+        Err(Failure { fault, attempts, .. }) => {
             let aws_request_id = attempts.request_id.as_deref();
             let fault = fault.to_string();
             tracing::warn!(

@@ -5,10 +5,7 @@ mod secrets;
 mod table;
 mod words;
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::{Arc, Mutex};
 
 use prost::Message;
 use serde_json::{Value, json};
@@ -26,9 +23,8 @@ use crate::{
 /// A service before an AWS that answers one thing, until it is told another.
 struct Failing {
     service: Service,
-    asked: Arc<AtomicUsize>,
     reply: Arc<Mutex<Reply>>,
-    _upstream: Upstream,
+    upstream: Upstream,
 }
 
 /// The operations, by name, and whether they make tapes.
@@ -43,28 +39,31 @@ const OPERATIONS: [(&str, bool); 5] = [
 impl Failing {
     async fn start() -> Self {
         let reply = Arc::new(Mutex::new(Reply::ok(&json!({}))));
-        let asked = Arc::new(AtomicUsize::new(0));
-        let state = (reply.clone(), asked.clone());
-        let upstream = Upstream::answering(move |_| {
-            let (reply, asked) = &state;
-            asked.fetch_add(1, Ordering::Relaxed);
-            std::future::ready(reply.lock().unwrap().clone())
-        })
-        .await;
+        let answered = reply.clone();
+        let upstream =
+            Upstream::answering(move |_| std::future::ready(answered.lock().unwrap().clone())).await;
         Self {
-            service: Service::over(&upstream, &[]).await,
-            asked,
+            // One attempt each, as fast as they come: how calls are repeated and paced is looked
+            // at elsewhere.
+            service: Service::over(&upstream, &["--retry-attempts=1", "--pace-floor=1000"]).await,
             reply,
-            _upstream: upstream,
+            upstream,
         }
     }
 
-    /// What an operation comes to when AWS answers this, and how often AWS was asked.
+    /// What an operation comes to when AWS answers this, and how often AWS was asked for it.
     async fn ask(&self, operation: &str, http_status: u16, body: &Value) -> (Raw, usize) {
         *self.reply.lock().unwrap() = Reply::aws(http_status, body);
-        self.asked.store(0, Ordering::Relaxed);
+        let asked_for = || {
+            self.upstream
+                .asked()
+                .iter()
+                .filter(|asked| asked.operation == operation)
+                .count()
+        };
+        let before = asked_for();
         let raw = wire::call(self.service.channel(), operation, &request(operation)).await;
-        (raw, self.asked.load(Ordering::Relaxed))
+        (raw, asked_for() - before)
     }
 
     async fn refusal(&self, operation: &str, http_status: u16, body: &Value) -> Refusal {

@@ -29,13 +29,13 @@ async fn trailers_of_a_success_say_what_it_took() {
 #[tokio::test]
 async fn trailers_of_a_failure_say_what_it_took() {
     let upstream = Upstream::always(Reply::aws(400, &json!({ "__type": "ThrottlingException" }))).await;
-    let service = Service::over(&upstream, &[]).await;
+    let service = Service::over(&upstream, &["--retry-attempts=2"]).await;
     let refused = service
         .client()
         .list_tapes(ListTapesRequest::default())
         .await
         .unwrap_err();
-    assert_eq!(refused.metadata().get("x-tapegate-attempts").unwrap(), "1");
+    assert_eq!(refused.metadata().get("x-tapegate-attempts").unwrap(), "2");
     assert_eq!(
         refused.metadata().get("x-amzn-requestid").unwrap(),
         "request-of-the-test"

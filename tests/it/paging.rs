@@ -194,7 +194,7 @@ async fn a_page_longer_than_max_items_allows_is_an_error_not_a_cut() {
 async fn a_failure_of_the_first_page_comes_before_the_answer_begins_and_a_later_one_in_it() {
     let failure = Reply::aws(500, &json!({ "__type": "InternalFailure" }));
     let upstream = Upstream::script([failure.clone()]).await;
-    let service = Service::over(&upstream, &[]).await;
+    let service = Service::over(&upstream, &["--retry-attempts=1"]).await;
     let refused = service
         .client()
         .list_tapes(ListTapesRequest::default())
@@ -203,7 +203,7 @@ async fn a_failure_of_the_first_page_comes_before_the_answer_begins_and_a_later_
     assert_eq!(refusal(&refused).reason, "INTERNAL_FAILURE");
 
     let upstream = Upstream::script([Reply::ok(&full_page(0, 2)), failure]).await;
-    let service = Service::over(&upstream, &[]).await;
+    let service = Service::over(&upstream, &["--retry-attempts=1"]).await;
     let mut pages = service
         .client()
         .list_tapes(ListTapesRequest::default())

@@ -18,6 +18,9 @@ use crate::harness::{
     GATEWAY, Program, Refusal, Reply, SIZE, Service, Upstream, collect, get, refusal, tape_arn,
 };
 
+/// What an attempt comes to is what is looked at here; how calls are repeated, in `repeats`.
+const ONCE: [&str; 1] = ["--retry-attempts=1"];
+
 async fn list(service: &Service) -> Refusal {
     let answer = collect(service.client().list_tapes(ListTapesRequest::default()).await).await;
     refusal(&answer.unwrap_err())
@@ -75,7 +78,7 @@ async fn an_answer_that_is_not_the_model_is_unreadable() {
     ];
     for answer in answers {
         let upstream = Upstream::always(answer.clone()).await;
-        let service = Service::over(&upstream, &[]).await;
+        let service = Service::over(&upstream, &ONCE).await;
         check(&service, Code::Internal, "UPSTREAM_UNREADABLE", "unknown").await;
         // The AWS request id is what support asks for first.
         assert_eq!(
@@ -103,7 +106,7 @@ async fn members_of_a_wrong_type_or_an_impossible_value_are_unreadable() {
     for mut row in wrong {
         row["TapeARN"] = tape_arn("ODD00001").into();
         let upstream = Upstream::always(Reply::ok(&json!({ "Tapes": [row] }))).await;
-        let service = Service::over(&upstream, &[]).await;
+        let service = Service::over(&upstream, &ONCE).await;
         let request = DescribeTapesRequest {
             gateway_arn: GATEWAY.into(),
             ..Default::default()
@@ -117,7 +120,7 @@ async fn members_of_a_wrong_type_or_an_impossible_value_are_unreadable() {
 #[tokio::test]
 async fn a_create_without_its_tape_is_an_error() {
     let upstream = Upstream::always(Reply::ok(&json!({}))).await;
-    let service = Service::over(&upstream, &[]).await;
+    let service = Service::over(&upstream, &ONCE).await;
     let request = CreateTapeWithBarcodeRequest {
         gateway_arn: GATEWAY.into(),
         tape_size_in_bytes: SIZE,
@@ -139,7 +142,7 @@ async fn a_create_without_its_tape_is_an_error() {
 async fn absent_lists_are_empty_ones() {
     // The model requires neither list.
     let upstream = Upstream::always(Reply::ok(&json!({}))).await;
-    let service = Service::over(&upstream, &[]).await;
+    let service = Service::over(&upstream, &ONCE).await;
     let request = DescribeTapeArchivesRequest::default();
     let pages = collect(service.client().describe_tape_archives(request).await)
         .await
@@ -172,7 +175,7 @@ async fn failures_without_a_code_go_by_their_http_status() {
     for (answer, code) in cases {
         let status = answer.status;
         let upstream = Upstream::always(answer).await;
-        let service = Service::over(&upstream, &[]).await;
+        let service = Service::over(&upstream, &ONCE).await;
         check(&service, code, "UPSTREAM_HTTP_ERROR", "unknown").await;
         assert_eq!(list(&service).await.metadata["http_status"], status.to_string());
     }
@@ -183,13 +186,13 @@ async fn an_upstream_that_nobody_listens_at_is_unreachable() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);
-    let service = Service::at(&endpoint, &[]).await;
+    let service = Service::at(&endpoint, &ONCE).await;
     check(&service, Code::Unavailable, "UPSTREAM_UNREACHABLE", "not_applied").await;
 }
 
 #[tokio::test]
 async fn a_host_that_does_not_resolve_is_unreachable() {
-    let service = Service::at("http://nowhere.invalid:4588", &[]).await;
+    let service = Service::at("http://nowhere.invalid:4588", &ONCE).await;
     check(&service, Code::Unavailable, "UPSTREAM_UNREACHABLE", "not_applied").await;
 }
 
@@ -201,7 +204,7 @@ async fn a_connection_that_ends_early_is_lost() {
         Upstream::raw(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"Tap").await,
     ];
     for upstream in upstreams {
-        let service = Service::over(&upstream, &[]).await;
+        let service = Service::over(&upstream, &ONCE).await;
         check(&service, Code::Unavailable, "UPSTREAM_CONNECTION_LOST", "unknown").await;
     }
 }
@@ -209,7 +212,7 @@ async fn a_connection_that_ends_early_is_lost() {
 #[tokio::test]
 async fn bytes_that_are_not_http_are_told() {
     let upstream = Upstream::raw(b"\x16\x03\x01 this is not HTTP\r\n\r\n").await;
-    let service = Service::over(&upstream, &[]).await;
+    let service = Service::over(&upstream, &ONCE).await;
     let refused = list(&service).await;
     assert_eq!(
         (refused.code, refused.reason.as_str()),
@@ -222,7 +225,9 @@ async fn an_upstream_that_is_too_slow_is_left() {
     let upstream = Upstream::answering(|_| std::future::pending()).await;
     let flags = [
         "--upstream-attempt-timeout=50ms",
+        "--upstream-create-timeout=50ms",
         "--upstream-connect-timeout=50ms",
+        ONCE[0],
     ];
     let service = Service::over(&upstream, &flags).await;
     check(&service, Code::Unavailable, "UPSTREAM_TIMEOUT", "unknown").await;
@@ -247,7 +252,7 @@ async fn an_answer_without_end_is_cut() {
 #[tokio::test]
 async fn the_callers_deadline_ends_a_call_with_a_reason() {
     let upstream = Upstream::answering(|_| std::future::pending()).await;
-    let service = Service::over(&upstream, &[]).await;
+    let service = Service::over(&upstream, &ONCE).await;
     let mut request = tonic::Request::new(ListTapesRequest::default());
     request.set_timeout(Duration::from_millis(300));
     let refused = refusal(&service.client().list_tapes(request).await.unwrap_err());
@@ -287,7 +292,7 @@ fn expired() -> Reply {
 #[tokio::test]
 async fn trouble_with_the_services_credentials_is_not_the_callers_and_shows_in_readiness() {
     let upstream = Upstream::script([expired(), Reply::ok(&json!({ "TapeInfos": [] }))]).await;
-    let service = Service::over(&upstream, &["--upstream-credentials-pause=1h"]).await;
+    let service = Service::over(&upstream, &["--upstream-credentials-pause=1h", ONCE[0]]).await;
     assert_eq!(
         service.admin("/readyz").await,
         (200, r#"{"ready":true,"reasons":[]}"#.into())
@@ -334,7 +339,7 @@ async fn no_code_lets_a_session_token_through() {
 #[tokio::test]
 async fn a_refusal_lapses_though_no_call_comes() {
     let upstream = Upstream::script([expired()]).await;
-    let service = Service::over(&upstream, &["--upstream-credentials-pause=50ms"]).await;
+    let service = Service::over(&upstream, &["--upstream-credentials-pause=50ms", ONCE[0]]).await;
     let mut health = HealthClient::new(service.channel());
     let mut watch = health
         .watch(HealthCheckRequest::default())
@@ -356,7 +361,7 @@ async fn one_region_that_refuses_does_not_take_the_others_out() {
     let file = folder.path().join("tapegate.toml");
     std::fs::write(&file, "regions = ['us-east-1', 'eu-west-1']\n").unwrap();
     let config = format!("--config={}", file.display());
-    let service = Service::over(&upstream, &[&config, "--upstream-credentials-pause=1h"]).await;
+    let service = Service::over(&upstream, &[&config, "--upstream-credentials-pause=1h", ONCE[0]]).await;
     for (region, ready) in [("eu-west-1", 200), ("us-east-1", 503)] {
         let request = ListTapesRequest {
             region: Some(region.into()),

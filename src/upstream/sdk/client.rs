@@ -22,10 +22,8 @@ pub struct Settings {
     pub credentials: Option<Credentials>,
     /// How long a TCP and TLS connection may take to come about.
     pub connect_timeout: Duration,
-    /// How long one attempt may take.
+    /// How long one attempt may take, fetching credentials included.
     pub attempt_timeout: Duration,
-    /// How long an operation may take in all, fetching credentials included.
-    pub operation_timeout: Duration,
     /// The most bytes of an answer's body.
     pub max_answer_bytes: usize,
 }
@@ -95,7 +93,7 @@ impl Settings {
             .connect_timeout(self.connect_timeout)
             .read_timeout(self.attempt_timeout)
             .operation_attempt_timeout(self.attempt_timeout)
-            .operation_timeout(self.operation_timeout)
+            .operation_timeout(self.attempt_timeout)
             .build();
         let builder = Builder::from(shared)
             .region(SdkRegion::new(region.as_str().to_owned()))

@@ -68,6 +68,7 @@ proptest! {
             ("upstream.connect_timeout", format!("{}ms", spans.0)),
             ("upstream.attempt_timeout", format!("{}ms", spans.0 + spans.1)),
             ("upstream.operation_timeout", format!("{}ms", spans.0 + spans.1 + spans.2)),
+            ("upstream.create_timeout", format!("{}ms", spans.0 + spans.1)),
             ("upstream.max_answer_bytes", bytes.1.to_string()),
             ("tapes.min_size_gib", min.to_string()),
             ("tapes.max_size_gib", (min + more_gib).to_string()),

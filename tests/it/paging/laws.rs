@@ -1,12 +1,12 @@
 //! What holds of any walk over any upstream.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use tapegate::{
     domain::{
-        Answer, Attempts, Call, Failure, Fault, ListTapes, Marker, Page, PageRequest, Scope, TapeInfo,
-        TapeStatus,
+        Answer, Attempts, Call, Deadline, Failure, Fault, ListTapes, Marker, Page, PageRequest, Scope,
+        TapeInfo, TapeStatus,
     },
     paging::{Plan, Walk},
 };
@@ -37,13 +37,17 @@ fn all() -> ListTapes {
     }
 }
 
-fn answer(rows: std::ops::Range<usize>, next: Option<String>) -> Answer<Page<TapeInfo>> {
+fn no_deadline() -> Deadline {
+    Deadline::at(tokio::time::Instant::now() + Duration::from_secs(3600))
+}
+
+fn answer(rows: std::ops::Range<usize>, next: Option<String>) -> Answer<Arc<Page<TapeInfo>>> {
     let page = Page {
         rows: rows.map(tape).collect(),
         next: Marker::reported(next),
     };
     Answer {
-        output: page,
+        output: Arc::new(page),
         attempts: Attempts {
             count: 1,
             request_id: None,
@@ -61,7 +65,7 @@ struct Tapes {
 
 impl Tapes {
     /// A marker says how many tapes and how many pages went before.
-    fn page(&self, asked: &PageRequest) -> Answer<Page<TapeInfo>> {
+    fn page(&self, asked: &PageRequest) -> Answer<Arc<Page<TapeInfo>>> {
         let (from, page) = asked.marker.as_ref().map_or((0, 0), |marker| {
             let (from, page) = marker.as_str().split_once('/').unwrap();
             (from.parse().unwrap(), page.parse::<usize>().unwrap())
@@ -77,7 +81,7 @@ impl Tapes {
             let answer = self.page(&call.operation.page);
             async move { Ok::<_, Failure>(answer) }
         });
-        let mut walk = Walk::new(upstream, all(), plan, None);
+        let mut walk = Walk::new(upstream, all(), plan, no_deadline(), false);
         let mut pages = Vec::new();
         while let Some(page) = futures_util::FutureExt::now_or_never(walk.next()).unwrap() {
             let page = page.unwrap().output;
@@ -86,7 +90,7 @@ impl Tapes {
                     .iter()
                     .map(|row| row.tape_arn.parse().unwrap())
                     .collect(),
-                page.next,
+                page.next.clone(),
             ));
         }
         pages
@@ -145,7 +149,7 @@ proptest! {
             Ok::<_, Failure>(answer(0..1, Some(next.to_string())))
         });
         let marker = from_marker.then(|| Marker::reported(Some("0".into())).unwrap());
-        let mut walk = Walk::new(upstream, all(), Plan { marker, ..Plan::default() }, None);
+        let mut walk = Walk::new(upstream, all(), Plan { marker, ..Plan::default() }, no_deadline(), false);
         let most = 3 * (before + circle) + 3;
         for _ in 0..most {
             match futures_util::FutureExt::now_or_never(walk.next()).unwrap() {

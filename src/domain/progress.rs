@@ -1,0 +1,93 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Answer, Attempts, Failure, Fault, Outcome};
+
+/// What has been done for a call so far: told by the layer that makes attempts, and read by
+/// all above it, whose wait may end at any moment. Clones are the same progress.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    made: Attempts,
+    in_flight: bool,
+    unclear: bool,
+    unclear_before: bool,
+    last: Option<Fault>,
+    follows: Option<Progress>,
+}
+
+impl Progress {
+    /// An attempt is about to be sent.
+    pub fn begin(&self) {
+        self.change(|state| {
+            state.made.count += 1;
+            state.in_flight = true;
+            state.unclear_before = state.unclear;
+        });
+    }
+
+    /// The attempt that was begun has ended like this.
+    pub fn end<T>(&self, outcome: &Result<Answer<T>, Failure>) {
+        self.change(|state| {
+            state.in_flight = false;
+            let attempts = match outcome {
+                Ok(answer) => &answer.attempts,
+                Err(failure) => {
+                    state.unclear |= failure.fault.outcome() == Outcome::Unknown;
+                    state.last = Some(failure.fault.clone());
+                    &failure.attempts
+                }
+            };
+            // It came to nothing before it was sent.
+            state.made.count -= u32::from(attempts.count == 0);
+            if let Some(id) = &attempts.request_id {
+                state.made.request_id = Some(id.clone());
+            }
+        });
+    }
+
+    /// From now on this call's progress is that of another, which is made for it too.
+    pub fn follow(&self, other: &Self) {
+        self.change(|state| state.follows = Some(other.clone()));
+    }
+
+    /// The attempts so far.
+    pub fn attempts(&self) -> Attempts {
+        self.look(|state| state.made.clone())
+    }
+
+    /// What a create has come to, if nothing more is heard of it: unknown while an attempt
+    /// is on its way, and once one of them may have taken effect.
+    pub fn outcome(&self) -> Outcome {
+        self.look(|state| match state.in_flight || state.unclear {
+            true => Outcome::Unknown,
+            false => Outcome::NotApplied,
+        })
+    }
+
+    /// Whether an attempt before the last one may have taken effect.
+    pub fn was_unclear_before(&self) -> bool {
+        self.look(|state| state.unclear_before)
+    }
+
+    /// Why the last attempt that ended did not succeed.
+    pub fn last_fault(&self) -> Option<Fault> {
+        self.look(|state| state.last.clone())
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.follows.clone() {
+            Some(other) => {
+                drop(state);
+                other.look(look)
+            }
+            None => look(&state),
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}

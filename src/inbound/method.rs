@@ -1,0 +1,18 @@
+use crate::{
+    domain::{CreateTapeWithBarcode, CreateTapes, Kind, Operation},
+    proto::tape_service_server::SERVICE_NAME,
+};
+
+/// What a call of this path does; `None` where the path is not of this service.
+pub(super) fn kind(path: &str) -> Option<Kind> {
+    let method = path
+        .strip_prefix('/')?
+        .strip_prefix(SERVICE_NAME)?
+        .strip_prefix('/')?;
+    let creates = [CreateTapeWithBarcode::NAME, CreateTapes::NAME];
+    Some(if creates.contains(&method) {
+        Kind::Create
+    } else {
+        Kind::Read
+    })
+}

@@ -1,0 +1,86 @@
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::pace::{Pacer, Settings};
+use crate::domain::{AccountId, Kind, Operation, Region};
+
+/// What all calls to one account and region have in common: their pace, and how far what
+/// they read from one another is true.
+#[derive(Debug)]
+pub(super) struct Lane {
+    reads: Arc<Pacer>,
+    creates: Arc<Pacer>,
+    generation: AtomicU64,
+}
+
+impl Lane {
+    fn new(pace: &Settings) -> Self {
+        Self {
+            reads: Arc::new(Pacer::new(pace.clone())),
+            creates: Arc::new(Pacer::new(pace.clone())),
+            generation: AtomicU64::new(0),
+        }
+    }
+
+    /// Reads and creates have a pace each, so that a flood of the one does not starve the
+    /// other.
+    pub(super) fn pacer(&self, kind: Kind) -> &Arc<Pacer> {
+        match kind {
+            Kind::Read => &self.reads,
+            Kind::Create => &self.creates,
+        }
+    }
+
+    /// What is read in one generation may be told to everybody in it.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// Something may have been made: what is asked from now on must be asked of AWS.
+    pub(super) fn begin_generation(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Every [`Lane`], made when it is first needed. There are as many as regions and accounts
+/// are configured.
+#[derive(Clone, Debug)]
+pub(super) struct Lanes(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    by_account: bool,
+    pace: Settings,
+    lanes: Mutex<HashMap<(Region, Option<AccountId>), Arc<Lane>>>,
+}
+
+impl Lanes {
+    /// Lanes for each account, or, where any account in an ARN is taken, for each region
+    /// alone: callers must not be able to make as many as they like.
+    pub(super) fn new(by_account: bool, pace: Settings) -> Self {
+        Self(Arc::new(Inner {
+            by_account,
+            pace,
+            lanes: Mutex::default(),
+        }))
+    }
+
+    /// The lane that an operation goes by.
+    pub(super) fn of<O: Operation>(&self, operation: &O) -> Arc<Lane> {
+        let Inner {
+            by_account,
+            pace,
+            lanes,
+        } = &*self.0;
+        let account = operation.account().filter(|_| *by_account).cloned();
+        let key = (operation.region().clone(), account);
+        let mut lanes = lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lane = lanes.entry(key).or_insert_with(|| Arc::new(Lane::new(pace)));
+        Arc::clone(lane)
+    }
+}

@@ -1,0 +1,107 @@
+//! The pace at which attempts go out: see [`Pacer`].
+
+mod pacer;
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::future::BoxFuture;
+use tower::{Layer, Service, ServiceExt};
+
+pub(super) use self::pacer::Pacer;
+pub use self::pacer::Settings;
+use self::pacer::Sign;
+use super::{lane::Lanes, tally::Tally};
+use crate::domain::{Answer, Attempts, Call, Failure, Fault, Operation};
+
+/// Makes every attempt wait for its turn, and learns from how it ends.
+#[derive(Clone, Debug)]
+pub(super) struct PaceLayer {
+    lanes: Lanes,
+    tally: Arc<Tally>,
+}
+
+/// See [`PaceLayer`].
+#[derive(Clone, Debug)]
+pub(super) struct Paced<S> {
+    lanes: Lanes,
+    tally: Arc<Tally>,
+    inner: S,
+}
+
+impl PaceLayer {
+    /// By the pacers of `lanes`.
+    pub(super) fn new(lanes: Lanes, tally: Arc<Tally>) -> Self {
+        Self { lanes, tally }
+    }
+}
+
+impl<S> Layer<S> for PaceLayer {
+    type Service = Paced<S>;
+
+    fn layer(&self, inner: S) -> Paced<S> {
+        let Self { lanes, tally } = self.clone();
+        Paced { lanes, tally, inner }
+    }
+}
+
+impl<O, T, S> Service<Call<O>> for Paced<S>
+where
+    O: Operation,
+    T: Send + 'static,
+    S: Service<Call<O>, Response = Answer<T>, Error = Failure> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Answer<T>;
+    type Error = Failure;
+    type Future = BoxFuture<'static, Result<Answer<T>, Failure>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, call: Call<O>) -> Self::Future {
+        let pacer = Arc::clone(self.lanes.of(&call.operation).pacer(O::KIND));
+        let tally = self.tally.clone();
+        let inner = self.inner.clone();
+        Box::pin(async move {
+            let is_first = call.progress.attempts().count == 0;
+            let turn = match pacer.turn(is_first, &call.deadline).await {
+                Ok(turn) => turn,
+                Err(fault) => {
+                    tally.refused_by_pace.add();
+                    return Err(Failure {
+                        retry_after: Some(pacer.wait()),
+                        ..fault.after(Attempts::default())
+                    });
+                }
+            };
+            let mut outcome = inner.oneshot(call).await;
+            if let Some(sign) = sign(&outcome) {
+                pacer.told(turn, sign);
+            }
+            if let Err(failure) = &mut outcome
+                && failure.fault.is_throttling()
+            {
+                tally.throttled.add();
+                failure.retry_after = Some(pacer.wait());
+            }
+            outcome
+        })
+    }
+}
+
+/// What an attempt says of the upstream.
+fn sign<T>(outcome: &Result<Answer<T>, Failure>) -> Option<Sign<'_>> {
+    match outcome {
+        Ok(_) => Some(Sign::Answered),
+        Err(Failure { fault, .. }) => match fault {
+            Fault::NotSent { .. } | Fault::Internal { .. } => None,
+            fault if fault.is_throttling() => Some(Sign::Throttled),
+            fault if fault.is_no_answer() => Some(Sign::Silent(fault)),
+            _ => Some(Sign::Answered),
+        },
+    }
+}

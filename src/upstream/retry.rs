@@ -1,0 +1,226 @@
+//! The one authority on repeating: which calls, how often, after what pause.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use tokio::time::{Sleep, sleep};
+use tower::{
+    Layer,
+    retry::{
+        Policy, Retry,
+        budget::{Budget, TpsBudget},
+    },
+};
+
+use super::tally::Tally;
+use crate::domain::{Answer, Call, Failure, Fault, Kind, Operation, Repeat};
+
+/// Repeats calls that failed.
+///
+/// A call is repeated as it is. So CreateTapes goes again under its own token, which AWS
+/// replays, and CreateTapeWithBarcode with its own barcode, which AWS never takes twice.
+#[derive(Clone, Debug)]
+pub(super) struct RetryLayer {
+    settings: Settings,
+    budget: Arc<Budgeted>,
+    tally: Arc<Tally>,
+}
+
+/// How calls are repeated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The attempts of a call, the first one included; at least 1.
+    pub attempts: u32,
+    /// The longest pause before the second attempt; it doubles with each one after.
+    pub base: Duration,
+    /// The longest pause before any.
+    pub cap: Duration,
+    /// How many calls it takes to earn one repeat: 5 is a share of 20 %.
+    pub calls_per_repeat: u16,
+    /// The repeats a second that need not be earned.
+    pub reserve: u32,
+}
+
+/// What one more attempt would be decided on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Situation<'a> {
+    /// How the last attempt ended.
+    pub(super) fault: &'a Fault,
+    /// What the call does.
+    pub(super) kind: Kind,
+    /// How many attempts were made.
+    pub(super) made: u32,
+    /// How long the upstream asks to wait.
+    pub(super) asked: Option<Duration>,
+    /// What is left until the deadline.
+    pub(super) left: Duration,
+}
+
+/// What is decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// The failure is final.
+    End(Why),
+    /// There may be another attempt, after a pause drawn from this range.
+    Pause {
+        /// The shortest.
+        least: Duration,
+        /// The longest.
+        most: Duration,
+    },
+}
+
+/// Why a failure is final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// The same request would fail again.
+    Pointless,
+    /// The call has had its attempts.
+    Attempts,
+    /// The next one could not begin before the deadline.
+    Deadline,
+    /// Other calls have used up the repeats.
+    Budget,
+}
+
+/// An attempt that has less than this cannot come to anything.
+const LEAST: Duration = Duration::from_millis(5);
+
+impl Settings {
+    /// Whether there may be another attempt, budget allowing, and after what pause.
+    pub(super) fn decide(&self, situation: Situation<'_>) -> Decision {
+        let Situation {
+            fault,
+            kind,
+            made,
+            asked,
+            left,
+        } = situation;
+        let repeat = fault.repeat(kind);
+        if repeat == Repeat::Never || (repeat == Repeat::Once && made > 1) {
+            return Decision::End(Why::Pointless);
+        }
+        if made >= self.attempts {
+            return Decision::End(Why::Attempts);
+        }
+        let doubled = 2_u32.saturating_pow(made.saturating_sub(1));
+        let (least, most) = match repeat {
+            Repeat::Slowly => (self.cap / 2, self.cap),
+            Repeat::Once => (Duration::ZERO, Duration::ZERO),
+            Repeat::Soon | Repeat::Never => (Duration::ZERO, self.base.saturating_mul(doubled).min(self.cap)),
+        };
+        let least = asked.unwrap_or_default().max(least);
+        let most = most.max(least);
+        match left.checked_sub(LEAST) {
+            Some(room) if least < room => Decision::Pause {
+                least,
+                most: most.min(room),
+            },
+            _ => Decision::End(Why::Deadline),
+        }
+    }
+}
+
+impl RetryLayer {
+    /// All that are cloned from one share its budget.
+    pub(super) fn new(settings: Settings, tally: Arc<Tally>) -> Self {
+        let budget = Arc::new(Budgeted::new(&settings));
+        Self {
+            settings,
+            budget,
+            tally,
+        }
+    }
+}
+
+impl<S> Layer<S> for RetryLayer {
+    type Service = Retry<Repeats, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let Self {
+            settings,
+            budget,
+            tally,
+        } = self.clone();
+        Retry::new(
+            Repeats {
+                settings,
+                budget,
+                tally,
+                has_earned: false,
+            },
+            inner,
+        )
+    }
+}
+
+/// tower's budget, over the last ten seconds.
+struct Budgeted(TpsBudget);
+
+impl Budgeted {
+    fn new(settings: &Settings) -> Self {
+        const OVER: Duration = Duration::from_secs(10);
+        // tower rounds what a repeat costs down to whole calls: so it is told half a call more.
+        let share = 1.0 / (f32::from(settings.calls_per_repeat) + 0.5);
+        Self(TpsBudget::new(OVER, settings.reserve, share))
+    }
+}
+
+impl fmt::Debug for Budgeted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The policy of one call.
+#[derive(Clone, Debug)]
+pub(super) struct Repeats {
+    settings: Settings,
+    budget: Arc<Budgeted>,
+    tally: Arc<Tally>,
+    /// Whether the call has paid in, which it does once.
+    has_earned: bool,
+}
+
+impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
+    type Future = Sleep;
+
+    fn retry(&mut self, call: &mut Call<O>, result: &mut Result<Answer<T>, Failure>) -> Option<Sleep> {
+        let made = call.progress.attempts().count;
+        if made > 0 && !std::mem::replace(&mut self.has_earned, true) {
+            self.budget.0.deposit();
+        }
+        let failure = result.as_ref().err()?;
+        let decision = self.settings.decide(Situation {
+            fault: &failure.fault,
+            kind: O::KIND,
+            made,
+            asked: failure.asked,
+            left: call.deadline.left(),
+        });
+        let why = match decision {
+            Decision::Pause { least, most } if self.budget.0.withdraw() => {
+                self.tally.repeated(&failure.fault);
+                let pause = between(least, most);
+                tracing::debug!(made, ?pause, fault = %failure.fault, "the call is repeated");
+                return Some(sleep(pause));
+            }
+            Decision::Pause { .. } => Why::Budget,
+            Decision::End(why) => why,
+        };
+        self.tally.ended(why);
+        if why != Why::Pointless {
+            tracing::debug!(made, ?why, fault = %failure.fault, "the call is not repeated");
+        }
+        None
+    }
+
+    fn clone_request(&mut self, call: &Call<O>) -> Option<Call<O>> {
+        Some(call.clone())
+    }
+}
+
+/// A pause drawn evenly, so that calls which failed together do not come back together.
+fn between(least: Duration, most: Duration) -> Duration {
+    let spread = u64::try_from((most - least).as_micros()).unwrap_or(u64::MAX);
+    least + Duration::from_micros(fastrand::u64(0..=spread))
+}

@@ -1,0 +1,220 @@
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, WeakShared},
+};
+use tokio::time::timeout;
+use tower::{Layer, Service, ServiceExt};
+
+use super::{lane::Lanes, tally::Tally};
+use crate::domain::{Answer, Attempts, Call, Deadline, Failure, Fault, Kind, Operation, Progress};
+
+/// Lets identical reads that are in flight at once be one upstream call.
+///
+/// The fetch belongs to no caller: whoever waits for it drives it, it ends with the last of
+/// them, and what it comes to is everyone's, an error too. Only reads that began in the same
+/// generation share, so a read that follows a create sees what was made. A read that asks
+/// for a fresh answer shares nobody's, and nobody shares its.
+///
+/// Creates pass through.
+#[derive(Clone, Debug)]
+pub(super) struct ShareLayer<O: Operation> {
+    lanes: Lanes,
+    limit: Duration,
+    tally: Arc<Tally>,
+    fetches: Fetches<O>,
+}
+
+/// See [`ShareLayer`].
+#[derive(Clone, Debug)]
+pub(super) struct Share<O: Operation, S> {
+    layer: ShareLayer<O>,
+    inner: S,
+}
+
+type Outcome<O> = Result<Answer<Arc<<O as Operation>::Output>>, Failure>;
+type Running<O> = BoxFuture<'static, Outcome<O>>;
+
+/// What reads have to have in common: the generation, and all that they ask.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key<O> {
+    generation: u64,
+    operation: O,
+}
+
+/// The fetches that somebody waits for.
+struct Fetches<O: Operation>(Arc<Mutex<InFlight<O>>>);
+
+struct InFlight<O: Operation> {
+    begun: u64,
+    by_key: HashMap<Key<O>, Fetch<O>>,
+}
+
+struct Fetch<O: Operation> {
+    id: u64,
+    running: WeakShared<Running<O>>,
+    /// That of the caller who waits longest: an attempt that begins later is in nobody's time.
+    deadline: Deadline,
+    progress: Progress,
+}
+
+impl<O: Operation> ShareLayer<O> {
+    /// By the generations of `lanes`; a fetch may take `limit`, all its attempts included.
+    pub(super) fn new(lanes: Lanes, limit: Duration, tally: Arc<Tally>) -> Self {
+        Self {
+            lanes,
+            limit,
+            tally,
+            fetches: Fetches::default(),
+        }
+    }
+}
+
+impl<O: Operation, S> Layer<S> for ShareLayer<O> {
+    type Service = Share<O, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Share {
+            layer: self.clone(),
+            inner,
+        }
+    }
+}
+
+impl<O, S> Service<Call<O>> for Share<O, S>
+where
+    O: Operation,
+    S: Service<Call<O>, Response = Answer<O::Output>, Error = Failure> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Answer<Arc<O::Output>>;
+    type Error = Failure;
+    type Future = Running<O>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, call: Call<O>) -> Self::Future {
+        if O::KIND == Kind::Create || call.fresh {
+            return shared(self.inner.call(call)).boxed();
+        }
+        let ShareLayer {
+            lanes,
+            limit,
+            tally,
+            fetches,
+        } = &self.layer;
+        let key = Key {
+            generation: lanes.of(&call.operation).generation(),
+            operation: call.operation.clone(),
+        };
+        let mut in_flight = fetches.lock();
+        if let Some(fetch) = in_flight.by_key.get(&key)
+            && let Some(running) = fetch.running.upgrade()
+        {
+            fetch.deadline.put_off(call.deadline.moment());
+            call.progress.follow(&fetch.progress);
+            tally.shared_reads.add();
+            return running.boxed();
+        }
+        let deadline = Deadline::at(call.deadline.moment());
+        let fetched = self.inner.clone().oneshot(Call {
+            deadline: deadline.clone(),
+            ..call.clone()
+        });
+        let in_time = timeout(*limit, shared(fetched));
+        // Ends with the future, also when the last who waited for it has gone.
+        in_flight.begun += 1;
+        let id = in_flight.begun;
+        let entry = Entry {
+            id,
+            fetches: fetches.clone(),
+            key: key.clone(),
+        };
+        let running = async move {
+            let _entry = entry;
+            in_time
+                .await
+                .unwrap_or_else(|_| Err(Fault::OperationTimeout.after(Attempts::default())))
+        };
+        let running = running.boxed().shared();
+        if let Some(weak) = running.downgrade() {
+            let fetch = Fetch {
+                id,
+                running: weak,
+                deadline,
+                progress: call.progress,
+            };
+            in_flight.by_key.insert(key, fetch);
+        }
+        running.boxed()
+    }
+}
+
+/// The answer in a form that many can have.
+async fn shared<T>(
+    answer: impl Future<Output = Result<Answer<T>, Failure>>,
+) -> Result<Answer<Arc<T>>, Failure> {
+    let Answer { output, attempts } = answer.await?;
+    Ok(Answer {
+        output: Arc::new(output),
+        attempts,
+    })
+}
+
+impl<O: Operation> Fetches<O> {
+    fn lock(&self) -> MutexGuard<'_, InFlight<O>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<O: Operation> Default for Fetches<O> {
+    fn default() -> Self {
+        let none = InFlight {
+            begun: 0,
+            by_key: HashMap::new(),
+        };
+        Self(Arc::new(Mutex::new(none)))
+    }
+}
+
+impl<O: Operation> Clone for Fetches<O> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<O: Operation> fmt::Debug for Fetches<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} fetches", self.lock().by_key.len())
+    }
+}
+
+/// A fetch in the map, which it leaves when it ends.
+struct Entry<O: Operation> {
+    id: u64,
+    fetches: Fetches<O>,
+    key: Key<O>,
+}
+
+impl<O: Operation> Drop for Entry<O> {
+    fn drop(&mut self) {
+        let mut in_flight = self.fetches.lock();
+        // Another may have begun in its place, when nobody waited for this one any more.
+        let is_own = in_flight
+            .by_key
+            .get(&self.key)
+            .is_some_and(|fetch| fetch.id == self.id);
+        if is_own {
+            in_flight.by_key.remove(&self.key);
+        }
+    }
+}
