@@ -66,7 +66,7 @@ pub use faults::Rule as FaultRule;
 use store::Store;
 use timestamp::Timestamp;
 
-pub use drive::DriveError;
+pub use drive::{DriveError, TapeState};
 pub use life::Life;
 
 /// What an emulator is made with. [`Settings::default`] is what `docs/emulator.md` shows.

@@ -31,6 +31,12 @@ impl Store {
         self.regions.insert(name.to_owned(), region);
     }
 
+    /// The regions by name.
+    pub(super) fn regions(&self) -> BTreeMap<&str, &Region> {
+        let regions = self.regions.iter();
+        regions.map(|(name, region)| (name.as_str(), region)).collect()
+    }
+
     pub(super) fn region(&self, name: &str) -> Option<&Region> {
         self.regions.get(name)
     }
@@ -185,6 +191,14 @@ impl Region {
 
     pub(super) fn gateway(&self, arn: &str) -> Option<&Gateway> {
         self.gateways.get(arn)
+    }
+
+    /// The tapes whose data a gateway uploads, or would if it were connected.
+    pub(super) fn uploading(&self, gateway: &str) -> Vec<Barcode> {
+        let tapes = self.tapes.iter().filter(|(_, tape)| {
+            tape.status == Status::InTransitToVts && tape.gateway.as_deref() == Some(gateway)
+        });
+        tapes.map(|(barcode, _)| *barcode).collect()
     }
 
     /// The pool that a request names: one of AWS's two, or a custom one of this region.
