@@ -44,6 +44,7 @@ class Known:
 
     statuses: dict[str, str]
     pools: list[str] = field(default_factory=lambda: [CUSTOM_POOL])
+    written: list[str] = field(default_factory=list)
     creations: list[dict] = field(default_factory=list)
     # Of one walk each: the call, and where each side goes on.
     walks: list[tuple[str, dict, str, str]] = field(default_factory=list)
@@ -120,7 +121,7 @@ def reading(known: Known, dice: random.Random, name: str) -> dict:
     if dice.random() < 0.3:
         barcodes = [*dice.sample([*known.statuses], dice.randint(1, 20)), "NOSUCHTAPE"]
         arguments["TapeARNs"] = [tape_arn(barcode) for barcode in barcodes]
-    if dice.random() < 0.05:
+    if dice.random() < 0.08:
         arguments["Marker"] = "made-up"
     return arguments
 
@@ -165,9 +166,14 @@ def other(known: Known, dice: random.Random, name: str) -> dict:
             return {"tape_arn": known.tape(dice, "AVAILABLE", "RETRIEVED")}
         case "write":
             amount = dice.choice([0, 1, 600 << 20, 40 * GIB, 100 * GIB, 101 * GIB])
-            return {"tape_arn": known.tape(dice, "AVAILABLE"), "bytes": amount}
+            known.written.append(known.tape(dice, "AVAILABLE"))
+            return {"tape_arn": known.written[-1], "bytes": amount}
+        case "eject" if known.written and dice.random() < 0.4:
+            return {"tape_arn": known.written.pop()}
         case "eject":
             return {"tape_arn": known.tape(dice, "AVAILABLE", "AVAILABLE", "RETRIEVED")}
         case "step":
-            return {"step_seconds": dice.choice([1, 30, MINUTE, 5 * MINUTE, 10 * MINUTE, HOUR, 4 * HOUR, 12 * HOUR])}
+            return {
+                "step_seconds": dice.choice([1, 30, MINUTE, MINUTE, 5 * MINUTE, 10 * MINUTE, HOUR, 4 * HOUR, 12 * HOUR])
+            }
     raise AssertionError(f"no arguments are known for {name}")
