@@ -19,7 +19,7 @@ ACCOUNT = "123456789012"
 GATEWAY = f"arn:aws:storagegateway:us-east-1:{ACCOUNT}:gateway/sgw-12A3456B"
 CUSTOM_POOL = "pool-12345678"
 GIB = 1 << 30
-PAGE_SIZES = [1, 7, 100, 249, 250, 1000]
+PAGE_SIZES = [7, 100, 249, 250, 1000]
 STATUSES = {
     "CREATING",
     "AVAILABLE",
