@@ -6,9 +6,11 @@ can make one there that is not judged.
 
 import json
 import urllib.request
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
+from botocore import xform_name
 from botocore.config import Config
 
 from harness.seeds import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
@@ -33,6 +35,31 @@ def _client(made_by, endpoint, attempts, region=REGION, key_id=None, secret=None
         aws_secret_access_key=secret or SECRET_ACCESS_KEY,
         config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}, **config),
     )
+
+
+@contextmanager
+def altered(client, **handlers):
+    """A client whose requests are changed on their way: `before_call` gets them before they are signed, as `params`;
+    `before_send` gets them signed, as `request`."""
+    events = {f"{name.replace('_', '-')}.storagegateway": handler for name, handler in handlers.items()}
+    for event, handler in events.items():
+        client.meta.events.register(event, handler)
+    try:
+        yield client
+    finally:
+        for event, handler in events.items():
+            client.meta.events.unregister(event, handler)
+
+
+def send_raw(client, operation: str, body: bytes) -> dict:
+    """Calls an operation with a body as it is: boto3 has no way to write a wrong one. The client is one without
+    parameter validation."""
+
+    def put(params, **_):
+        params["body"] = body
+
+    with altered(client, before_call=put):
+        return getattr(client, xform_name(operation))()
 
 
 class Control:
