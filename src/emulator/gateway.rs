@@ -4,7 +4,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Emulator, arn::gateway_arn, store::Region, timestamp::Timestamp};
+use super::{
+    Emulator, Settings,
+    arn::gateway_arn,
+    error::{Code, Error},
+    store::Region,
+    timestamp::Timestamp,
+};
 
 /// The tape drives of a tape gateway.
 pub(super) const DRIVES: usize = 10;
@@ -67,6 +73,33 @@ impl Gateway {
     pub(super) fn drive(&self, number: usize) -> Arc<str> {
         let device = self.id().replace('-', "_").to_uppercase();
         format!("{}/device/AMZN_{device}_TAPEDRIVE_{number:05}", self.arn).into()
+    }
+
+    /// Refuses a gateway that knows no tapes.
+    pub(super) fn needs_tapes(&self) -> Result<(), Error> {
+        if self.kind == GatewayKind::Vtl {
+            return Ok(());
+        }
+        let cause = format!("{} is no tape gateway.", self.arn);
+        Err(Error::gateway(Code::NotSupported, cause))
+    }
+
+    /// Refuses a gateway that AWS cannot reach.
+    pub(super) fn needs_connection(&self) -> Result<(), Error> {
+        if self.connected {
+            return Ok(());
+        }
+        let cause = format!("The appliance of {} cannot be reached.", self.arn);
+        Err(Error::gateway(Code::GatewayNotConnected, cause))
+    }
+
+    /// Refuses a gateway that has nowhere to put a tape.
+    pub(super) fn needs_cache(&self, settings: &Settings) -> Result<(), Error> {
+        if self.cache {
+            return Ok(());
+        }
+        let cause = format!("{} has no cache; tapes need one.", self.arn);
+        Err(Error::gateway(settings.code_without_cache, cause))
     }
 
     fn changed(mut self, change: GatewayChange) -> Self {

@@ -94,6 +94,8 @@ struct Library {
     shelf: Shelf,
     /// The tapes that count against its quota, shown or not.
     held: usize,
+    /// The bytes that they have room for.
+    bytes: u128,
 }
 
 /// What a client token stands for.
@@ -240,6 +242,11 @@ impl Region {
         self.libraries.get(gateway).map_or(0, |library| library.held)
     }
 
+    /// The bytes that those tapes have room for.
+    pub(super) fn held_bytes(&self, gateway: &str) -> u128 {
+        self.libraries.get(gateway).map_or(0, |library| library.bytes)
+    }
+
     /// Whether a tape has the barcode, or ever had.
     pub(super) fn taken(&self, barcode: Barcode) -> bool {
         self.tapes.contains_key(&barcode)
@@ -286,7 +293,9 @@ impl Region {
             library.shelf.insert(barcode);
         }
         if let Some(gateway) = tape.counts_for() {
-            self.libraries.entry(Arc::clone(gateway)).or_default().held += 1;
+            let library = self.libraries.entry(Arc::clone(gateway)).or_default();
+            library.held += 1;
+            library.bytes += u128::from(tape.size.unsigned_abs());
         }
         if tape.shown_in_archive(&self.life) {
             self.archive.insert(barcode);
@@ -315,6 +324,7 @@ impl Region {
             .and_then(|gateway| self.libraries.get_mut(gateway))
         {
             library.held -= 1;
+            library.bytes -= u128::from(tape.size.unsigned_abs());
         }
         self.archive.remove(&barcode);
         self.all.remove(&barcode);
