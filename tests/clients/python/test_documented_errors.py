@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import botocore.session
 import pytest
 from botocore import UNSIGNED
 from botocore.exceptions import ClientError
@@ -16,12 +17,24 @@ from harness.aws import Control, altered, send_raw
 from harness.judge import codes
 from harness.paths import ROOT
 from harness.process import emulator
-from harness.seeds import CUSTOM_POOL, GATEWAY, GIB, NO_GATEWAY, SIZE, new_barcode, new_token, pool_arn, tape_arn
+from harness.seeds import (
+    CUSTOM_POOL,
+    GATEWAY,
+    GIB,
+    NO_GATEWAY,
+    REGION,
+    SIZE,
+    new_barcode,
+    new_token,
+    pool_arn,
+    tape_arn,
+)
 
 # The tables that say what the emulator does. Those behind this heading, of faults, are held by test_faults.py.
 CONTROL = "\n## The control API\n"
 HEADER = "| behaviour | the emulator | source |"
-CODE = re.compile(r"`([A-Z]\w+(?:Exception|NotFound|NotSupported|NotConnected|Parameters|Exceeded|Gateway))`")
+MODEL = botocore.session.get_session().get_service_model("storagegateway")
+NESTED = set(MODEL.shape_for("ErrorCode").enum)
 CARRIER = "InvalidGatewayRequestException"
 DAY = 86_400
 
@@ -81,6 +94,11 @@ class Account:
     def pool(self, **changes) -> str:
         arn = self.client.create_tape_pool(**{"PoolName": "Mine", "StorageClass": "GLACIER"} | changes)["PoolARN"]
         return arn.rpartition("/")[2]
+
+    def gateway(self, **members) -> str:
+        """A new one, which has whatever is told of it."""
+        made = self.control.ask("PUT", f"gateways/{REGION}/sgw-{secrets.token_hex(4).upper()}", members)
+        return made["arn"]
 
     def add_tags(self, *keys: str, to: str = GATEWAY):
         self.client.add_tags_to_resource(ResourceARN=to, Tags=[{"Key": key, "Value": ""} for key in keys])
@@ -174,6 +192,18 @@ def altered_once(client, before_send):
 
 
 Provocation = Callable[[Account], Any]
+AT_A_GATEWAY: dict[str, Callable[[Account, str], Any]] = {
+    "create": lambda a, gateway: a.create(GatewayARN=gateway),
+    "describe": lambda a, gateway: a.client.describe_tapes(GatewayARN=gateway),
+    "retrieve": lambda a, gateway: a.client.retrieve_tape_archive(TapeARN=a.archived(), GatewayARN=gateway),
+    "delete": lambda a, gateway: a.client.delete_tape(TapeARN=a.tape(), GatewayARN=gateway),
+}
+
+
+def at_a_gateway(members: dict, *calls: str) -> list[Provocation]:
+    """These calls at a gateway that is as it should not be."""
+    return [lambda a, call=AT_A_GATEWAY[name]: call(a, a.gateway(**members)) for name in calls]
+
 
 # What makes the errors of a row, by the row's first cell.
 PROVOCATIONS: dict[str, list[Provocation]] = {
@@ -247,6 +277,10 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
         lambda a: token_again(a, NumTapesToCreate=2),
         lambda a: token_again(a, PoolId="GLACIER"),
     ],
+    "More than 10 tapes in a call, or none": [
+        lambda a: a.tapes(NumTapesToCreate=11),
+        lambda a: a.tapes(NumTapesToCreate=0),
+    ],
     "1,500 tapes in a library (a setting), RETRIEVING ones counted, DELETED ones not": [filled],
     # The life of a tape
     "RetrieveTapeArchive: ARCHIVED → RETRIEVING": [
@@ -282,6 +316,18 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
         lambda a: locked(a, "COMPLIANCE", bypass=True, move=True),
     ],
     # Gateways and tags
+    "A gateway of another type: CreateTapes, CreateTapeWithBarcode, DescribeTapes, RetrieveTapeArchive, DeleteTape": [
+        *at_a_gateway({"type": "FILE_S3"}, "create", "describe", "retrieve", "delete")
+    ],
+    "No cache: CreateTapes, CreateTapeWithBarcode, RetrieveTapeArchive": [
+        *at_a_gateway({"cache": False}, "create", "retrieve")
+    ],
+    "Not connected: DescribeGatewayInformation": [
+        lambda a: a.client.describe_gateway_information(GatewayARN=a.gateway(connected=False))
+    ],
+    "The same: CreateTapes, CreateTapeWithBarcode, RetrieveTapeArchive, DeleteTape": [
+        *at_a_gateway({"connected": False}, "create", "retrieve", "delete")
+    ],
     "More than 50 tags in all, `aws:`, a key twice": [
         lambda a: a.add_tags(*(f"{n}" for n in range(51))),
         lambda a: [a.add_tags(*(f"{n}" for n in range(first, first + 30))) for first in (0, 30)],
@@ -317,7 +363,8 @@ def documented() -> dict[str, set[str]]:
         if not inside or line == HEADER:
             continue
         behaviour, does, *_ = (cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|")))
-        found = set(CODE.findall(does))
+        words = set(re.findall(r"`(\w+)`", does))
+        found = {word for word in words if word in NESTED or word.endswith("Exception")}
         # It is the frame of a nested code, where the row names one.
         if found := found - {CARRIER} or found:
             rows[behaviour] = rows.get(behaviour, set()) | found
