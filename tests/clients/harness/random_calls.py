@@ -29,6 +29,7 @@ CALLS = {
     "ListTagsForResource": 2,
     "ListGateways": 1,
     "DescribeGatewayInformation": 1,
+    "gateway": 3,
     "load": 2,
     "unload": 2,
     "write": 6,
@@ -36,6 +37,9 @@ CALLS = {
     "step": 8,
 }
 MINUTE, HOUR = 60, 3600
+# A second gateway, which is there from the first time that it is changed.
+MOODY_ID = "sgw-0DDBA11A"
+MOODY = GATEWAY.replace("sgw-12A3456B", MOODY_ID)
 
 
 @dataclass
@@ -83,7 +87,7 @@ def draw(known: Known, dice: random.Random) -> tuple[str, dict]:
 
 
 def gateway(dice: random.Random) -> str:
-    return dice.choice([GATEWAY] * 19 + [NO_GATEWAY])
+    return dice.choice([GATEWAY] * 16 + [MOODY] * 3 + [NO_GATEWAY])
 
 
 def creation(known: Known, dice: random.Random, name: str) -> dict:
@@ -162,6 +166,12 @@ def other(known: Known, dice: random.Random, name: str) -> dict:
             return {"GatewayARN": gateway(dice)}
         case "ListTapePools" | "ListGateways":
             return {}
+        case "gateway":
+            return {
+                "type": dice.choice(["VTL", "VTL", "CACHED", "FILE_S3"]),
+                "cache": dice.random() < 0.7,
+                "connected": dice.random() < 0.7,
+            }
         case "load" | "unload":
             return {"tape_arn": known.tape(dice, "AVAILABLE", "RETRIEVED")}
         case "write":
