@@ -33,7 +33,7 @@ from harness.process import dev, emulator
 from harness.random_calls import CALLS, COMPARED, MOODY_ID, READING, Known, draw
 from harness.seeds import GATEWAY, REGION, SIZE
 
-STEPS = int(os.environ.get("TAPEGATE_DIFFERENTIAL_STEPS", "600"))
+STEPS = int(os.environ.get("TAPEGATE_DIFFERENTIAL_STEPS", "800"))
 SEED = int(os.environ.get("TAPEGATE_DIFFERENTIAL_SEED", "20190327"))
 SEEDED = 60
 # The statuses that a tape comes into while it is looked at; the seeds show the others.
