@@ -3,15 +3,13 @@ the backup software, and time. The clock of its emulator stands still, so nothin
 
 import json
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
-import boto3
 import pytest
-from botocore.config import Config
 
-from harness.judge import assert_refused, judge_answers_of, refusal
+from harness import aws
+from harness.judge import assert_refused, refusal
 from harness.process import emulator
-from harness.seeds import ACCESS_KEY_ID, ACCOUNT, GIB, SECRET_ACCESS_KEY, SIZE, new_barcode, new_token
+from harness.seeds import ACCOUNT, GIB, SIZE, new_barcode, new_token
 
 REGION = "eu-central-1"
 GATEWAY_ID = "sgw-CE11A700"
@@ -22,17 +20,11 @@ STEP = HOUR // 4
 PATIENCE = 60
 
 
-class Control:
+class Control(aws.Control):
     """The control API of one emulator."""
 
-    def __init__(self, emulator: str):
-        self._emulator = emulator
-
     def __call__(self, method: str, path: str, **members):
-        body = json.dumps(members).encode() if method != "GET" else None
-        request = Request(f"{self._emulator}/_emulator/{path}", body, method=method)
-        with urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        return self.ask(method, path, None if method == "GET" else members)
 
     def refused(self, method: str, path: str, **members) -> tuple[int, list[str]]:
         with pytest.raises(HTTPError) as error:
@@ -41,9 +33,6 @@ class Control:
 
     def gateway(self, **members):
         return self("PUT", f"gateways/{REGION}/{GATEWAY_ID}", **members)
-
-    def step(self, seconds: int):
-        return self("POST", "clock", step_seconds=seconds)
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +50,7 @@ def control(running):
 
 @pytest.fixture
 def client(running):
-    client = boto3.client(
-        "storagegateway",
-        endpoint_url=running.emulator,
-        region_name=REGION,
-        aws_access_key_id=ACCESS_KEY_ID,
-        aws_secret_access_key=SECRET_ACCESS_KEY,
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-    judge_answers_of(client)
-    return client
+    return aws.client(running.emulator, region=REGION)
 
 
 def create(client, pool: str) -> str:
