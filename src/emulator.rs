@@ -45,6 +45,7 @@ mod signature;
 mod store;
 mod tape;
 mod timestamp;
+mod undocumented;
 mod validation;
 
 use std::{
@@ -68,6 +69,10 @@ use timestamp::Timestamp;
 
 pub use drive::DriveError;
 pub use life::Life;
+pub use undocumented::{
+    BarcodeScope, DefaultPool, InTransitSpelling, InternalServerErrorStatus, RetrievedListed,
+    TapeArnsWithMarker, TokenMismatch, TokenScope, Undocumented, UnknownTapeArns,
+};
 
 /// What an emulator is made with. [`Settings::default`] is what `docs/emulator.md` shows.
 #[derive(Clone, Debug)]
@@ -83,6 +88,8 @@ pub struct Settings {
     pub seed_tapes: usize,
     /// How long a tape stays in each status, and which calls show it meanwhile.
     pub life: Life,
+    /// What AWS does where nobody outside it knows.
+    pub undocumented: Undocumented,
     /// Whether a tape keeps the tags that `CreateTapeWithBarcode` was sent. Default false: AWS
     /// has been seen to drop them (boto/boto3#3089). `CreateTapes` and `CreateTapePool` keep
     /// theirs.
@@ -117,6 +124,7 @@ impl Default for Settings {
             account_id: "123456789012".to_owned(),
             seed_tapes: 250,
             life: Life::default(),
+            undocumented: Undocumented::default(),
             tags_with_barcode: false,
             tape_size: 100 * GIB..=15 * 1024 * GIB,
             tapes_per_library: 1_500,
@@ -181,7 +189,11 @@ impl Emulator {
     /// Makes the account and seeds it: the same settings make the same tapes. A million
     /// tapes take seconds.
     pub fn new(mut settings: Settings) -> Self {
-        let faults = Faults::new(settings.fault_seed, std::mem::take(&mut settings.faults));
+        let faults = Faults::new(
+            settings.fault_seed,
+            settings.undocumented.internal_server_error,
+            std::mem::take(&mut settings.faults),
+        );
         let store = RwLock::new(seed::store(&settings));
         let clock = Clock::new(settings.time_scale);
         Self {
