@@ -13,8 +13,8 @@
 //! **Faked:** the tapes it is seeded with, and the data on a tape: its bytes are counted
 //! and not kept. The state is in memory and ends with the process.
 //!
-//! **Left out:** every other operation of Storage Gateway, recovery points, IAM, session
-//! tokens (taken and not looked at), KMS (keys are names).
+//! **Left out:** every other operation of Storage Gateway, recovery points, IAM, KMS (keys
+//! are names).
 //!
 //! It owns its types and imports nothing of the service: were the two to share one,
 //! both could be wrong together.
@@ -77,9 +77,10 @@ pub use undocumented::{
 /// What an emulator is made with. [`Settings::default`] is what `docs/emulator.md` shows.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The one pair that requests may be signed with. `None` (the default): any key
-    /// id passes, and only the form, the scope and the date of a signature are judged.
-    pub credentials: Option<Credentials>,
+    /// What requests may be signed with, each with an access key id of its own. Empty (the
+    /// default): any key id and any session token pass, and only the form, the scope and the
+    /// date of a signature are judged.
+    pub credentials: Vec<Credentials>,
     /// The account that every caller belongs to: 12 digits. Default `123456789012`.
     pub account_id: String,
     /// How many tapes to make at the start, in `us-east-1`: 0 makes the gateway and the
@@ -120,7 +121,7 @@ impl Default for Settings {
     fn default() -> Self {
         const GIB: i64 = 1 << 30;
         Self {
-            credentials: None,
+            credentials: Vec::new(),
             account_id: "123456789012".to_owned(),
             seed_tapes: 250,
             life: Life::default(),
@@ -138,13 +139,16 @@ impl Default for Settings {
     }
 }
 
-/// A long-lived pair of AWS access keys.
+/// A pair of AWS access keys, temporary if it comes with a token.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// The public half, such as `AKIDEXAMPLE`.
     pub access_key_id: String,
     /// The secret half; `Debug` hides it.
     pub secret_access_key: SecretString,
+    /// What requests have to bring as `X-Amz-Security-Token`; `None` for a long-lived pair,
+    /// with which they bring none. `Debug` hides it.
+    pub session_token: Option<SecretString>,
 }
 
 /// One emulated account with its tapes. Clones share the state.

@@ -43,9 +43,10 @@ fn settings() -> Settings {
     let credentials = Credentials {
         access_key_id: KEY_ID.to_owned(),
         secret_access_key,
+        session_token: None,
     };
     Settings {
-        credentials: Some(credentials),
+        credentials: vec![credentials],
         ..Settings::default()
     }
 }

@@ -169,8 +169,8 @@ fn the_emulators_fault_rules_are_read_from_a_file() {
 
     let right = call(r#"[{"kind": "reset", "when": "after"}, {"kind": "hang", "share": 0.1}]"#);
     let standalone = right.arg("--fault-seed=7").emulator();
-    assert_eq!(standalone.emulator.faults.len(), 2);
-    assert_eq!(standalone.emulator.fault_seed, 7);
+    assert_eq!(standalone.emulator.settings.faults.len(), 2);
+    assert_eq!(standalone.emulator.settings.fault_seed, 7);
 
     let wrong = call(r#"[{"kind": "reset", "share": 2}, {"kind": "hag"}]"#).faults();
     assert_eq!(wrong.len(), 2, "{wrong:?}");

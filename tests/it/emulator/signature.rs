@@ -361,7 +361,7 @@ async fn the_scope_has_to_be_this_service_and_this_day() {
 #[tokio::test]
 async fn without_credentials_form_scope_and_date_are_still_judged() {
     let emulator = Running::start(Settings {
-        credentials: None,
+        credentials: Vec::new(),
         ..settings()
     })
     .await;
