@@ -5,10 +5,13 @@
 //! loopback, and what a web page sends is refused: browsers name an `Origin`, and a page
 //! that had its own name point at this machine (DNS rebinding) sends that name as `Host`.
 
+mod clock;
 mod faults;
+mod gateways;
 mod guard;
 mod json;
 mod members;
+mod tapes;
 
 use axum::{
     Router,
@@ -25,6 +28,9 @@ use super::Emulator;
 /// Everything under `/_emulator`.
 pub(super) fn router() -> Router<Emulator> {
     let pages = faults::router()
+        .merge(gateways::router())
+        .merge(tapes::router())
+        .merge(clock::router())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn(guard::check));

@@ -33,6 +33,12 @@ impl Store {
         self.regions.insert(name.to_owned(), region);
     }
 
+    /// The regions by name.
+    pub(super) fn regions(&self) -> BTreeMap<&str, &Region> {
+        let regions = self.regions.iter();
+        regions.map(|(name, region)| (name.as_str(), region)).collect()
+    }
+
     pub(super) fn region(&self, name: &str) -> Option<&Region> {
         self.regions.get(name)
     }
@@ -124,6 +130,8 @@ struct Library {
     shelf: Shelf,
     /// The tapes that count against its quota, shown or not.
     held: usize,
+    /// The bytes that they have room for.
+    bytes: u128,
 }
 
 /// What a client token stands for.
@@ -231,6 +239,14 @@ impl Region {
         self.gateways.get(arn)
     }
 
+    /// The tapes whose data a gateway uploads, or would if it were connected.
+    pub(super) fn uploading(&self, gateway: &str) -> Vec<Barcode> {
+        let tapes = self.tapes.iter().filter(|(_, tape)| {
+            tape.status == Status::InTransitToVts && tape.gateway.as_deref() == Some(gateway)
+        });
+        tapes.map(|(barcode, _)| *barcode).collect()
+    }
+
     /// The pool that a request names: one of AWS's two, or a custom one of this region.
     pub(super) fn pool(&self, id: &str) -> Option<Pool> {
         match id {
@@ -268,6 +284,11 @@ impl Region {
     /// The tapes that count against a library's quota.
     pub(super) fn held(&self, gateway: &str) -> usize {
         self.libraries.get(gateway).map_or(0, |library| library.held)
+    }
+
+    /// The bytes that those tapes have room for.
+    pub(super) fn held_bytes(&self, gateway: &str) -> u128 {
+        self.libraries.get(gateway).map_or(0, |library| library.bytes)
     }
 
     /// Puts a tape on its shelves; a barcode that is taken keeps its tape.
@@ -311,7 +332,9 @@ impl Region {
             library.shelf.insert(barcode);
         }
         if let Some(gateway) = tape.counts_for() {
-            self.libraries.entry(Arc::clone(gateway)).or_default().held += 1;
+            let library = self.libraries.entry(Arc::clone(gateway)).or_default();
+            library.held += 1;
+            library.bytes += u128::from(tape.size.unsigned_abs());
         }
         if tape.shown_in_archive(&self.life) {
             self.archive.insert(barcode);
@@ -340,6 +363,7 @@ impl Region {
             .and_then(|gateway| self.libraries.get_mut(gateway))
         {
             library.held -= 1;
+            library.bytes -= u128::from(tape.size.unsigned_abs());
         }
         self.archive.remove(&barcode);
         self.all.remove(&barcode);

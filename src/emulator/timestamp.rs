@@ -33,6 +33,16 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// This moment as RFC 3339 has it, in UTC.
+    pub(super) fn to_rfc3339(self) -> String {
+        let known = jiff::Timestamp::from_millisecond(self.0);
+        known.map_or_else(|_| self.0.to_string(), |known| known.to_string())
+    }
+
+    pub(super) fn before(self, wait: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(wait)))
+    }
+
     pub(super) fn after(self, wait: Duration) -> Self {
         Self(self.0.saturating_add(millis(wait)))
     }

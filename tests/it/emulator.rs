@@ -5,8 +5,12 @@
 mod clock;
 mod control;
 mod creating;
+mod drives;
 mod faults;
+mod flags;
+mod gateways;
 mod life;
+mod limits;
 mod paging;
 mod reading;
 mod shelves;

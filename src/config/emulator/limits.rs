@@ -41,6 +41,16 @@ pub(crate) static TAPES_PER_LIBRARY: Setting<Integer<usize>> = Setting {
     help: "The tapes that the library of one gateway holds at most.",
 };
 
+pub(crate) static BYTES_PER_LIBRARY: Setting<Integer<u64>> = Setting {
+    key: "emulator.bytes_per_library",
+    kind: Integer {
+        range: 0..=i64::MAX.unsigned_abs(),
+        unit: "bytes",
+    },
+    default: Some("1125899906842624"),
+    help: "The bytes that the tapes of one gateway's library have room for at most, written or not.",
+};
+
 pub(crate) static TAPES_PER_PAGE: Setting<Integer<usize>> = Setting {
     key: "emulator.tapes_per_page",
     kind: Integer {

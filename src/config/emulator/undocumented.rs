@@ -9,7 +9,7 @@ use crate::{
         word::{Choice, NumberChoice, Span, Switch},
     },
     emulator::{
-        BarcodeScope, DefaultPool, InTransitSpelling, InternalServerErrorStatus, RetrievedListed,
+        BarcodeScope, DefaultPool, ErrorCode, InTransitSpelling, InternalServerErrorStatus, RetrievedListed,
         TapeArnsWithMarker, TokenMismatch, TokenScope, Undocumented, UnknownTapeArns,
     },
 };
@@ -56,6 +56,38 @@ pub(crate) static BARCODE_SCOPE: Setting<Choice<BarcodeScope>> = Setting {
     default: Some("region"),
     help: "Within what a barcode is unique: a region of the account, or the account in all regions. AWS does \
            not say.",
+};
+
+pub(crate) static CODE_OF_FULL_LIBRARY: Setting<Choice<ErrorCode>> = Setting {
+    key: "emulator.code_of_full_library",
+    kind: Choice(&[
+        (
+            "MaximumTapeCartridgeCountExceeded",
+            ErrorCode::MaximumTapeCartridgeCountExceeded,
+        ),
+        ("LocalStorageLimitExceeded", ErrorCode::LocalStorageLimitExceeded),
+        ("InvalidParameters", ErrorCode::InvalidParameters),
+    ]),
+    default: Some("MaximumTapeCartridgeCountExceeded"),
+    help: "The code that refuses tapes past `bytes_per_library`. AWS does not say.",
+};
+
+pub(crate) static CODE_WITHOUT_CACHE: Setting<Choice<ErrorCode>> = Setting {
+    key: "emulator.code_without_cache",
+    kind: Choice(&[
+        ("NoDisksAvailable", ErrorCode::NoDisksAvailable),
+        ("LocalStorageLimitExceeded", ErrorCode::LocalStorageLimitExceeded),
+        ("InvalidParameters", ErrorCode::InvalidParameters),
+    ]),
+    default: Some("NoDisksAvailable"),
+    help: "The code that refuses a tape to a gateway without a cache. AWS does not say.",
+};
+
+pub(crate) static DESCRIBE_OFFLINE: Setting<Switch> = Setting {
+    key: "emulator.describe_offline",
+    kind: Switch,
+    default: Some("true"),
+    help: "Whether DescribeTapes answers for a gateway that is not connected. AWS does not say.",
 };
 
 pub(crate) static DEFAULT_POOL: Setting<Choice<DefaultPool>> = Setting {
