@@ -46,7 +46,7 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         }
         Command::Dev(dev) => {
             telemetry::start(&dev.config.log);
-            run_app(App::dev(dev).await?, try_this).await
+            run_app(App::dev(*dev).await?, try_this).await
         }
     }
 }

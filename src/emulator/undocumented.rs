@@ -128,7 +128,7 @@ pub enum RetrievedListed {
 /// The HTTP status of `InternalServerError`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InternalServerErrorStatus {
-    /// 500, as among the errors common to all actions; SDKs retry it.
+    /// 500, as in the user guide's table of errors; SDKs retry it.
     #[default]
     Status500,
     /// 400, as on the page of each operation; SDKs do not.
