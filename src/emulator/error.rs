@@ -50,8 +50,8 @@ impl Error {
         }
     }
 
-    /// A refusal of the service itself: the first sentence is AWS's, what follows says
-    /// the cause, which AWS keeps to itself.
+    /// A refusal of the service itself: the first sentence is AWS's where it is known, what
+    /// follows says the cause, which AWS keeps to itself.
     pub(super) fn gateway(code: Code, cause: impl AsRef<str>) -> Self {
         let sentence = match code {
             Code::GatewayNotConnected => "The specified gateway is not connected.",

@@ -33,10 +33,11 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// This moment as RFC 3339 has it, in UTC.
+    /// This moment as RFC 3339 has it, in UTC; it is one of the clock's.
     pub(super) fn to_rfc3339(self) -> String {
-        let known = jiff::Timestamp::from_millisecond(self.0);
-        known.map_or_else(|_| self.0.to_string(), |known| known.to_string())
+        jiff::Timestamp::from_millisecond(self.0)
+            .expect("no moment here is past the year 9999, nor long before 1970")
+            .to_string()
     }
 
     pub(super) fn before(self, wait: Duration) -> Self {

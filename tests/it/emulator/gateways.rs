@@ -79,7 +79,7 @@ async fn a_gateway_is_made_changed_member_by_member_and_listed() {
         "arn": GATEWAY, "region": "us-east-1", "id": "sgw-12A3456B", "type": "VTL",
         "name": "sgw-12A3456B", "cache": true, "connected": true,
     });
-    assert_eq!(listed(&emulator).await, [seeded.clone()]);
+    assert_eq!(listed(&emulator).await, std::slice::from_ref(&seeded));
     let expected = json!({
         "arn": OTHER_ARN, "region": "us-east-1", "id": "sgw-0F0F0F0F", "type": "VTL",
         "name": "sgw-0F0F0F0F", "cache": true, "connected": true,
