@@ -19,7 +19,7 @@ use self::{
 };
 use crate::{
     config::{self, Config, Dev, Standalone},
-    emulator::{self, Emulator},
+    emulator::Emulator,
 };
 
 /// What runs in this process: the service, the emulator, or both.
@@ -73,7 +73,7 @@ impl App {
             emulator,
             credentials,
         } = dev;
-        let emulator = bind_emulator(&emulator, Some(&credentials)).await?;
+        let emulator = bind_emulator(&emulator).await?;
         config.upstream.endpoint = Some(endpoint(emulator.address));
         let signed_by = Credentials::new(
             &credentials.access_key_id,
@@ -94,7 +94,7 @@ impl App {
     ///
     /// When its address cannot be listened on.
     pub async fn emulator(settings: &Standalone) -> Result<Self, CannotListen> {
-        let emulator = bind_emulator(&settings.emulator, settings.credentials.as_ref()).await?;
+        let emulator = bind_emulator(&settings.emulator).await?;
         Ok(Self {
             service: None,
             emulator: Some(emulator),
@@ -134,22 +134,9 @@ impl App {
 }
 
 /// The emulator, bound and seeded.
-async fn bind_emulator(
-    settings: &config::Emulator,
-    credentials: Option<&config::Credentials>,
-) -> Result<Bound, CannotListen> {
-    let emulator = Emulator::new(emulator::Settings {
-        credentials: credentials.map(|pair| emulator::Credentials {
-            access_key_id: pair.access_key_id.clone(),
-            secret_access_key: pair.secret_access_key.clone(),
-        }),
-        seed_tapes: settings.seed_tapes,
-        faults: settings.faults.clone(),
-        fault_seed: settings.fault_seed.into(),
-        time_scale: settings.time_scale,
-        ..emulator::Settings::default()
-    });
-    Bound::listen("emulator.listen", settings.listen, Face::Emulator(emulator)).await
+async fn bind_emulator(config: &config::Emulator) -> Result<Bound, CannotListen> {
+    let emulator = Emulator::new(config.settings.clone());
+    Bound::listen("emulator.listen", config.listen, Face::Emulator(emulator)).await
 }
 
 /// The URL of a server at this address.

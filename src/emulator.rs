@@ -13,8 +13,8 @@
 //! **Faked:** the tapes it is seeded with, and the data on a tape: its bytes are counted
 //! and not kept. The state is in memory and ends with the process.
 //!
-//! **Left out:** every other operation of Storage Gateway, recovery points, IAM, session
-//! tokens (taken and not looked at), KMS (keys are names).
+//! **Left out:** every other operation of Storage Gateway, recovery points, IAM, KMS (keys
+//! are names).
 //!
 //! It owns its types and imports nothing of the service: were the two to share one,
 //! both could be wrong together.
@@ -45,6 +45,7 @@ mod signature;
 mod store;
 mod tape;
 mod timestamp;
+mod undocumented;
 mod validation;
 
 use std::{
@@ -69,13 +70,18 @@ use timestamp::Timestamp;
 pub use drive::{DriveError, TapeState};
 pub use error::Code as ErrorCode;
 pub use life::Life;
+pub use undocumented::{
+    BarcodeScope, DefaultPool, InTransitSpelling, InternalServerErrorStatus, RetrievedListed,
+    TapeArnsWithMarker, TokenMismatch, TokenScope, Undocumented, UnknownTapeArns,
+};
 
 /// What an emulator is made with. [`Settings::default`] is what `docs/emulator.md` shows.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The one pair that requests may be signed with. `None` (the default): any key
-    /// id passes, and only the form, the scope and the date of a signature are judged.
-    pub credentials: Option<Credentials>,
+    /// What requests may be signed with, each with an access key id of its own. Empty (the
+    /// default): any key id and any session token pass, and only the form, the scope and the
+    /// date of a signature are judged.
+    pub credentials: Vec<Credentials>,
     /// The account that every caller belongs to: 12 digits. Default `123456789012`.
     pub account_id: String,
     /// How many tapes to make at the start, in `us-east-1`: 0 makes the gateway and the
@@ -84,6 +90,8 @@ pub struct Settings {
     pub seed_tapes: usize,
     /// How long a tape stays in each status, and which calls show it meanwhile.
     pub life: Life,
+    /// What AWS does where nobody outside it knows.
+    pub undocumented: Undocumented,
     /// Whether a tape keeps the tags that `CreateTapeWithBarcode` was sent. Default false: AWS
     /// has been seen to drop them (boto/boto3#3089). `CreateTapes` and `CreateTapePool` keep
     /// theirs.
@@ -128,10 +136,11 @@ impl Default for Settings {
     fn default() -> Self {
         const GIB: i64 = 1 << 30;
         Self {
-            credentials: None,
+            credentials: Vec::new(),
             account_id: "123456789012".to_owned(),
             seed_tapes: 250,
             life: Life::default(),
+            undocumented: Undocumented::default(),
             tags_with_barcode: false,
             tape_size: 100 * GIB..=15 * 1024 * GIB,
             tapes_per_library: 1_500,
@@ -149,13 +158,16 @@ impl Default for Settings {
     }
 }
 
-/// A long-lived pair of AWS access keys.
+/// A pair of AWS access keys, temporary if it comes with a token.
 #[derive(Clone, Debug)]
 pub struct Credentials {
     /// The public half, such as `AKIDEXAMPLE`.
     pub access_key_id: String,
     /// The secret half; `Debug` hides it.
     pub secret_access_key: SecretString,
+    /// What requests have to bring as `X-Amz-Security-Token`; `None` for a long-lived pair,
+    /// with which they bring none. `Debug` hides it.
+    pub session_token: Option<SecretString>,
 }
 
 /// One emulated account with its tapes. Clones share the state.
@@ -200,7 +212,11 @@ impl Emulator {
     /// Makes the account and seeds it: the same settings make the same tapes. A million
     /// tapes take seconds.
     pub fn new(mut settings: Settings) -> Self {
-        let faults = Faults::new(settings.fault_seed, std::mem::take(&mut settings.faults));
+        let faults = Faults::new(
+            settings.fault_seed,
+            settings.undocumented.internal_server_error,
+            std::mem::take(&mut settings.faults),
+        );
         let store = RwLock::new(seed::store(&settings));
         let clock = Clock::new(settings.time_scale);
         Self {

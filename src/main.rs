@@ -9,6 +9,7 @@ use std::{
 use tapegate::{
     app::{Addresses, App},
     cli::{self, Command},
+    emulator::Credentials,
     shutdown, telemetry,
 };
 
@@ -40,15 +41,12 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         }
         Command::Emulator(settings) => {
             telemetry::start(&settings.log);
-            let signatures = match &settings.credentials {
-                Some(_) => "signatures are verified against the configured access key",
-                None => "no access key is configured: of signatures only form, scope and date are judged",
-            };
-            run_app(App::emulator(&settings).await?, |_| format!("{signatures}\n")).await
+            let judged = judged(&settings.emulator.settings.credentials);
+            run_app(App::emulator(&settings).await?, |_| format!("{judged}\n")).await
         }
         Command::Dev(dev) => {
             telemetry::start(&dev.config.log);
-            run_app(App::dev(dev).await?, try_this).await
+            run_app(App::dev(*dev).await?, try_this).await
         }
     }
 }
@@ -60,6 +58,21 @@ async fn run_app(app: App, more: impl Fn(&Addresses) -> String) -> Result<(), Bo
     // A reader that has gone is no reason not to serve.
     let _ = write!(io::stdout(), "{addresses}\n{}", more(&addresses)).and_then(|()| io::stdout().flush());
     Ok(app.run(stop).await?)
+}
+
+/// Says what the emulator judges of a signature.
+fn judged(credentials: &[Credentials]) -> String {
+    let with_token = credentials.iter().filter(|one| one.session_token.is_some());
+    match (credentials.len(), with_token.count()) {
+        (0, _) => {
+            "no access key is configured: of signatures only form, scope and date are judged".to_owned()
+        }
+        (1, 0) => "signatures are verified against the configured access key".to_owned(),
+        (keys, tokens) => format!(
+            "signatures are verified against the configured access keys: {keys}, {tokens} of them with a \
+             session token"
+        ),
+    }
 }
 
 fn try_this(addresses: &Addresses) -> String {

@@ -3,11 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
     sync::Arc,
+    time::Duration,
 };
 
 use sha2::{Digest, Sha256};
 
 use super::{
+    BarcodeScope, TokenScope,
     barcode::Barcode,
     gateway::Gateway,
     life::Life,
@@ -65,6 +67,40 @@ impl Store {
     pub(super) fn region_mut(&mut self, name: &str) -> Option<&mut Region> {
         self.regions.get_mut(name)
     }
+
+    /// The creation under a key, and the region that it was made in. It is of the region
+    /// `name`, or of any where tokens are the whole account's.
+    pub(super) fn creation(&self, name: &str, key: &str, scope: TokenScope) -> Option<(&str, &Creation)> {
+        let mut regions = self.regions.iter();
+        regions.find_map(|(region, held)| {
+            let in_scope = scope == TokenScope::Account || region == name;
+            let creation = held.created.get(key).filter(|_| in_scope)?;
+            Some((region.as_str(), creation))
+        })
+    }
+
+    /// Whether a tape has the barcode, or ever had, in the region `name`, or in any where
+    /// barcodes are the whole account's.
+    pub(super) fn taken(&self, name: &str, barcode: Barcode, scope: BarcodeScope) -> bool {
+        self.regions.iter().any(|(region, held)| {
+            let in_scope = scope == BarcodeScope::Account || region == name;
+            in_scope && held.tapes.contains_key(&barcode)
+        })
+    }
+
+    /// A barcode that is free, for a tape of the region `name`: the prefix and 6 hex digits,
+    /// drawn from a hash of a counter, so that they look like AWS's and are the same in every
+    /// run. `None` when the prefix has too few free barcodes left to find one.
+    pub(super) fn generate(&mut self, name: &str, prefix: &str, scope: BarcodeScope) -> Option<Barcode> {
+        const DRAWS: usize = 1 << 20;
+        for _ in 0..DRAWS {
+            let barcode = self.regions.get_mut(name)?.draw(prefix)?;
+            if !self.taken(name, barcode, scope) {
+                return Some(barcode);
+            }
+        }
+        None
+    }
 }
 
 /// One region of the account. A tape stays in `tapes` for ever, so its barcode stays taken.
@@ -100,8 +136,16 @@ struct Library {
 
 /// What a client token stands for.
 pub(super) struct Creation {
+    pub(super) at: Timestamp,
     pub(super) request: CreateTapes,
     pub(super) barcodes: Vec<Barcode>,
+}
+
+impl Creation {
+    /// Whether its token is still remembered.
+    pub(super) fn counts(&self, now: Timestamp, window: Option<Duration>) -> bool {
+        window.is_none_or(|window| now < self.at.after(window))
+    }
 }
 
 impl Region {
@@ -247,11 +291,6 @@ impl Region {
         self.libraries.get(gateway).map_or(0, |library| library.bytes)
     }
 
-    /// Whether a tape has the barcode, or ever had.
-    pub(super) fn taken(&self, barcode: Barcode) -> bool {
-        self.tapes.contains_key(&barcode)
-    }
-
     /// Puts a tape on its shelves; a barcode that is taken keeps its tape.
     pub(super) fn insert(&mut self, barcode: Barcode, tape: Tape) {
         let Entry::Vacant(place) = self.tapes.entry(barcode) else {
@@ -333,29 +372,15 @@ impl Region {
         }
     }
 
-    /// The creation under a client token.
-    pub(super) fn creation(&self, token: &str) -> Option<&Creation> {
-        self.created.get(token)
+    pub(super) fn remember(&mut self, key: String, creation: Creation) {
+        self.created.insert(key, creation);
     }
 
-    pub(super) fn remember(&mut self, token: String, creation: Creation) {
-        self.created.insert(token, creation);
-    }
-
-    /// A free barcode: the prefix and 6 hex digits, drawn from a hash of a counter, so that
-    /// they look like AWS's and are the same in every run. `None` when the prefix has too few
-    /// free barcodes left to find one.
-    pub(super) fn generate(&mut self, prefix: &str) -> Option<Barcode> {
-        const DRAWS: usize = 1 << 20;
-        for _ in 0..DRAWS {
-            let digest = Sha256::digest(self.generated.to_be_bytes());
-            self.generated += 1;
-            let text = format!("{prefix}{:02X}{:02X}{:02X}", digest[0], digest[1], digest[2]);
-            let barcode = Barcode::new(&text)?;
-            if !self.taken(barcode) {
-                return Some(barcode);
-            }
-        }
-        None
+    /// The next barcode under a prefix, free or not.
+    fn draw(&mut self, prefix: &str) -> Option<Barcode> {
+        let digest = Sha256::digest(self.generated.to_be_bytes());
+        self.generated += 1;
+        let text = format!("{prefix}{:02X}{:02X}{:02X}", digest[0], digest[1], digest[2]);
+        Barcode::new(&text)
     }
 }

@@ -15,6 +15,14 @@ impl Timestamp {
         Self(millis)
     }
 
+    pub(super) fn to_be_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
+    pub(super) fn from_be_bytes(bytes: [u8; 8]) -> Self {
+        Self(i64::from_be_bytes(bytes))
+    }
+
     pub(super) fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(millis(since))

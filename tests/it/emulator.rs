@@ -7,6 +7,7 @@ mod control;
 mod creating;
 mod drives;
 mod faults;
+mod flags;
 mod gateways;
 mod life;
 mod limits;
@@ -46,9 +47,10 @@ fn settings() -> Settings {
     let credentials = Credentials {
         access_key_id: KEY_ID.to_owned(),
         secret_access_key,
+        session_token: None,
     };
     Settings {
-        credentials: Some(credentials),
+        credentials: vec![credentials],
         ..Settings::default()
     }
 }
@@ -74,11 +76,19 @@ impl Running {
     }
 
     fn client_of(&self, region: &'static str, key_id: &str, secret: &str) -> Client {
+        self.client_in(region, SdkCredentials::from_keys(key_id, secret, None))
+    }
+
+    fn client_with(&self, credentials: SdkCredentials) -> Client {
+        self.client_in("us-east-1", credentials)
+    }
+
+    fn client_in(&self, region: &'static str, credentials: SdkCredentials) -> Client {
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region))
             .endpoint_url(format!("http://{}", self.address))
-            .credentials_provider(SdkCredentials::from_keys(key_id, secret, None))
+            .credentials_provider(credentials)
             .retry_config(RetryConfig::disabled())
             .build();
         Client::from_conf(config)

@@ -69,17 +69,14 @@ async fn pause(wait: Duration) {
 /// The answer that a fault puts in the place of the true one.
 async fn instead(fault: &Kind, peer: Option<&Peer>) -> Response {
     match fault {
-        Kind::Throttle { .. } => {
-            let (status, message) = error_answer::usual("ThrottlingException");
-            error_answer::aws("ThrottlingException", None, status, message)
-        }
+        Kind::Throttle { .. } => error_answer::throttled(),
         Kind::Error {
             code,
             nested,
             status,
             message,
             ..
-        } => error_answer::aws(code, nested.as_deref(), *status, message),
+        } => error_answer::aws(code, nested.as_deref(), status.unwrap_or(400), message),
         Kind::BadGateway { .. } => error_answer::bad_gateway(),
         Kind::Reset { .. } => {
             if let Some(peer) = peer {

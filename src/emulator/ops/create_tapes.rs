@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Call, new_tape::NewTape, tags};
 use crate::emulator::{
+    TokenMismatch,
     arn::TapeArns,
     barcode::Barcode,
     error::{Code, Error},
@@ -46,15 +47,21 @@ fn read(members: &mut Members<'_>) -> (String, CreateTapes) {
 
 pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let (token, request) = validation::read(body, read)?;
+    let undocumented = &call.settings.undocumented;
     let (mut store, now) = call.account.write();
-    let not_found = || call.gateway_not_found(request.new.gateway_arn());
-    let region = store.region_mut(call.region).ok_or_else(not_found)?;
-    if let Some(creation) = region.creation(&token) {
-        if creation.request != request {
+    let key = undocumented.token_key(token, request.new.gateway_arn());
+    if let Some((region, creation)) = store.creation(call.region, &key, undocumented.token_scope)
+        && creation.counts(now, undocumented.token_window)
+    {
+        let same = creation.request == request;
+        if !same && undocumented.token_mismatch == TokenMismatch::Refused {
             return Err(Error::invalid("ClientToken was used with other parameters."));
         }
-        return Ok(Answer::new(&call.arns, &creation.barcodes));
+        let arns = TapeArns::new(region, &call.settings.account_id);
+        return Ok(Answer::new(&arns, &creation.barcodes));
     }
+    let not_found = || call.gateway_not_found(request.new.gateway_arn());
+    let region = store.region(call.region).ok_or_else(not_found)?;
     let gateway = call.ready_gateway(region, request.new.gateway_arn())?;
     let tape = request.new.tape(region, Arc::clone(&gateway.arn), now, call)?;
     let count = usize::try_from(request.count).unwrap_or(0);
@@ -62,16 +69,23 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
 
     let mut barcodes = BTreeSet::new();
     while barcodes.len() < count {
+        let barcode = store.generate(call.region, &request.prefix, undocumented.barcode_scope);
         let none_left = || Error::invalid(format!("No barcode is left under {}.", request.prefix));
-        barcodes.insert(region.generate(&request.prefix).ok_or_else(none_left)?);
+        barcodes.insert(barcode.ok_or_else(none_left)?);
     }
     let barcodes: Vec<Barcode> = barcodes.into_iter().collect();
+    let region = store.region_mut(call.region).ok_or_else(not_found)?;
     for barcode in &barcodes {
         region.insert(*barcode, tape.clone());
         tags::give(region, &call.arns.of(*barcode), request.new.tags());
     }
     let answer = Answer::new(&call.arns, &barcodes);
-    region.remember(token, Creation { request, barcodes });
+    let creation = Creation {
+        at: now,
+        request,
+        barcodes,
+    };
+    region.remember(key, creation);
     Ok(answer)
 }
 

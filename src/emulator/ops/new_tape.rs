@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::{Call, tags};
 use crate::emulator::{
     error::Error,
-    pool::Pool,
     shapes::{self, Tag},
     store::Region,
     tape::{Status, Tape},
@@ -67,8 +66,12 @@ impl NewTape {
         if self.kms_key.is_some() && self.kms_encrypted != Some(true) {
             causes.push("KMSKey is for KMSEncrypted alone.".to_owned());
         }
+        let keyless = self.kms_encrypted == Some(true) && self.kms_key.is_none();
+        if keyless && call.settings.undocumented.kms_key_required {
+            causes.push("KMSEncrypted needs a KMSKey.".to_owned());
+        }
         let pool = match self.pool_id.as_deref() {
-            None => Some(Pool::Glacier),
+            None => Some(call.settings.undocumented.default_pool.pool()),
             Some(id) => region.pool(id),
         };
         if pool.is_none() {
