@@ -26,6 +26,8 @@ use rule::{Kind, When};
 /// The rules in force, in the order in which a call meets them.
 pub(super) struct Faults {
     seed: u64,
+    /// The rules of the start.
+    first: Vec<Rule>,
     state: Mutex<State>,
 }
 
@@ -56,9 +58,13 @@ impl Faults {
 
     pub(super) fn new(seed: u64, rules: Vec<Rule>) -> Self {
         let mut state = State::default();
-        state.add(rules, seed);
+        state.add(rules.clone(), seed);
         let state = Mutex::new(state);
-        Self { seed, state }
+        Self {
+            seed,
+            first: rules,
+            state,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -84,6 +90,13 @@ impl Faults {
     /// Ends every rule, and counts ids from 1 again, so that the same rules hit the same calls.
     pub(super) fn clear(&self) {
         *self.state() = State::default();
+    }
+
+    /// Puts the rules of the start in the place of all others, as if they had met no call.
+    pub(super) fn reset(&self) {
+        let mut state = State::default();
+        state.add(self.first.clone(), self.seed);
+        *self.state() = state;
     }
 
     /// Ends one rule; false when there is none.
