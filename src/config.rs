@@ -77,6 +77,8 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &emulator::FAULTS,
     &emulator::FAULT_SEED,
     &emulator::TIME_SCALE,
+    &emulator::STATE,
+    &emulator::MAX_SNAPSHOT_BYTES,
     &emulator::ACCESS_KEY_ID,
     &emulator::SECRET_ACCESS_KEY,
 ];

@@ -276,11 +276,13 @@ impl Emulator {
             .with_state(self.clone())
     }
 
-    /// Serves until `stop` resolves and the calls then in progress have ended.
+    /// Serves until `stop` resolves and the calls then in progress have ended, and all that
+    /// was done is in the state file, if there is one.
     ///
     /// # Errors
     ///
-    /// None today: what fails is one connection, and that is logged. The type leaves room.
+    /// When the state file cannot be written at the end. What fails before is one connection
+    /// or call, which is logged or answered.
     pub async fn serve(
         &self,
         listener: TcpListener,
@@ -289,6 +291,7 @@ impl Emulator {
         let router = self.router().into_make_service_with_connect_info::<Peer>();
         axum::serve(Connections(listener), router)
             .with_graceful_shutdown(stop)
-            .await
+            .await?;
+        self.flush().await.map_err(io::Error::other)
     }
 }

@@ -1,4 +1,4 @@
-use std::{fs, net::SocketAddr};
+use std::{fs, net::SocketAddr, path::PathBuf};
 
 use secrecy::SecretString;
 
@@ -22,6 +22,10 @@ pub struct Emulator {
     pub fault_seed: u32,
     /// How many times as fast as the machine's its clock runs (`emulator.time_scale`).
     pub time_scale: u32,
+    /// The file that keeps its state (`emulator.state`); `None`: it ends with the process.
+    pub state: Option<PathBuf>,
+    /// The longest snapshot that it takes, in bytes (`emulator.max_snapshot_bytes`).
+    pub max_snapshot_bytes: usize,
 }
 
 /// A pair of AWS credentials.
@@ -77,6 +81,26 @@ pub(crate) static TIME_SCALE: Setting<Integer<u32>> = Setting {
            a second, 0 stops it. Signatures are judged by the machine's clock.",
 };
 
+pub(crate) static STATE: Setting<File> = Setting {
+    key: "emulator.state",
+    kind: File,
+    default: None,
+    help: "A file that keeps the emulator's state: what it has answered is there again after a restart, or \
+           after an end at any moment. It is made and seeded if it is not there. Without it, all ends with \
+           the process.",
+};
+
+pub(crate) static MAX_SNAPSHOT_BYTES: Setting<Integer<usize>> = Setting {
+    key: "emulator.max_snapshot_bytes",
+    kind: Integer {
+        range: 1_024..=4_294_967_296,
+        unit: "bytes",
+    },
+    default: Some("67108864"),
+    help: "The longest snapshot that the emulator takes by PUT /_emulator/snapshot. 64 MiB are about \
+           250,000 tapes.",
+};
+
 pub(crate) static ACCESS_KEY_ID: Setting<AccessKeyId> = Setting {
     key: "emulator.access_key_id",
     kind: AccessKeyId,
@@ -103,6 +127,8 @@ impl Emulator {
             faults: faults?,
             fault_seed: values.get(&FAULT_SEED)?,
             time_scale: values.get(&TIME_SCALE)?,
+            state: values.optional(&STATE)?,
+            max_snapshot_bytes: values.get(&MAX_SNAPSHOT_BYTES)?,
         })
     }
 }
