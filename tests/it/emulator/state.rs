@@ -4,7 +4,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aws_sdk_storagegateway::{
@@ -209,19 +209,44 @@ proptest! {
     }
 }
 
-#[tokio::test]
+/// Creates of so many callers at once, one after the other each, and how many there were in
+/// a second.
+async fn creates(emulator: &Running, callers: usize, each: usize) -> f64 {
+    let started = Instant::now();
+    let streams = (0..callers).map(|caller| async move {
+        let client = emulator.client();
+        for n in 0..each {
+            assert!(create(&client, format!("AT{callers:03}X{caller:03}X{n:03}")).await);
+        }
+    });
+    join_all(streams).await;
+    (callers * each) as f64 / started.elapsed().as_secs_f64()
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn creates_of_many_callers_at_once_are_all_kept_once_they_are_answered() {
     let place = Place::new();
-    let running = Running::serving(place.open(settings())).await;
-    let client = running.client();
-    let creates = (0..100).map(|n| create(&client, format!("ATONCE{n:03}")));
-    assert!(join_all(creates).await.into_iter().all(|is_made| is_made));
-    let found = state(&place.crashed(settings())).0;
-    for n in 0..100 {
-        let barcode = format!("ATONCE{n:03}");
-        let tape = &found["regions"]["us-east-1"]["tapes"][&barcode];
-        assert_eq!(tape["size"], SIZE, "{barcode}");
+    let settings = || Settings {
+        seed_tapes: 0,
+        ..settings()
+    };
+    let kept = Running::serving(place.open(settings())).await;
+    let in_memory = Running::start(settings()).await;
+    for callers in [1, 32] {
+        let (kept, in_memory) = (
+            creates(&kept, callers, 20).await,
+            creates(&in_memory, callers, 20).await,
+        );
+        println!("{callers} callers: {kept:.0} creates a second with a state file, {in_memory:.0} in memory");
     }
+    let found = state(&place.crashed(settings())).0;
+    let barcodes = |state: &Value| {
+        let tapes = state["regions"]["us-east-1"]["tapes"].as_object().unwrap();
+        tapes.keys().cloned().collect::<Vec<_>>()
+    };
+    let made = barcodes(&state(&in_memory.emulator).0);
+    assert_eq!(made.len(), 33 * 20);
+    assert_eq!(barcodes(&found), made);
 }
 
 #[tokio::test]
