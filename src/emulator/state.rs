@@ -66,7 +66,7 @@ pub enum StateError {
     /// The system refused.
     #[error("{0}; check that its folder is there, can be written to and has room")]
     Io(#[from] io::Error),
-    /// What was found there is not the file that was opened first, or redb refused.
+    /// redb refused for another reason.
     #[error("{0}")]
     Other(String),
 }
