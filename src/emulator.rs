@@ -70,7 +70,8 @@ use state::Keeper;
 use store::Store;
 use timestamp::Timestamp;
 
-pub use drive::DriveError;
+pub use drive::{DriveError, TapeState};
+pub use error::Code as ErrorCode;
 pub use life::Life;
 pub use state::{NotKept, StateError, StateFile};
 
@@ -96,6 +97,20 @@ pub struct Settings {
     pub tape_size: RangeInclusive<i64>,
     /// The tapes that one gateway's library holds at most. Default 1,500 (AWS quotas).
     pub tapes_per_library: usize,
+    /// The bytes that the tapes of one gateway's library have room for at most, written or
+    /// not. Default 1 PiB, 2⁵⁰ (AWS quotas).
+    pub bytes_per_library: u64,
+    /// The code that refuses tapes past [`bytes_per_library`](Self::bytes_per_library). AWS
+    /// documents none; default that of the other quota of a library,
+    /// `MaximumTapeCartridgeCountExceeded`.
+    pub code_of_full_library: ErrorCode,
+    /// The code that refuses a tape to a gateway without a cache. AWS documents that it is
+    /// refused and not how; default `NoDisksAvailable`, the one code of the service model that
+    /// is about missing disks.
+    pub code_without_cache: ErrorCode,
+    /// Whether `DescribeTapes` answers for a gateway that is not connected. AWS documents it
+    /// neither way; default true: its answer stands in AWS's own records.
+    pub describe_offline: bool,
     /// The tapes on one page at most, whatever `Limit` asks for; at least 1. Default 1,000.
     pub tapes_per_page: usize,
     /// The longest request body that is read, in bytes. Default 1 MiB.
@@ -128,6 +143,10 @@ impl Default for Settings {
             tags_with_barcode: false,
             tape_size: 100 * GIB..=15 * 1024 * GIB,
             tapes_per_library: 1_500,
+            bytes_per_library: 1 << 50,
+            code_of_full_library: ErrorCode::MaximumTapeCartridgeCountExceeded,
+            code_without_cache: ErrorCode::NoDisksAvailable,
+            describe_offline: true,
             tapes_per_page: 1_000,
             body_limit: 1 << 20,
             max_snapshot_bytes: 64 << 20,
@@ -265,9 +284,9 @@ impl Emulator {
         }
     }
 
-    /// The HTTP face of this account, to be wrapped in layers and served. The control API
-    /// refuses everybody under a server other than [`serve`](Self::serve), since it cannot
-    /// know then where a request comes from.
+    /// The HTTP face of this account, to be wrapped in layers and served. The control API has
+    /// to know where a request comes from: it refuses everybody unless the server is
+    /// [`serve`](Self::serve) or gives axum's `ConnectInfo<SocketAddr>`.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/", any(http::handle))

@@ -167,6 +167,8 @@ struct Library {
     shelf: Shelf,
     /// The tapes that count against its quota, shown or not.
     held: usize,
+    /// The bytes that they have room for.
+    bytes: u128,
 }
 
 /// What a client token stands for.
@@ -293,6 +295,14 @@ impl Region {
         self.gateways.get(arn)
     }
 
+    /// The tapes whose data a gateway uploads, or would if it were connected.
+    pub(super) fn uploading(&self, gateway: &str) -> Vec<Barcode> {
+        let tapes = self.tapes.iter().filter(|(_, tape)| {
+            tape.status == Status::InTransitToVts && tape.gateway.as_deref() == Some(gateway)
+        });
+        tapes.map(|(barcode, _)| *barcode).collect()
+    }
+
     /// The pool that a request names: one of AWS's two, or a custom one of this region.
     pub(super) fn pool(&self, id: &str) -> Option<Pool> {
         match id {
@@ -330,6 +340,11 @@ impl Region {
     /// The tapes that count against a library's quota.
     pub(super) fn held(&self, gateway: &str) -> usize {
         self.libraries.get(gateway).map_or(0, |library| library.held)
+    }
+
+    /// The bytes that those tapes have room for.
+    pub(super) fn held_bytes(&self, gateway: &str) -> u128 {
+        self.libraries.get(gateway).map_or(0, |library| library.bytes)
     }
 
     /// Whether a tape has the barcode, or ever had.
@@ -381,7 +396,9 @@ impl Region {
             library.shelf.insert(barcode);
         }
         if let Some(gateway) = tape.counts_for() {
-            self.libraries.entry(Arc::clone(gateway)).or_default().held += 1;
+            let library = self.libraries.entry(Arc::clone(gateway)).or_default();
+            library.held += 1;
+            library.bytes += u128::from(tape.size.unsigned_abs());
         }
         if tape.shown_in_archive(&self.life) {
             self.archive.insert(barcode);
@@ -410,6 +427,7 @@ impl Region {
             .and_then(|gateway| self.libraries.get_mut(gateway))
         {
             library.held -= 1;
+            library.bytes -= u128::from(tape.size.unsigned_abs());
         }
         self.archive.remove(&barcode);
         self.all.remove(&barcode);

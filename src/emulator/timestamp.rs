@@ -29,6 +29,17 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// This moment as RFC 3339 has it, in UTC; it is one of the clock's.
+    pub(super) fn to_rfc3339(self) -> String {
+        jiff::Timestamp::from_millisecond(self.0)
+            .expect("no moment here is past the year 9999, nor long before 1970")
+            .to_string()
+    }
+
+    pub(super) fn before(self, wait: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(wait)))
+    }
+
     pub(super) fn after(self, wait: Duration) -> Self {
         Self(self.0.saturating_add(millis(wait)))
     }

@@ -5,8 +5,11 @@
 mod clock;
 mod control;
 mod creating;
+mod drives;
 mod faults;
+mod gateways;
 mod life;
+mod limits;
 mod paging;
 mod reading;
 mod shelves;

@@ -55,10 +55,10 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
         }
         return Ok(Answer::new(&call.arns, &creation.barcodes));
     }
-    let gateway = region.gateway(request.new.gateway_arn()).ok_or_else(not_found)?;
+    let gateway = call.ready_gateway(region, request.new.gateway_arn())?;
     let tape = request.new.tape(region, Arc::clone(&gateway.arn), now, call)?;
     let count = usize::try_from(request.count).unwrap_or(0);
-    room_for(count, region, request.new.gateway_arn(), call)?;
+    room_for(count, tape.size, region, request.new.gateway_arn(), call)?;
 
     let mut barcodes = BTreeSet::new();
     while barcodes.len() < count {
@@ -75,12 +75,25 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     Ok(answer)
 }
 
-/// Refuses what would take a library past its quota: all of it, never a part.
-pub(super) fn room_for(count: usize, region: &Region, gateway: &str, call: &Call<'_>) -> Result<(), Error> {
+/// Refuses tapes of one size that would take a library past a quota: all of them, never a
+/// part.
+pub(super) fn room_for(
+    count: usize,
+    size: i64,
+    region: &Region,
+    gateway: &str,
+    call: &Call<'_>,
+) -> Result<(), Error> {
     let (held, most) = (region.held(gateway), call.settings.tapes_per_library);
-    if held + count <= most {
-        return Ok(());
+    if held + count > most {
+        let cause = format!("The library of {gateway} holds {held} tapes of {most}.");
+        return Err(Error::gateway(Code::MaximumTapeCartridgeCountExceeded, cause));
     }
-    let cause = format!("The library of {gateway} holds {held} tapes of {most}.");
-    Err(Error::gateway(Code::MaximumTapeCartridgeCountExceeded, cause))
+    let (held, most) = (region.held_bytes(gateway), call.settings.bytes_per_library);
+    let more = count as u128 * u128::from(size.unsigned_abs());
+    if held + more > u128::from(most) {
+        let cause = format!("The tapes in the library of {gateway} take {held} bytes of {most}.");
+        return Err(Error::gateway(call.settings.code_of_full_library, cause));
+    }
+    Ok(())
 }

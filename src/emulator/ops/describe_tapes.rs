@@ -77,6 +77,10 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let (store, now) = call.account.read();
     let not_found = || call.gateway_not_found(&gateway);
     let region = store.region(call.region).ok_or_else(not_found)?;
+    let found = call.gateway(region, &gateway)?;
+    if !call.settings.describe_offline {
+        found.needs_connection()?;
+    }
     let library = region.library(&gateway).ok_or_else(not_found)?;
     let walk = page.resolve(
         &["DescribeTapes", call.region, &gateway],

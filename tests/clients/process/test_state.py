@@ -4,6 +4,7 @@ The kills are ROUNDS by SEED, from TAPEGATE_KILL_ROUNDS and TAPEGATE_KILL_SEED; 
 threads, so that a seed repeats what is asked, and not the moment of the kill.
 """
 
+import http.client
 import json
 import os
 import random
@@ -11,7 +12,9 @@ import resource
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.request
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +46,16 @@ def client(running: Tapegate) -> Any:
     )
 
 
+def control(running: Tapegate, page: str, body: dict | None = None) -> dict:
+    """What a page of the control API answers."""
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(f"{running.emulator}/_emulator/{page}", data, timeout=30) as answer:
+        return json.load(answer)
+
+
 def snapshot(running: Tapegate) -> dict:
     """What the emulator holds of the region."""
-    with urllib.request.urlopen(f"{running.emulator}/_emulator/snapshot") as answer:
-        document = json.load(answer)
+    document = control(running, "snapshot")
     return document["regions"][REGION] | {"clock": document["clock"]}
 
 
@@ -65,9 +74,11 @@ class Ledger:
         self.many: dict[str, tuple[dict, list[str] | None]] = {}
         # Whether the creation of a barcode was answered.
         self.single: dict[str, bool] = {}
-        # Of each tape: whether its deletion, and which tags, were answered. Both may be there unanswered.
+        # Of each tape: whether its deletion, its eject, and which tags were answered. All may be there unanswered.
         self.deleted: dict[str, bool] = {}
+        self.ejected: dict[str, bool] = {}
         self.tagged: dict[str, dict[str, bool]] = {}
+        # The last time shown, in milliseconds since 1970.
         self.clock = 0
 
     def tapes(self) -> list[str]:
@@ -75,12 +86,13 @@ class Ledger:
         return arns + [tape_arn(barcode) for barcode, is_answered in self.single.items() if is_answered]
 
 
-def call(aws: Any, ledger: Ledger, dice: random.Random, name: str):
+def call(running: Tapegate, aws: Any, ledger: Ledger, dice: random.Random, name: str):
     """One call; what is asked is noted before, and that it was answered after."""
-    kind = dice.choices(["many", "single", "tag", "delete", "list"], [5, 3, 2, 2, 1])[0]
+    kinds = ["many", "single", "tag", "delete", "eject", "step", "list"]
+    kind = dice.choices(kinds, [5, 3, 2, 2, 2, 1, 1])[0]
     with ledger.lock:
-        tapes = [arn for arn in ledger.tapes() if arn not in ledger.deleted]
-    if kind in ("tag", "delete") and not tapes:
+        tapes = [arn for arn in ledger.tapes() if arn not in ledger.deleted and arn not in ledger.ejected]
+    if kind in ("tag", "delete", "eject") and not tapes:
         kind = "many"
     if kind == "many":
         arguments = {
@@ -116,12 +128,25 @@ def call(aws: Any, ledger: Ledger, dice: random.Random, name: str):
     elif kind == "delete":
         arn = dice.choice(tapes)
         with ledger.lock:
-            if arn in ledger.deleted:
+            if arn in ledger.deleted or arn in ledger.ejected:
                 return
             ledger.deleted[arn] = False
         aws.delete_tape(GatewayARN=GATEWAY, TapeARN=arn)
         with ledger.lock:
             ledger.deleted[arn] = True
+    elif kind == "eject":
+        arn = dice.choice(tapes)
+        with ledger.lock:
+            if arn in ledger.deleted or arn in ledger.ejected:
+                return
+            ledger.ejected[arn] = False
+        control(running, "eject", {"tape_arn": arn})
+        with ledger.lock:
+            ledger.ejected[arn] = True
+    elif kind == "step":
+        now = datetime.fromisoformat(control(running, "clock", {"step_seconds": dice.randrange(600)})["now"])
+        with ledger.lock:
+            ledger.clock = max(ledger.clock, int(now.timestamp() * 1000))
     else:
         aws.list_tapes(Limit=10)
 
@@ -148,16 +173,18 @@ def calls_until_killed(running: Tapegate, ledger: Ledger, number: int, dice: ran
         aws = client(running)
         try:
             for n in range(1_000_000):
-                call(aws, ledger, dice, f"token-{number}-{caller}-{n}")
+                call(running, aws, ledger, dice, f"token-{number}-{caller}-{n}")
                 with ledger.answered:
                     ledger.answers += 1
                     ledger.answered.notify_all()
-        except BotoCoreError:
+        except urllib.error.HTTPError as error:  # an OSError, but an answer
+            wrong.append(error)
+        except (BotoCoreError, OSError, http.client.HTTPException):
             pass  # the kill
         except BaseException as error:
             wrong.append(error)
-            with ledger.answered:
-                ledger.answered.notify_all()
+        with ledger.answered:
+            ledger.answered.notify_all()
 
     before = ledger.answers
     threads = [threading.Thread(target=stream, args=(n, random.Random(dice.random()))) for n in range(CALLERS)]
@@ -214,6 +241,11 @@ def check(running: Tapegate, ledger: Ledger):
         status = tapes[arn.rpartition("/")[2]]["status"]
         allowed = ["DELETING", "DELETED"] if is_answered else ["DELETING", "DELETED", "CREATING", "AVAILABLE"]
         assert status in allowed, f"{arn}, deleted, is {status}"
+
+    for arn, is_answered in ledger.ejected.items():
+        status = tapes[arn.rpartition("/")[2]]["status"]
+        allowed = ["ARCHIVING", "ARCHIVED"] if is_answered else ["ARCHIVING", "ARCHIVED", "CREATING", "AVAILABLE"]
+        assert status in allowed, f"{arn}, ejected, is {status}"
 
     aws = client(running)
     for token, (arguments, arns) in ledger.many.items():
