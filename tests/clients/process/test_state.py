@@ -24,7 +24,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from harness.paths import BINARY
-from harness.process import EMULATOR_CREDENTIALS, Tapegate, emulator, environment
+from harness.process import EMULATOR_CREDENTIALS, Tapegate, dev, emulator, environment
 from harness.seeds import ACCESS_KEY_ID, GATEWAY, GIB, REGION, SECRET_ACCESS_KEY, SIZE, tape_arn
 
 ROUNDS = int(os.environ.get("TAPEGATE_KILL_ROUNDS", "5"))
@@ -318,6 +318,15 @@ def test_a_full_disk_is_told_and_what_it_kept_from_being_written_is_written_late
     with emulator(*arguments) as again:
         tapes = snapshot(again)["tapes"]
     assert sorted(tape_arn(barcode) for barcode in tapes) == sorted(arn for arns in made for arn in arns)
+
+
+def test_dev_keeps_its_emulator_s_state_too(tmp_path: Path):
+    state = f"--emulator-state={tmp_path}/state.redb"
+    with dev(state) as running:
+        assert create_single(client(running), "DEVKEEPS1") is None
+    with dev(state) as running:
+        assert running.stdout.wait_for(lambda line: "its 251 tapes are there again" in line)
+        assert "DEVKEEPS1" in snapshot(running)["tapes"]
 
 
 def test_a_state_that_cannot_be_used_stops_the_start_and_says_what_to_do(tmp_path: Path):
