@@ -11,7 +11,7 @@
 //! call shows a tape in which status.
 //!
 //! **Faked:** the tapes it is seeded with, and the data on a tape: its bytes are counted
-//! and not kept. The state is in memory and ends with the process.
+//! and not kept.
 //!
 //! **Left out:** every other operation of Storage Gateway, recovery points, IAM, KMS (keys
 //! are names).
@@ -21,7 +21,8 @@
 //!
 //! The way of a request: `http` reads it, `faults` may let it go wrong, `signature` proves
 //! it, `ops` picks the operation, `validation` reads its members by `shapes`, `store`
-//! answers. `control` is the way in for those who test against it.
+//! answers. `state` keeps what changes, where it is to outlive the process. `control` is the
+//! way in for those who test against it.
 
 mod arn;
 mod barcode;
@@ -42,6 +43,7 @@ mod pool;
 mod seed;
 mod shapes;
 mod signature;
+mod state;
 mod store;
 mod tape;
 mod timestamp;
@@ -51,6 +53,7 @@ mod validation;
 use std::{
     io,
     ops::RangeInclusive,
+    path::Path,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
@@ -64,12 +67,14 @@ use connection::{Connections, Peer};
 pub use control::Wrong;
 use faults::Faults;
 pub use faults::Rule as FaultRule;
+use state::Keeper;
 use store::Store;
 use timestamp::Timestamp;
 
 pub use drive::{DriveError, TapeState};
 pub use error::Code as ErrorCode;
 pub use life::Life;
+pub use state::{NotKept, StateError, StateFile};
 pub use undocumented::{
     BarcodeScope, DefaultPool, InTransitSpelling, InternalServerErrorStatus, RetrievedListed,
     TapeArnsWithMarker, TokenMismatch, TokenScope, Undocumented, UnknownTapeArns,
@@ -118,6 +123,9 @@ pub struct Settings {
     pub tapes_per_page: usize,
     /// The longest request body that is read, in bytes. Default 1 MiB.
     pub body_limit: usize,
+    /// The longest snapshot that `PUT /_emulator/snapshot` reads, in bytes. Default 64 MiB,
+    /// which is about 250,000 tapes.
+    pub max_snapshot_bytes: usize,
     /// How many times as fast as the machine's clock the emulator's runs, from its start on.
     /// 0 stops it, so that [`Emulator::step`] alone moves it; 43,200 makes 12 hours a second.
     /// Signatures are judged by the machine's clock. Default 1.
@@ -150,6 +158,7 @@ impl Default for Settings {
             describe_offline: true,
             tapes_per_page: 1_000,
             body_limit: 1 << 20,
+            max_snapshot_bytes: 64 << 20,
             time_scale: 1,
             clock_skew: Duration::from_secs(300),
             faults: Vec::new(),
@@ -178,9 +187,12 @@ pub struct Emulator {
 
 struct Inner {
     settings: Settings,
-    clock: Clock,
-    store: RwLock<Store>,
+    clock: Arc<Clock>,
+    store: Arc<RwLock<Store>>,
     faults: Faults,
+    /// `None` where the state ends with the process.
+    keeper: Option<Keeper>,
+    state_file: Option<StateFile>,
 }
 
 // A panic while the lock was held cannot leave a tape on half of its shelves: nothing
@@ -202,6 +214,9 @@ impl Inner {
     /// The store as it is now, to be changed, and when that is.
     fn write(&self) -> (RwLockWriteGuard<'_, Store>, Timestamp) {
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keeper) = &self.keeper {
+            keeper.wake();
+        }
         let now = self.clock.now();
         store.settle(now);
         (store, now)
@@ -210,22 +225,78 @@ impl Inner {
 
 impl Emulator {
     /// Makes the account and seeds it: the same settings make the same tapes. A million
-    /// tapes take seconds.
-    pub fn new(mut settings: Settings) -> Self {
+    /// tapes take seconds. Its state ends with its last clone.
+    pub fn new(settings: Settings) -> Self {
+        let store = Arc::new(RwLock::new(seed::store(&settings)));
+        let clock = Arc::new(Clock::new(settings.time_scale, Timestamp::from_millis(0)));
+        Self::of(settings, store, clock, None)
+    }
+
+    /// Takes the account up where it was left in a file, or makes and seeds it if there is no
+    /// such file. All that changes is written there before any answer shows it, so that an end
+    /// at any moment loses nothing that anybody was told. Of the rest, such as
+    /// [`eject`](Self::eject), [`flush`](Self::flush) says when it is written.
+    ///
+    /// The clock begins at the machine's time, or at the time in the file if that is later.
+    /// Settings are not kept: a limit or a time of life is what it is set to now.
+    ///
+    /// # Errors
+    /// When the file cannot be made or read, is in use, or is not the state of this account.
+    pub fn with_state(settings: Settings, file: &Path) -> Result<Self, StateError> {
+        let opened = state::open(file, &settings)?;
+        let store = Arc::new(RwLock::new(opened.store));
+        let clock = Arc::new(opened.clock);
+        let keeper = Keeper::start(opened.file, Arc::clone(&store), Arc::clone(&clock))?;
+        Ok(Self::of(settings, store, clock, Some((keeper, opened.info))))
+    }
+
+    fn of(
+        mut settings: Settings,
+        store: Arc<RwLock<Store>>,
+        clock: Arc<Clock>,
+        state: Option<(Keeper, StateFile)>,
+    ) -> Self {
         let faults = Faults::new(
             settings.fault_seed,
             settings.undocumented.internal_server_error,
             std::mem::take(&mut settings.faults),
         );
-        let store = RwLock::new(seed::store(&settings));
-        let clock = Clock::new(settings.time_scale);
+        let (keeper, state_file) = state.unzip();
         Self {
             inner: Arc::new(Inner {
                 settings,
                 clock,
                 store,
                 faults,
+                keeper,
+                state_file,
             }),
+        }
+    }
+
+    /// The file that its state is kept in, and what was found there.
+    pub fn state_file(&self) -> Option<&StateFile> {
+        self.inner.state_file.as_ref()
+    }
+
+    /// Waits until everything that was done so far is in the state file; at once without one.
+    ///
+    /// # Errors
+    /// When the file cannot be written. What was done stays done, and is written when that
+    /// succeeds again.
+    pub async fn flush(&self) -> Result<(), NotKept> {
+        match &self.inner.keeper {
+            Some(keeper) => keeper.flush().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what is left to be written and closes the state file, for another emulator to
+    /// open. The last clone to be dropped does so too. What is done afterwards is not kept, and
+    /// answered with an error. Blocks for as long as writing takes.
+    pub fn close(&self) {
+        if let Some(keeper) = &self.inner.keeper {
+            keeper.close();
         }
     }
 
@@ -236,15 +307,17 @@ impl Emulator {
         Router::new()
             .route("/", any(http::handle))
             .fallback(http::not_found)
-            .merge(control::router())
+            .merge(control::router(self))
             .with_state(self.clone())
     }
 
-    /// Serves until `stop` resolves and the calls then in progress have ended.
+    /// Serves until `stop` resolves and the calls then in progress have ended, and all that
+    /// was done is in the state file, if there is one.
     ///
     /// # Errors
     ///
-    /// None today: what fails is one connection, and that is logged. The type leaves room.
+    /// When the state file cannot be written at the end. What fails before is one connection
+    /// or call, which is logged or answered.
     pub async fn serve(
         &self,
         listener: TcpListener,
@@ -253,6 +326,7 @@ impl Emulator {
         let router = self.router().into_make_service_with_connect_info::<Peer>();
         axum::serve(Connections(listener), router)
             .with_graceful_shutdown(stop)
-            .await
+            .await?;
+        self.flush().await.map_err(io::Error::other)
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tapegate::{
-    app::{Addresses, App},
+    app::App,
     cli::{self, Command},
     emulator::Credentials,
     shutdown, telemetry,
@@ -42,21 +42,22 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::Emulator(settings) => {
             telemetry::start(&settings.log);
             let judged = judged(&settings.emulator.settings.credentials);
-            run_app(App::emulator(&settings).await?, |_| format!("{judged}\n")).await
+            let more = |app: &App| format!("{judged}\n{}", state_line(app));
+            run_app(App::emulator(&settings).await?, more).await
         }
         Command::Dev(dev) => {
             telemetry::start(&dev.config.log);
-            run_app(App::dev(*dev).await?, try_this).await
+            run_app(App::dev(*dev).await?, |app| try_this(app) + &state_line(app)).await
         }
     }
 }
 
 /// Says where the app listens, then what else is to be said, and runs it.
-async fn run_app(app: App, more: impl Fn(&Addresses) -> String) -> Result<(), Box<dyn std::error::Error>> {
+async fn run_app(app: App, more: impl Fn(&App) -> String) -> Result<(), Box<dyn std::error::Error>> {
     let stop = shutdown::requested()?;
-    let addresses = app.addresses();
+    let (addresses, more) = (app.addresses(), more(&app));
     // A reader that has gone is no reason not to serve.
-    let _ = write!(io::stdout(), "{addresses}\n{}", more(&addresses)).and_then(|()| io::stdout().flush());
+    let _ = write!(io::stdout(), "{addresses}\n{more}").and_then(|()| io::stdout().flush());
     Ok(app.run(stop).await?)
 }
 
@@ -75,8 +76,16 @@ fn judged(credentials: &[Credentials]) -> String {
     }
 }
 
-fn try_this(addresses: &Addresses) -> String {
-    let grpc = addresses
+/// Where the emulator's state is kept, if it is.
+fn state_line(app: &App) -> String {
+    app.state_file()
+        .map(|file| format!("{file}\n"))
+        .unwrap_or_default()
+}
+
+fn try_this(app: &App) -> String {
+    let grpc = app
+        .addresses()
         .grpc
         .map(|address| address.to_string())
         .unwrap_or_default();

@@ -9,7 +9,7 @@ pub(super) mod life;
 pub(super) mod limits;
 pub(super) mod undocumented;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use super::values::Values;
 use crate::emulator::{self, Credentials};
@@ -19,6 +19,8 @@ use crate::emulator::{self, Credentials};
 pub struct Emulator {
     /// Where it is served (`emulator.listen`).
     pub listen: SocketAddr,
+    /// The file that keeps its state (`emulator.state`); `None`: it ends with the process.
+    pub state: Option<PathBuf>,
     /// What it is made with: every other setting of the section.
     pub settings: emulator::Settings,
 }
@@ -34,6 +36,7 @@ impl Emulator {
         let tape_size = limits::tape_size(values);
         Some(Self {
             listen: values.get(&basics::LISTEN)?,
+            state: values.optional(&basics::STATE)?,
             settings: emulator::Settings {
                 credentials: credentials?,
                 account_id: values.get(&basics::ACCOUNT_ID)?.to_string(),
@@ -49,6 +52,7 @@ impl Emulator {
                 describe_offline: values.get(&undocumented::DESCRIBE_OFFLINE)?,
                 tapes_per_page: values.get(&limits::TAPES_PER_PAGE)?,
                 body_limit: values.get(&limits::MAX_REQUEST_BYTES)?,
+                max_snapshot_bytes: values.get(&limits::MAX_SNAPSHOT_BYTES)?,
                 time_scale: values.get(&basics::TIME_SCALE)?,
                 clock_skew: values.get(&limits::CLOCK_SKEW)?,
                 faults: faults?,

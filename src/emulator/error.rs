@@ -80,6 +80,11 @@ impl Error {
         Self::gateway(Code::InvalidParameters, cause)
     }
 
+    /// Trouble of the emulator's own.
+    pub(super) fn internal(cause: &impl std::fmt::Display) -> Self {
+        Self::common("InternalServerError", cause.to_string()).with_status(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// A body that is no JSON object, or a member of the wrong JSON type.
     pub(super) fn serialization(message: impl Into<String>) -> Self {
         Self::common("SerializationException", message)

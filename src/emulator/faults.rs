@@ -28,6 +28,8 @@ use rule::{Kind, When};
 pub(super) struct Faults {
     seed: u64,
     internal_server_error: InternalServerErrorStatus,
+    /// The rules of the start.
+    first: Vec<Rule>,
     state: Mutex<State>,
 }
 
@@ -60,9 +62,10 @@ impl Faults {
         let faults = Self {
             seed,
             internal_server_error,
+            first: rules,
             state: Mutex::default(),
         };
-        faults.put(&mut faults.state(), rules);
+        faults.put(&mut faults.state(), faults.first.clone());
         faults
     }
 
@@ -89,6 +92,13 @@ impl Faults {
     /// Ends every rule, and counts ids from 1 again, so that the same rules hit the same calls.
     pub(super) fn clear(&self) {
         *self.state() = State::default();
+    }
+
+    /// Puts the rules of the start in the place of all others, as if they had met no call.
+    pub(super) fn reset(&self) {
+        let mut state = State::default();
+        self.put(&mut state, self.first.clone());
+        *self.state() = state;
     }
 
     /// Ends one rule; false when there is none.

@@ -32,6 +32,7 @@ use super::{
 };
 
 pub(super) use create_tapes::CreateTapes;
+pub(super) use new_tape::NewTape;
 
 const TARGET_PREFIX: &str = "StorageGateway_20130630.";
 

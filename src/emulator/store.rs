@@ -1,5 +1,7 @@
 //! The account's tapes, in memory: what is where, in the order that pages follow.
 
+mod journal;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
     sync::Arc,
@@ -18,6 +20,8 @@ use super::{
     tape::{Status, Tape},
     timestamp::Timestamp,
 };
+use journal::Journal;
+pub(super) use journal::{Changes, Key};
 
 /// Barcodes in order, so that a page costs what it shows.
 pub(super) type Shelf = BTreeSet<Barcode>;
@@ -26,11 +30,69 @@ pub(super) type Shelf = BTreeSet<Barcode>;
 #[derive(Default)]
 pub(super) struct Store {
     regions: HashMap<String, Region>,
+    /// Whether the regions note what changes in them.
+    is_journaled: bool,
+    /// Whether these regions took the place of all others.
+    is_replaced: bool,
+    /// How many times its changes were taken.
+    taken: u64,
 }
 
 impl Store {
     pub(super) fn add(&mut self, name: &str, region: Region) {
         self.regions.insert(name.to_owned(), region);
+    }
+
+    /// Notes from now on what changes.
+    pub(super) fn start_journal(&mut self) {
+        self.is_journaled = true;
+        for region in self.regions.values_mut() {
+            region.journal = Journal::new(true);
+        }
+    }
+
+    /// Takes over all regions of another store, in the place of its own.
+    pub(super) fn replace(&mut self, by: Self) {
+        self.regions = by.regions;
+        if self.is_journaled {
+            self.start_journal();
+            self.is_replaced = true;
+        }
+    }
+
+    /// Whether something changed that was not taken since.
+    pub(super) fn is_changed(&self) -> bool {
+        self.is_replaced || self.regions.values().any(|region| !region.journal.is_empty())
+    }
+
+    /// What has changed since the last time.
+    pub(super) fn take_changes(&mut self) -> Changes {
+        self.taken += 1;
+        let is_all = std::mem::take(&mut self.is_replaced);
+        let mut rows = Vec::new();
+        for (name, region) in &mut self.regions {
+            let keys = region.journal.take();
+            if !keys.is_empty() && !is_all {
+                rows.push((name.clone(), keys));
+            }
+        }
+        Changes { is_all, rows }
+    }
+
+    /// How many times that was done.
+    pub(super) fn times_taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Notes what was taken and could not be kept.
+    pub(super) fn put_back(&mut self, changes: Changes) {
+        self.is_replaced |= changes.is_all;
+        for (name, keys) in changes.rows {
+            // A region goes only when all do, and then everything is kept anew.
+            if let Some(region) = self.regions.get_mut(&name) {
+                region.journal.put_back(keys);
+            }
+        }
     }
 
     /// The regions by name.
@@ -45,9 +107,13 @@ impl Store {
 
     /// The region, made empty if nothing was there.
     pub(super) fn region_or_new(&mut self, name: &str, life: &Life) -> &mut Region {
-        self.regions
-            .entry(name.to_owned())
-            .or_insert_with(|| Region::new(life))
+        let is_journaled = self.is_journaled;
+        self.regions.entry(name.to_owned()).or_insert_with(|| {
+            let mut region = Region::new(life);
+            region.journal = Journal::new(is_journaled);
+            region.journal.note(|| Key::Counters);
+            region
+        })
     }
 
     /// Whether a tape leaves its status at `now` or before.
@@ -84,7 +150,7 @@ impl Store {
     pub(super) fn taken(&self, name: &str, barcode: Barcode, scope: BarcodeScope) -> bool {
         self.regions.iter().any(|(region, held)| {
             let in_scope = scope == BarcodeScope::Account || region == name;
-            in_scope && held.tapes.contains_key(&barcode)
+            in_scope && held.has(barcode)
         })
     }
 
@@ -109,8 +175,8 @@ impl Store {
 /// what it shows, and time costs what changes in it.
 pub(super) struct Region {
     life: Life,
+    journal: Journal,
     pools: BTreeMap<String, Arc<CustomPool>>,
-    pools_made: u64,
     /// By the ARN of what has them.
     tags: HashMap<String, BTreeMap<String, String>>,
     tapes: HashMap<Barcode, Box<Tape>>,
@@ -121,7 +187,14 @@ pub(super) struct Region {
     /// The tapes that leave their status by themselves, and when.
     due: BTreeSet<(Timestamp, Barcode)>,
     created: HashMap<String, Creation>,
-    generated: u64,
+    counters: Counters,
+}
+
+/// How many names of each kind were drawn.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counters {
+    pub(super) barcodes: u64,
+    pub(super) pools: u64,
 }
 
 /// The virtual tape library of one gateway.
@@ -152,8 +225,8 @@ impl Region {
     pub(super) fn new(life: &Life) -> Self {
         Self {
             life: life.clone(),
+            journal: Journal::new(false),
             pools: BTreeMap::new(),
-            pools_made: 0,
             tags: HashMap::new(),
             tapes: HashMap::new(),
             all: Shelf::new(),
@@ -162,17 +235,41 @@ impl Region {
             libraries: HashMap::new(),
             due: BTreeSet::new(),
             created: HashMap::new(),
-            generated: 0,
+            counters: Counters::default(),
         }
+    }
+
+    /// Every row that it has, in order.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        let gateways = self.gateways.keys().cloned().map(Key::Gateway);
+        let pools = self.pools.keys().cloned().map(Key::Pool);
+        let tags = self.tags.keys().cloned().map(Key::Tags);
+        let tapes = self.tapes.keys().copied().map(Key::Tape);
+        let created = self.created.keys().cloned().map(Key::Creation);
+        let rest = gateways.chain(pools).chain(tags).chain(tapes).chain(created);
+        let mut keys: Vec<Key> = [Key::Counters].into_iter().chain(rest).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    pub(super) fn set_counters(&mut self, counters: Counters) {
+        self.journal.note(|| Key::Counters);
+        self.counters = counters;
     }
 
     /// Makes a gateway, or puts it in the place of the one with its ARN, whose tapes it keeps.
     pub(super) fn put_gateway(&mut self, gateway: Gateway) {
+        self.journal.note(|| Key::Gateway(Arc::clone(&gateway.arn)));
         self.libraries.entry(Arc::clone(&gateway.arn)).or_default();
         self.gateways.insert(Arc::clone(&gateway.arn), gateway);
     }
 
     pub(super) fn add_pool(&mut self, pool: &Arc<CustomPool>) {
+        self.journal.note(|| Key::Pool(pool.id.clone()));
         self.pools.insert(pool.id.clone(), Arc::clone(pool));
     }
 
@@ -183,9 +280,10 @@ impl Region {
         class: StorageClass,
         lock: RetentionLock,
     ) -> Arc<CustomPool> {
+        self.journal.note(|| Key::Counters);
         let id = loop {
-            let digest = Sha256::digest(format!("pool {}", self.pools_made));
-            self.pools_made += 1;
+            let digest = Sha256::digest(format!("pool {}", self.counters.pools));
+            self.counters.pools += 1;
             let id = format!(
                 "pool-{:02X}{:02X}{:02X}{:02X}",
                 digest[0], digest[1], digest[2], digest[3]
@@ -205,6 +303,7 @@ impl Region {
     }
 
     pub(super) fn delete_pool(&mut self, id: &str) {
+        self.journal.note(|| Key::Pool(id.to_owned()));
         self.pools.remove(id);
     }
 
@@ -214,6 +313,7 @@ impl Region {
     }
 
     pub(super) fn tags_mut(&mut self, arn: &str) -> &mut BTreeMap<String, String> {
+        self.journal.note(|| Key::Tags(arn.to_owned()));
         self.tags.entry(arn.to_owned()).or_default()
     }
 
@@ -297,11 +397,13 @@ impl Region {
             return;
         };
         place.insert(Box::new(tape));
+        self.journal.note(|| Key::Tape(barcode));
         self.shelve(barcode);
     }
 
     /// Changes a tape, and puts it where it belongs then.
     pub(super) fn change(&mut self, barcode: Barcode, change: impl FnOnce(&mut Tape)) {
+        self.journal.note(|| Key::Tape(barcode));
         self.unshelve(barcode);
         if let Some(tape) = self.tapes.get_mut(&barcode) {
             change(tape);
@@ -316,6 +418,7 @@ impl Region {
     }
 
     fn advance(&mut self, barcode: Barcode) {
+        self.journal.note(|| Key::Tape(barcode));
         self.unshelve(barcode);
         if let Some(tape) = self.tapes.get_mut(&barcode) {
             tape.advance(&self.life);
@@ -372,14 +475,26 @@ impl Region {
         }
     }
 
+    /// What was remembered under a key.
+    pub(super) fn remembered(&self, key: &str) -> Option<&Creation> {
+        self.created.get(key)
+    }
+
+    /// Whether a tape of this region has the barcode, or ever had.
+    pub(super) fn has(&self, barcode: Barcode) -> bool {
+        self.tapes.contains_key(&barcode)
+    }
+
     pub(super) fn remember(&mut self, key: String, creation: Creation) {
+        self.journal.note(|| Key::Creation(key.clone()));
         self.created.insert(key, creation);
     }
 
     /// The next barcode under a prefix, free or not.
     fn draw(&mut self, prefix: &str) -> Option<Barcode> {
-        let digest = Sha256::digest(self.generated.to_be_bytes());
-        self.generated += 1;
+        self.journal.note(|| Key::Counters);
+        let digest = Sha256::digest(self.counters.barcodes.to_be_bytes());
+        self.counters.barcodes += 1;
         let text = format!("{prefix}{:02X}{:02X}{:02X}", digest[0], digest[1], digest[2]);
         Barcode::new(&text)
     }

@@ -23,6 +23,10 @@ impl Timestamp {
         Self(i64::from_be_bytes(bytes))
     }
 
+    pub(super) const fn millis(self) -> i64 {
+        self.0
+    }
+
     pub(super) fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(millis(since))

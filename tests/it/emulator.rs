@@ -15,6 +15,8 @@ mod paging;
 mod reading;
 mod shelves;
 mod signature;
+mod snapshot;
+mod state;
 mod wire;
 
 use std::{net::SocketAddr, time::SystemTime};
@@ -63,9 +65,12 @@ struct Running {
 
 impl Running {
     async fn start(settings: Settings) -> Self {
+        Self::serving(Emulator::new(settings)).await
+    }
+
+    async fn serving(emulator: Emulator) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let emulator = Emulator::new(settings);
         let served = emulator.clone();
         tokio::spawn(async move { served.serve(listener, std::future::pending()).await });
         Self { emulator, address }

@@ -4,7 +4,7 @@ use crate::{
     config::{
         Setting,
         scope::ACCOUNT_NAME,
-        word::{Address, Integer, Name},
+        word::{Address, File, Integer, Name},
     },
     domain::AccountId,
 };
@@ -42,4 +42,13 @@ pub(crate) static TIME_SCALE: Setting<Integer<u32>> = Setting {
     default: Some("1"),
     help: "How many times as fast as the machine's clock the emulator's runs: 43200 makes 12 hours pass in \
            a second, 0 stops it. Signatures are judged by the machine's clock.",
+};
+
+pub(crate) static STATE: Setting<File> = Setting {
+    key: "emulator.state",
+    kind: File,
+    default: None,
+    help: "A file that keeps the emulator's state: what it has answered is there again after a restart, or \
+           after an end at any moment. It is made and seeded if it is not there. Without it, all ends with \
+           the process.",
 };

@@ -71,6 +71,17 @@ pub(crate) static MAX_REQUEST_BYTES: Setting<Integer<usize>> = Setting {
     help: "The longest request body that the emulator reads.",
 };
 
+pub(crate) static MAX_SNAPSHOT_BYTES: Setting<Integer<usize>> = Setting {
+    key: "emulator.max_snapshot_bytes",
+    kind: Integer {
+        range: 1_024..=4_294_967_296,
+        unit: "bytes",
+    },
+    default: Some("67108864"),
+    help: "The longest snapshot that the emulator takes by PUT /_emulator/snapshot. 64 MiB are about \
+           250,000 tapes.",
+};
+
 pub(crate) static CLOCK_SKEW: Setting<Span> = Setting {
     key: "emulator.clock_skew",
     kind: Span(Duration::ZERO..=Duration::from_secs(86_400)),

@@ -16,9 +16,9 @@ use crate::emulator::{
 /// The request as it was sent, but for its token: what a replay has to repeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::emulator) struct CreateTapes {
-    new: NewTape,
-    count: i32,
-    prefix: String,
+    pub(in crate::emulator) new: NewTape,
+    pub(in crate::emulator) count: i32,
+    pub(in crate::emulator) prefix: String,
 }
 
 #[derive(Serialize)]

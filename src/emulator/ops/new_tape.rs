@@ -17,13 +17,13 @@ const GIB: i64 = 1 << 30;
 /// The members of `CreateTapes` and `CreateTapeWithBarcode` alike, as they were sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::emulator) struct NewTape {
-    gateway_arn: String,
-    size: i64,
-    kms_encrypted: Option<bool>,
-    kms_key: Option<String>,
-    pool_id: Option<String>,
-    worm: Option<bool>,
-    tags: Vec<Tag>,
+    pub(in crate::emulator) gateway_arn: String,
+    pub(in crate::emulator) size: i64,
+    pub(in crate::emulator) kms_encrypted: Option<bool>,
+    pub(in crate::emulator) kms_key: Option<String>,
+    pub(in crate::emulator) pool_id: Option<String>,
+    pub(in crate::emulator) worm: Option<bool>,
+    pub(in crate::emulator) tags: Vec<Tag>,
 }
 
 impl NewTape {

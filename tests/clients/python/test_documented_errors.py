@@ -171,6 +171,12 @@ def marker(account: Account, change: Callable[[str], str] = str, operation: str 
     getattr(account.client, operation)(Marker=change(found), **members)
 
 
+def expired_marker(account: Account):
+    found = account.client.list_tapes(Limit=1)["Marker"]
+    account.control.step(3_601)
+    account.client.list_tapes(Limit=1, Marker=found)
+
+
 def locked(account: Account, kind: str, bypass: bool, move: bool):
     pool = account.pool(RetentionLockType=kind, RetentionLockTimeInDays=36_500)
     arn, bypass = account.archived(PoolId=pool), {"BypassGovernanceRetention": bypass}
@@ -230,7 +236,7 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
     ],
     "A null member": [lambda a: a.raw(b'{"TapeARNs": [null], "Marker": null}')],
     "Violated constraints": [lambda a: a.client.list_tapes(Limit=0), lambda a: a.client.describe_tapes()],
-    "A body past 1 MiB (a setting)": [lambda a: a.raw(b'{"Marker": "%s"}' % (b"x" * (1 << 20)))],
+    "A body past 1 MiB (`max_request_bytes`)": [lambda a: a.raw(b'{"Marker": "%s"}' % (b"x" * (1 << 20)))],
     # Signatures
     "No `Authorization`": [lambda a: a.with_client(signature_version=UNSIGNED).list_tapes()],
     "Malformed, no date": [
@@ -243,7 +249,7 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
         lambda a: a.altered(before_send=other_body),
         lambda a: a.altered(**header("X-Amz-Target", "StorageGateway_20130630.ListGateways")),
     ],
-    "Date more than 5 minutes off (a setting)": [lambda a: skewed(a, 400), lambda a: skewed(a, -400)],
+    "Date more than 5 minutes off (`clock_skew`)": [lambda a: skewed(a, 400), lambda a: skewed(a, -400)],
     "Signature in the query": [
         lambda a: altered_once(a.with_client(signature_version=UNSIGNED), in_query),
     ],
@@ -273,7 +279,7 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
         lambda a: a.create(GatewayARN=GATEWAY.replace("us-east-1", "eu-west-1")),
         lambda a: a.create(GatewayARN=GATEWAY.replace("123456789012", "210987654321")),
     ],
-    "ClientToken": [
+    "With other parameters": [
         lambda a: token_again(a, NumTapesToCreate=2),
         lambda a: token_again(a, PoolId="GLACIER"),
     ],
@@ -281,7 +287,7 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
         lambda a: a.tapes(NumTapesToCreate=11),
         lambda a: a.tapes(NumTapesToCreate=0),
     ],
-    "1,500 tapes in a library (a setting), RETRIEVING ones counted, DELETED ones not": [filled],
+    "1,500 tapes in a library (`tapes_per_library`), RETRIEVING ones counted, DELETED ones not": [filled],
     # The life of a tape
     "RetrieveTapeArchive: ARCHIVED → RETRIEVING": [
         lambda a: a.client.retrieve_tape_archive(TapeARN=a.tape(), GatewayARN=GATEWAY)
@@ -339,6 +345,9 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
         lambda a: a.add_tags("a", to=tape_arn("NOSUCHTAPE")),
         lambda a: a.client.list_tags_for_resource(ResourceARN=pool_arn("pool-99999999")),
     ],
+    "The same: DescribeTapes": [
+        lambda a: a.client.describe_tapes(GatewayARN=a.gateway(connected=False)),
+    ],
     # Reading
     "Marker": [
         lambda a: marker(a, lambda found: found[:-1]),
@@ -347,10 +356,24 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
         lambda a: marker(a, operation="describe_tapes", GatewayARN=GATEWAY),
         lambda a: marker(a, TapeARNs=[tape_arn("TST000001")]),
     ],
+    "Its expiry": [expired_marker],
+    "TapeARNs": [
+        lambda a: a.client.list_tapes(TapeARNs=[tape_arn("NOSUCHTAPE")]),
+        lambda a: a.client.describe_tapes(GatewayARN=GATEWAY, TapeARNs=[tape_arn("NOSUCHTAPE")]),
+        lambda a: a.client.describe_tape_archives(TapeARNs=[tape_arn("NOSUCHTAPE")]),
+    ],
     "A malformed TapeARN": [
         lambda a: a.client.list_tapes(TapeARNs=[tape_arn("TST000001") + "-"]),
         lambda a: a.client.delete_tape_archive(TapeARN=GATEWAY),
     ],
+}
+
+
+# The errors that only a setting brings about.
+FLAGS = {
+    "The same: DescribeTapes": ["--describe-offline=false"],
+    "Its expiry": ["--marker-lifetime=1h"],
+    "TapeARNs": ["--unknown-tape-arns=refuse"],
 }
 
 
@@ -386,7 +409,7 @@ def test_there_is_a_provocation_for_each_row_that_names_an_error():
 
 @pytest.mark.parametrize("row", PROVOCATIONS)
 def test_the_errors_of_the_documents_are_those_that_come(row):
-    with emulator("--time-scale=0") as running:
+    with emulator("--time-scale=0", *FLAGS.get(row, [])) as running:
         account = Account(running.emulator)
         found = [code_of(lambda provoke=provoke: provoke(account)) for provoke in PROVOCATIONS[row]]
     expected = documented().get(row)

@@ -122,6 +122,8 @@ fn every_flag_of_the_emulator_is_tried_here_or_beside_what_it_is_about() {
         "credentials",
         "faults",
         "fault-seed",
+        "state",
+        "max-snapshot-bytes",
     ];
     let mine = include_str!("flags.rs");
     for setting in SETTINGS.iter().filter(|setting| setting.path().0 == "emulator") {
