@@ -5,6 +5,7 @@
 //! knows the AWS SDK.
 
 mod attempt;
+mod credentials;
 mod deadline;
 mod lane;
 pub mod pace;
@@ -21,6 +22,7 @@ use tower::{ServiceBuilder, util::BoxCloneSyncService};
 
 use self::{
     attempt::{AttemptLayer, Limits},
+    credentials::CredentialsLayer,
     deadline::DeadlineLayer,
     lane::Lanes,
     pace::PaceLayer,
@@ -146,6 +148,8 @@ pub fn stack<O: SdkOperation>(shared: &Shared) -> Stack<O> {
             settings.operation_timeout,
             tally.clone(),
         ))
+        // What a call says of our credentials, once no repeat can mend it.
+        .layer(CredentialsLayer::new(readiness))
         // The one authority on repeating.
         .layer(retry)
         // Below it, so that every attempt waits for its turn and every throttle is seen.
@@ -153,8 +157,8 @@ pub fn stack<O: SdkOperation>(shared: &Shared) -> Stack<O> {
         // An attempt of a create that was sent ends on its own, though nobody waits any more;
         // what stands above ends with the caller, so no other attempt begins.
         .layer(RunToEndLayer::new(sent_creates, lanes, tally.clone()))
-        // One attempt: a span, a bound from its turn on, and what it says of our credentials.
-        .layer(AttemptLayer::new(limits, readiness, tally))
+        // One attempt: a span, and a bound from its turn on.
+        .layer(AttemptLayer::new(limits, tally))
         .service(Sdk::new(clients));
     BoxCloneSyncService::new(stack)
 }

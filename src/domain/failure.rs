@@ -38,6 +38,8 @@ pub enum Fault {
         message: String,
         /// The HTTP status of the answer.
         http_status: u16,
+        /// Whether the request's date was off AWS's by minutes; the next one's will not be.
+        misdated: bool,
     },
     /// An answer of failure that names no code: a proxy's page, an empty body.
     #[error("the upstream answered HTTP {http_status} without an AWS error code")]
@@ -155,6 +157,14 @@ impl Fault {
         }
     }
 
+    /// Whether AWS refused a request for its date, and not for the credentials that signed it.
+    pub fn is_about_clock(&self) -> bool {
+        match self {
+            Self::Aws { code, misdated, .. } => aws_code::is_about_clock(code, *misdated),
+            _ => false,
+        }
+    }
+
     /// Whether the upstream says that it is asked too much.
     pub fn is_throttling(&self) -> bool {
         match self {
@@ -200,6 +210,7 @@ impl Fault {
     /// Whether an attempt that ended so may be followed by another of the same call.
     pub fn repeat(&self, kind: Kind) -> Repeat {
         match self {
+            Self::Aws { .. } if self.is_about_clock() => Repeat::Once,
             Self::Aws { code, .. } => aws_code::repeat(code, kind),
             Self::Http {
                 http_status: 408 | 429 | 500 | 502..=504,

@@ -14,7 +14,7 @@ pub(super) use self::pacer::Pacer;
 pub use self::pacer::Settings;
 use self::pacer::Sign;
 use super::{lane::Lanes, tally::Tally};
-use crate::domain::{Answer, Attempts, Call, Failure, Fault, Operation};
+use crate::domain::{Answer, Attempts, Call, Failure, Fault, Operation, Repeat};
 
 /// Makes every attempt wait for its turn, and learns from how it ends.
 #[derive(Clone, Debug)]
@@ -78,8 +78,17 @@ where
                     });
                 }
             };
+            // What the service has renewed meanwhile says nothing of the upstream, unless it is refused again.
+            let is_renewable = |fault: &Fault| fault.repeat(O::KIND) == Repeat::Once;
+            let was_renewed = call
+                .progress
+                .last_fault()
+                .is_some_and(|fault| is_renewable(&fault));
             let mut outcome = inner.oneshot(call).await;
-            if let Some(sign) = sign(&outcome) {
+            let says_nothing = |failure: &Failure| is_renewable(&failure.fault) && !was_renewed;
+            if let Some(sign) = sign(&outcome)
+                && !outcome.as_ref().is_err_and(says_nothing)
+            {
                 pacer.told(turn, sign);
             }
             if let Err(failure) = &mut outcome

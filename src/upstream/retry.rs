@@ -53,6 +53,8 @@ pub(super) struct Situation<'a> {
     pub(super) asked: Option<Duration>,
     /// What is left until the deadline.
     pub(super) left: Duration,
+    /// Whether the call was repeated before because the service had renewed something.
+    pub(super) renewed: bool,
 }
 
 /// What is decided.
@@ -94,9 +96,10 @@ impl Settings {
             made,
             asked,
             left,
+            renewed,
         } = situation;
         let repeat = fault.repeat(kind);
-        if repeat == Repeat::Never || (repeat == Repeat::Once && made > 1) {
+        if repeat == Repeat::Never || (repeat == Repeat::Once && renewed) {
             return Decision::End(Why::Pointless);
         }
         if made >= self.attempts {
@@ -147,6 +150,7 @@ impl<S> Layer<S> for RetryLayer {
                 budget,
                 tally,
                 has_earned: false,
+                has_renewed: false,
             },
             inner,
         )
@@ -179,6 +183,8 @@ pub(super) struct Repeats {
     tally: Arc<Tally>,
     /// Whether the call has paid in, which it does once.
     has_earned: bool,
+    /// Whether it was repeated because the service had renewed something, which is done once.
+    has_renewed: bool,
 }
 
 impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
@@ -196,10 +202,12 @@ impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
             made,
             asked: failure.asked,
             left: call.deadline.left(),
+            renewed: self.has_renewed,
         });
         let why = match decision {
             Decision::Pause { least, most } if self.budget.0.withdraw() => {
                 self.tally.repeated(&failure.fault);
+                self.has_renewed |= failure.fault.repeat(O::KIND) == Repeat::Once;
                 let pause = between(least, most);
                 tracing::debug!(made, ?pause, fault = %failure.fault, "the call is repeated");
                 return Some(sleep(pause));

@@ -1,6 +1,7 @@
 //! What callers see of AWS's error codes, over the wire: every code that is documented,
 //! and codes that are not.
 
+mod decisions;
 mod secrets;
 mod table;
 mod words;

@@ -11,6 +11,7 @@
     reason = "nothing outside can see a test's items"
 )]
 
+mod abandoned;
 mod config;
 mod create;
 mod emulator;
@@ -19,7 +20,9 @@ mod harness;
 mod metadata;
 mod model;
 mod paging;
+mod renewal;
 mod requests;
+mod retry_after;
 mod round_trip;
 mod shutdown;
 mod upstream_faults;
