@@ -13,6 +13,7 @@
 
 mod config;
 mod create;
+mod creating;
 mod emulator;
 mod error_codes;
 mod harness;
