@@ -15,7 +15,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use crate::{
     convert::Violations,
-    domain::{Failure, Kind, Operation, Outcome},
+    domain::{Failure, Operation, Outcome},
 };
 
 /// The `ErrorInfo` domain of this service's own reasons.
@@ -105,9 +105,9 @@ pub fn internal(what: &str) -> Status {
 /// What a status lacks that every error of this service has.
 ///
 /// Each gets the call's id. One that tonic made itself, before any of this service's code
-/// ran, gets details, and the code that gRPC has for its case. A create that was refused
-/// before it was sent gets the `outcome` that says so.
-pub fn completed(status: &Status, kind: Option<Kind>, request_id: &str) -> Status {
+/// ran, gets details, and the code that gRPC has for its case. A create that does not say yet
+/// what it has come to gets this `outcome`.
+pub fn completed(status: &Status, outcome: Option<Outcome>, request_id: &str) -> Status {
     let (code, mut details) = if status.details().is_empty() {
         let (code, reason) = match status.code() {
             // tonic's word for a message over the limit.
@@ -126,13 +126,12 @@ pub fn completed(status: &Status, kind: Option<Kind>, request_id: &str) -> Statu
     } else {
         (status.code(), status.get_error_details())
     };
-    if kind == Some(Kind::Create)
+    if let Some(outcome) = outcome
         && let Some(info) = details.error_info()
         && !info.metadata.contains_key(OUTCOME)
     {
         let mut info = info.clone();
-        info.metadata
-            .insert(OUTCOME.to_owned(), Outcome::NotApplied.to_string());
+        info.metadata.insert(OUTCOME.to_owned(), outcome.to_string());
         details.set_error_info(info.reason, info.domain, info.metadata);
     }
     details.set_request_info(request_id, "");

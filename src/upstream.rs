@@ -10,7 +10,7 @@ mod deadline;
 mod lane;
 pub mod pace;
 pub mod retry;
-mod run_to_end;
+pub(crate) mod run_to_end;
 pub mod sdk;
 mod share;
 pub mod tally;

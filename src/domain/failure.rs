@@ -66,7 +66,9 @@ pub enum Fault {
         cause: String,
     },
     /// An attempt took longer than its bound.
-    #[error("the upstream did not answer in time (setting upstream.attempt_timeout)")]
+    #[error(
+        "the upstream did not answer in time (settings upstream.attempt_timeout and upstream.create_timeout)"
+    )]
     AttemptTimeout,
     /// The attempts of one fetch took longer than their bound.
     #[error("the upstream gave no answer in time (setting upstream.operation_timeout)")]

@@ -94,6 +94,10 @@ pub(super) fn status(subject: &Subject, failure: &Failure) -> Status {
             let last = meaning(subject, last).reason;
             metadata.insert("last_reason".to_owned(), last.to_owned());
         }
+        Fault::LookUpFailed { refusal, .. } => {
+            let refusal = meaning(subject, refusal).reason;
+            metadata.insert("last_reason".to_owned(), refusal.to_owned());
+        }
         Fault::TapeExists { differs } => {
             metadata.insert("matches".to_owned(), differs.is_empty().to_string());
             metadata.insert("differs".to_owned(), differs.join(","));
@@ -133,7 +137,10 @@ pub(super) fn status(subject: &Subject, failure: &Failure) -> Status {
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 fn is_overload(fault: &Fault) -> bool {
-    matches!(fault, Fault::Paced { .. }) || fault.is_throttling()
+    match fault {
+        Fault::LookUpFailed { cause, .. } => is_overload(cause),
+        fault => matches!(fault, Fault::Paced { .. }) || fault.is_throttling(),
+    }
 }
 
 /// After how long a repeat of the whole call can help; `None` where it cannot.
@@ -144,6 +151,10 @@ fn delay(kind: Kind, failure: &Failure) -> Option<Duration> {
         retry_after,
         ..
     } = failure;
+    let (kind, fault) = match fault {
+        Fault::LookUpFailed { cause, .. } => (Kind::Read, &**cause),
+        fault => (kind, fault),
+    };
     let usual = match fault {
         Fault::NoCredentials { .. } => Duration::from_secs(10),
         Fault::Paced { .. } | Fault::OperationTimeout => Duration::from_secs(1),
@@ -229,18 +240,17 @@ fn documented(subject: &Subject, fault: &Fault, row: &codes::Row, message: &str)
     }
 }
 
-/// A refusal of a create that nobody can be sure of.
+/// A refusal of a create that nobody can be sure of. Its code would say that the create has
+/// failed, so the code is that of what stood in the way of knowing: a caller that repeats the
+/// call when that is over learns what has become of it.
 fn look_up_failed(subject: &Subject, refusal: &Fault, cause: &Fault) -> Meaning {
     let refused = meaning(subject, refusal);
     let failed = meaning(subject, cause);
     let message = format!(
-        "{}; whether the tape exists all the same could not be looked up ({}): look, or repeat the call",
-        refused.message, failed.reason
+        "{}; whether the tape exists all the same could not be looked up: {}: look, or repeat the call",
+        refused.message, failed.message
     );
-    match cause {
-        Fault::Deadline { .. } => Meaning { message, ..failed },
-        _ => Meaning { message, ..refused },
-    }
+    Meaning { message, ..failed }
 }
 
 /// A word that nobody knew: its HTTP status is all there is to go by.

@@ -14,6 +14,7 @@
 mod abandoned;
 mod config;
 mod create;
+mod creating;
 mod emulator;
 mod error_codes;
 mod harness;

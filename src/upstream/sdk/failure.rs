@@ -138,15 +138,16 @@ fn response_fault(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
             what: "it is longer than upstream.max_answer_bytes".to_owned(),
         };
     }
-    if !status.is_success() {
-        return Fault::Http {
-            http_status: status.as_u16(),
-        };
-    }
     let cause = causes(error);
-    match find::<hyper::Error>(error) {
-        Some(_) => Fault::ConnectionLost { cause },
-        None => Fault::Unreadable { what: cause },
+    // Before the status: what an answer of failure would have said is lost with its end.
+    if find::<hyper::Error>(error).is_some() {
+        return Fault::ConnectionLost { cause };
+    }
+    match status.is_success() {
+        true => Fault::Unreadable { what: cause },
+        false => Fault::Http {
+            http_status: status.as_u16(),
+        },
     }
 }
 
