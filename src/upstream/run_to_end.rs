@@ -9,7 +9,10 @@ use tokio_util::task::TaskTracker;
 use tower::{Layer, Service};
 use tracing::{Instrument, Span};
 
-use super::{lane::Lanes, tally::Tally};
+use super::{
+    lane::{Lane, Lanes},
+    tally::Tally,
+};
 use crate::domain::{Answer, Attempts, Call, Failure, Fault, GatewayArn, Kind, Operation};
 
 /// Lets an attempt of a create that was sent run to its end, though its caller has gone: dropped half
@@ -72,6 +75,7 @@ where
         let operation = call.operation.clone();
         let answer = self.inner.call(call);
         let (tell, told) = oneshot::channel();
+        let left = LeftEarly(lane.clone());
         let run = async move {
             let answer = answer.await;
             // Before anybody is told, so that whoever then reads sees what was made.
@@ -83,11 +87,21 @@ where
         };
         sent.spawn(run.instrument(Span::current()));
         Box::pin(async move {
+            let _left = left;
             told.await.unwrap_or_else(|_| {
                 let cause = format!("the task of a sent {} ended early", O::NAME);
                 Err(Fault::Internal { cause }.after(Attempts::one(None)))
             })
         })
+    }
+}
+
+/// Begins a generation when a caller stops waiting for a create: it may be made by now.
+struct LeftEarly(Arc<Lane>);
+
+impl Drop for LeftEarly {
+    fn drop(&mut self) {
+        self.0.begin_generation();
     }
 }
 

@@ -18,6 +18,7 @@ mod error_codes;
 mod harness;
 mod metadata;
 mod model;
+mod pace;
 mod paging;
 mod requests;
 mod round_trip;
