@@ -37,7 +37,7 @@ use crate::{
     service::Tapes,
     upstream::{
         self, Shared, Upstream, pace, retry,
-        sdk::{self, Clients},
+        sdk::{self, Clients, Sdk},
     },
 };
 
@@ -139,9 +139,10 @@ impl Service {
                 forget: pace.forget,
                 silence: pace.silence,
             },
-            by_account: !scope.accounts.is_empty(),
+            by_account: scope.account_id.is_some(),
         };
-        let shared = Shared::new(outward, clients.clone(), readiness.clone());
+        let shared = Shared::new(outward, readiness.clone());
+        let sdk = Sdk::new(clients.clone());
         let rules = Rules {
             region: scope.region,
             regions: scope.regions,
@@ -156,7 +157,7 @@ impl Service {
                 clock_skew: create.clock_skew,
                 resend_window: create.resend_window,
             },
-            Upstream::new(&shared),
+            Upstream::new(&shared, &sdk),
         ))
         .max_decoding_message_size(server.max_request_bytes);
         let deadlines = inbound::Deadlines {

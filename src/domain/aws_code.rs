@@ -49,13 +49,13 @@ const ALL: [Says; 20] = [
     says("InvalidParameters", Unknown, Never, Never),
     // Modelled, and names no cause.
     says("InvalidGatewayRequest", Unknown, Never, Never),
+    says("JoinDomainInProgress", NotApplied, Soon, Never),
     says("OperationAborted", Unknown, Soon, Soon),
     says("RequestTimeout", Unknown, Soon, Soon),
     says("ServiceUnavailable", Unknown, Soon, Soon),
     says("StorageFailure", Unknown, Soon, Never),
-    says("StagingAreaFull", NotApplied, Slowly, Soon),
-    says("JoinDomainInProgress", NotApplied, Soon, Never),
     says("VolumeNotReady", NotApplied, Slowly, Never),
+    says("StagingAreaFull", NotApplied, Slowly, Soon),
     says("Throttling", NotApplied, Soon, Soon),
     says("TooManyRequests", NotApplied, Soon, Soon),
     says("RequestLimitExceeded", NotApplied, Soon, Soon),
@@ -83,12 +83,13 @@ pub(super) fn outcome(code: &str) -> Outcome {
     }
 }
 
-/// Whether a call that was answered with this code can be repeated.
-pub(super) fn repeat(code: &str, kind: Kind) -> Repeat {
+/// Whether a call that was answered with this code can be repeated; `None` where nobody knows
+/// the code.
+pub(super) fn repeat(code: &str, kind: Kind) -> Option<Repeat> {
     match (find(code), kind) {
-        (Some(says), Kind::Read) => says.read,
-        (Some(says), Kind::Create) => says.create,
-        (None, _) => Never,
+        (Some(says), Kind::Read) => Some(says.read),
+        (Some(says), Kind::Create) => Some(says.create),
+        (None, _) => REFUSALS.contains(&without_exception(code)).then_some(Never),
     }
 }
 

@@ -170,17 +170,24 @@ impl Fault {
     /// Whether the upstream says that it is asked too much.
     pub fn is_throttling(&self) -> bool {
         match self {
-            Self::Aws { code, .. } => aws_code::is_throttling(code),
+            Self::Aws {
+                code, http_status, ..
+            } => aws_code::is_throttling(code) || *http_status == 429,
             Self::Http { http_status } => *http_status == 429,
             _ => false,
         }
     }
 
     /// Whether the upstream gave no answer that had anything to do with the call: it could
-    /// not be reached, went silent, or did not know the service.
+    /// not be reached, not even by a proxy, went silent, or did not know the service.
     pub fn is_no_answer(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::ConnectionLost { .. } | Self::AttemptTimeout => true,
+            Self::Unreachable { .. }
+            | Self::ConnectionLost { .. }
+            | Self::AttemptTimeout
+            | Self::Http {
+                http_status: 502..=504,
+            } => true,
             _ => self.is_about_credentials(),
         }
     }
@@ -213,14 +220,20 @@ impl Fault {
     pub fn repeat(&self, kind: Kind) -> Repeat {
         match self {
             Self::Aws { .. } if self.is_about_clock() => Repeat::Once,
-            Self::Aws { code, .. } => aws_code::repeat(code, kind),
-            Self::Http {
-                http_status: 408 | 429 | 500 | 502..=504,
-            }
-            | Self::Unreachable { .. }
-            | Self::ConnectionLost { .. }
-            | Self::AttemptTimeout => Repeat::Soon,
+            Self::Aws {
+                code, http_status, ..
+            } => aws_code::repeat(code, kind).unwrap_or_else(|| by_status(*http_status)),
+            Self::Http { http_status } => by_status(*http_status),
+            Self::Unreachable { .. } | Self::ConnectionLost { .. } | Self::AttemptTimeout => Repeat::Soon,
             _ => Repeat::Never,
         }
+    }
+}
+
+/// Whether a call can be repeated that was answered with this status and no code that says.
+fn by_status(http_status: u16) -> Repeat {
+    match http_status {
+        408 | 429 | 500 | 502..=504 => Repeat::Soon,
+        _ => Repeat::Never,
     }
 }

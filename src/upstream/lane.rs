@@ -60,8 +60,9 @@ struct Inner {
 }
 
 impl Lanes {
-    /// Lanes for each account, or, where any account in an ARN is taken, for each region
-    /// alone: callers must not be able to make as many as they like.
+    /// Lanes for each account, or, where calls need not say of which they are, for each region
+    /// alone: a create ends what is shared by all who could see its tape, and callers must not
+    /// be able to make as many lanes as they like.
     pub(super) fn new(by_account: bool, pace: Settings) -> Self {
         Self(Arc::new(Inner {
             by_account,

@@ -20,6 +20,7 @@ mod error_codes;
 mod harness;
 mod metadata;
 mod model;
+mod pace;
 mod paging;
 mod renewal;
 mod requests;
