@@ -4,10 +4,9 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::{RequestId, method::kind};
@@ -28,18 +27,6 @@ pub struct Complete<S>(S);
 struct Known {
     kind: Option<Kind>,
     request_id: String,
-}
-
-impl Known {
-    /// Completes the error in these headers or trailers, if there is one.
-    fn complete(&self, headers: &mut HeaderMap) {
-        if let Some(status) = Status::from_header_map(headers)
-            && status.code() != Code::Ok
-        {
-            let complete = status::completed(&status, self.kind, &self.request_id);
-            headers.extend(complete.into_http::<()>().headers().clone());
-        }
-    }
 }
 
 impl<S> Layer<S> for CompleteLayer {
@@ -72,7 +59,7 @@ where
         let response = self.0.call(request);
         Box::pin(async move {
             let mut response = response.await?;
-            known.complete(response.headers_mut());
+            status::complete(response.headers_mut(), known.kind, &known.request_id);
             Ok(response.map(|body| Completed { body, known }))
         })
     }
@@ -101,7 +88,7 @@ impl<B: Body> Body for Completed<B> {
         if let Some(Ok(frame)) = &mut frame
             && let Some(trailers) = frame.trailers_mut()
         {
-            this.known.complete(trailers);
+            status::complete(trailers, this.known.kind, &this.known.request_id);
         }
         Poll::Ready(frame)
     }
