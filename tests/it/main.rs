@@ -15,6 +15,7 @@ mod config;
 mod create;
 mod emulator;
 mod error_codes;
+mod errors_page;
 mod harness;
 mod metadata;
 mod model;
