@@ -188,7 +188,7 @@ fn the_page_has_what_each_fault_comes_to() {
             outcome.to_string()
         };
         assert!([&*created, "never"].contains(&&*said.create), "{case}");
-        if let (false, Fault::Aws { .. }) = (is_own, &fault) {
+        if !is_own && refused.reason != codes::UNKNOWN {
             let repeats = [Kind::Read, Kind::Create].map(|kind| match fault.repeat(kind) {
                 Repeat::Never => "no",
                 Repeat::Once => "once",

@@ -13,6 +13,8 @@
 
 mod config;
 mod create;
+mod deadlines;
+mod details;
 mod emulator;
 mod error_codes;
 mod errors_page;
@@ -22,6 +24,7 @@ mod model;
 mod paging;
 mod requests;
 mod round_trip;
+mod service_config;
 mod shutdown;
 mod upstream_faults;
 mod validation;

@@ -10,30 +10,13 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+from harness.faults import Faults
 from harness.process import Tapegate, emulator
 from harness.seeds import ACCESS_KEY_ID, GATEWAY, REGION, SECRET_ACCESS_KEY, SIZE, new_barcode, tape_arn
 
 
-class Faults:
+class Clients(Faults):
     """The emulator's fault rules, and clients that meet them."""
-
-    def __init__(self, running: Tapegate):
-        self._endpoint = running.emulator
-
-    def _ask(self, method: str, body: object = None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self._endpoint}/_emulator/faults", data, method=method)
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)["faults"]
-
-    def add(self, **rule):
-        return self._ask("POST", rule)
-
-    def clear(self):
-        assert self._ask("DELETE") == []
-
-    def shown(self):
-        return self._ask("GET")
 
     def client(self, attempts: int = 1, **config):
         return boto3.client(
@@ -53,8 +36,8 @@ def running() -> Iterator[Tapegate]:
 
 
 @pytest.fixture
-def faults(running: Tapegate) -> Iterator[Faults]:
-    faults = Faults(running)
+def faults(running: Tapegate) -> Iterator[Clients]:
+    faults = Clients(running)
     yield faults
     faults.clear()
 
