@@ -205,6 +205,10 @@ impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
             self.budget.0.deposit();
         }
         let failure = result.as_ref().err()?;
+        // It was not sent, and what kept it back would do so again.
+        if failure.attempts.count == 0 {
+            return None;
+        }
         let decision = self.settings.decide(Situation {
             fault: &failure.fault,
             sent: failure.attempts.count > 0,

@@ -75,7 +75,7 @@ impl Failing {
 /// Reads an error, and checks what holds for each.
 fn refused(raw: &Raw) -> Refusal {
     let status = raw.status();
-    raw.assert_bounded();
+    raw.assert_complete();
     assert_ne!(
         status.code(),
         Code::Unauthenticated,
