@@ -150,7 +150,7 @@ impl<S> Layer<S> for RetryLayer {
                 budget,
                 tally,
                 has_earned: false,
-                has_renewed: false,
+                renewed: false,
             },
             inner,
         )
@@ -183,8 +183,8 @@ pub(super) struct Repeats {
     tally: Arc<Tally>,
     /// Whether the call has paid in, which it does once.
     has_earned: bool,
-    /// Whether it was repeated because the service had renewed something, which is done once.
-    has_renewed: bool,
+    /// Whether it was repeated because the service had renewed something.
+    renewed: bool,
 }
 
 impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
@@ -202,12 +202,12 @@ impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
             made,
             asked: failure.asked,
             left: call.deadline.left(),
-            renewed: self.has_renewed,
+            renewed: self.renewed,
         });
         let why = match decision {
             Decision::Pause { least, most } if self.budget.0.withdraw() => {
                 self.tally.repeated(&failure.fault);
-                self.has_renewed |= failure.fault.repeat(O::KIND) == Repeat::Once;
+                self.renewed |= failure.fault.repeat(O::KIND) == Repeat::Once;
                 let pause = between(least, most);
                 tracing::debug!(made, ?pause, fault = %failure.fault, "the call is repeated");
                 return Some(sleep(pause));
