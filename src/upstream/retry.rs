@@ -192,7 +192,7 @@ pub(super) struct Repeats {
     tally: Arc<Tally>,
     /// Whether the call has paid in, which it does once.
     has_earned: bool,
-    /// Whether it was repeated with credentials renewed.
+    /// Whether it was repeated because the service had renewed something.
     renewed: bool,
 }
 
@@ -205,10 +205,6 @@ impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
             self.budget.0.deposit();
         }
         let failure = result.as_ref().err()?;
-        // It was not sent, and what kept it back would do so again.
-        if failure.attempts.count == 0 {
-            return None;
-        }
         let decision = self.settings.decide(Situation {
             fault: &failure.fault,
             sent: failure.attempts.count > 0,

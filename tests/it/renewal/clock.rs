@@ -37,6 +37,7 @@ impl Clocked {
                 access_key_id: "AKIDTEST".into(),
                 secret_access_key: "secret-of-the-tests".to_owned().into(),
             }),
+            seed_tapes: 0,
             ..Settings::default()
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

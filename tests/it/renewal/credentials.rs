@@ -71,14 +71,26 @@ impl Endpoints {
     }
 
     /// The service with these credentials, and a channel to it.
-    fn serve(&self, upstream: &Upstream) -> (Program, Channel) {
-        let variables = [
-            ("HOME", "/nonexistent"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", self.url.as_str()),
-            ("TAPEGATE_LOG_FILTER", "error"),
-        ];
-        let program = Program::serve(&upstream.endpoint(), variables);
+    async fn serve(&self, upstream: &Upstream) -> (Program, Channel) {
+        self.serve_paced(upstream, "1").await
+    }
+
+    /// The same, slowed down no further than to so many attempts a second.
+    async fn serve_paced(&self, upstream: &Upstream, floor: &'static str) -> (Program, Channel) {
+        let (upstream, url) = (upstream.endpoint(), self.url.clone());
+        // It asks for credentials before it says where it listens.
+        let start = move || {
+            let variables = [
+                ("HOME", "/nonexistent"),
+                ("AWS_EC2_METADATA_DISABLED", "true"),
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", url.as_str()),
+                ("TAPEGATE_UPSTREAM_CREDENTIALS_PAUSE", "1h"),
+                ("TAPEGATE_PACE_FLOOR", floor),
+                ("TAPEGATE_LOG_FILTER", "error"),
+            ];
+            Program::serve(&upstream, variables)
+        };
+        let program = tokio::task::spawn_blocking(start).await.unwrap();
         let channel = Endpoint::from_shared(program.grpc.clone())
             .unwrap()
             .connect_lazy();
@@ -123,7 +135,7 @@ async fn many_calls_whose_token_has_expired_go_once_more_after_one_refresh() {
     const CALLS: usize = 60;
     let (upstream, revoked) = without_the_first("ExpiredTokenException", CALLS).await;
     let endpoints = Endpoints::start().await;
-    let (program, channel) = endpoints.serve(&upstream);
+    let (program, channel) = endpoints.serve(&upstream).await;
     assert_eq!(list(channel.clone(), 1).await, (Code::Ok, "1".to_owned()));
     let before = endpoints.fetched();
 
@@ -143,7 +155,7 @@ async fn many_calls_whose_token_has_expired_go_once_more_after_one_refresh() {
 async fn the_older_spelling_is_the_same() {
     let (upstream, revoked) = without_the_first("ExpiredToken", 1).await;
     let endpoints = Endpoints::start().await;
-    let (_program, channel) = endpoints.serve(&upstream);
+    let (_program, channel) = endpoints.serve(&upstream).await;
     assert_eq!(list(channel.clone(), 1).await, (Code::Ok, "1".to_owned()));
     endpoints.rotate();
     revoked.send_replace(true);
@@ -160,7 +172,7 @@ async fn expired_credentials_are_renewed_at_any_attempt() {
     let expired = refused("ExpiredTokenException");
     let upstream = Upstream::script([busy.clone(), expired, busy, none()]).await;
     let endpoints = Endpoints::start().await;
-    let (_program, channel) = endpoints.serve(&upstream);
+    let (_program, channel) = endpoints.serve(&upstream).await;
     assert_eq!(list(channel, 1).await, (Code::Ok, "4".to_owned()));
 }
 
@@ -168,7 +180,7 @@ async fn expired_credentials_are_renewed_at_any_attempt() {
 async fn a_provider_that_has_nothing_better_is_not_stormed() {
     let upstream = Upstream::always(refused("ExpiredTokenException")).await;
     let endpoints = Endpoints::start().await;
-    let (program, channel) = endpoints.serve(&upstream);
+    let (program, channel) = endpoints.serve_paced(&upstream, "1000").await;
     let first = endpoints.fetched();
     assert_eq!(
         list(channel.clone(), 1).await,
@@ -193,7 +205,7 @@ async fn a_provider_that_has_nothing_better_is_not_stormed() {
 async fn a_key_that_was_rotated_is_refused_once() {
     let (upstream, revoked) = without_the_first("UnrecognizedClientException", 1).await;
     let endpoints = Endpoints::start().await;
-    let (program, channel) = endpoints.serve(&upstream);
+    let (program, channel) = endpoints.serve(&upstream).await;
     assert_eq!(list(channel.clone(), 1).await, (Code::Ok, "1".to_owned()));
     endpoints.rotate();
     revoked.send_replace(true);
