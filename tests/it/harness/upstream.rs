@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{Router, body::Body, extract::Request, response::Response};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::{
@@ -25,6 +26,8 @@ pub struct Asked {
     pub operation: String,
     /// The body.
     pub body: Value,
+    /// The body, byte for byte.
+    pub bytes: Bytes,
 }
 
 /// One answer.
@@ -172,6 +175,7 @@ impl Asked {
         Self {
             operation,
             body: serde_json::from_slice(&body).unwrap(),
+            bytes: body,
         }
     }
 }
