@@ -4,6 +4,7 @@
 //! others show one rule each.
 
 mod account;
+mod aws;
 mod given_up;
 mod link;
 mod look_up;

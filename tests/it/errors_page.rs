@@ -75,6 +75,7 @@ fn aws(code: &str, http_status: u16) -> Fault {
         nested: true,
         message: String::new(),
         http_status,
+        misdated: false,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::harness::GATEWAY;
 /// true of it is read by the SDK, past every service.
 pub(super) struct Account {
     pub(super) endpoint: String,
+    pub(super) emulator: Emulator,
     client: Client,
     serving: JoinHandle<()>,
 }
@@ -27,8 +28,9 @@ impl Account {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let emulator = Emulator::new(settings);
+        let served = emulator.clone();
         let serving = tokio::spawn(async move {
-            emulator.serve(listener, std::future::pending()).await.unwrap();
+            served.serve(listener, std::future::pending()).await.unwrap();
         });
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -38,6 +40,7 @@ impl Account {
             .retry_config(RetryConfig::standard());
         Self {
             endpoint,
+            emulator,
             client: Client::from_conf(config.build()),
             serving,
         }
@@ -66,13 +69,6 @@ impl Account {
         let status = answer.status();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         assert!(status.is_success(), "{}", String::from_utf8_lossy(&body));
-    }
-
-    /// The tapes of the library whose barcodes begin so.
-    pub(super) async fn tapes(&self, prefix: &str) -> Vec<Tape> {
-        let all = self.library().await;
-        let is_of = |tape: &Tape| tape.tape_barcode().unwrap().starts_with(prefix);
-        all.into_iter().filter(is_of).collect()
     }
 
     /// All tapes of the library.

@@ -591,6 +591,6 @@ async fn run(count: u64, first: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_create_ends_in_success_or_a_true_statement() {
-    let count = setting("TAPEGATE_CREATES", 324);
+    let count = setting("TAPEGATE_CREATES", 162);
     run(count, setting("TAPEGATE_CREATES_SEED", 1)).await;
 }

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{Router, body::Body, extract::Request, response::Response};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::{
@@ -27,6 +28,8 @@ pub struct Asked {
     pub body: Value,
     /// The id of the key that signed it.
     pub access_key_id: String,
+    /// The body, byte for byte.
+    pub bytes: Bytes,
 }
 
 /// One answer.
@@ -195,6 +198,7 @@ impl Asked {
             operation,
             access_key_id,
             body: serde_json::from_slice(&body).unwrap(),
+            bytes: body,
         }
     }
 }

@@ -33,10 +33,11 @@ struct Clocked {
 impl Clocked {
     async fn start() -> Self {
         let emulator = Emulator::new(Settings {
-            credentials: Some(Credentials {
+            credentials: vec![Credentials {
                 access_key_id: "AKIDTEST".into(),
                 secret_access_key: "secret-of-the-tests".to_owned().into(),
-            }),
+                session_token: None,
+            }],
             seed_tapes: 0,
             ..Settings::default()
         });
