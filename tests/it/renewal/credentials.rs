@@ -106,22 +106,24 @@ fn none() -> Reply {
     Reply::ok(&json!({ "TapeInfos": [] }))
 }
 
-/// An AWS that takes every key but the first, which it refuses with `code`, when `at_once` requests
-/// that it signed are there.
+/// An AWS that takes every key but the first, which it refuses with `code` once it is revoked. From
+/// then on it answers requests when `at_once` that were signed with one key are there: calls that
+/// were held back would wait for ever.
 async fn without_the_first(code: &'static str, at_once: usize) -> (Upstream, Arc<watch::Sender<bool>>) {
     let revoked = Arc::new(watch::Sender::new(false));
-    let together = Arc::new(Barrier::new(at_once));
+    let together = [0, 1].map(|_| Arc::new(Barrier::new(at_once)));
     let upstream = {
         let revoked = revoked.clone();
         Upstream::answering(move |asked| {
-            let is_refused = *revoked.borrow() && asked.access_key_id == "AKID1";
-            let together = together.clone();
+            let is_revoked = *revoked.borrow();
+            let is_first = asked.access_key_id == "AKID1";
+            let together = together[usize::from(is_first)].clone();
             async move {
-                match is_refused {
-                    true => {
-                        together.wait().await;
-                        refused(code)
-                    }
+                if is_revoked {
+                    together.wait().await;
+                }
+                match is_revoked && is_first {
+                    true => refused(code),
                     false => none(),
                 }
             }
