@@ -203,7 +203,8 @@ fn delay(kind: Kind, failure: &Failure) -> Option<Duration> {
     };
     // A whole number of seconds and at least one: nothing finer is meant.
     let known = (*asked).max(*retry_after).unwrap_or(usual);
-    Some(Duration::from_secs(known.as_secs_f64().ceil().max(1.0) as u64))
+    let seconds = known.as_secs() + u64::from(known.subsec_nanos() > 0);
+    Some(Duration::from_secs(seconds.max(1)))
 }
 
 fn pause(repeat: Repeat) -> Option<Duration> {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.dns import NAME, Dns, published
 from harness.faults import Faults
 from harness.paths import SERVICE_CONFIG
 from harness.process import Tapegate, dev
@@ -57,6 +58,14 @@ def test_a_deadline_of_a_second_ends_within_it_with_details(program: Path):
 def test_the_library_repeats_what_the_service_config_says(program: Path, flaky: Tapegate, faults: Faults):
     faults.add(kind="error", code="ServiceUnavailable", operations=["ListTapes"], calls=2)
     passed(program, "TestRepeated", flaky.grpc, service_config=str(SERVICE_CONFIG))
+    assert faults.hits() == 2
+
+
+def test_it_finds_the_config_in_dns(program: Path, flaky: Tapegate, faults: Faults):
+    faults.add(kind="error", code="ServiceUnavailable", operations=["ListTapes"], calls=2)
+    port = flaky.grpc.rpartition(":")[2]
+    with Dns(NAME, published()) as dns:
+        passed(program, "TestRepeated", f"dns://{dns.address}/{NAME}:{port}")
     assert faults.hits() == 2
 
 

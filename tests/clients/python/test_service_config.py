@@ -10,6 +10,7 @@ from grpc_status import rpc_status
 from tapegate.v1 import tape_service_pb2
 from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
 
+from harness.dns import NAME, Dns, published
 from harness.faults import Faults
 from harness.paths import SERVICE_CONFIG
 from harness.process import Tapegate, dev
@@ -159,3 +160,20 @@ def test_the_library_waits_as_long_as_the_service_asks(configured: TapeServiceSt
     assert CALLS["DescribeTapeArchives"](configured)
     assert time.monotonic() - began >= 1.0
     assert faults.hits() == 1
+
+
+def test_the_record_in_dns_is_loaded(flaky: Tapegate, faults: Faults):
+    """As published, by a client that is given nothing but a name."""
+    faults.add(kind="error", code="ServiceUnavailable", operations=["ListTapes"], calls=2)
+    port = flaky.grpc.rpartition(":")[2]
+    options = [
+        ("grpc.service_config_disable_resolution", 0),
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.enable_http_proxy", 0),
+    ]
+    with (
+        Dns(NAME, published()) as dns,
+        grpc.insecure_channel(f"dns://{dns.address}/{NAME}:{port}", options=options) as channel,
+    ):
+        assert CALLS["ListTapes"](TapeServiceStub(channel))
+    assert faults.hits() == 2
