@@ -39,6 +39,18 @@ impl Replica {
         TapeServiceClient::new(self.channel.clone())
     }
 
+    /// A client by a connection of its own.
+    pub(super) fn connect(&self) -> TapeServiceClient<Channel> {
+        TapeServiceClient::new(self.service.as_ref().unwrap().endpoint().connect_lazy())
+    }
+
+    /// Stops it in good order: nothing has to be cut.
+    pub(super) async fn stop(mut self) {
+        let stopped = self.service.take().unwrap().stop();
+        let stopped = self.runtime.as_ref().unwrap().spawn(stopped);
+        stopped.await.unwrap().unwrap();
+    }
+
     /// Ends it here and now.
     pub(super) fn kill(mut self) {
         self.end();
