@@ -191,7 +191,8 @@ async fn a_call_ends_a_little_before_its_callers_timer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_servers_library_never_ends_a_call_by_itself() {
     let (upstream, open) = hanging().await;
-    let flags = [CONNECT, "--upstream-create-timeout=200ms", "--retry-attempts=1"];
+    // Far off, so that a machine that stalls does not meet it first.
+    let flags = [CONNECT, "--upstream-create-timeout=3s", "--retry-attempts=1"];
     let service = Service::over(&upstream, &flags).await;
     let calls = (1..=60).flat_map(|timeout| ["ListTapes", "CreateTapes"].map(|method| (timeout, method)));
     let ended = stream::iter(calls)
