@@ -1,4 +1,6 @@
-use crate::domain::{Encryption, KmsKey, KnownStatus, NewTape, Pool, Tape, TapeArchive, TapeInfo, Timestamp};
+use crate::domain::{
+    Encryption, KmsKey, KnownStatus, NewTape, Pool, Tape, TapeArchive, TapeInfo, TapeStatus, Timestamp,
+};
 
 /// A tape beside the one that was asked for.
 pub(super) struct Comparison {
@@ -27,7 +29,7 @@ impl<'a> From<&'a Tape> for Shown<'a> {
             worm: Some(tape.worm),
             pool: tape.pool_id.as_ref(),
             kms_key: Some(tape.kms_key.as_ref()),
-            status: tape.tape_status.as_ref().and_then(|status| status.known()),
+            status: tape.tape_status.as_ref().and_then(TapeStatus::known),
             created: tape.tape_created_date,
         }
     }
@@ -40,7 +42,7 @@ impl<'a> From<&'a TapeArchive> for Shown<'a> {
             worm: Some(tape.worm),
             pool: tape.pool_id.as_ref(),
             kms_key: Some(tape.kms_key.as_ref()),
-            status: tape.tape_status.as_ref().and_then(|status| status.known()),
+            status: tape.tape_status.as_ref().and_then(TapeStatus::known),
             created: tape.tape_created_date,
         }
     }
