@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.aws import Control
 from harness.dns import NAME, Dns, published
-from harness.faults import Faults
 from harness.paths import SERVICE_CONFIG
 from harness.process import Tapegate, dev
 from harness.seeds import new_barcode
@@ -41,10 +41,10 @@ def flaky() -> Iterator[Tapegate]:
 
 
 @pytest.fixture
-def faults(flaky: Tapegate) -> Iterator[Faults]:
-    faults = Faults(flaky)
+def faults(flaky: Tapegate) -> Iterator[Control]:
+    faults = Control(flaky.emulator)
     yield faults
-    faults.clear()
+    faults.clear_faults()
 
 
 def test_a_deadline_of_a_second_ends_within_it_with_details(program: Path):
@@ -55,42 +55,42 @@ def test_a_deadline_of_a_second_ends_within_it_with_details(program: Path):
         assert (upstream.asked("ListTapes"), upstream.asked("CreateTapeWithBarcode")) == (1, 1)
 
 
-def test_the_library_repeats_what_the_service_config_says(program: Path, flaky: Tapegate, faults: Faults):
-    faults.add(kind="error", code="ServiceUnavailable", operations=["ListTapes"], calls=2)
+def test_the_library_repeats_what_the_service_config_says(program: Path, flaky: Tapegate, faults: Control):
+    faults.add_fault(kind="error", code="ServiceUnavailable", operations=["ListTapes"], calls=2)
     passed(program, "TestRepeated", flaky.grpc, service_config=str(SERVICE_CONFIG))
     assert faults.hits() == 2
 
 
-def test_it_finds_the_config_in_dns(program: Path, flaky: Tapegate, faults: Faults):
-    faults.add(kind="error", code="ServiceUnavailable", operations=["ListTapes"], calls=2)
+def test_it_finds_the_config_in_dns(program: Path, flaky: Tapegate, faults: Control):
+    faults.add_fault(kind="error", code="ServiceUnavailable", operations=["ListTapes"], calls=2)
     port = flaky.grpc.rpartition(":")[2]
     with Dns(NAME, published()) as dns:
         passed(program, "TestRepeated", f"dns://{dns.address}/{NAME}:{port}")
     assert faults.hits() == 2
 
 
-def test_without_the_config_it_does_not(program: Path, flaky: Tapegate, faults: Faults):
-    faults.add(kind="error", code="ServiceUnavailable", operations=["ListTapes"], calls=2)
+def test_without_the_config_it_does_not(program: Path, flaky: Tapegate, faults: Control):
+    faults.add_fault(kind="error", code="ServiceUnavailable", operations=["ListTapes"], calls=2)
     passed(program, "TestNotRepeated", flaky.grpc, reason="SERVICE_UNAVAILABLE")
     assert faults.hits() == 1
 
 
-def test_it_does_not_repeat_what_is_final(program: Path, flaky: Tapegate, faults: Faults):
-    faults.add(kind="error", code="InternalFailure", operations=["ListTapes"], calls=2)
+def test_it_does_not_repeat_what_is_final(program: Path, flaky: Tapegate, faults: Control):
+    faults.add_fault(kind="error", code="InternalFailure", operations=["ListTapes"], calls=2)
     passed(program, "TestNotRepeated", flaky.grpc, reason="INTERNAL_FAILURE", service_config=str(SERVICE_CONFIG))
     assert faults.hits() == 1
 
 
 def test_a_create_whose_answer_was_lost_is_its_own_when_the_library_repeats_it(
-    program: Path, flaky: Tapegate, faults: Faults
+    program: Path, flaky: Tapegate, faults: Control
 ):
-    faults.add(kind="reset", when="after", operations=["CreateTapeWithBarcode"], calls=1)
+    faults.add_fault(kind="reset", when="after", operations=["CreateTapeWithBarcode"], calls=1)
     passed(program, "TestRepeated", flaky.grpc, barcode=new_barcode(), service_config=str(SERVICE_CONFIG))
     assert faults.hits() == 1
 
 
-def test_it_waits_as_long_as_the_service_asks(program: Path, flaky: Tapegate, faults: Faults):
+def test_it_waits_as_long_as_the_service_asks(program: Path, flaky: Tapegate, faults: Control):
     """Its own backoff would be 240 ms at most."""
-    faults.add(kind="error", code="ThrottlingException", operations=["ListTapes"], calls=1)
+    faults.add_fault(kind="error", code="ThrottlingException", operations=["ListTapes"], calls=1)
     passed(program, "TestRepeated", flaky.grpc, least_ms="1000", service_config=str(SERVICE_CONFIG))
     assert faults.hits() == 1

@@ -81,6 +81,11 @@ class Control:
     def faults(self) -> list[dict]:
         return self.ask("GET", "faults")["faults"]
 
+    def hits(self) -> int:
+        """How often the only fault rule acted."""
+        (rule,) = self.faults()
+        return rule["hit"]
+
     def clear_faults(self):
         assert self.ask("DELETE", "faults")["faults"] == []
 
