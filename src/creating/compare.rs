@@ -27,7 +27,7 @@ impl<'a> From<&'a Tape> for Shown<'a> {
             worm: Some(tape.worm),
             pool: tape.pool_id.as_ref(),
             kms_key: Some(tape.kms_key.as_ref()),
-            status: tape.tape_status.as_ref().and_then(|status| status.known()),
+            status: tape.tape_status.as_ref().and_then(TapeStatus::known),
             created: tape.tape_created_date,
         }
     }
@@ -40,7 +40,7 @@ impl<'a> From<&'a TapeArchive> for Shown<'a> {
             worm: Some(tape.worm),
             pool: tape.pool_id.as_ref(),
             kms_key: Some(tape.kms_key.as_ref()),
-            status: tape.tape_status.as_ref().and_then(|status| status.known()),
+            status: tape.tape_status.as_ref().and_then(TapeStatus::known),
             created: tape.tape_created_date,
         }
     }
