@@ -5,6 +5,7 @@
 //! knows the AWS SDK.
 
 mod attempt;
+mod credentials;
 mod deadline;
 mod lane;
 pub mod pace;
@@ -17,16 +18,16 @@ pub mod tally;
 use std::{sync::Arc, time::Duration};
 
 use tokio_util::task::TaskTracker;
-use tower::{ServiceBuilder, util::BoxCloneSyncService};
+use tower::{Service, ServiceBuilder, util::BoxCloneSyncService};
 
 use self::{
     attempt::{AttemptLayer, Limits},
+    credentials::CredentialsLayer,
     deadline::DeadlineLayer,
     lane::Lanes,
     pace::PaceLayer,
     retry::RetryLayer,
     run_to_end::RunToEndLayer,
-    sdk::{Clients, Sdk, SdkOperation},
     share::ShareLayer,
     tally::Tally,
 };
@@ -56,7 +57,7 @@ pub struct Settings {
     pub retry: retry::Settings,
     /// How they are paced.
     pub pace: pace::Settings,
-    /// Whether the accounts that calls may name are known, so that each can have a pace and
+    /// Whether every call says of which account it is, so that each can have a pace and
     /// shared reads of its own. Otherwise each region has.
     pub by_account: bool,
 }
@@ -64,8 +65,6 @@ pub struct Settings {
 /// What all stacks have in common.
 #[derive(Clone)]
 pub struct Shared {
-    /// The SDK's clients, one per region.
-    pub clients: Arc<Clients>,
     /// The creates that were sent and have not ended; shutdown waits for them.
     pub sent_creates: TaskTracker,
     /// Told when AWS refuses the service's own credentials, and when it takes them.
@@ -79,10 +78,9 @@ pub struct Shared {
 
 impl Shared {
     /// What stacks share that go out as `settings` say.
-    pub fn new(settings: Settings, clients: Arc<Clients>, readiness: Readiness) -> Self {
+    pub fn new(settings: Settings, readiness: Readiness) -> Self {
         let tally = Arc::new(Tally::default());
         Self {
-            clients,
             sent_creates: TaskTracker::new(),
             readiness,
             lanes: Lanes::new(settings.by_account, settings.pace.clone()),
@@ -109,23 +107,49 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// The stacks over what they share.
-    pub fn new(shared: &Shared) -> Self {
+    /// The stacks over what they share, and one foot under them all: the
+    /// [`Sdk`](sdk::Sdk), or a test's stand-in.
+    pub fn new<F>(shared: &Shared, foot: &F) -> Self
+    where
+        F: Foot<CreateTapeWithBarcode>
+            + Foot<CreateTapes>
+            + Foot<DescribeTapeArchives>
+            + Foot<DescribeTapes>
+            + Foot<ListTapes>,
+    {
         Self {
-            create_tape_with_barcode: stack(shared),
-            create_tapes: stack(shared),
-            describe_tape_archives: stack(shared),
-            describe_tapes: stack(shared),
-            list_tapes: stack(shared),
+            create_tape_with_barcode: stack(shared, foot.clone()),
+            create_tapes: stack(shared, foot.clone()),
+            describe_tape_archives: stack(shared, foot.clone()),
+            describe_tapes: stack(shared, foot.clone()),
+            list_tapes: stack(shared, foot.clone()),
             tally: shared.tally.clone(),
         }
     }
 }
 
+/// What can stand under a stack: it makes one attempt.
+pub trait Foot<O: Operation>:
+    Service<Call<O>, Response = Answer<O::Output>, Error = Failure, Future: Send + 'static>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<O: Operation, S> Foot<O> for S where
+    S: Service<Call<O>, Response = Answer<O::Output>, Error = Failure, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// The way of a call, outermost first.
-pub fn stack<O: SdkOperation>(shared: &Shared) -> Stack<O> {
+pub fn stack<O: Operation>(shared: &Shared, foot: impl Foot<O>) -> Stack<O> {
     let Shared {
-        clients,
         sent_creates,
         readiness,
         tally,
@@ -146,6 +170,8 @@ pub fn stack<O: SdkOperation>(shared: &Shared) -> Stack<O> {
             settings.operation_timeout,
             tally.clone(),
         ))
+        // What a call says of our credentials, once no repeat can mend it.
+        .layer(CredentialsLayer::new(readiness))
         // The one authority on repeating.
         .layer(retry)
         // Below it, so that every attempt waits for its turn and every throttle is seen.
@@ -153,8 +179,8 @@ pub fn stack<O: SdkOperation>(shared: &Shared) -> Stack<O> {
         // An attempt of a create that was sent ends on its own, though nobody waits any more;
         // what stands above ends with the caller, so no other attempt begins.
         .layer(RunToEndLayer::new(sent_creates, lanes, tally.clone()))
-        // One attempt: a span, a bound from its turn on, and what it says of our credentials.
-        .layer(AttemptLayer::new(limits, readiness, tally))
-        .service(Sdk::new(clients));
+        // One attempt: a span, and a bound from its turn on.
+        .layer(AttemptLayer::new(limits, tally))
+        .service(foot);
     BoxCloneSyncService::new(stack)
 }

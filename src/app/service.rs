@@ -37,7 +37,7 @@ use crate::{
     service::Tapes,
     upstream::{
         self, Shared, Upstream, pace, retry,
-        sdk::{self, Clients},
+        sdk::{self, Clients, Sdk},
     },
 };
 
@@ -115,6 +115,7 @@ impl Service {
             connect_timeout: upstream.connect_timeout,
             attempt_timeout: upstream.attempt_timeout.max(upstream.create_timeout),
             max_answer_bytes: upstream.max_answer_bytes,
+            credentials_pause: upstream.credentials_pause,
         };
         let clients = Arc::new(Clients::new(&settings, &scope.region, scope.regions.iter().cloned()).await);
         if let Ok(Ok(())) = timeout(CREDENTIALS_AT_HAND, clients.obtain_credentials()).await {
@@ -138,9 +139,10 @@ impl Service {
                 forget: pace.forget,
                 silence: pace.silence,
             },
-            by_account: !scope.accounts.is_empty(),
+            by_account: scope.account_id.is_some(),
         };
-        let shared = Shared::new(outward, clients.clone(), readiness.clone());
+        let shared = Shared::new(outward, readiness.clone());
+        let sdk = Sdk::new(clients.clone());
         let rules = Rules {
             region: scope.region,
             regions: scope.regions,
@@ -155,7 +157,7 @@ impl Service {
                 clock_skew: create.clock_skew,
                 resend_window: create.resend_window,
             },
-            Upstream::new(&shared),
+            Upstream::new(&shared, &sdk),
         ))
         .max_decoding_message_size(server.max_request_bytes);
         let deadlines = inbound::Deadlines {

@@ -1,4 +1,6 @@
-use crate::domain::{Encryption, KmsKey, KnownStatus, NewTape, Pool, Tape, TapeArchive, TapeInfo, Timestamp};
+use crate::domain::{
+    Encryption, KmsKey, KnownStatus, NewTape, Pool, Tape, TapeArchive, TapeInfo, TapeStatus, Timestamp,
+};
 
 /// A tape beside the one that was asked for.
 pub(super) struct Comparison {

@@ -38,7 +38,7 @@ const fn says(code: &'static str, outcome: Outcome, read: Repeat, create: Repeat
 /// The codes that do not say: nothing was made, and it never will be. A code stands for both
 /// spellings, with `Exception` at its end and without.
 #[rustfmt::skip]
-const ALL: [Says; 18] = [
+const ALL: [Says; 20] = [
     says("GatewayInternalError", Unknown, Soon, Soon),
     says("GatewayNotConnected", Unknown, Slowly, Soon),
     says("GatewayProxyNetworkConnectionBusy", Unknown, Soon, Soon),
@@ -49,10 +49,12 @@ const ALL: [Says; 18] = [
     says("InvalidParameters", Unknown, Never, Never),
     // Modelled, and names no cause.
     says("InvalidGatewayRequest", Unknown, Never, Never),
+    says("JoinDomainInProgress", NotApplied, Soon, Never),
     says("OperationAborted", Unknown, Soon, Soon),
     says("RequestTimeout", Unknown, Soon, Soon),
     says("ServiceUnavailable", Unknown, Soon, Soon),
     says("StorageFailure", Unknown, Soon, Never),
+    says("VolumeNotReady", NotApplied, Slowly, Never),
     says("StagingAreaFull", NotApplied, Slowly, Soon),
     says("Throttling", NotApplied, Soon, Soon),
     says("TooManyRequests", NotApplied, Soon, Soon),
@@ -81,12 +83,13 @@ pub(super) fn outcome(code: &str) -> Outcome {
     }
 }
 
-/// Whether a call that was answered with this code can be repeated.
-pub(super) fn repeat(code: &str, kind: Kind) -> Repeat {
+/// Whether a call that was answered with this code can be repeated; `None` where nobody knows
+/// the code.
+pub(super) fn repeat(code: &str, kind: Kind) -> Option<Repeat> {
     match (find(code), kind) {
-        (Some(says), Kind::Read) => says.read,
-        (Some(says), Kind::Create) => says.create,
-        (None, _) => Never,
+        (Some(says), Kind::Read) => Some(says.read),
+        (Some(says), Kind::Create) => Some(says.create),
+        (None, _) => REFUSALS.contains(&without_exception(code)).then_some(Never),
     }
 }
 
@@ -111,23 +114,33 @@ pub fn is_about_credentials(code: &str) -> bool {
     NAMES.contains(&without_exception(code))
 }
 
+/// Whether a code is about the clock of whoever signed, and not about credentials. AWS's JSON
+/// services have one for both: then it goes by whether the request was `misdated`.
+pub(super) fn is_about_clock(code: &str, misdated: bool) -> bool {
+    match without_exception(code) {
+        "RequestExpired" => true,
+        "InvalidSignature" => misdated,
+        _ => false,
+    }
+}
+
 /// The documented codes that say: nothing was made, and the same request will never be
 /// taken.
 #[rustfmt::skip]
-const REFUSALS: [&str; 62] = [
+const REFUSALS: [&str; 60] = [
     "ActivationKeyExpired", "ActivationKeyInvalid", "ActivationKeyNotFound", "GatewayNotFound",
     "AuthenticationFailure", "BandwidthThrottleScheduleNotFound", "Blocked", "CannotExportSnapshot",
     "ChapCredentialNotFound", "DiskAlreadyAllocated", "DiskDoesNotExist",
     "DiskSizeGreaterThanVolumeMaxSize", "DiskSizeLessThanVolumeSize", "DiskSizeNotGigAligned",
     "DuplicateCertificateInfo", "DuplicateSchedule", "EndpointNotFound", "IAMNotSupported",
     "InitiatorInvalid", "InitiatorNotFound", "InvalidGateway", "InvalidEndpoint", "InvalidSchedule",
-    "LocalStorageLimitExceeded", "LunAlreadyAllocated", "LunInvalid", "JoinDomainInProgress",
+    "LocalStorageLimitExceeded", "LunAlreadyAllocated", "LunInvalid",
     "MaximumContentLengthExceeded", "MaximumTapeCartridgeCountExceeded", "MaximumVolumeCountExceeded",
     "NetworkConfigurationChanged", "NoDisksAvailable", "NotImplemented", "NotSupported", "OutdatedGateway",
     "ParametersNotImplemented", "RegionInvalid", "SnapshotDeleted", "SnapshotIdInvalid",
     "SnapshotInProgress", "SnapshotNotFound", "SnapshotScheduleNotFound", "TapeCartridgeNotFound",
     "TargetAlreadyExists", "TargetInvalid", "TargetNotFound", "UnauthorizedOperation",
-    "VolumeAlreadyExists", "VolumeIdInvalid", "VolumeInUse", "VolumeNotFound", "VolumeNotReady",
+    "VolumeAlreadyExists", "VolumeIdInvalid", "VolumeInUse", "VolumeNotFound",
     "AccessDenied", "UnrecognizedClient", "InvalidClientTokenId", "InvalidSignature", "IncompleteSignature",
     "MissingAuthenticationToken", "OptInRequired", "UnknownOperation", "Validation", "Serialization",
 ];

@@ -30,7 +30,7 @@ pub struct Attempts {
     /// How many requests were sent, or may have been.
     pub count: u32,
     /// The AWS request id of the last one that was answered.
-    pub request_id: Option<String>,
+    pub request_id: Option<Box<str>>,
 }
 
 impl<O> Call<O> {
@@ -68,7 +68,7 @@ impl Attempts {
         let usable = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
         Self {
             count: 1,
-            request_id: request_id.filter(usable).map(str::to_owned),
+            request_id: request_id.filter(usable).map(Box::from),
         }
     }
 

@@ -38,6 +38,8 @@ pub enum Fault {
         message: String,
         /// The HTTP status of the answer.
         http_status: u16,
+        /// Whether the request's date was off AWS's by minutes; the next one's will not be.
+        misdated: bool,
     },
     /// An answer of failure that names no code: a proxy's page, an empty body.
     #[error("the upstream answered HTTP {http_status} without an AWS error code")]
@@ -157,20 +159,35 @@ impl Fault {
         }
     }
 
+    /// Whether AWS refused a request for its date, and not for the credentials that signed it.
+    pub fn is_about_clock(&self) -> bool {
+        match self {
+            Self::Aws { code, misdated, .. } => aws_code::is_about_clock(code, *misdated),
+            _ => false,
+        }
+    }
+
     /// Whether the upstream says that it is asked too much.
     pub fn is_throttling(&self) -> bool {
         match self {
-            Self::Aws { code, .. } => aws_code::is_throttling(code),
+            Self::Aws {
+                code, http_status, ..
+            } => aws_code::is_throttling(code) || *http_status == 429,
             Self::Http { http_status } => *http_status == 429,
             _ => false,
         }
     }
 
     /// Whether the upstream gave no answer that had anything to do with the call: it could
-    /// not be reached, went silent, or did not know the service.
+    /// not be reached, not even by a proxy, went silent, or did not know the service.
     pub fn is_no_answer(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::ConnectionLost { .. } | Self::AttemptTimeout => true,
+            Self::Unreachable { .. }
+            | Self::ConnectionLost { .. }
+            | Self::AttemptTimeout
+            | Self::Http {
+                http_status: 502..=504,
+            } => true,
             _ => self.is_about_credentials(),
         }
     }
@@ -202,14 +219,21 @@ impl Fault {
     /// Whether an attempt that ended so may be followed by another of the same call.
     pub fn repeat(&self, kind: Kind) -> Repeat {
         match self {
-            Self::Aws { code, .. } => aws_code::repeat(code, kind),
-            Self::Http {
-                http_status: 408 | 429 | 500 | 502..=504,
-            }
-            | Self::Unreachable { .. }
-            | Self::ConnectionLost { .. }
-            | Self::AttemptTimeout => Repeat::Soon,
+            Self::Aws { .. } if self.is_about_clock() => Repeat::Once,
+            Self::Aws {
+                code, http_status, ..
+            } => aws_code::repeat(code, kind).unwrap_or_else(|| by_status(*http_status)),
+            Self::Http { http_status } => by_status(*http_status),
+            Self::Unreachable { .. } | Self::ConnectionLost { .. } | Self::AttemptTimeout => Repeat::Soon,
             _ => Repeat::Never,
         }
+    }
+}
+
+/// Whether a call can be repeated that was answered with this status and no code that says.
+fn by_status(http_status: u16) -> Repeat {
+    match http_status {
+        408 | 429 | 500 | 502..=504 => Repeat::Soon,
+        _ => Repeat::Never,
     }
 }

@@ -4,10 +4,9 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::{RequestId, method};
@@ -31,18 +30,6 @@ pub struct Complete<S>(S);
 struct Known {
     outcome: Option<Outcome>,
     request_id: String,
-}
-
-impl Known {
-    /// Completes the error in these headers or trailers, if there is one.
-    fn complete(&self, headers: &mut HeaderMap) {
-        if let Some(status) = Status::from_header_map(headers)
-            && status.code() != Code::Ok
-        {
-            let complete = status::completed(&status, self.outcome, &self.request_id);
-            headers.extend(complete.into_http::<()>().headers().clone());
-        }
-    }
 }
 
 impl<S> Layer<S> for CompleteLayer {
@@ -80,7 +67,7 @@ where
         let response = self.0.call(request);
         Box::pin(async move {
             let mut response = response.await?;
-            known.complete(response.headers_mut());
+            status::complete(response.headers_mut(), known.outcome, &known.request_id);
             Ok(response.map(|body| Completed { body, known }))
         })
     }
@@ -109,7 +96,7 @@ impl<B: Body> Body for Completed<B> {
         if let Some(Ok(frame)) = &mut frame
             && let Some(trailers) = frame.trailers_mut()
         {
-            this.known.complete(trailers);
+            status::complete(trailers, this.known.outcome, &this.known.request_id);
         }
         Poll::Ready(frame)
     }

@@ -52,16 +52,20 @@ impl Lane {
 #[derive(Clone, Debug)]
 pub(super) struct Lanes(Arc<Inner>);
 
+/// The account where accounts are known.
+type Key = (Region, Option<AccountId>);
+
 #[derive(Debug)]
 struct Inner {
     by_account: bool,
     pace: Settings,
-    lanes: Mutex<HashMap<(Region, Option<AccountId>), Arc<Lane>>>,
+    lanes: Mutex<HashMap<Key, Arc<Lane>>>,
 }
 
 impl Lanes {
-    /// Lanes for each account, or, where any account in an ARN is taken, for each region
-    /// alone: callers must not be able to make as many as they like.
+    /// Lanes for each account, or, where calls need not say of which they are, for each region
+    /// alone: a create ends what is shared by all who could see its tape, and callers must not
+    /// be able to make as many lanes as they like.
     pub(super) fn new(by_account: bool, pace: Settings) -> Self {
         Self(Arc::new(Inner {
             by_account,

@@ -1,20 +1,50 @@
-//! The pace at which attempts go out: see [`Pacer`].
+//! The pace at which attempts go out. [`rate`] says what it is, [`pacer`] whose turn it is.
 
 mod pacer;
+mod rate;
 
 use std::{
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service, ServiceExt};
 
 pub(super) use self::pacer::Pacer;
-pub use self::pacer::Settings;
-use self::pacer::Sign;
+use self::rate::Sign;
 use super::{lane::Lanes, tally::Tally};
-use crate::domain::{Answer, Attempts, Call, Failure, Fault, Operation};
+use crate::domain::{Answer, Attempts, Call, Failure, Fault, Operation, Repeat};
+
+/// How calls are paced.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The least rate, in attempts a second; above 0. So often an upstream that gives no
+    /// answer is probed.
+    pub floor: f64,
+    /// What a throttled attempt leaves of the rate, at most: above 0 and below 1.
+    pub decrease: f64,
+    /// By what share of itself the rate grows in a second in which calls wait.
+    pub increase: f64,
+    /// For how long nothing must be throttled before the pace is given up.
+    pub forget: Duration,
+    /// How many attempts in a row have to go without an answer for the upstream to count as
+    /// unreachable; at least 1.
+    pub silence: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            floor: 1.0,
+            decrease: 0.9,
+            increase: 0.02,
+            forget: Duration::from_secs(60),
+            silence: 5,
+        }
+    }
+}
 
 /// Makes every attempt wait for its turn, and learns from how it ends.
 #[derive(Clone, Debug)]
@@ -70,6 +100,10 @@ where
             let is_first = call.progress.attempts().count == 0;
             let turn = match pacer.turn(is_first, &call.deadline).await {
                 Ok(turn) => turn,
+                Err(Fault::Deadline { .. }) => {
+                    let last = call.progress.last_fault().map(Box::new);
+                    return Err(Fault::Deadline { last }.after(Attempts::default()));
+                }
                 Err(fault) => {
                     tally.refused_by_pace.add();
                     return Err(Failure {
@@ -78,8 +112,20 @@ where
                     });
                 }
             };
+            // What the service has renewed meanwhile says nothing of the upstream, unless it is refused again.
+            let is_renewable = |fault: &Fault| fault.repeat(O::KIND) == Repeat::Once;
+            let was_renewed = call
+                .progress
+                .last_fault()
+                .is_some_and(|fault| is_renewable(&fault));
+            if turn.waited {
+                tally.paced.add();
+            }
             let mut outcome = inner.oneshot(call).await;
-            if let Some(sign) = sign(&outcome) {
+            let says_nothing = |failure: &Failure| is_renewable(&failure.fault) && !was_renewed;
+            if let Some(sign) = sign(&outcome)
+                && !outcome.as_ref().is_err_and(says_nothing)
+            {
                 pacer.told(turn, sign);
             }
             if let Err(failure) = &mut outcome

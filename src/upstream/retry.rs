@@ -40,27 +40,32 @@ pub struct Settings {
     pub reserve: u32,
 }
 
-/// What one more attempt would be decided on.
+/// What one more attempt is decided on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Situation<'a> {
+pub struct Situation<'a> {
     /// How the last attempt ended.
-    pub(super) fault: &'a Fault,
+    pub fault: &'a Fault,
+    /// Whether it was sent: the pace may have refused it, or there was nothing to sign with.
+    pub sent: bool,
     /// What the call does.
-    pub(super) kind: Kind,
-    /// How many attempts were made.
-    pub(super) made: u32,
+    pub kind: Kind,
+    /// How many attempts were sent, or may have been.
+    pub made: u32,
+    /// Whether one of them was a repeat with credentials renewed.
+    pub renewed: bool,
     /// How long the upstream asks to wait.
-    pub(super) asked: Option<Duration>,
+    pub asked: Option<Duration>,
     /// What is left until the deadline.
-    pub(super) left: Duration,
+    pub left: Duration,
 }
 
 /// What is decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Decision {
+pub enum Decision {
     /// The failure is final.
     End(Why),
-    /// There may be another attempt, after a pause drawn from this range.
+    /// There may be another attempt, if the budget has one, after a pause drawn evenly from
+    /// this range.
     Pause {
         /// The shortest.
         least: Duration,
@@ -71,9 +76,11 @@ pub(super) enum Decision {
 
 /// Why a failure is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
+pub enum Why {
     /// The same request would fail again.
     Pointless,
+    /// It was not sent, and what kept it back would do so again.
+    NotSent,
     /// The call has had its attempts.
     Attempts,
     /// The next one could not begin before the deadline.
@@ -87,33 +94,38 @@ const LEAST: Duration = Duration::from_millis(5);
 
 impl Settings {
     /// Whether there may be another attempt, budget allowing, and after what pause.
-    pub(super) fn decide(&self, situation: Situation<'_>) -> Decision {
+    ///
+    /// Repeats pause for up to `base`, then twice as long each time, up to `cap`: full
+    /// jitter, so that calls which failed together do not come back together. Where what is
+    /// in the way goes slowly they pause for half of `cap` at least, and never for less than
+    /// the upstream asks. Credentials that were too old are renewed by the next attempt,
+    /// which need not wait. No attempt begins within 5 ms of the deadline.
+    pub fn decide(&self, situation: Situation<'_>) -> Decision {
         let Situation {
             fault,
+            sent,
             kind,
             made,
+            renewed,
             asked,
             left,
         } = situation;
         let repeat = fault.repeat(kind);
-        if repeat == Repeat::Never || (repeat == Repeat::Once && made > 1) {
-            return Decision::End(Why::Pointless);
-        }
-        if made >= self.attempts {
-            return Decision::End(Why::Attempts);
-        }
         let doubled = 2_u32.saturating_pow(made.saturating_sub(1));
-        let (least, most) = match repeat {
-            Repeat::Slowly => (self.cap / 2, self.cap),
+        let (least, spread) = match repeat {
+            Repeat::Never => return Decision::End(Why::Pointless),
+            Repeat::Once if renewed => return Decision::End(Why::Pointless),
+            _ if !sent => return Decision::End(Why::NotSent),
+            _ if made >= self.attempts => return Decision::End(Why::Attempts),
             Repeat::Once => (Duration::ZERO, Duration::ZERO),
-            Repeat::Soon | Repeat::Never => (Duration::ZERO, self.base.saturating_mul(doubled).min(self.cap)),
+            Repeat::Soon => (Duration::ZERO, self.base.saturating_mul(doubled).min(self.cap)),
+            Repeat::Slowly => (self.cap / 2, self.cap / 2),
         };
         let least = asked.unwrap_or_default().max(least);
-        let most = most.max(least);
         match left.checked_sub(LEAST) {
             Some(room) if least < room => Decision::Pause {
                 least,
-                most: most.min(room),
+                most: least.saturating_add(spread).min(room),
             },
             _ => Decision::End(Why::Deadline),
         }
@@ -147,6 +159,7 @@ impl<S> Layer<S> for RetryLayer {
                 budget,
                 tally,
                 has_earned: false,
+                renewed: false,
             },
             inner,
         )
@@ -179,6 +192,8 @@ pub(super) struct Repeats {
     tally: Arc<Tally>,
     /// Whether the call has paid in, which it does once.
     has_earned: bool,
+    /// Whether it was repeated because the service had renewed something.
+    renewed: bool,
 }
 
 impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
@@ -192,14 +207,17 @@ impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
         let failure = result.as_ref().err()?;
         let decision = self.settings.decide(Situation {
             fault: &failure.fault,
+            sent: failure.attempts.count > 0,
             kind: O::KIND,
             made,
+            renewed: self.renewed,
             asked: failure.asked,
             left: call.deadline.left(),
         });
         let why = match decision {
             Decision::Pause { least, most } if self.budget.0.withdraw() => {
                 self.tally.repeated(&failure.fault);
+                self.renewed |= failure.fault.repeat(O::KIND) == Repeat::Once;
                 let pause = between(least, most);
                 tracing::debug!(made, ?pause, fault = %failure.fault, "the call is repeated");
                 return Some(sleep(pause));
@@ -208,7 +226,7 @@ impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
             Decision::End(why) => why,
         };
         self.tally.ended(why);
-        if why != Why::Pointless {
+        if !matches!(why, Why::Pointless | Why::NotSent) {
             tracing::debug!(made, ?why, fault = %failure.fault, "the call is not repeated");
         }
         None

@@ -9,7 +9,10 @@ use tokio_util::task::TaskTracker;
 use tower::{Layer, Service};
 use tracing::{Instrument, Span};
 
-use super::{lane::Lanes, tally::Tally};
+use super::{
+    lane::{Lane, Lanes},
+    tally::Tally,
+};
 use crate::domain::{Answer, Attempts, Call, Failure, Fault, GatewayArn, Kind, Operation, Progress};
 
 /// Lets an attempt of a create that was sent run to its end, though its caller has gone:
@@ -74,6 +77,7 @@ where
         let progress = call.progress.clone();
         let answer = self.inner.call(call);
         let (tell, told) = oneshot::channel();
+        let left = LeftEarly(lane.clone());
         let run = async move {
             let outcome = answer.await;
             // Before anybody is told, so that whoever then reads sees what was made.
@@ -87,6 +91,7 @@ where
         };
         sent.spawn(run.instrument(Span::current()));
         Box::pin(async move {
+            let _left = left;
             let outcome = told.await.ok().and_then(|mut untold| untold.outcome.take());
             progress.hear();
             outcome.unwrap_or_else(|| {
@@ -94,6 +99,15 @@ where
                 Err(Fault::Internal { cause }.after(Attempts::one(None)))
             })
         })
+    }
+}
+
+/// Begins a generation when a caller stops waiting for a create: it may be made by now.
+struct LeftEarly(Arc<Lane>);
+
+impl Drop for LeftEarly {
+    fn drop(&mut self) {
+        self.0.begin_generation();
     }
 }
 

@@ -10,7 +10,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, WeakShared},
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tower::{Layer, Service, ServiceExt};
 
 use super::{lane::Lanes, tally::Tally};
@@ -21,7 +21,7 @@ use crate::domain::{Answer, Attempts, Call, Deadline, Failure, Fault, Kind, Oper
 /// The fetch belongs to no caller: whoever waits for it drives it, it ends with the last of
 /// them, and what it comes to is everyone's, an error too. Only reads that began in the same
 /// generation share, so a read that follows a create sees what was made. A read that asks
-/// for a fresh answer shares nobody's, and nobody shares its.
+/// for a fresh answer shares nobody's, and nobody shares its. Either has a bound of its own.
 ///
 /// Creates pass through.
 #[derive(Clone, Debug)]
@@ -60,9 +60,15 @@ struct InFlight<O: Operation> {
 struct Fetch<O: Operation> {
     id: u64,
     running: WeakShared<Running<O>>,
-    /// That of the caller who waits longest: an attempt that begins later is in nobody's time.
-    deadline: Deadline,
+    deadline: FetchDeadline,
     progress: Progress,
+}
+
+/// When a fetch must have ended: when the caller has to who waits longest, or at its own
+/// bound. An attempt that begins later is in nobody's time.
+struct FetchDeadline {
+    deadline: Deadline,
+    bound: Instant,
 }
 
 impl<O: Operation> ShareLayer<O> {
@@ -103,7 +109,7 @@ where
     }
 
     fn call(&mut self, call: Call<O>) -> Self::Future {
-        if O::KIND == Kind::Create || call.fresh {
+        if O::KIND == Kind::Create {
             return shared(self.inner.call(call)).boxed();
         }
         let ShareLayer {
@@ -112,6 +118,10 @@ where
             tally,
             fetches,
         } = &self.layer;
+        let deadline = FetchDeadline::new(&call.deadline, *limit);
+        if call.fresh {
+            return deadline.bind(self.inner.clone(), call).boxed();
+        }
         let key = Key {
             generation: lanes.of(&call.operation).generation(),
             operation: call.operation.clone(),
@@ -120,20 +130,16 @@ where
         if let Some(fetch) = in_flight.by_key.get(&key)
             && let Some(running) = fetch.running.upgrade()
         {
-            fetch.deadline.put_off(call.deadline.moment());
+            fetch.deadline.put_off(&call.deadline);
             call.progress.follow(&fetch.progress);
             tally.shared_reads.add();
             return running.boxed();
         }
-        let deadline = Deadline::at(call.deadline.moment());
-        let fetched = self.inner.clone().oneshot(Call {
-            deadline: deadline.clone(),
-            ..call.clone()
-        });
-        let in_time = timeout(*limit, shared(fetched));
-        // Ends with the future, also when the last who waited for it has gone.
         in_flight.begun += 1;
         let id = in_flight.begun;
+        let progress = call.progress.clone();
+        let fetched = deadline.bind(self.inner.clone(), call);
+        // Ends with the future, also when the last who waited for it has gone.
         let entry = Entry {
             id,
             fetches: fetches.clone(),
@@ -141,9 +147,7 @@ where
         };
         let running = async move {
             let _entry = entry;
-            in_time
-                .await
-                .unwrap_or_else(|_| Err(Fault::OperationTimeout.after(Attempts::default())))
+            fetched.await
         };
         let running = running.boxed().shared();
         if let Some(weak) = running.downgrade() {
@@ -151,11 +155,44 @@ where
                 id,
                 running: weak,
                 deadline,
-                progress: call.progress,
+                progress,
             };
             in_flight.by_key.insert(key, fetch);
         }
         running.boxed()
+    }
+}
+
+impl FetchDeadline {
+    fn new(first: &Deadline, limit: Duration) -> Self {
+        let bound = Instant::now() + limit;
+        Self {
+            deadline: Deadline::at(first.moment().min(bound)),
+            bound,
+        }
+    }
+
+    /// Another waits for it too.
+    fn put_off(&self, other: &Deadline) {
+        self.deadline.put_off(other.moment().min(self.bound));
+    }
+
+    /// The call with this deadline in the place of its own, ended at the bound.
+    fn bind<O, S>(&self, inner: S, call: Call<O>) -> impl Future<Output = Outcome<O>> + use<O, S>
+    where
+        O: Operation,
+        S: Service<Call<O>, Response = Answer<O::Output>, Error = Failure>,
+    {
+        let fetched = inner.oneshot(Call {
+            deadline: self.deadline.clone(),
+            ..call
+        });
+        let in_time = timeout_at(self.bound, shared(fetched));
+        async {
+            in_time
+                .await
+                .unwrap_or_else(|_| Err(Fault::OperationTimeout.after(Attempts::default())))
+        }
     }
 }
 

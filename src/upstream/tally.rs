@@ -56,7 +56,7 @@ impl Tally {
     /// A call is not repeated.
     pub(super) fn ended(&self, why: Why) {
         match why {
-            Why::Pointless => {}
+            Why::Pointless | Why::NotSent => {}
             Why::Attempts => self.ended_by_attempts.add(),
             Why::Deadline => self.ended_by_deadline.add(),
             Why::Budget => self.ended_by_budget.add(),

@@ -5,6 +5,7 @@
 //! an [`Upstream`] that a test scripts, for answers that no emulator gives.
 
 mod client;
+pub mod foot;
 mod program;
 mod service;
 mod upstream;

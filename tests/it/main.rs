@@ -11,17 +11,25 @@
     reason = "nothing outside can see a test's items"
 )]
 
+mod abandoned;
 mod config;
 mod create;
 mod creating;
+mod deadlines;
+mod details;
 mod emulator;
 mod error_codes;
+mod errors_page;
 mod harness;
 mod metadata;
 mod model;
+mod pace;
 mod paging;
+mod renewal;
 mod requests;
+mod retry_after;
 mod round_trip;
+mod service_config;
 mod shutdown;
 mod upstream_faults;
 mod validation;

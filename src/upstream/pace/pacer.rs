@@ -1,345 +1,165 @@
 use std::{
-    collections::VecDeque,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::{
     sync::Notify,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep_until},
 };
 
+use super::{
+    Settings,
+    rate::{Rate, Sign},
+};
 use crate::domain::{Deadline, Fault};
 
-/// How calls are paced.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// The least rate, in attempts a second; above 0. So often an upstream that gives no
-    /// answer is probed.
-    pub floor: f64,
-    /// What a throttled attempt leaves of the rate, at most: above 0 and below 1.
-    pub decrease: f64,
-    /// By what share of itself the rate grows in a second that wants more.
-    pub increase: f64,
-    /// For how long nothing must be throttled before the pace is given up.
-    pub forget: Duration,
-    /// How many attempts in a row have to go without an answer for the upstream to count as
-    /// unreachable; at least 1.
-    pub silence: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            floor: 1.0,
-            decrease: 0.9,
-            increase: 0.02,
-            forget: Duration::from_secs(60),
-            silence: 5,
-        }
-    }
-}
-
-/// By what share of itself the rate grows in a second after an outage.
-const RECOVERY: f64 = 1.0;
-
-/// The rate that a recovery begins with, as a multiple of the floor.
-const FIRST_STEP: f64 = 4.0;
-
-/// For how long a recovery grows; by then it is far above any rate that AWS grants.
-const RECOVERED: Duration = Duration::from_secs(10);
-
-/// The rate at which attempts may begin, for one account, region and kind of call.
-///
-/// There is none until the upstream throttles. Then it falls by a share for each throttled
-/// attempt that began since it last fell, towards what the upstream answered in the second
-/// before, and grows steadily while calls wait. An upstream that gives no answer several
-/// times in a row is throttled to the floor in one step: one call at a time finds out
-/// whether it is back.
+/// Gives attempts their turns, first come, first served, at the [`Rate`] of one account,
+/// region and kind of call.
 #[derive(Debug)]
-pub(in crate::upstream) struct Pacer {
-    settings: Settings,
-    /// Held by the call whose turn is next; tokio gives it to those who wait in order.
-    turn: tokio::sync::Mutex<()>,
-    waiting: AtomicU32,
-    state: Mutex<State>,
-    /// Told when the rate may have risen.
-    changed: Notify,
-}
+pub(in crate::upstream) struct Pacer(Mutex<State>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    pace: Option<Pace>,
-    begun: LastSecond,
-    granted: LastSecond,
-    silent: u32,
+    rate: Rate,
+    /// Those who wait, by when they came.
+    queue: BTreeMap<u64, Arc<Notify>>,
+    came: u64,
 }
 
-#[derive(Debug)]
-struct Pace {
-    /// Attempts a second.
-    rate: f64,
-    /// When the last one began.
-    last: Instant,
-    /// When the rate was last looked at for growth.
-    grown: Instant,
-    /// When it last fell: what began before says nothing new.
-    fell: Instant,
-    mode: Mode,
-}
-
-#[derive(Debug)]
-enum Mode {
-    Throttled,
-    /// No answer comes; this was the last fault.
-    Silent(Fault),
-    Recovering,
-}
-
-/// An attempt that may begin, and when it did.
+/// An attempt that may begin.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::upstream) struct Turn {
     began: Instant,
+    /// Whether it had to wait.
+    pub(in crate::upstream) waited: bool,
 }
 
-/// What an attempt says of the upstream.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::upstream) enum Sign<'a> {
-    /// It answers.
-    Answered,
-    /// It answers that it is asked too much.
-    Throttled,
-    /// It gives no answer.
-    Silent(&'a Fault),
-}
-
-/// Moments of the last second.
-#[derive(Debug, Default)]
-struct LastSecond(VecDeque<Instant>);
-
-impl LastSecond {
-    fn add(&mut self, now: Instant) {
-        self.count(now);
-        self.0.push_back(now);
-    }
-
-    fn count(&mut self, now: Instant) -> f64 {
-        while self
-            .0
-            .front()
-            .is_some_and(|at| now.duration_since(*at) > Duration::from_secs(1))
-        {
-            self.0.pop_front();
-        }
-        u32::try_from(self.0.len()).map_or(f64::MAX, f64::from)
-    }
-}
-
-impl Pace {
-    /// When the next attempt may begin.
-    fn next(&self) -> Instant {
-        self.last + Duration::from_secs_f64(1.0 / self.rate)
-    }
-
-    /// Grows by the time that calls have waited for it.
-    fn grow(&mut self, now: Instant, settings: &Settings) {
-        let share = match self.mode {
-            Mode::Throttled => settings.increase,
-            Mode::Recovering => RECOVERY,
-            Mode::Silent(_) => 0.0,
-        };
-        let second = now.duration_since(self.grown).min(Duration::from_secs(1));
-        self.rate += self.rate * share * second.as_secs_f64();
-        self.grown = now;
-    }
-
-    fn is_over(&self, now: Instant, settings: &Settings) -> bool {
-        let calm = now.duration_since(self.fell);
-        match self.mode {
-            Mode::Throttled => calm > settings.forget,
-            Mode::Recovering => calm > RECOVERED,
-            Mode::Silent(_) => false,
-        }
-    }
+/// What one who waits does next.
+enum Next {
+    Begin(Turn),
+    /// Look again at this moment, or when told that things have changed.
+    Wait(Instant),
 }
 
 impl Pacer {
     pub(in crate::upstream) fn new(settings: Settings) -> Self {
-        Self {
-            settings,
-            turn: tokio::sync::Mutex::default(),
-            waiting: AtomicU32::new(0),
-            state: Mutex::default(),
-            changed: Notify::new(),
-        }
+        Self(Mutex::new(State {
+            rate: Rate::new(settings),
+            queue: BTreeMap::new(),
+            came: 0,
+        }))
     }
 
-    /// Waits until an attempt may begin; at once when there is no pace. `is_first` says
-    /// whether it is the call's first one.
+    /// Waits until an attempt may begin; not at all when there is no rate to keep.
+    /// `is_first` says whether it is the call's first one.
     ///
     /// # Errors
     ///
-    /// [`Fault::Paced`] when the turn would come after the deadline. A call's first attempt
-    /// does not wait for an upstream that gives no answer: it gets the last fault.
+    /// [`Fault::Deadline`] when the deadline has passed, and [`Fault::Paced`], at once, when
+    /// the turn would come after it. In an outage the last fault stands in for the second,
+    /// and for a call's first attempt that would have to wait: only a call's own repeat
+    /// waits for an upstream that gives no answer.
     pub(in crate::upstream) async fn turn(&self, is_first: bool, deadline: &Deadline) -> Result<Turn, Fault> {
-        if let Some(turn) = self.at_once(is_first, deadline)? {
-            return Ok(turn);
-        }
-        let _waiting = Waiting::new(&self.waiting);
-        let paced = || Fault::Paced { wait: self.wait() };
-        let held = timeout_at(deadline.moment(), self.turn.lock()).await;
-        let _held = held.map_err(|_| paced())?;
+        let place = self.join();
+        let mut waited = false;
         loop {
-            let changed = self.changed.notified();
-            let next = match self.try_begin() {
-                Ok(turn) => return Ok(turn),
-                Err(next) => next,
-            };
-            let last = deadline.moment();
-            if next > last {
-                return Err(paced());
-            }
-            tokio::select! {
-                () = sleep_until(next) => {}
-                () = changed => {}
+            match self.next(&place, is_first, waited, deadline)? {
+                Next::Begin(turn) => return Ok(turn),
+                Next::Wait(until) => {
+                    waited = true;
+                    tokio::select! {
+                        () = sleep_until(until) => {}
+                        () = place.changed.notified() => {}
+                    }
+                }
             }
         }
     }
 
     /// What an attempt that began in this turn came to.
     pub(in crate::upstream) fn told(&self, turn: Turn, sign: Sign<'_>) {
-        let now = Instant::now();
         let mut state = self.state();
-        let state = &mut *state;
-        match sign {
-            Sign::Silent(fault) => {
-                state.silent = state.silent.saturating_add(1);
-                if state.silent >= self.settings.silence {
-                    let rate = self.settings.floor;
-                    let last = state.pace.as_ref().map_or(turn.began, |pace| pace.last);
-                    state.pace = Some(Pace {
-                        rate,
-                        last,
-                        grown: now,
-                        fell: now,
-                        mode: Mode::Silent(fault.clone()),
-                    });
-                }
-                return;
-            }
-            Sign::Answered => state.granted.add(now),
-            Sign::Throttled => {}
+        if state.rate.told(turn.began, sign, Instant::now()) {
+            state.queue.values().for_each(|waiting| waiting.notify_one());
         }
-        state.silent = 0;
-        if let Some(pace) = &mut state.pace
-            && matches!(pace.mode, Mode::Silent(_))
-        {
-            pace.rate = self.settings.floor * FIRST_STEP;
-            pace.mode = Mode::Recovering;
-            (pace.grown, pace.fell) = (now, now);
-            self.changed.notify_waiters();
-        }
-        if let Sign::Throttled = sign {
-            self.fall(state, turn, now);
-        }
-    }
-
-    fn fall(&self, state: &mut State, turn: Turn, now: Instant) {
-        let (rate, last) = match &state.pace {
-            Some(pace) if turn.began <= pace.fell => return,
-            Some(pace) => (pace.rate, pace.last),
-            None => (state.begun.count(now).max(1.0), now),
-        };
-        let granted = state.granted.count(now);
-        let most = rate * self.settings.decrease;
-        let rate = granted
-            .clamp((rate / 2.0).min(most), most)
-            .max(self.settings.floor);
-        state.pace = Some(Pace {
-            rate,
-            last,
-            grown: now,
-            fell: now,
-            mode: Mode::Throttled,
-        });
-    }
-
-    /// The turn of a call that need not wait.
-    fn at_once(&self, is_first: bool, deadline: &Deadline) -> Result<Option<Turn>, Fault> {
-        let now = Instant::now();
-        let mut state = self.state();
-        if state
-            .pace
-            .as_ref()
-            .is_some_and(|pace| pace.is_over(now, &self.settings))
-        {
-            state.pace = None;
-        }
-        let Some(pace) = &mut state.pace else {
-            state.begun.add(now);
-            return Ok(Some(Turn { began: now }));
-        };
-        let is_free = pace.next() <= now && self.waiting.load(Ordering::SeqCst) == 0;
-        if is_free {
-            (pace.last, pace.grown) = (now, now);
-            return Ok(Some(Turn { began: now }));
-        }
-        if is_first && let Mode::Silent(fault) = &pace.mode {
-            return Err(fault.clone());
-        }
-        drop(state);
-        let wait = self.wait();
-        if wait > deadline.left() {
-            return Err(Fault::Paced { wait });
-        }
-        Ok(None)
-    }
-
-    /// Begins if it is time, or says when it will be.
-    fn try_begin(&self) -> Result<Turn, Instant> {
-        let now = Instant::now();
-        let mut state = self.state();
-        if let Some(pace) = &mut state.pace {
-            pace.grow(now, &self.settings);
-            if pace.next() > now {
-                return Err(pace.next());
-            }
-            pace.last = now;
-        }
-        Ok(Turn { began: now })
     }
 
     /// How long a call that came now would wait for its turn.
     pub(in crate::upstream) fn wait(&self) -> Duration {
         let state = self.state();
-        let Some(pace) = &state.pace else {
-            return Duration::ZERO;
+        state.rate.wait(state.queue.len(), Instant::now())
+    }
+
+    fn join(&self) -> Place<'_> {
+        let changed = Arc::new(Notify::new());
+        let mut state = self.state();
+        if state.queue.is_empty() {
+            state.rate.forget(Instant::now());
+        }
+        state.came += 1;
+        let number = state.came;
+        state.queue.insert(number, changed.clone());
+        Place {
+            pacer: self,
+            number,
+            changed,
+        }
+    }
+
+    fn next(
+        &self,
+        place: &Place<'_>,
+        is_first: bool,
+        waited: bool,
+        deadline: &Deadline,
+    ) -> Result<Next, Fault> {
+        let now = Instant::now();
+        let mut state = self.state();
+        let State { rate, queue, .. } = &mut *state;
+        let ahead = queue.range(..place.number).count();
+        if ahead == 0 && waited {
+            rate.grow(now);
+        }
+        let wait = rate.wait(ahead, now);
+        let left = deadline.moment().saturating_duration_since(now);
+        let refused = match rate.outage() {
+            _ if left.is_zero() => Some(Fault::Deadline { last: None }),
+            Some(fault) if wait > left || (is_first && !wait.is_zero()) => Some(fault.clone()),
+            None if wait > left => Some(Fault::Paced { wait }),
+            _ => None,
         };
-        let before = f64::from(self.waiting.load(Ordering::SeqCst)) / pace.rate;
-        let next = pace.next().saturating_duration_since(Instant::now());
-        next + Duration::try_from_secs_f64(before).unwrap_or(Duration::MAX / 2)
+        match refused {
+            Some(fault) => Err(fault),
+            None if wait.is_zero() => {
+                rate.begin(waited, now);
+                Ok(Next::Begin(Turn { began: now, waited }))
+            }
+            None if ahead == 0 => Ok(Next::Wait(now + wait)),
+            // It is told when nobody is ahead any more.
+            None => Ok(Next::Wait(now + left)),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Counts a call as waiting while it does.
-struct Waiting<'a>(&'a AtomicU32);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicU32) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(count)
-    }
+/// A place in the queue, given up when it is dropped.
+struct Place<'a> {
+    pacer: &'a Pacer,
+    number: u64,
+    changed: Arc<Notify>,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        let mut state = self.pacer.state();
+        state.queue.remove(&self.number);
+        if let Some((_, first)) = state.queue.first_key_value() {
+            first.notify_one();
+        }
     }
 }

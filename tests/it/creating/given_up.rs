@@ -44,6 +44,7 @@ impl Stacks {
             )),
             connect_timeout: LONG,
             attempt_timeout: LONG,
+            credentials_pause: LONG,
             max_answer_bytes: 1 << 20,
         };
         let clients = Clients::new(&settings, &region, [region.clone()]).await;
@@ -61,9 +62,9 @@ impl Stacks {
             pace: pace::Settings::default(),
             by_account: false,
         };
-        let shared = Shared::new(settings, Arc::new(clients), Readiness::new(1));
+        let shared = Shared::new(settings, Readiness::new(1));
         Self {
-            upstream: upstream::Upstream::new(&shared),
+            upstream: upstream::Upstream::new(&shared, &sdk::Sdk::new(Arc::new(clients))),
             shared,
         }
     }

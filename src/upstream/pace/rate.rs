@@ -1,0 +1,285 @@
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::time::Instant;
+
+use super::Settings;
+use crate::domain::Fault;
+
+/// What an attempt says of the upstream.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::upstream) enum Sign<'a> {
+    /// It answers.
+    Answered,
+    /// It answers that it is asked too much.
+    Throttled,
+    /// It gives no answer.
+    Silent(&'a Fault),
+}
+
+/// The rate at which attempts may begin, as it follows from how earlier ones ended.
+///
+/// **Throttling.** There is no rate until an attempt is throttled: then it is what began in
+/// the second before, and falls. A fall takes a tenth, or as much as half where the upstream
+/// granted that much less in the last second; an attempt that began before the last fall
+/// makes no other. While calls wait the rate grows by 2 % a second: quicker until the limit
+/// is known, and after [`STEADY`] without a fall by more and more, so that a limit which was
+/// raised a hundredfold is found within a minute. A step in proportion, where the textbook
+/// has a fixed one: AWS publishes no limits, and what is little for 200 a second is too much
+/// for 2. Between replicas it is fair all the same: whoever sends more is throttled more.
+///
+/// **Outage.** Several attempts in a row that bring no answer set the rate to the floor. The
+/// first answer after that begins a recovery: the rate grows quickly, from a few a second,
+/// and is given up after [`RECOVERED`].
+///
+/// Knows neither clock nor lock: both are the [`Pacer`](super::Pacer)'s.
+#[derive(Debug)]
+pub(super) struct Rate {
+    settings: Settings,
+    pace: Option<Pace>,
+    /// Attempts that began while there was no pace.
+    begun: LastSecond,
+    granted: LastSecond,
+    /// How many attempts in a row brought no answer.
+    silent: u32,
+    /// When the last answer came.
+    heard: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Pace {
+    /// Attempts a second.
+    per_second: f64,
+    /// When the last one began, or should have.
+    last: Instant,
+    /// Up to when the growth is reckoned.
+    grown: Instant,
+    /// When it last fell: what began before says nothing new.
+    fell: Instant,
+    mode: Mode,
+}
+
+#[derive(Debug)]
+enum Mode {
+    /// Throttled for the first time then, and what a whole second grants is not yet known.
+    Seeking(Instant),
+    Throttled,
+    /// No answer comes; this was the last fault.
+    Silent(Fault),
+    Recovering,
+}
+
+/// How long after a fall the rate grows steadily; a rate that is right falls about so often.
+const STEADY: Duration = Duration::from_secs(10);
+
+/// By what share of itself the rate grows in a second until the limit is known.
+const SEEKING: f64 = 0.5;
+
+/// By what share of itself the rate grows in a second after an outage.
+const RECOVERY: f64 = 1.0;
+
+/// The rate that a recovery begins with, as a multiple of the floor.
+const FIRST_STEP: f64 = 4.0;
+
+/// For how long a recovery grows; by then it is far above any rate that AWS grants.
+const RECOVERED: Duration = Duration::from_secs(10);
+
+/// What a turn that came late, as timers and threads do, gives back to those that wait
+/// behind it.
+const CATCH_UP: Duration = Duration::from_millis(50);
+
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Rate {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            pace: None,
+            begun: LastSecond::default(),
+            granted: LastSecond::default(),
+            silent: 0,
+            heard: None,
+        }
+    }
+
+    /// Why the upstream counts as unreachable, while it does.
+    pub(super) fn outage(&self) -> Option<&Fault> {
+        match &self.pace.as_ref()?.mode {
+            Mode::Silent(fault) => Some(fault),
+            Mode::Seeking(_) | Mode::Throttled | Mode::Recovering => None,
+        }
+    }
+
+    /// How long until an attempt may begin that has so many ahead of it.
+    pub(super) fn wait(&self, ahead: usize, now: Instant) -> Duration {
+        let Some(pace) = &self.pace else {
+            return Duration::ZERO;
+        };
+        let ahead = u32::try_from(ahead).map_or(f64::MAX, f64::from);
+        let at_this_rate = ahead / pace.per_second;
+        // The rate is e^(growth × seconds) times itself by then.
+        let growth = pace.growth(now, &self.settings);
+        let seconds = match growth > 0.0 {
+            true => (at_this_rate * growth).ln_1p() / growth,
+            false => at_this_rate,
+        };
+        let behind_them = Duration::try_from_secs_f64(seconds).unwrap_or(FAR);
+        pace.next().saturating_duration_since(now) + behind_them
+    }
+
+    /// An attempt begins. `waited` says whether it has waited for its turn, and others may
+    /// still.
+    pub(super) fn begin(&mut self, waited: bool, now: Instant) {
+        match &mut self.pace {
+            None => self.begun.add(now),
+            Some(pace) if waited => {
+                let latest = now.checked_sub(CATCH_UP).unwrap_or(now);
+                pace.last = pace.next().clamp(latest, now);
+            }
+            Some(pace) => (pace.last, pace.grown) = (now, now),
+        }
+    }
+
+    /// Grows by the time for which calls have waited.
+    pub(super) fn grow(&mut self, now: Instant) {
+        if let Some(pace) = &mut self.pace {
+            let seconds = now.saturating_duration_since(pace.grown).min(SECOND);
+            pace.per_second += pace.per_second * pace.growth(now, &self.settings) * seconds.as_secs_f64();
+            pace.grown = now;
+        }
+    }
+
+    /// Gives the pace up, if it has served its time.
+    pub(super) fn forget(&mut self, now: Instant) {
+        let is_over = |pace: &Pace| {
+            let calm = now.saturating_duration_since(pace.fell);
+            match pace.mode {
+                Mode::Seeking(_) | Mode::Throttled => calm > self.settings.forget,
+                Mode::Recovering => calm > RECOVERED,
+                Mode::Silent(_) => false,
+            }
+        };
+        if self.pace.as_ref().is_some_and(is_over) {
+            self.pace = None;
+        }
+    }
+
+    /// What an attempt came to that began then. Says whether those who wait have to reckon
+    /// anew.
+    pub(super) fn told(&mut self, began: Instant, sign: Sign<'_>, now: Instant) -> bool {
+        match sign {
+            Sign::Silent(fault) => return self.silence(began, fault, now),
+            Sign::Answered => self.granted.add(now),
+            Sign::Throttled => {}
+        }
+        self.silent = 0;
+        self.heard = Some(now);
+        let recovers = self.outage().is_some();
+        if let Some(pace) = self.pace.as_mut().filter(|_| recovers) {
+            pace.per_second = self.settings.floor * FIRST_STEP;
+            pace.mode = Mode::Recovering;
+            (pace.grown, pace.fell) = (now, now);
+        }
+        let falls = matches!(sign, Sign::Throttled) && self.fall(began, now);
+        recovers || falls
+    }
+
+    fn silence(&mut self, began: Instant, fault: &Fault, now: Instant) -> bool {
+        // It was under way when an answer came: all that hung in an outage end after it.
+        if self.heard.is_some_and(|heard| began < heard) {
+            return false;
+        }
+        self.silent = self.silent.saturating_add(1);
+        if self.silent < self.settings.silence {
+            return false;
+        }
+        let began_before = self.outage().is_some();
+        self.pace = Some(Pace {
+            per_second: self.settings.floor,
+            last: self.pace.as_ref().map_or(began, |pace| pace.last),
+            grown: now,
+            fell: now,
+            mode: Mode::Silent(fault.clone()),
+        });
+        !began_before
+    }
+
+    fn fall(&mut self, began: Instant, now: Instant) -> bool {
+        let (rate, last) = match &self.pace {
+            Some(pace) if began <= pace.fell => return false,
+            Some(pace) => (pace.per_second, pace.last),
+            None => (self.begun.count(now).max(1.0), now),
+        };
+        let mode = match &self.pace {
+            Some(pace) => pace.mode_after_fall(now),
+            None => Mode::Seeking(now),
+        };
+        let most = rate * self.settings.decrease;
+        let least = most.min(rate / 2.0);
+        self.pace = Some(Pace {
+            per_second: self
+                .granted
+                .count(now)
+                .clamp(least, most)
+                .max(self.settings.floor),
+            last,
+            grown: now,
+            fell: now,
+            mode,
+        });
+        true
+    }
+}
+
+/// Longer than any call waits.
+const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+impl Pace {
+    /// When the next attempt may begin.
+    fn next(&self) -> Instant {
+        self.last + Duration::try_from_secs_f64(1.0 / self.per_second).map_or(FAR, |gap| gap.min(FAR))
+    }
+
+    fn mode_after_fall(&self, now: Instant) -> Mode {
+        match self.mode {
+            Mode::Throttled => Mode::Throttled,
+            Mode::Seeking(since) if now.saturating_duration_since(since) > SECOND => Mode::Throttled,
+            Mode::Seeking(since) => Mode::Seeking(since),
+            Mode::Silent(_) | Mode::Recovering => Mode::Seeking(now),
+        }
+    }
+
+    /// By what share of itself the rate grows in a second.
+    fn growth(&self, now: Instant, settings: &Settings) -> f64 {
+        match self.mode {
+            Mode::Throttled => {
+                let calm = now.saturating_duration_since(self.fell);
+                settings.increase * calm.div_duration_f64(STEADY).max(1.0).powi(2)
+            }
+            Mode::Seeking(_) => SEEKING,
+            Mode::Recovering => RECOVERY,
+            Mode::Silent(_) => 0.0,
+        }
+    }
+}
+
+/// Moments of the last second.
+#[derive(Debug, Default)]
+struct LastSecond(VecDeque<Instant>);
+
+impl LastSecond {
+    fn add(&mut self, now: Instant) {
+        self.count(now);
+        self.0.push_back(now);
+    }
+
+    fn count(&mut self, now: Instant) -> f64 {
+        while self
+            .0
+            .front()
+            .is_some_and(|at| now.saturating_duration_since(*at) > SECOND)
+        {
+            self.0.pop_front();
+        }
+        u32::try_from(self.0.len()).map_or(f64::MAX, f64::from)
+    }
+}
