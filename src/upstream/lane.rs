@@ -52,6 +52,9 @@ impl Lane {
 #[derive(Clone, Debug)]
 pub(super) struct Lanes(Arc<Inner>);
 
+/// The account where accounts are known.
+type Key = (Region, Option<AccountId>);
+
 #[derive(Debug)]
 struct Inner {
     by_account: bool,

@@ -32,7 +32,7 @@ use crate::harness::{GATEWAY, SIZE, refusal};
 const ATTEMPTS: [u64; 6] = [4, 4, 4, 4, 2, 1];
 
 /// How many accounts, each with a service of its own, have stories side by side.
-const LANES: u64 = 12;
+const LANES: u64 = 11;
 
 const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/tapes";
 

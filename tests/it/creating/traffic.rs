@@ -209,7 +209,7 @@ impl Town {
                     break;
                 }
                 Err(outcome) => {
-                    create.is_not_applied = call == 0 && outcome.as_deref() == Some("not_applied")
+                    create.is_not_applied = call == 0 && outcome.as_deref() == Some("not_applied");
                 }
             }
             if rng.bool() {
