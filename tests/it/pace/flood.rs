@@ -1,0 +1,98 @@
+//! The emulator throttles, on the wire and in real time, while callers flood it with lists.
+//! For a few seconds; `TAPEGATE_FLOOD_SECONDS` says for how many, and the long way is 60.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tapegate::proto::{CreateTapesRequest, ListTapesRequest};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use crate::harness::{GATEWAY, SIZE, Service, get};
+
+/// How often each rule was tried and acted.
+async fn counts(emulator: &str) -> (u64, u64) {
+    let (_, body) = get(&format!("http://{emulator}/_emulator/faults")).await;
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let rule = &body["faults"][0];
+    (rule["seen"].as_u64().unwrap(), rule["hit"].as_u64().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_throttled_upstream_is_used_to_the_full_and_creates_pass() {
+    let seconds: u64 = std::env::var("TAPEGATE_FLOOD_SECONDS").map_or(8, |text| text.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("faults.json");
+    std::fs::write(&rules, r#"[{"kind": "throttle", "rate": 10, "burst": 10}]"#).unwrap();
+    let faults = format!("--emulator-faults={}", rules.display());
+    let service = Service::dev(&[&faults]).await;
+    let emulator = service.addresses.emulator.unwrap().to_string();
+
+    let mut callers = JoinSet::new();
+    for caller in 1..=100 {
+        let mut client = service.client();
+        callers.spawn(async move {
+            loop {
+                let request = ListTapesRequest {
+                    limit: caller,
+                    max_items: 1,
+                    ..Default::default()
+                };
+                let mut request = tonic::Request::new(request);
+                request
+                    .metadata_mut()
+                    .insert("cache-control", "no-cache".parse().unwrap());
+                if client.list_tapes(request).await.is_err() {
+                    sleep(Duration::from_millis(100)).await;
+                }
+            }
+        });
+    }
+    let made = Arc::new(AtomicU32::new(0));
+    let (count, mut client) = (made.clone(), service.client());
+    callers.spawn(async move {
+        for number in 0.. {
+            let request = CreateTapesRequest {
+                gateway_arn: GATEWAY.into(),
+                tape_size_in_bytes: SIZE,
+                client_token: format!("flood-{number}"),
+                num_tapes_to_create: 1,
+                tape_barcode_prefix: "NEW".into(),
+                ..Default::default()
+            };
+            let mut request = tonic::Request::new(request);
+            request.set_timeout(Duration::from_secs(20));
+            client.create_tapes(request).await.unwrap();
+            count.fetch_add(1, Ordering::SeqCst);
+            sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let began = Instant::now();
+    sleep(Duration::from_secs(5)).await;
+    let (seen_early, hit_early) = counts(&emulator).await;
+    let rest = began + Duration::from_secs(seconds) - Instant::now();
+    sleep(rest).await;
+    let (seen, hit) = counts(&emulator).await;
+    let took = began.elapsed().as_secs_f64();
+    let ended = callers.try_join_next();
+    assert!(ended.is_none(), "a create failed: {ended:?}");
+    callers.shutdown().await;
+
+    let reached = (seen - hit) as f64 / (10.0 * took);
+    let throttled = (hit - hit_early) as f64 / (seen - seen_early) as f64;
+    let made = made.load(Ordering::SeqCst);
+    println!(
+        "{took:.1} s: {:.1} % of the rate reached, {:.1} % of attempts throttled after 5 s, {made} creates",
+        reached * 100.0,
+        throttled * 100.0
+    );
+    assert!(reached >= 0.95 && throttled < 0.1);
+    assert!(u64::from(made) >= seconds / 4, "{made} creates in {seconds} s");
+}

@@ -1,0 +1,195 @@
+//! Whose turn it is, and who is told that theirs comes too late.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tapegate::{
+    domain::{Call, Fault, ListTapes},
+    proto::ListTapesRequest,
+    upstream::{Settings, pace, stack},
+};
+use tokio::time::{Instant, sleep};
+use tonic::Code;
+use tower::{ServiceExt, service_fn};
+
+use crate::harness::{
+    Reply, Service, Upstream, collect,
+    foot::{aws, call, list, page, settings, shared},
+    refusal,
+};
+
+/// The list that is throttled; all others are answered.
+const THROTTLED: u32 = 1_000;
+
+#[tokio::test(start_paused = true)]
+async fn turns_come_in_order_and_who_would_be_late_is_told_at_once() {
+    let shared = shared(Settings {
+        retry: tapegate::upstream::retry::Settings {
+            attempts: 1,
+            ..settings().retry
+        },
+        // It does not grow, so that turns can be counted.
+        pace: pace::Settings {
+            increase: 0.0,
+            ..pace::Settings::default()
+        },
+        ..settings()
+    });
+    let (tell, mut order) = tokio::sync::mpsc::unbounded_channel();
+    let foot = service_fn(move |call: Call<ListTapes>| {
+        let number = call.operation.page.limit.unwrap().get() - 1;
+        tell.send(number).unwrap();
+        async move {
+            match number {
+                THROTTLED => Err(aws("ThrottlingException", 400)),
+                _ => Ok(page("LISTED01")),
+            }
+        }
+    });
+    let stack = stack::<ListTapes>(&shared, foot);
+    let ask = |number, timeout| stack.clone().oneshot(call(list(number), timeout));
+    // Throttled for the second time a second later, so that the rate no longer grows by itself.
+    let minute = Duration::from_secs(60);
+    ask(THROTTLED, minute).await.unwrap_err();
+    sleep(Duration::from_millis(2_500)).await;
+    ask(THROTTLED, minute).await.unwrap_err();
+    while order.try_recv().is_ok() {}
+
+    // One a second, so within ten seconds there is room for ten and no more.
+    let began = Instant::now();
+    let calls = (0..20).map(|number| {
+        let asked = ask(number, Duration::from_millis(10_500));
+        async move {
+            let answer = asked.await;
+            (answer, began.elapsed())
+        }
+    });
+    let answers = futures_util::future::join_all(calls).await;
+    let mut in_time = 0;
+    for (answer, took) in answers {
+        match answer {
+            Ok(_) => in_time += 1,
+            Err(failure) => {
+                assert!(matches!(failure.fault, Fault::Paced { wait } if wait > Duration::from_secs(10)));
+                assert!(took.is_zero(), "told after {took:?}");
+                assert!(failure.retry_after.unwrap() > Duration::from_secs(9));
+            }
+        }
+    }
+    assert_eq!(in_time, 10);
+    assert_eq!(
+        (shared.tally.paced.get(), shared.tally.refused_by_pace.get()),
+        (10, 10)
+    );
+    let mut went = Vec::new();
+    while let Ok(number) = order.try_recv() {
+        went.push(number);
+    }
+    assert_eq!(went, (0..10).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_who_leave_give_their_turn_to_the_next() {
+    let shared = shared(settings());
+    let foot = service_fn(|call: Call<ListTapes>| async move {
+        match call.operation.page.limit.unwrap().get() - 1 {
+            THROTTLED => Err(aws("ThrottlingException", 400)),
+            _ => Ok(page("LISTED01")),
+        }
+    });
+    let stack = stack::<ListTapes>(&shared, foot);
+    let ask = |number, seconds| {
+        stack
+            .clone()
+            .oneshot(call(list(number), Duration::from_secs(seconds)))
+    };
+    let _ = tokio::time::timeout(Duration::from_millis(10), ask(THROTTLED, 60)).await;
+    let mut leaving: Vec<_> = (0..5).map(|number| Box::pin(ask(number, 60))).collect();
+    for waiting in &mut leaving {
+        assert!(futures_util::poll!(waiting).is_pending());
+    }
+    let mut last = Box::pin(ask(5, 60));
+    assert!(futures_util::poll!(&mut last).is_pending());
+    drop(leaving);
+    let began = Instant::now();
+    last.await.unwrap();
+    assert!(
+        began.elapsed() <= Duration::from_millis(1_100),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_does_not_look_holds_up_nobody() {
+    // A reader can stop its stream's future from being polled, by its window.
+    let shared = shared(settings());
+    let foot = service_fn(|call: Call<ListTapes>| async move {
+        match call.operation.page.limit.unwrap().get() - 1 {
+            THROTTLED => Err(aws("ThrottlingException", 400)),
+            _ => Ok(page("LISTED01")),
+        }
+    });
+    let stack = stack::<ListTapes>(&shared, foot);
+    let ask = |number| stack.clone().oneshot(call(list(number), Duration::from_secs(60)));
+    let _ = tokio::time::timeout(Duration::from_millis(10), ask(THROTTLED)).await;
+    let mut still: Vec<_> = (0..3).map(|number| Box::pin(ask(number))).collect();
+    for waiting in &mut still {
+        assert!(futures_util::poll!(waiting).is_pending());
+    }
+    let began = Instant::now();
+    ask(3).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    for waiting in still {
+        waiting.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_turn_comes_too_late_is_told_when_to_come_back() {
+    let throttled = Reply::aws(
+        400,
+        &json!({ "__type": "ThrottlingException", "message": "Rate exceeded" }),
+    );
+    let upstream = Upstream::always(throttled).await;
+    let service = Service::over(&upstream, &["--retry-attempts=1"]).await;
+    let ask = async |limit: i32| {
+        let mut request = tonic::Request::new(ListTapesRequest {
+            limit: limit.try_into().unwrap(),
+            ..Default::default()
+        });
+        request.set_timeout(Duration::from_secs(4));
+        let began = Instant::now();
+        let status = collect(service.client().list_tapes(request).await)
+            .await
+            .unwrap_err();
+        (status, began.elapsed())
+    };
+    let (status, _) = ask(1).await;
+    let pushback = |status: &tonic::Status| {
+        let value = status.metadata().get("grpc-retry-pushback-ms")?;
+        value.to_str().ok()?.parse::<u64>().ok()
+    };
+    assert_eq!(refusal(&status).reason, "THROTTLING_EXCEPTION");
+    assert!(pushback(&status).is_some());
+
+    let calls = futures_util::future::join_all((2..40).map(&ask)).await;
+    let mut busy = 0;
+    for (status, took) in calls {
+        let refused = refusal(&status);
+        if refused.reason == "UPSTREAM_BUSY" {
+            busy += 1;
+            assert_eq!(refused.code, Code::Unavailable);
+            assert_eq!(refused.metadata["attempts"], "0");
+            let delay = refused.details.retry_info().unwrap().retry_delay.unwrap();
+            assert!(delay >= Duration::from_secs(1));
+            assert_eq!(u128::from(pushback(&status).unwrap()), delay.as_millis());
+            assert!(took < Duration::from_secs(3), "{took:?}");
+        }
+    }
+    assert!(busy >= 20, "{busy}");
+    println!(
+        "{busy} of 38 calls were told at once, and {} attempts made",
+        upstream.asked().len()
+    );
+}
