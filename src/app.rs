@@ -6,7 +6,7 @@
 mod http_server;
 mod service;
 
-use std::{fmt, io, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr, path::PathBuf};
 
 use aws_credential_types::Credentials;
 use secrecy::ExposeSecret;
@@ -19,13 +19,14 @@ use self::{
 };
 use crate::{
     config::{self, Config, Dev, Standalone},
-    emulator::{self, Emulator},
+    emulator::{Emulator, StateError, StateFile},
 };
 
 /// What runs in this process: the service, the emulator, or both.
 pub struct App {
     service: Option<Service>,
     emulator: Option<Bound>,
+    state_file: Option<StateFile>,
 }
 
 /// Where an [`App`] listens. Its `Display` is the first line on stdout.
@@ -48,6 +49,22 @@ pub struct CannotListen {
     cause: io::Error,
 }
 
+/// Why nothing runs.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotStart {
+    /// An address is taken, or is not this machine's.
+    #[error(transparent)]
+    Listen(#[from] CannotListen),
+    /// The emulator's state can be neither read nor made.
+    #[error("cannot keep the emulator's state in {path} (setting emulator.state): {cause}")]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        cause: StateError,
+    },
+}
+
 impl App {
     /// The service, before AWS or whatever its endpoint says. It signs with `credentials`,
     /// or with those of the SDK's standard chain.
@@ -59,6 +76,7 @@ impl App {
         Ok(Self {
             service: Some(Service::bind(config, credentials).await?),
             emulator: None,
+            state_file: None,
         })
     }
 
@@ -66,14 +84,14 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When an address cannot be listened on.
-    pub async fn dev(dev: Dev) -> Result<Self, CannotListen> {
+    /// When an address cannot be listened on, or the emulator's state file cannot be used.
+    pub async fn dev(dev: Dev) -> Result<Self, CannotStart> {
         let Dev {
             mut config,
             emulator,
             credentials,
         } = dev;
-        let emulator = bind_emulator(&emulator, Some(&credentials)).await?;
+        let (emulator, state_file) = bind_emulator(&emulator).await?;
         config.upstream.endpoint = Some(endpoint(emulator.address));
         let signed_by = Credentials::new(
             &credentials.access_key_id,
@@ -85,6 +103,7 @@ impl App {
         Ok(Self {
             service: Some(Service::bind(config, Some(signed_by)).await?),
             emulator: Some(emulator),
+            state_file,
         })
     }
 
@@ -92,12 +111,13 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When its address cannot be listened on.
-    pub async fn emulator(settings: &Standalone) -> Result<Self, CannotListen> {
-        let emulator = bind_emulator(&settings.emulator, settings.credentials.as_ref()).await?;
+    /// When its address cannot be listened on, or its state file cannot be used.
+    pub async fn emulator(settings: &Standalone) -> Result<Self, CannotStart> {
+        let (emulator, state_file) = bind_emulator(&settings.emulator).await?;
         Ok(Self {
             service: None,
             emulator: Some(emulator),
+            state_file,
         })
     }
 
@@ -108,6 +128,11 @@ impl App {
             admin: self.service.as_ref().map(|service| service.admin.address),
             emulator: self.emulator.as_ref().map(|emulator| emulator.address),
         }
+    }
+
+    /// The file that keeps the emulator's state, if one does.
+    pub fn state_file(&self) -> Option<&StateFile> {
+        self.state_file.as_ref()
     }
 
     /// Runs until `shutdown` resolves and what was in progress then has ended.
@@ -133,23 +158,19 @@ impl App {
     }
 }
 
-/// The emulator, bound and seeded.
-async fn bind_emulator(
-    settings: &config::Emulator,
-    credentials: Option<&config::Credentials>,
-) -> Result<Bound, CannotListen> {
-    let emulator = Emulator::new(emulator::Settings {
-        credentials: credentials.map(|pair| emulator::Credentials {
-            access_key_id: pair.access_key_id.clone(),
-            secret_access_key: pair.secret_access_key.clone(),
-        }),
-        seed_tapes: settings.seed_tapes,
-        faults: settings.faults.clone(),
-        fault_seed: settings.fault_seed.into(),
-        time_scale: settings.time_scale,
-        ..emulator::Settings::default()
-    });
-    Bound::listen("emulator.listen", settings.listen, Face::Emulator(emulator)).await
+/// The emulator, bound and seeded, and the file of its state.
+async fn bind_emulator(config: &config::Emulator) -> Result<(Bound, Option<StateFile>), CannotStart> {
+    let settings = config.settings.clone();
+    let emulator = match &config.state {
+        None => Emulator::new(settings),
+        Some(path) => Emulator::with_state(settings, path).map_err(|cause| CannotStart::State {
+            path: path.clone(),
+            cause,
+        })?,
+    };
+    let state_file = emulator.state_file().cloned();
+    let bound = Bound::listen("emulator.listen", config.listen, Face::Emulator(emulator)).await?;
+    Ok((bound, state_file))
 }
 
 /// The URL of a server at this address.

@@ -24,7 +24,7 @@ pub const MISUSE: u8 = 2;
 #[derive(Debug)]
 pub enum Command {
     /// The service and the emulator in one process.
-    Dev(Dev),
+    Dev(Box<Dev>),
     /// The service.
     Serve(Config),
     /// The emulator alone.
@@ -111,7 +111,7 @@ pub fn parse(
     };
     let sources = || flags::sources(name, matches, &variables);
     Ok(match name {
-        flags::DEV => Command::Dev(Dev::load(sources())?),
+        flags::DEV => Command::Dev(Box::new(Dev::load(sources())?)),
         flags::SERVE => Command::Serve(Config::serve(sources())?.0),
         flags::EMULATOR => Command::Emulator(Standalone::load(sources())?),
         flags::CHECK => {

@@ -5,6 +5,9 @@
 //! than InvalidParameters then. [`create_with_barcode`] looks the tape up before it believes
 //! such a refusal.
 
+mod compare;
+mod look_up;
+
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},
@@ -12,13 +15,13 @@ use std::{
 
 use tower::ServiceExt;
 
+use self::look_up::{Found, look_up};
 use crate::{
     domain::{
-        Answer, Call, CreateTapeWithBarcode, CreatedTape, Deadline, DescribeTapeArchives, DescribeTapes,
-        Failure, Fault, Kind, KmsKey, KnownStatus, ListTapes, NewTape, Outcome, PageRequest, Pool, Repeat,
-        Scope, Tape, TapeArchive, TapeArn, TapeInfo, Timestamp,
+        Answer, Call, CreateTapeWithBarcode, CreateTapes, CreatedTape, CreatedTapes, Failure, Fault, Kind,
+        Outcome, Repeat,
     },
-    upstream::Upstream,
+    upstream::{Upstream, run_to_end::Watch},
 };
 
 /// When a tape that is found can be a call's own.
@@ -31,8 +34,23 @@ pub struct Settings {
     pub resend_window: Duration,
 }
 
-/// Creates a tape with a barcode. `resent` says whether the client's library had sent the
-/// call before.
+/// Creates tapes with barcodes that AWS makes. A repeat under the same token, which is the
+/// only one that there is, makes no more of them.
+///
+/// # Errors
+///
+/// Those of the upstream.
+pub async fn create_tapes(
+    upstream: &Upstream,
+    call: Call<CreateTapes>,
+) -> Result<Answer<Arc<CreatedTapes>>, Failure> {
+    let watch = Watch::over(&call, &upstream.tally);
+    let answer = upstream.create_tapes.clone().oneshot(call).await;
+    watch.told();
+    answer
+}
+
+/// Creates a tape with a barcode.
 ///
 /// # Errors
 ///
@@ -42,53 +60,61 @@ pub async fn create_with_barcode(
     upstream: &Upstream,
     settings: Settings,
     call: Call<CreateTapeWithBarcode>,
-    resent: bool,
+) -> Result<Answer<Arc<CreatedTape>>, Failure> {
+    let watch = Watch::over(&call, &upstream.tally);
+    let answer = create_or_find(upstream, settings, call).await;
+    watch.told();
+    answer
+}
+
+async fn create_or_find(
+    upstream: &Upstream,
+    settings: Settings,
+    call: Call<CreateTapeWithBarcode>,
 ) -> Result<Answer<Arc<CreatedTape>>, Failure> {
     let began = SystemTime::now();
-    let refused = match upstream
-        .create_tape_with_barcode
-        .clone()
-        .oneshot(call.clone())
-        .await
-    {
+    let stack = upstream.create_tape_with_barcode.clone();
+    let refused = match stack.oneshot(call.clone()).await {
         Err(failure) if is_refusal(&failure.fault) => failure,
         answer => return answer,
     };
-    let was_sent_before = resent || call.progress.was_unclear_before();
+    let was_sent_before = call.progress.was_unclear_before();
     if !is_invalid_parameters(&refused.fault) && !was_sent_before {
         return Err(refused);
     }
-    let tally = &upstream.tally;
-    tally.creates_looked_up.add();
-    let arn = call.operation.tape.gateway.tape(&call.operation.barcode);
-    let found = match look_up(upstream, &call.operation.tape, &arn, &call.deadline).await {
-        Ok(found) => found,
-        Err(cause) => {
+    upstream.tally.creates_looked_up.add();
+    let asked = &call.operation.tape;
+    let arn = asked.gateway.tape(&call.operation.barcode);
+    let found = look_up(upstream, asked, &arn, &call.deadline).await;
+    let (fault, outcome) = match found {
+        Err(Failure {
+            fault: cause,
+            retry_after,
+            asked,
+            ..
+        }) => {
             let fault = Fault::LookUpFailed {
                 refusal: Box::new(refused.fault),
-                cause: Box::new(cause.fault),
+                cause: Box::new(cause),
             };
             return Err(Failure {
                 fault,
                 outcome: Outcome::Unknown,
+                asked,
+                retry_after,
                 ..refused
             });
         }
-    };
-    let window = settings.clock_skew
-        + if resent {
-            settings.resend_window
-        } else {
-            Duration::ZERO
-        };
-    let since = began.checked_sub(window).unwrap_or(SystemTime::UNIX_EPOCH);
-    let (fault, outcome) = match found {
-        Found::Nothing => (refused.fault, Outcome::NotApplied),
-        Found::Elsewhere => (Fault::BarcodeTaken, Outcome::NotApplied),
-        Found::Tape { differs, created } => {
-            let may_be_own = differs.is_empty() && created.is_none_or(|created| created.is_since(since));
-            if may_be_own && was_sent_before {
-                tally.creates_reconciled.add();
+        // What was sent before and never answered may still arrive.
+        Ok(Found::Nothing) if was_sent_before => (refused.fault, Outcome::Unknown),
+        Ok(Found::Nothing) => (refused.fault, Outcome::NotApplied),
+        Ok(Found::Elsewhere) => (Fault::BarcodeTaken, Outcome::NotApplied),
+        Ok(Found::Tape(found)) => {
+            let age = found
+                .created
+                .map(|created| created.is_since(settings.since(began, call.resent)));
+            if found.differs.is_empty() && age == Some(true) && was_sent_before {
+                upstream.tally.creates_reconciled.add();
                 let tape_arn = arn.to_string();
                 tracing::info!(tape_arn, "a create whose answer was lost had succeeded");
                 return Ok(Answer {
@@ -96,11 +122,16 @@ pub async fn create_with_barcode(
                     attempts: refused.attempts,
                 });
             }
-            let outcome = match may_be_own {
-                true => Outcome::Unknown,
-                false => Outcome::NotApplied,
+            let outcome = match found.is_others || age == Some(false) {
+                true => Outcome::NotApplied,
+                false => Outcome::Unknown,
             };
-            (Fault::TapeExists { differs }, outcome)
+            (
+                Fault::TapeExists {
+                    differs: found.differs,
+                },
+                outcome,
+            )
         }
     };
     Err(Failure {
@@ -110,6 +141,17 @@ pub async fn create_with_barcode(
     })
 }
 
+impl Settings {
+    /// Since when a tape can have been made for a call that began then.
+    fn since(self, began: SystemTime, resent: bool) -> SystemTime {
+        let window = match resent {
+            true => self.clock_skew + self.resend_window,
+            false => self.clock_skew,
+        };
+        began.checked_sub(window).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
+
 /// Whether AWS refused, for good. After an attempt that may have succeeded, any refusal may
 /// be of the repeat alone: a library that the tape has filled, for one.
 fn is_refusal(fault: &Fault) -> bool {
@@ -117,155 +159,9 @@ fn is_refusal(fault: &Fault) -> bool {
 }
 
 fn is_invalid_parameters(fault: &Fault) -> bool {
-    matches!(fault, Fault::Aws { code, nested: true, .. } if code == "InvalidParameters")
+    is_nested(fault, "InvalidParameters")
 }
 
-/// What has the barcode.
-enum Found {
-    Nothing,
-    /// A tape in the library of another gateway.
-    Elsewhere,
-    Tape {
-        /// In what it is not the one that was asked for.
-        differs: Vec<&'static str>,
-        created: Option<Timestamp>,
-    },
-}
-
-async fn look_up(
-    upstream: &Upstream,
-    asked: &NewTape,
-    arn: &TapeArn,
-    deadline: &Deadline,
-) -> Result<Found, Failure> {
-    let scope = Scope {
-        region: asked.gateway.region().clone(),
-        account: Some(asked.gateway.account().clone()),
-    };
-    let tapes: Arc<[TapeArn]> = Arc::new([arn.clone()]);
-    let page = PageRequest::default();
-
-    let list = ListTapes {
-        scope: scope.clone(),
-        tapes: tapes.clone(),
-        page: page.clone(),
-    };
-    let listed = Call::new(list, deadline.clone()).fresh(true);
-    let listed = upstream.list_tapes.clone().oneshot(listed).await?.output;
-    // A RETRIEVED tape may be there twice: where it is says more than where it was.
-    let of_it = |info: &&TapeInfo| info.tape_arn == arn.as_str();
-    let mut infos: Vec<&TapeInfo> = listed.rows.iter().filter(of_it).collect();
-    infos.sort_by_key(|info| info.gateway_arn.is_none());
-    let Some(info) = infos.first() else {
-        return Ok(Found::Nothing);
-    };
-    let in_library = match info.gateway_arn.as_deref() {
-        Some(gateway) if gateway != asked.gateway.as_str() => return Ok(Found::Elsewhere),
-        gateway => gateway.is_some(),
-    };
-
-    if in_library {
-        let describe = DescribeTapes {
-            gateway: asked.gateway.clone(),
-            tapes,
-            page,
-        };
-        let described = Call::new(describe, deadline.clone()).fresh(true);
-        let described = upstream.describe_tapes.clone().oneshot(described).await?.output;
-        let mut rows = described.rows.iter();
-        Ok(rows
-            .find(|tape| tape.tape_arn == arn.as_str())
-            .map_or_else(|| sight(asked, info), |tape| compare(asked, &tape.into(), &[])))
-    } else {
-        let describe = DescribeTapeArchives { scope, tapes, page };
-        let described = Call::new(describe, deadline.clone()).fresh(true);
-        let described = upstream
-            .describe_tape_archives
-            .clone()
-            .oneshot(described)
-            .await?
-            .output;
-        let mut rows = described.rows.iter();
-        // An archived tape is of no gateway, so not of the one that was asked for.
-        let elsewhere = &["gateway_arn"];
-        Ok(rows.find(|tape| tape.tape_arn == arn.as_str()).map_or_else(
-            || sight(asked, info),
-            |tape| compare(asked, &tape.into(), elsewhere),
-        ))
-    }
-}
-
-/// What a description says of what a create asked for.
-struct Described<'a> {
-    size: Option<i64>,
-    status: Option<KnownStatus>,
-    created: Option<Timestamp>,
-    pool: Option<&'a Pool>,
-    worm: bool,
-    kms_key: Option<&'a KmsKey>,
-}
-
-impl<'a> From<&'a Tape> for Described<'a> {
-    fn from(tape: &'a Tape) -> Self {
-        Self {
-            size: tape.tape_size_in_bytes,
-            status: tape.tape_status.as_ref().and_then(|status| status.known()),
-            created: tape.tape_created_date,
-            pool: tape.pool_id.as_ref(),
-            worm: tape.worm,
-            kms_key: tape.kms_key.as_ref(),
-        }
-    }
-}
-
-impl<'a> From<&'a TapeArchive> for Described<'a> {
-    fn from(tape: &'a TapeArchive) -> Self {
-        Self {
-            size: tape.tape_size_in_bytes,
-            status: tape.tape_status.as_ref().and_then(|status| status.known()),
-            created: tape.tape_created_date,
-            pool: tape.pool_id.as_ref(),
-            worm: tape.worm,
-            kms_key: tape.kms_key.as_ref(),
-        }
-    }
-}
-
-/// A tape that is listed and, moving meanwhile or deleted, not described: its row tells
-/// little, so it is not taken for the one that was asked for.
-fn sight(asked: &NewTape, info: &TapeInfo) -> Found {
-    let mut differs = vec!["tape_status"];
-    if info
-        .tape_size_in_bytes
-        .is_some_and(|size| size != asked.size.bytes())
-    {
-        differs.push("tape_size_in_bytes");
-    }
-    Found::Tape {
-        differs,
-        created: None,
-    }
-}
-
-fn compare(asked: &NewTape, tape: &Described<'_>, already: &[&'static str]) -> Found {
-    let mut differs = already.to_vec();
-    let mut check = |name, is_same: bool| {
-        if !is_same {
-            differs.push(name);
-        }
-    };
-    check("tape_size_in_bytes", tape.size == Some(asked.size.bytes()));
-    check("worm", tape.worm == (asked.worm == Some(true)));
-    // Where none was asked for, AWS chose.
-    let pool = asked.pool.as_ref();
-    check("pool", pool.is_none_or(|pool| tape.pool == Some(pool)));
-    let keys = asked.encryption.kms_key().zip(tape.kms_key);
-    let comparable = keys.filter(|(asked, has)| asked.is_key_arn() && has.is_key_arn());
-    check("kms_key", comparable.is_none_or(|(asked, has)| asked == has));
-    let is_deleted = matches!(tape.status, Some(KnownStatus::Deleting | KnownStatus::Deleted));
-    check("tape_status", !is_deleted);
-    Found::Tape {
-        differs,
-        created: tape.created,
-    }
+fn is_nested(fault: &Fault, nested: &str) -> bool {
+    matches!(fault, Fault::Aws { code, nested: true, .. } if code == nested)
 }

@@ -24,6 +24,7 @@ use self::{
 pub use self::{
     connection::Connection,
     deadline::{Bounds, Deadline, Deadlines},
+    method::is_resent,
     report::Report,
     request_id::RequestId,
 };

@@ -7,8 +7,9 @@ use std::{
 };
 
 use tapegate::{
-    app::{Addresses, App},
+    app::App,
     cli::{self, Command},
+    emulator::Credentials,
     shutdown, telemetry,
 };
 
@@ -40,30 +41,51 @@ async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         }
         Command::Emulator(settings) => {
             telemetry::start(&settings.log);
-            let signatures = match &settings.credentials {
-                Some(_) => "signatures are verified against the configured access key",
-                None => "no access key is configured: of signatures only form, scope and date are judged",
-            };
-            run_app(App::emulator(&settings).await?, |_| format!("{signatures}\n")).await
+            let judged = judged(&settings.emulator.settings.credentials);
+            let more = |app: &App| format!("{judged}\n{}", state_line(app));
+            run_app(App::emulator(&settings).await?, more).await
         }
         Command::Dev(dev) => {
             telemetry::start(&dev.config.log);
-            run_app(App::dev(dev).await?, try_this).await
+            run_app(App::dev(*dev).await?, |app| try_this(app) + &state_line(app)).await
         }
     }
 }
 
 /// Says where the app listens, then what else is to be said, and runs it.
-async fn run_app(app: App, more: impl Fn(&Addresses) -> String) -> Result<(), Box<dyn std::error::Error>> {
+async fn run_app(app: App, more: impl Fn(&App) -> String) -> Result<(), Box<dyn std::error::Error>> {
     let stop = shutdown::requested()?;
-    let addresses = app.addresses();
+    let (addresses, more) = (app.addresses(), more(&app));
     // A reader that has gone is no reason not to serve.
-    let _ = write!(io::stdout(), "{addresses}\n{}", more(&addresses)).and_then(|()| io::stdout().flush());
+    let _ = write!(io::stdout(), "{addresses}\n{more}").and_then(|()| io::stdout().flush());
     Ok(app.run(stop).await?)
 }
 
-fn try_this(addresses: &Addresses) -> String {
-    let grpc = addresses
+/// Says what the emulator judges of a signature.
+fn judged(credentials: &[Credentials]) -> String {
+    let with_token = credentials.iter().filter(|one| one.session_token.is_some());
+    match (credentials.len(), with_token.count()) {
+        (0, _) => {
+            "no access key is configured: of signatures only form, scope and date are judged".to_owned()
+        }
+        (1, 0) => "signatures are verified against the configured access key".to_owned(),
+        (keys, tokens) => format!(
+            "signatures are verified against the configured access keys: {keys}, {tokens} of them with a \
+             session token"
+        ),
+    }
+}
+
+/// Where the emulator's state is kept, if it is.
+fn state_line(app: &App) -> String {
+    app.state_file()
+        .map(|file| format!("{file}\n"))
+        .unwrap_or_default()
+}
+
+fn try_this(app: &App) -> String {
+    let grpc = app
+        .addresses()
         .grpc
         .map(|address| address.to_string())
         .unwrap_or_default();

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use tonic::{Request, Response, Status, async_trait, codegen::BoxStream};
-use tower::ServiceExt;
 
 use crate::{
     convert::{Inward, Outward, Rules},
-    creating::{self, create_with_barcode},
+    creating,
     domain::{self, Answer, Call, Failure, Listing, Operation, Page},
-    inbound::{Deadline, Report},
+    inbound::{self, Deadline, Report},
     paging::{Plan, Walk},
     proto::{self, tape_service_server::TapeService},
     status,
@@ -33,26 +32,6 @@ impl Tapes {
             creating,
             upstream,
         }
-    }
-
-    /// A call with one answer.
-    async fn unary<M, O>(
-        &self,
-        request: Request<M>,
-        stack: &Stack<O>,
-    ) -> Result<Response<<O::Output as Outward>::Message>, Status>
-    where
-        M: Inward<Operation = O>,
-        O: Operation<Output: Outward>,
-    {
-        let context = Context::of(&request)?;
-        let operation = request
-            .into_inner()
-            .inward(&self.rules)
-            .map_err(|faults| status::invalid(&faults))?;
-        context.report.begin();
-        let answer = stack.clone().oneshot(context.call(operation.clone())).await;
-        Ok(Response::new(settle(&operation, &context.report, answer)?))
     }
 
     /// A call that is answered page by page. The first page is fetched before the answer
@@ -109,15 +88,15 @@ impl Context {
             fresh: directives
                 .into_iter()
                 .any(|word| word.trim().eq_ignore_ascii_case("no-cache")),
-            resent: text("grpc-previous-rpc-attempts")
-                .and_then(|count| count.parse().ok())
-                .is_some_and(|count: u32| count > 0),
+            resent: inbound::is_resent(metadata.as_ref()),
             report: extensions.get().cloned().unwrap_or_default(),
         })
     }
 
     fn call<O>(&self, operation: O) -> Call<O> {
-        Call::new(operation, self.deadline.clone()).fresh(self.fresh)
+        Call::new(operation, self.deadline.clone())
+            .fresh(self.fresh)
+            .resent(self.resent)
     }
 }
 
@@ -153,7 +132,7 @@ impl TapeService for Tapes {
             .map_err(|faults| status::invalid(&faults))?;
         context.report.begin();
         let call = context.call(operation.clone());
-        let answer = create_with_barcode(&self.upstream, self.creating, call, context.resent).await;
+        let answer = creating::create_with_barcode(&self.upstream, self.creating, call).await;
         Ok(Response::new(settle(&operation, &context.report, answer)?))
     }
 
@@ -161,7 +140,15 @@ impl TapeService for Tapes {
         &self,
         request: Request<proto::CreateTapesRequest>,
     ) -> Result<Response<proto::CreateTapesResponse>, Status> {
-        self.unary(request, &self.upstream.create_tapes).await
+        let context = Context::of(&request)?;
+        let operation = request
+            .into_inner()
+            .inward(&self.rules)
+            .map_err(|faults| status::invalid(&faults))?;
+        context.report.begin();
+        let call = context.call(operation.clone());
+        let answer = creating::create_tapes(&self.upstream, call).await;
+        Ok(Response::new(settle(&operation, &context.report, answer)?))
     }
 
     type DescribeTapeArchivesStream = BoxStream<proto::DescribeTapeArchivesResponse>;

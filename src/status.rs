@@ -6,16 +6,19 @@
 //! message, which is sent beside them, under [`MAX_MESSAGE`].
 
 pub mod codes;
+pub mod reasons;
 mod upstream;
 
 use std::collections::HashMap;
 
+use http::HeaderMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
+use self::reasons::Reason;
 use crate::{
     convert::Violations,
-    domain::{Failure, Kind, Operation, Outcome},
+    domain::{Failure, Operation, Outcome},
 };
 
 /// The `ErrorInfo` domain of this service's own reasons.
@@ -33,14 +36,15 @@ pub const MAX_MESSAGE: usize = 1024;
 /// The key in the metadata of `ErrorInfo` that says what a failed create has come to.
 const OUTCOME: &str = "outcome";
 
-/// What is kept free of the details for [`completed`] to add.
+/// What is kept free of the details for [`complete`] to add: `RequestInfo` with an id of 128
+/// characters, and an outcome.
 const RESERVED: usize = 256;
 
 /// A request that breaks rules: every one of them is told at once, as far as they fit.
 pub fn invalid(violations: &Violations) -> Status {
     let all = violations.as_slice();
     let shown = |count: usize| {
-        let mut details = info(DOMAIN, "INVALID_REQUEST", HashMap::new());
+        let mut details = own(Reason::InvalidRequest);
         let fields = all
             .iter()
             .take(count)
@@ -59,7 +63,7 @@ pub fn invalid(violations: &Violations) -> Status {
             left => format!(" ({left} of them are left out, for want of room)"),
         };
         make(
-            Code::InvalidArgument,
+            Reason::InvalidRequest.code(),
             &format!("invalid request: {first}{others}{left_out}"),
             details,
         )
@@ -81,70 +85,83 @@ pub fn failed<O: Operation>(operation: &O, failure: &Failure) -> Status {
 
 /// Bytes that are not the request they should be.
 pub fn malformed(what: &str) -> Status {
-    make(
-        Code::InvalidArgument,
-        what,
-        info(DOMAIN, "MALFORMED_REQUEST", HashMap::new()),
-    )
+    plain(Reason::MalformedRequest, what)
 }
 
 /// A call whose deadline passed before its request was there.
 pub fn out_of_time() -> Status {
-    make(
-        Code::DeadlineExceeded,
+    plain(
+        Reason::DeadlineExceeded,
         "the call's deadline passed before its request was read",
-        info(DOMAIN, "DEADLINE_EXCEEDED", HashMap::new()),
     )
 }
 
 /// A defect of this service.
 pub fn internal(what: &str) -> Status {
-    make(Code::Internal, what, info(DOMAIN, "INTERNAL", HashMap::new()))
+    plain(Reason::Internal, what)
 }
 
-/// What a status lacks that every error of this service has.
+/// Gives the error in these headers or trailers, if there is one, what it lacks that every
+/// error of this service has.
 ///
 /// Each gets the call's id. One that tonic made itself, before any of this service's code
-/// ran, gets details, and the code that gRPC has for its case. A create that was refused
-/// before it was sent gets the `outcome` that says so.
-pub fn completed(status: &Status, kind: Option<Kind>, request_id: &str) -> Status {
-    let (code, mut details) = if status.details().is_empty() {
-        let (code, reason) = match status.code() {
-            // tonic's word for a message over the limit.
-            Code::OutOfRange => (Code::ResourceExhausted, "REQUEST_TOO_LARGE"),
-            // tonic says nothing of a path that it does not know.
-            Code::Unimplemented if status.message().is_empty() => (Code::Unimplemented, "UNKNOWN_METHOD"),
-            Code::Unimplemented => (Code::Unimplemented, "UNSUPPORTED_COMPRESSION"),
-            // tonic's word for what it cannot read.
-            Code::Internal => (Code::InvalidArgument, "MALFORMED_REQUEST"),
-            Code::NotFound => (Code::NotFound, "NOT_FOUND"),
-            // tonic's word for a connection that broke while it read; nobody will hear this.
-            Code::Unknown => (Code::Cancelled, "TRANSPORT"),
-            code => (code, "TRANSPORT"),
+/// ran, gets details, and the code that gRPC has for its case. A create that does not say yet
+/// what it has come to gets this `outcome`.
+pub fn complete(headers: &mut HeaderMap, outcome: Option<Outcome>, request_id: &str) {
+    if let Some(status) = Status::from_header_map(headers)
+        && status.code() != Code::Ok
+    {
+        completed(&status, outcome, request_id)
+            .add_header(headers)
+            .expect("what is percent-encoded or base64 can be in a header");
+    }
+}
+
+fn completed(status: &Status, outcome: Option<Outcome>, request_id: &str) -> Status {
+    let (code, message, mut details) = if status.details().is_empty() {
+        let reason = reason_of_tonic(status);
+        let message = match (reason, status.message()) {
+            (Reason::UnknownMethod, _) => "this server has no such method; its reflection lists those it has",
+            (_, message) => message,
         };
-        (code, info(DOMAIN, reason, HashMap::new()))
+        (reason.code(), message, own(reason))
     } else {
-        (status.code(), status.get_error_details())
+        (status.code(), status.message(), status.get_error_details())
     };
-    if kind == Some(Kind::Create)
+    if let Some(outcome) = outcome
         && let Some(info) = details.error_info()
         && !info.metadata.contains_key(OUTCOME)
     {
         let mut info = info.clone();
-        info.metadata
-            .insert(OUTCOME.to_owned(), Outcome::NotApplied.to_string());
+        info.metadata.insert(OUTCOME.to_owned(), outcome.to_string());
         details.set_error_info(info.reason, info.domain, info.metadata);
     }
     details.set_request_info(request_id, "");
-    let message = match (status.message(), code) {
-        ("", Code::Unimplemented) => "this server has no such method; its reflection lists those it has",
-        (message, _) => message,
-    };
     make(code, message, details)
 }
 
-fn info(domain: &str, reason: &str, metadata: HashMap<String, String>) -> ErrorDetails {
-    ErrorDetails::with_error_info(reason, domain, metadata)
+/// What a status means that tonic, or its health and reflection, made.
+fn reason_of_tonic(status: &Status) -> Reason {
+    match status.code() {
+        // A message over the limit.
+        Code::OutOfRange => Reason::RequestTooLarge,
+        // Of a path that it does not know, tonic says nothing.
+        Code::Unimplemented if status.message().is_empty() => Reason::UnknownMethod,
+        Code::Unimplemented => Reason::UnsupportedCompression,
+        // What it cannot read.
+        Code::Internal | Code::InvalidArgument => Reason::MalformedRequest,
+        Code::NotFound => Reason::NotFound,
+        // A stream that broke while it was read; hardly anybody will hear this.
+        _ => Reason::Transport,
+    }
+}
+
+fn plain(reason: Reason, message: &str) -> Status {
+    make(reason.code(), message, own(reason))
+}
+
+fn own(reason: Reason) -> ErrorDetails {
+    ErrorDetails::with_error_info(reason.as_str(), DOMAIN, HashMap::new())
 }
 
 fn make(code: Code, message: &str, details: ErrorDetails) -> Status {

@@ -5,11 +5,12 @@
 //! knows the AWS SDK.
 
 mod attempt;
+mod credentials;
 mod deadline;
 mod lane;
 pub mod pace;
 pub mod retry;
-mod run_to_end;
+pub(crate) mod run_to_end;
 pub mod sdk;
 mod share;
 pub mod tally;
@@ -21,6 +22,7 @@ use tower::{Service, ServiceBuilder, util::BoxCloneSyncService};
 
 use self::{
     attempt::{AttemptLayer, Limits},
+    credentials::CredentialsLayer,
     deadline::DeadlineLayer,
     lane::Lanes,
     pace::PaceLayer,
@@ -168,6 +170,8 @@ pub fn stack<O: Operation>(shared: &Shared, foot: impl Foot<O>) -> Stack<O> {
             settings.operation_timeout,
             tally.clone(),
         ))
+        // What a call says of our credentials, once no repeat can mend it.
+        .layer(CredentialsLayer::new(readiness))
         // The one authority on repeating.
         .layer(retry)
         // Below it, so that every attempt waits for its turn and every throttle is seen.
@@ -175,8 +179,8 @@ pub fn stack<O: Operation>(shared: &Shared, foot: impl Foot<O>) -> Stack<O> {
         // An attempt of a create that was sent ends on its own, though nobody waits any more;
         // what stands above ends with the caller, so no other attempt begins.
         .layer(RunToEndLayer::new(sent_creates, lanes, tally.clone()))
-        // One attempt: a span, a bound from its turn on, and what it says of our credentials.
-        .layer(AttemptLayer::new(limits, readiness, tally))
+        // One attempt: a span, and a bound from its turn on.
+        .layer(AttemptLayer::new(limits, tally))
         .service(foot);
     BoxCloneSyncService::new(stack)
 }

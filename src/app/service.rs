@@ -115,6 +115,7 @@ impl Service {
             connect_timeout: upstream.connect_timeout,
             attempt_timeout: upstream.attempt_timeout.max(upstream.create_timeout),
             max_answer_bytes: upstream.max_answer_bytes,
+            credentials_pause: upstream.credentials_pause,
         };
         let clients = Arc::new(Clients::new(&settings, &scope.region, scope.regions.iter().cloned()).await);
         if let Ok(Ok(())) = timeout(CREDENTIALS_AT_HAND, clients.obtain_credentials()).await {

@@ -3,9 +3,14 @@
 use std::net::SocketAddr;
 
 use super::{
-    Config, Create, Credentials, Deadline, Emulator, Faults, Layer, Log, Pace, Retry, Scope, Server, Setting,
-    Shutdown, Sources, Tapes, Upstream, emulator, server, upstream, values::Values, word::Address,
+    Config, Create, Deadline, Emulator, Faults, Layer, Log, Pace, Retry, Scope, Server, Setting, Shutdown,
+    Sources, Tapes, Upstream,
+    emulator::{basics, credentials},
+    server, upstream,
+    values::Values,
+    word::Address,
 };
+use crate::emulator::Credentials;
 
 /// The pair of credentials that `tapegate dev` signs with, known to everybody.
 pub const DEV_CREDENTIALS: (&str, &str) = ("TAPEGATEDEV", "tapegate-dev-only-not-a-secret");
@@ -17,7 +22,7 @@ pub struct Dev {
     pub config: Config,
     /// The emulator.
     pub emulator: Emulator,
-    /// Whose signatures the emulator takes, and so what the service signs with.
+    /// What the service signs with. The emulator takes it, whoever else's it takes.
     pub credentials: Credentials,
 }
 
@@ -26,8 +31,6 @@ pub struct Dev {
 pub struct Standalone {
     /// The emulator.
     pub emulator: Emulator,
-    /// Whose signatures it takes. `None`: it cannot verify any.
-    pub credentials: Option<Credentials>,
     /// What is logged.
     pub log: Log,
 }
@@ -95,11 +98,11 @@ impl Dev {
         ];
         let mut values = sources.values_for("tapegate dev", &PRESETS);
         let dev = Self::read(&mut values);
-        for setting in [&server::LISTEN, &server::ADMIN_LISTEN, &emulator::LISTEN] {
+        for setting in [&server::LISTEN, &server::ADMIN_LISTEN, &basics::LISTEN] {
             loopback_only(&mut values, setting, "tapegate dev stays on this machine");
         }
         for taken in [&server::LISTEN, &server::ADMIN_LISTEN] {
-            values.distinct(taken, &emulator::LISTEN);
+            values.distinct(taken, &basics::LISTEN);
         }
         if values.get(&server::ALLOW_ANONYMOUS) == Some(false) {
             let message = "is false, but tapegate dev lets every caller in; leave it out";
@@ -114,13 +117,14 @@ impl Dev {
 
     fn read(values: &mut Values) -> Option<Self> {
         let config = Config::read(values);
-        let emulator = Emulator::read(values);
-        let credentials = Credentials::read(values).map(|pair| {
+        let credentials = credentials::pair(values).map(|pair| {
             pair.unwrap_or_else(|| Credentials {
                 access_key_id: DEV_CREDENTIALS.0.to_owned(),
                 secret_access_key: DEV_CREDENTIALS.1.into(),
+                session_token: None,
             })
         });
+        let emulator = Emulator::read(values, credentials.as_ref());
         Some(Self {
             config: config?,
             emulator: emulator?,
@@ -138,12 +142,12 @@ impl Standalone {
     }
 
     fn read(values: &mut Values) -> Option<Self> {
-        let emulator = Emulator::read(values);
-        let credentials = Credentials::read(values);
+        let pair = credentials::pair(values);
+        let emulator = Emulator::read(values, pair.iter().flatten().next());
         let log = Log::read(values);
+        pair?;
         Some(Self {
             emulator: emulator?,
-            credentials: credentials?,
             log: log?,
         })
     }

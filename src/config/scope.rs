@@ -23,7 +23,7 @@ pub struct Scope {
 }
 
 const REGION_NAME: Name<Region> = Name::new("REGION", "an AWS region, such as us-east-1");
-const ACCOUNT_NAME: Name<AccountId> =
+pub(super) const ACCOUNT_NAME: Name<AccountId> =
     Name::new("ACCOUNT", "an AWS account of 12 digits, such as 123456789012");
 
 pub(crate) static REGION: Setting<Name<Region>> = Setting {

@@ -33,21 +33,7 @@ pub(crate) static MAX_SIZE_GIB: Setting<Integer<i64>> = Setting {
 impl Tapes {
     pub(super) fn read(values: &mut Values) -> Option<Self> {
         let (min, max) = (values.get(&MIN_SIZE_GIB), values.get(&MAX_SIZE_GIB));
-        if let (Some(min), Some(max)) = (min, max)
-            && min > max
-        {
-            if values.is_given(&MIN_SIZE_GIB) {
-                values.fault(
-                    &MIN_SIZE_GIB,
-                    format!("{min} is above tapes.max_size_gib ({max}); lower it"),
-                );
-            } else {
-                values.fault(
-                    &MAX_SIZE_GIB,
-                    format!("{max} is below tapes.min_size_gib ({min}); raise it"),
-                );
-            }
-        }
+        values.ordered((&MIN_SIZE_GIB, min), (&MAX_SIZE_GIB, max));
         Some(Self {
             min_size_gib: min?,
             max_size_gib: max?,

@@ -23,7 +23,7 @@ pub struct Upstream {
     pub operation_timeout: Duration,
     /// The largest answer that is read, in bytes (`upstream.max_answer_bytes`).
     pub max_answer_bytes: usize,
-    /// How long after trouble with AWS credentials they are tried again (`upstream.credentials_pause`).
+    /// How long after trouble with AWS credentials they are tried, or fetched, again (`upstream.credentials_pause`).
     pub credentials_pause: Duration,
 }
 
@@ -82,7 +82,8 @@ pub(crate) static CREDENTIALS_PAUSE: Setting<Span> = Setting {
     key: "upstream.credentials_pause",
     kind: up_to(Duration::from_secs(60 * 60)),
     default: Some("10s"),
-    help: "How long after AWS credentials could not be had, or were refused, readiness gives them another try.",
+    help: "How long after AWS credentials could not be had, or were refused, readiness gives them another try. Refused \
+           ones are fetched anew at once, and at most so often.",
 };
 
 impl Upstream {

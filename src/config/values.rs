@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, ffi::OsStr, time::Duration};
+use std::{collections::BTreeMap, ffi::OsStr, fmt, time::Duration};
 
 use super::{
     Faults, Place, SETTINGS, Setting,
@@ -142,6 +142,25 @@ impl Values {
             self.fault(wrong, message);
         }
         spans
+    }
+
+    /// Refuses a least that is above its most.
+    pub(crate) fn ordered<K, T: PartialOrd + fmt::Display>(
+        &mut self,
+        (least, min): (&Setting<K>, Option<T>),
+        (most, max): (&Setting<K>, Option<T>),
+    ) {
+        if let (Some(min), Some(max)) = (min, max)
+            && min > max
+        {
+            // Of the two, the one that somebody gave is the one to put right.
+            let (wrong, message) = if self.is_given(least) {
+                (least, format!("{min} is above {} ({max}); lower it", most.key))
+            } else {
+                (most, format!("{max} is below {} ({min}); raise it", least.key))
+            };
+            self.fault(wrong, message);
+        }
     }
 
     /// Sets what follows from other settings, where nobody gave it.

@@ -122,6 +122,38 @@ impl<T: Copy> Word for Choice<T> {
     }
 }
 
+/// One of a few whole numbers.
+pub(crate) struct NumberChoice<T: 'static> {
+    /// What stands for one in a usage line.
+    pub name: &'static str,
+    /// The numbers that are right.
+    pub choices: &'static [(u16, T)],
+}
+
+impl<T: Copy> Word for NumberChoice<T> {
+    type Value = T;
+    const TOML: Toml = Toml::Integer;
+
+    fn name(&self) -> String {
+        self.name.to_owned()
+    }
+
+    fn takes(&self) -> String {
+        let numbers: Vec<_> = self
+            .choices
+            .iter()
+            .map(|(number, _)| number.to_string())
+            .collect();
+        numbers.join(" or ")
+    }
+
+    fn parse(&self, text: &str) -> Option<T> {
+        let number: u16 = text.parse().ok()?;
+        let found = self.choices.iter().find(|(choice, _)| *choice == number);
+        found.map(|(_, value)| *value)
+    }
+}
+
 /// A name of AWS that the domain knows how to read.
 pub(crate) struct Name<T> {
     name: &'static str,
@@ -291,6 +323,27 @@ impl Word for SecretKey {
 
     fn parse(&self, text: &str) -> Option<SecretString> {
         ((1..=1024).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()))
+            .then(|| text.into())
+    }
+}
+
+/// The token that temporary AWS credentials come with.
+pub(crate) struct SessionToken;
+
+impl Word for SessionToken {
+    type Value = SecretString;
+    const SECRET: bool = true;
+
+    fn name(&self) -> String {
+        "TOKEN".to_owned()
+    }
+
+    fn takes(&self) -> String {
+        "a token of 1 to 16384 visible ASCII characters".to_owned()
+    }
+
+    fn parse(&self, text: &str) -> Option<SecretString> {
+        ((1..=16_384).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()))
             .then(|| text.into())
     }
 }

@@ -114,6 +114,16 @@ pub fn is_about_credentials(code: &str) -> bool {
     NAMES.contains(&without_exception(code))
 }
 
+/// Whether a code is about the clock of whoever signed, and not about credentials. AWS's JSON
+/// services have one for both: then it goes by whether the request was `misdated`.
+pub(super) fn is_about_clock(code: &str, misdated: bool) -> bool {
+    match without_exception(code) {
+        "RequestExpired" => true,
+        "InvalidSignature" => misdated,
+        _ => false,
+    }
+}
+
 /// The documented codes that say: nothing was made, and the same request will never be
 /// taken.
 #[rustfmt::skip]

@@ -9,6 +9,8 @@ pub struct Call<O> {
     pub deadline: Deadline,
     /// Whether the answer has to be asked for now: such a read shares nobody else's.
     pub fresh: bool,
+    /// Whether the caller's library says that it sent the call before.
+    pub resent: bool,
     /// What has been done for the call so far, as all who handle it see it.
     pub progress: Progress,
 }
@@ -28,7 +30,7 @@ pub struct Attempts {
     /// How many requests were sent, or may have been.
     pub count: u32,
     /// The AWS request id of the last one that was answered.
-    pub request_id: Option<String>,
+    pub request_id: Option<Box<str>>,
 }
 
 impl<O> Call<O> {
@@ -38,6 +40,7 @@ impl<O> Call<O> {
             operation,
             deadline,
             fresh: false,
+            resent: false,
             progress: Progress::default(),
         }
     }
@@ -46,6 +49,15 @@ impl<O> Call<O> {
     #[must_use]
     pub fn fresh(self, fresh: bool) -> Self {
         Self { fresh, ..self }
+    }
+
+    /// The same, which its caller's library may have sent before: what came of that is unclear.
+    #[must_use]
+    pub fn resent(self, resent: bool) -> Self {
+        if resent {
+            self.progress.was_sent_before();
+        }
+        Self { resent, ..self }
     }
 }
 
@@ -56,7 +68,7 @@ impl Attempts {
         let usable = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
         Self {
             count: 1,
-            request_id: request_id.filter(usable).map(str::to_owned),
+            request_id: request_id.filter(usable).map(Box::from),
         }
     }
 

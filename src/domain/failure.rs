@@ -38,6 +38,8 @@ pub enum Fault {
         message: String,
         /// The HTTP status of the answer.
         http_status: u16,
+        /// Whether the request's date was off AWS's by minutes; the next one's will not be.
+        misdated: bool,
     },
     /// An answer of failure that names no code: a proxy's page, an empty body.
     #[error("the upstream answered HTTP {http_status} without an AWS error code")]
@@ -64,7 +66,9 @@ pub enum Fault {
         cause: String,
     },
     /// An attempt took longer than its bound.
-    #[error("the upstream did not answer in time (setting upstream.attempt_timeout)")]
+    #[error(
+        "the upstream did not answer in time (settings upstream.attempt_timeout and upstream.create_timeout)"
+    )]
     AttemptTimeout,
     /// The attempts of one fetch took longer than their bound.
     #[error("the upstream gave no answer in time (setting upstream.operation_timeout)")]
@@ -155,6 +159,14 @@ impl Fault {
         }
     }
 
+    /// Whether AWS refused a request for its date, and not for the credentials that signed it.
+    pub fn is_about_clock(&self) -> bool {
+        match self {
+            Self::Aws { code, misdated, .. } => aws_code::is_about_clock(code, *misdated),
+            _ => false,
+        }
+    }
+
     /// Whether the upstream says that it is asked too much.
     pub fn is_throttling(&self) -> bool {
         match self {
@@ -207,6 +219,7 @@ impl Fault {
     /// Whether an attempt that ended so may be followed by another of the same call.
     pub fn repeat(&self, kind: Kind) -> Repeat {
         match self {
+            Self::Aws { .. } if self.is_about_clock() => Repeat::Once,
             Self::Aws {
                 code, http_status, ..
             } => aws_code::repeat(code, kind).unwrap_or_else(|| by_status(*http_status)),

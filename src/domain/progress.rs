@@ -11,6 +11,7 @@ pub struct Progress(Arc<Mutex<State>>);
 struct State {
     made: Attempts,
     in_flight: bool,
+    heard: bool,
     unclear: bool,
     unclear_before: bool,
     last: Option<Fault>,
@@ -18,11 +19,18 @@ struct State {
 }
 
 impl Progress {
+    /// Its caller's library says that it sent the call before, and nobody here knows what came of
+    /// that.
+    pub fn was_sent_before(&self) {
+        self.change(|state| state.unclear = true);
+    }
+
     /// An attempt is about to be sent.
     pub fn begin(&self) {
         self.change(|state| {
             state.made.count += 1;
             state.in_flight = true;
+            state.heard = false;
             state.unclear_before = state.unclear;
         });
     }
@@ -47,6 +55,16 @@ impl Progress {
         });
     }
 
+    /// Whoever waits for the call has heard how the attempt ended.
+    pub fn hear(&self) {
+        self.change(|state| state.heard = true);
+    }
+
+    /// Whether attempts were made, and how all of them ended was heard.
+    pub fn is_heard(&self) -> bool {
+        self.look(|state| state.made.count > 0 && state.heard)
+    }
+
     /// From now on this call's progress is that of another, which is made for it too.
     pub fn follow(&self, other: &Self) {
         self.change(|state| state.follows = Some(other.clone()));
@@ -66,7 +84,8 @@ impl Progress {
         })
     }
 
-    /// Whether an attempt before the last one may have taken effect.
+    /// Whether an attempt before the last one may have taken effect, one that the caller's
+    /// library made included.
     pub fn was_unclear_before(&self) -> bool {
         self.look(|state| state.unclear_before)
     }

@@ -32,13 +32,13 @@ impl TapeStatus {
     }
 
     /// The documented status that the word names. How AWS spells IN TRANSIT TO VTS on
-    /// the wire is documented nowhere, so spaces and underscores are the same.
+    /// the wire is documented nowhere, so spaces and underscores count for nothing.
     pub fn known(&self) -> Option<KnownStatus> {
         use KnownStatus as Known;
-        Some(match self.0.replace(' ', "_").as_str() {
+        Some(match self.0.replace([' ', '_'], "").as_str() {
             "CREATING" => Known::Creating,
             "AVAILABLE" => Known::Available,
-            "IN_TRANSIT_TO_VTS" => Known::InTransitToVts,
+            "INTRANSITTOVTS" => Known::InTransitToVts,
             "ARCHIVING" => Known::Archiving,
             "ARCHIVED" => Known::Archived,
             "RETRIEVING" => Known::Retrieving,

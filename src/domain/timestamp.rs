@@ -39,10 +39,10 @@ impl Timestamp {
         self.nanos
     }
 
-    /// Whether it is this moment or a later one.
+    /// Whether it is in the same second as this moment or later: who sends a time may have cut
+    /// off its fraction.
     pub fn is_since(self, moment: SystemTime) -> bool {
         let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-        (self.seconds, self.nanos) >= (seconds, since.subsec_nanos())
+        self.seconds >= i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
     }
 }

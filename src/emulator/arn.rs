@@ -50,6 +50,12 @@ impl PoolArns {
     }
 }
 
+/// The ARN of a gateway.
+pub(super) fn gateway_arn(region: &str, account: &str, id: &str) -> String {
+    let partition = partition(region);
+    format!("arn:{partition}:storagegateway:{region}:{account}:gateway/{id}")
+}
+
 /// The partition that a region is in, told by its name's beginning.
 fn partition(region: &str) -> &'static str {
     match region {

@@ -1,42 +1,62 @@
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use super::timestamp::{self, Timestamp};
 
 /// The emulator's time. It begins as the machine's, runs on at a factor, jumps when it is
-/// stepped, and never goes back. Signatures are not judged by it.
+/// stepped, and never goes back unless the whole state does. Signatures are not judged by it.
 pub(super) struct Clock {
-    start: Timestamp,
-    started: Instant,
     scale: u32,
-    /// Milliseconds stepped so far.
-    stepped: AtomicU64,
+    run: Mutex<Run>,
+}
+
+/// Where the clock stood at some moment.
+struct Run {
+    from: Timestamp,
+    since: Instant,
 }
 
 impl Clock {
-    pub(super) fn new(scale: u32) -> Self {
+    /// A clock that begins as the machine's, or at `least` if that is later.
+    pub(super) fn new(scale: u32, least: Timestamp) -> Self {
+        let run = Run {
+            from: Timestamp::now().max(least),
+            since: Instant::now(),
+        };
         Self {
-            start: Timestamp::now(),
-            started: Instant::now(),
             scale,
-            stepped: AtomicU64::new(0),
+            run: Mutex::new(run),
         }
+    }
+
+    fn run(&self) -> MutexGuard<'_, Run> {
+        // Nothing between the two halves of a change can fail.
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The time now. It stands still in the year 9999, the last that every client can show.
     pub(super) fn now(&self) -> Timestamp {
-        let run = self.started.elapsed().saturating_mul(self.scale);
-        let stepped = Duration::from_millis(self.stepped.load(Ordering::SeqCst));
-        let now = self.start.after(run.saturating_add(stepped));
-        now.min(timestamp::LAST)
+        let run = self.run();
+        let ran = run.since.elapsed().saturating_mul(self.scale);
+        run.from.after(ran).min(timestamp::LAST)
     }
 
     /// Puts the clock forward.
     pub(super) fn step(&self, by: Duration) {
-        let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        let add = |stepped: u64| Some(stepped.saturating_add(millis));
-        let _ = self.stepped.fetch_update(Ordering::SeqCst, Ordering::SeqCst, add);
+        let mut run = self.run();
+        run.from = run.from.after(by);
+    }
+
+    /// Lets the clock run on from another time.
+    pub(super) fn set(&self, at: Timestamp) {
+        let since = Instant::now();
+        *self.run() = Run { from: at, since };
+    }
+
+    /// How far the clock runs while the machine's runs so far.
+    pub(super) fn in_time(&self, machine: Duration) -> Duration {
+        machine.saturating_mul(self.scale)
     }
 }

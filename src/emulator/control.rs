@@ -5,10 +5,16 @@
 //! loopback, and what a web page sends is refused: browsers name an `Origin`, and a page
 //! that had its own name point at this machine (DNS rebinding) sends that name as `Host`.
 
+mod clock;
 mod faults;
+mod gateways;
 mod guard;
 mod json;
+mod keep;
 mod members;
+mod reset;
+mod snapshot;
+mod tapes;
 
 use axum::{
     Router,
@@ -23,10 +29,16 @@ pub use members::Wrong;
 use super::Emulator;
 
 /// Everything under `/_emulator`.
-pub(super) fn router() -> Router<Emulator> {
+pub(super) fn router(emulator: &Emulator) -> Router<Emulator> {
     let pages = faults::router()
+        .merge(reset::router())
+        .merge(snapshot::router(emulator.inner.settings.max_snapshot_bytes))
+        .merge(gateways::router())
+        .merge(tapes::router())
+        .merge(clock::router())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(emulator.clone(), keep::keep))
         .layer(middleware::from_fn(guard::check));
     Router::new().nest("/_emulator", pages)
 }

@@ -1,14 +1,33 @@
-//! What backup software does to a tape in a drive: it writes and ejects. At AWS that goes
-//! over iSCSI and a media changer; here it is methods of the [`Emulator`].
+//! What backup software does to a tape in a drive: it loads, writes and ejects. At AWS that
+//! goes over iSCSI and a media changer; here it is methods of the [`Emulator`].
 
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use serde::Serialize;
 
 use super::{
     Emulator,
     arn::TapeArns,
+    gateway::{DRIVES, Gateway},
+    store::Region,
     tape::{Status, Tape},
     timestamp::Timestamp,
 };
+
+/// What a tape is after something was done to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TapeState {
+    /// Its ARN.
+    pub arn: String,
+    /// Its status, spelled as the AWS documentation does.
+    pub status: String,
+    /// The ARN of the tape drive that it is in.
+    pub device: Option<String>,
+    /// The bytes written to it.
+    pub used: i64,
+    /// The bytes that it holds at most.
+    pub size: i64,
+}
 
 /// Why a drive did not do what was asked. Nothing has changed then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,16 +51,66 @@ pub enum DriveError {
         /// The bytes that still fit.
         free: u64,
     },
+    /// The tape is in a drive already.
+    #[error("the tape is in the drive {0} already")]
+    Loaded(String),
+    /// The tape is in no drive.
+    #[error("the tape is in no drive; load it first")]
+    NotLoaded,
+    /// All tape drives of the gateway have a tape in them.
+    #[error("all {DRIVES} tape drives of the gateway are in use; unload or eject a tape")]
+    NoDrive,
+    /// The tape's gateway is not connected, so AWS would not hear of it.
+    #[error("the gateway {0} is not connected; connect it first")]
+    NotConnected(String),
 }
 
 impl Emulator {
-    /// Writes so many bytes at the end of an AVAILABLE tape.
+    /// Puts an AVAILABLE, RETRIEVED or RECOVERED tape into the first free tape drive of its
+    /// gateway, which has ten.
+    ///
+    /// # Errors
+    /// When there is no such tape, when it is in another status or in a drive already, when
+    /// no drive is free, or when its gateway is not connected.
+    pub fn load(&self, tape_arn: &str) -> Result<TapeState, DriveError> {
+        let free = |region: &Region, tape: &Tape| {
+            if !matches!(
+                tape.status,
+                Status::Available | Status::Retrieved | Status::Recovered
+            ) {
+                return Err(refused(tape, "load", "AVAILABLE, RETRIEVED or RECOVERED"));
+            }
+            if let Some(device) = &tape.device {
+                return Err(DriveError::Loaded(device.to_string()));
+            }
+            let gateway = gateway_of(region, tape);
+            let drive = gateway.and_then(|gateway| free_drive(region, gateway));
+            drive.ok_or(DriveError::NoDrive)
+        };
+        self.drive(tape_arn, free, |tape, _, drive| tape.device = Some(drive))
+    }
+
+    /// Takes a tape out of its drive, and puts it back into its slot of the library.
+    ///
+    /// # Errors
+    /// When there is no such tape, when it is in no drive, or when its gateway is not
+    /// connected.
+    pub fn unload(&self, tape_arn: &str) -> Result<TapeState, DriveError> {
+        let loaded = |_: &Region, tape: &Tape| match tape.device {
+            Some(_) => Ok(()),
+            None => Err(DriveError::NotLoaded),
+        };
+        self.drive(tape_arn, loaded, |tape, _, ()| tape.device = None)
+    }
+
+    /// Writes so many bytes at the end of an AVAILABLE tape. It need not be in a drive: backup
+    /// software would load it for as long as it writes.
     ///
     /// # Errors
     /// When there is no such tape, when it is in another status (a RETRIEVED or RECOVERED
-    /// tape is read-only), or when not all of it fits.
-    pub fn write(&self, tape_arn: &str, bytes: u64) -> Result<(), DriveError> {
-        let writable = |tape: &Tape| {
+    /// tape is read-only), when not all of it fits, or when its gateway is not connected.
+    pub fn write(&self, tape_arn: &str, bytes: u64) -> Result<TapeState, DriveError> {
+        let writable = |_: &Region, tape: &Tape| {
             if tape.status != Status::Available {
                 return Err(refused(tape, "write", "AVAILABLE"));
             }
@@ -52,7 +121,7 @@ impl Emulator {
             }
             Ok(())
         };
-        self.drive(tape_arn, writable, |tape, _| {
+        self.drive(tape_arn, writable, |tape, _, ()| {
             let more = i64::try_from(bytes).unwrap_or(i64::MAX);
             tape.used = Some(tape.used.unwrap_or(0).saturating_add(more));
         })
@@ -62,14 +131,15 @@ impl Emulator {
     /// ARCHIVING, a RETRIEVED one is ARCHIVED again at once.
     ///
     /// # Errors
-    /// When there is no such tape, or when it is in another status.
-    pub fn eject(&self, tape_arn: &str) -> Result<(), DriveError> {
-        let ejectable = |tape: &Tape| match tape.status {
+    /// When there is no such tape, when it is in another status, or when its gateway is not
+    /// connected.
+    pub fn eject(&self, tape_arn: &str) -> Result<TapeState, DriveError> {
+        let ejectable = |_: &Region, tape: &Tape| match tape.status {
             Status::Available | Status::Retrieved => Ok(()),
             _ => Err(refused(tape, "eject", "AVAILABLE or RETRIEVED")),
         };
         let life = &self.inner.settings.life;
-        self.drive(tape_arn, ejectable, |tape, now| tape.eject(now, life))
+        self.drive(tape_arn, ejectable, |tape, now, ()| tape.eject(now, life))
     }
 
     /// Puts the emulator's clock forward: what would have happened in that time has happened.
@@ -78,22 +148,49 @@ impl Emulator {
         self.inner.clock.step(by);
     }
 
-    fn drive(
+    /// Does to a tape of a library what `check` finds possible, with what it finds.
+    fn drive<T>(
         &self,
         tape_arn: &str,
-        check: impl FnOnce(&Tape) -> Result<(), DriveError>,
-        change: impl FnOnce(&mut Tape, Timestamp),
-    ) -> Result<(), DriveError> {
+        check: impl FnOnce(&Region, &Tape) -> Result<T, DriveError>,
+        change: impl FnOnce(&mut Tape, Timestamp, T),
+    ) -> Result<TapeState, DriveError> {
         let not_found = || DriveError::NotFound(tape_arn.to_owned());
         let name = tape_arn.split(':').nth(3).ok_or_else(not_found)?;
         let arns = TapeArns::new(name, &self.inner.settings.account_id);
         let barcode = arns.barcode(tape_arn).ok_or_else(not_found)?;
         let (mut store, now) = self.inner.write();
         let region = store.region_mut(name).ok_or_else(not_found)?;
-        check(region.present(barcode).ok_or_else(not_found)?)?;
-        region.change(barcode, |tape| change(tape, now));
-        Ok(())
+        let tape = region.present(barcode).ok_or_else(not_found)?;
+        let found = check(region, tape)?;
+        if let Some(gateway) = gateway_of(region, tape).filter(|gateway| !gateway.connected) {
+            return Err(DriveError::NotConnected(gateway.arn.to_string()));
+        }
+        region.change(barcode, |tape| change(tape, now, found));
+        let tape = region.tape(barcode).ok_or_else(not_found)?;
+        Ok(TapeState {
+            arn: tape_arn.to_owned(),
+            status: tape.status.as_str().to_owned(),
+            device: tape.device.as_deref().map(str::to_owned),
+            used: tape.used.unwrap_or(0),
+            size: tape.size,
+        })
     }
+}
+
+/// The gateway whose library holds the tape.
+fn gateway_of<'r>(region: &'r Region, tape: &Tape) -> Option<&'r Gateway> {
+    region.gateway(tape.gateway.as_deref()?)
+}
+
+/// The first tape drive of the gateway without a tape in it.
+fn free_drive(region: &Region, gateway: &Gateway) -> Option<Arc<str>> {
+    let library = region.library(&gateway.arn)?.iter();
+    let in_use: BTreeSet<&str> = library
+        .filter_map(|barcode| region.tape(*barcode)?.device.as_deref())
+        .collect();
+    let mut drives = (1..=DRIVES).map(|number| gateway.drive(number));
+    drives.find(|drive| !in_use.contains(&**drive))
 }
 
 fn refused(tape: &Tape, action: &'static str, needed: &'static str) -> DriveError {

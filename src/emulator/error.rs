@@ -16,11 +16,26 @@ pub(super) struct Error {
 
 /// The nested codes that the tape operations here give, spelled as in the service model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) enum Code {
+pub enum Code {
+    /// The appliance cannot be reached.
+    GatewayNotConnected,
+    /// No gateway of the account has the ARN.
     GatewayNotFound,
+    /// The gateway is not one for the operation.
+    InvalidGateway,
+    /// The catch-all.
     InvalidParameters,
+    /// There is too little local storage.
+    LocalStorageLimitExceeded,
+    /// The request is too long.
     MaximumContentLengthExceeded,
+    /// The library has no room for more tapes.
     MaximumTapeCartridgeCountExceeded,
+    /// The gateway has no disk for what is asked.
+    NoDisksAvailable,
+    /// The gateway's type does not know the operation.
+    NotSupported,
+    /// No tape of the account has the ARN.
     TapeCartridgeNotFound,
 }
 
@@ -35,16 +50,21 @@ impl Error {
         }
     }
 
-    /// A refusal of the service itself: the first sentence is AWS's, what follows says
-    /// the cause, which AWS keeps to itself.
+    /// A refusal of the service itself: the first sentence is AWS's where it is known, what
+    /// follows says the cause, which AWS keeps to itself.
     pub(super) fn gateway(code: Code, cause: impl AsRef<str>) -> Self {
         let sentence = match code {
+            Code::GatewayNotConnected => "The specified gateway is not connected.",
             Code::GatewayNotFound => "The specified gateway was not found.",
+            Code::InvalidGateway => "The specified gateway is not valid.",
             Code::InvalidParameters => "The specified request contains invalid parameters.",
+            Code::LocalStorageLimitExceeded => "The local storage limit was exceeded.",
             Code::MaximumContentLengthExceeded => "The request is longer than the maximum content length.",
             Code::MaximumTapeCartridgeCountExceeded => {
                 "The maximum number of tape cartridges has been exceeded."
             }
+            Code::NoDisksAvailable => "No disks are available on the specified gateway.",
+            Code::NotSupported => "The specified operation is not supported.",
             Code::TapeCartridgeNotFound => "The specified tape was not found.",
         };
         Self {
@@ -58,6 +78,11 @@ impl Error {
     /// `InvalidParameters`, the catch-all of Storage Gateway.
     pub(super) fn invalid(cause: impl AsRef<str>) -> Self {
         Self::gateway(Code::InvalidParameters, cause)
+    }
+
+    /// Trouble of the emulator's own.
+    pub(super) fn internal(cause: &impl std::fmt::Display) -> Self {
+        Self::common("InternalServerError", cause.to_string()).with_status(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// A body that is no JSON object, or a member of the wrong JSON type.

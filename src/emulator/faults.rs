@@ -17,6 +17,7 @@ use std::{
 
 use serde::Serialize;
 
+use super::InternalServerErrorStatus;
 pub(super) use act::Plan;
 use bucket::Bucket;
 use chance::Chance;
@@ -26,6 +27,9 @@ use rule::{Kind, When};
 /// The rules in force, in the order in which a call meets them.
 pub(super) struct Faults {
     seed: u64,
+    internal_server_error: InternalServerErrorStatus,
+    /// The rules of the start.
+    first: Vec<Rule>,
     state: Mutex<State>,
 }
 
@@ -54,11 +58,15 @@ impl Faults {
     /// The rules that most can be in force, since every call walks them.
     pub(super) const MOST: usize = 1_000;
 
-    pub(super) fn new(seed: u64, rules: Vec<Rule>) -> Self {
-        let mut state = State::default();
-        state.add(rules, seed);
-        let state = Mutex::new(state);
-        Self { seed, state }
+    pub(super) fn new(seed: u64, internal_server_error: InternalServerErrorStatus, rules: Vec<Rule>) -> Self {
+        let faults = Self {
+            seed,
+            internal_server_error,
+            first: rules,
+            state: Mutex::default(),
+        };
+        faults.put(&mut faults.state(), faults.first.clone());
+        faults
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -77,7 +85,7 @@ impl Faults {
         if state.rules.len().saturating_add(rules.len()) > Self::MOST {
             return None;
         }
-        state.add(rules, self.seed);
+        self.put(&mut state, rules);
         Some(state.rules.clone())
     }
 
@@ -86,12 +94,38 @@ impl Faults {
         *self.state() = State::default();
     }
 
+    /// Puts the rules of the start in the place of all others, as if they had met no call.
+    pub(super) fn reset(&self) {
+        let mut state = State::default();
+        self.put(&mut state, self.first.clone());
+        *self.state() = state;
+    }
+
     /// Ends one rule; false when there is none.
     pub(super) fn remove(&self, id: u64) -> bool {
         let mut state = self.state();
         let before = state.rules.len();
         state.rules.retain(|active| active.id != id);
         state.rules.len() < before
+    }
+
+    fn put(&self, state: &mut State, rules: Vec<Rule>) {
+        for mut rule in rules {
+            state.last_id += 1;
+            let id = state.last_id;
+            rule.kind = rule.kind.with_status(self.internal_server_error);
+            // Rules without a seed of their own hit different calls.
+            let seed = rule.seed.unwrap_or_else(|| self.seed.wrapping_add(id));
+            let bucket = rule.bucket(Instant::now());
+            state.rules.push(Active {
+                id,
+                rule,
+                seed,
+                seen: 0,
+                hit: 0,
+                bucket,
+            });
+        }
     }
 
     /// What is to go wrong with the next call of this operation.
@@ -117,26 +151,6 @@ impl Faults {
             }
         }
         plan
-    }
-}
-
-impl State {
-    fn add(&mut self, rules: Vec<Rule>, seed: u64) {
-        for rule in rules {
-            self.last_id += 1;
-            let id = self.last_id;
-            // Rules without a seed of their own hit different calls.
-            let seed = rule.seed.unwrap_or_else(|| seed.wrapping_add(id));
-            let bucket = rule.bucket(Instant::now());
-            self.rules.push(Active {
-                id,
-                rule,
-                seed,
-                seen: 0,
-                hit: 0,
-                bucket,
-            });
-        }
     }
 }
 

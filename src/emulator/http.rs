@@ -49,7 +49,13 @@ pub(super) async fn handle(State(emulator): State<Emulator>, request: Request<Bo
         Err(error) => return respond(name, Err(error)),
     };
     let peer = parts.extensions.get().map(|ConnectInfo::<Peer>(peer)| peer);
-    let run = |now| respond(name, answer(&emulator, operation, &parts, &body, now));
+    let (emulator, parts) = (&emulator, &parts);
+    let run = async |now| {
+        let answer = answer(emulator, operation, parts, &body, now);
+        // Whatever it is, it may show what others changed.
+        let kept = emulator.flush().await.map_err(|error| Error::internal(&error));
+        respond(name, kept.and(answer))
+    };
     emulator.inner.faults.plan(name).around(peer, run).await
 }
 

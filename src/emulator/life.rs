@@ -131,6 +131,22 @@ impl Tape {
         }
     }
 
+    /// Stops the upload of an ejected tape, whose gateway can no longer be reached.
+    pub(super) fn halt(&mut self, now: Timestamp) {
+        self.until = None;
+        self.progress = self.progress.map(|progress| Progress::Still(progress.at(now)));
+    }
+
+    /// Goes on with the upload of an ejected tape, from where it was halted.
+    pub(super) fn resume(&mut self, now: Timestamp, life: &Life) {
+        let upload = life.upload(self.used.unwrap_or(0)).unwrap_or_default();
+        let whole = upload + life.archiving;
+        let percent = self.progress.map_or(0.0, |progress| progress.at(now));
+        let ejected = now.before(whole.mul_f64(percent / 100.0));
+        self.progress = Some(Progress::Between(ejected, ejected.after(whole)));
+        self.until = Some(ejected.after(upload).max(now));
+    }
+
     /// Begins to bring an archived tape back, to a gateway's library.
     pub(super) fn retrieve(&mut self, barcode: Barcode, gateway: Arc<str>, now: Timestamp, life: &Life) {
         self.retrieved_to = Some(gateway);

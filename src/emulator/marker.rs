@@ -1,73 +1,106 @@
 //! Markers: where the next page begins, opaque to clients.
 //!
-//! A marker is a version byte, 16 bytes of an HMAC and the last name shown (a
-//! barcode, a pool's id), in
-//! base64url. The HMAC covers what was asked (operation, region, gateway, filter), so a
-//! marker of another call is refused, and nobody can make one. Its key follows from the
-//! account alone: markers outlive the process and are the same in every run, so that
+//! A marker is a version byte, 16 bytes of an HMAC, when it was made (8 bytes, where markers
+//! expire) and the last name shown (a barcode, a pool's id), in base64url. The HMAC covers
+//! what was asked (operation, region, gateway, filter), so a marker of another call is
+//! refused, and nobody can make one. Its key follows from the account alone: markers outlive
+//! the process and, where they do not expire, are the same in every run, so that
 //! documentation can show them. They guard against mistakes, not against attackers.
+
+use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::error::Error;
+use super::{Settings, error::Error, timestamp::Timestamp};
 
-const VERSION: u8 = 1;
+const TIMELESS: u8 = 1;
+const DATED: u8 = 2;
 const MAC_LENGTH: usize = 16;
+const DATE_LENGTH: usize = 8;
 
 /// Makes and reads the markers of one call and its like.
 pub(super) struct Markers {
     mac: Hmac<Sha256>,
+    now: Timestamp,
+    lifetime: Option<Duration>,
 }
 
 impl Markers {
     /// For the calls of an account that ask the same: `asked` is every part of it that a
     /// next page must repeat.
-    pub(super) fn new(account: &str, asked: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
-        let key = format!("tapegate emulator marker {account}");
+    pub(super) fn new(
+        asked: impl IntoIterator<Item = impl AsRef<[u8]>>,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Self {
+        let key = format!("tapegate emulator marker {}", settings.account_id);
         let mut mac = Hmac::new_from_slice(key.as_bytes()).expect("HMAC takes a key of any length");
         for part in asked {
             let part = part.as_ref();
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
-        Self { mac }
+        Self {
+            mac,
+            now,
+            lifetime: settings.undocumented.marker_lifetime,
+        }
     }
 
     /// The marker of the page after `last`.
     pub(super) fn after(&self, last: &str) -> String {
-        let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(&self.sealed(last).finalize().into_bytes()[..MAC_LENGTH]);
-        bytes.extend_from_slice(last.as_bytes());
-        BASE64_URL_SAFE_NO_PAD.encode(bytes)
+        let (version, date) = match self.lifetime {
+            None => (TIMELESS, Vec::new()),
+            Some(_) => (DATED, self.now.to_be_bytes().to_vec()),
+        };
+        let body = [&date, last.as_bytes()].concat();
+        let mac = self.sealed(version, &body).finalize().into_bytes();
+        BASE64_URL_SAFE_NO_PAD.encode([&[version], &mac[..MAC_LENGTH], &body].concat())
     }
 
     /// The name after which the page begins.
     ///
     /// # Errors
-    /// `InvalidParameters` for what is no marker of this call.
+    /// `InvalidParameters` for what is no marker of this call, and for one that has expired.
     pub(super) fn read(&self, marker: &str) -> Result<String, Error> {
-        self.opened(marker).ok_or_else(|| {
+        let (made, last) = self.opened(marker).ok_or_else(|| {
             Error::invalid(
                 "Marker was not given out for this call: send the Marker of the page before, \
                  with the same other members.",
             )
-        })
+        })?;
+        let good = |lifetime| made.is_some_and(|made| self.now <= made.after(lifetime));
+        if self.lifetime.is_none_or(good) {
+            Ok(last)
+        } else {
+            let cause = "Marker has expired: begin again with the first page.";
+            Err(Error::invalid(cause))
+        }
     }
 
-    fn opened(&self, marker: &str) -> Option<String> {
+    /// When a genuine marker was made, if it says so, and the name in it.
+    fn opened(&self, marker: &str) -> Option<(Option<Timestamp>, String)> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(marker).ok()?;
         let (version, rest) = bytes.split_first()?;
-        let (mac, last) = rest.split_at_checked(MAC_LENGTH)?;
-        let last = std::str::from_utf8(last).ok()?;
-        let genuine = self.sealed(last).verify_truncated_left(mac).is_ok();
-        (*version == VERSION && genuine).then(|| last.to_owned())
+        let (mac, body) = rest.split_at_checked(MAC_LENGTH)?;
+        self.sealed(*version, body).verify_truncated_left(mac).ok()?;
+        let (made, last) = match *version {
+            TIMELESS => (None, body),
+            DATED => {
+                let (date, last) = body.split_first_chunk::<DATE_LENGTH>()?;
+                (Some(Timestamp::from_be_bytes(*date)), last)
+            }
+            _ => return None,
+        };
+        Some((made, std::str::from_utf8(last).ok()?.to_owned()))
     }
 
-    fn sealed(&self, last: &str) -> Hmac<Sha256> {
+    fn sealed(&self, version: u8, body: &[u8]) -> Hmac<Sha256> {
         let mut mac = self.mac.clone();
-        mac.update(last.as_bytes());
+        mac.update(&[version]);
+        mac.update(body);
         mac
     }
 }

@@ -1,6 +1,6 @@
 //! Pages of what there are few of, in the order of their names.
 
-use super::{Settings, error::Error, marker::Markers, shapes, validation::Members};
+use super::{Settings, error::Error, marker::Markers, shapes, timestamp::Timestamp, validation::Members};
 
 /// Things on a page when the request has no `Limit`.
 const DEFAULT_LIMIT: usize = 100;
@@ -20,8 +20,13 @@ impl NamePageRequest {
     }
 
     /// Checks the marker against what else is asked: `asked` is all that a next page repeats.
-    pub(super) fn resolve(self, asked: &[&str], settings: &Settings) -> Result<NamePage, Error> {
-        let markers = Markers::new(&settings.account_id, asked);
+    pub(super) fn resolve(
+        self,
+        asked: &[&str],
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Result<NamePage, Error> {
+        let markers = Markers::new(asked, settings, now);
         let after = self.marker.map(|marker| markers.read(&marker)).transpose()?;
         let limit = self
             .limit

@@ -26,11 +26,13 @@ use super::{
     arn::{PoolArns, TapeArns},
     barcode::Barcode,
     error::{Code, Error},
+    gateway::Gateway,
     store::Region,
     tape::Tape,
 };
 
 pub(super) use create_tapes::CreateTapes;
+pub(super) use new_tape::NewTape;
 
 const TARGET_PREFIX: &str = "StorageGateway_20130630.";
 
@@ -155,6 +157,21 @@ impl Call<'_> {
             .barcode(arn)
             .and_then(|barcode| Some((barcode, region.present(barcode)?)));
         found.ok_or_else(|| self.tape_not_found(arn))
+    }
+
+    /// The tape gateway of an ARN.
+    fn gateway<'r>(&self, region: &'r Region, arn: &str) -> Result<&'r Gateway, Error> {
+        let gateway = region.gateway(arn).ok_or_else(|| self.gateway_not_found(arn))?;
+        gateway.needs_tapes()?;
+        Ok(gateway)
+    }
+
+    /// The tape gateway of an ARN, if a tape can come to it now.
+    fn ready_gateway<'r>(&self, region: &'r Region, arn: &str) -> Result<&'r Gateway, Error> {
+        let gateway = self.gateway(region, arn)?;
+        gateway.needs_connection()?;
+        gateway.needs_cache(self.settings)?;
+        Ok(gateway)
     }
 
     fn tape_not_found(&self, arn: &str) -> Error {

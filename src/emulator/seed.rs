@@ -70,9 +70,8 @@ struct Names {
 impl Names {
     fn new(account: &str) -> Self {
         let gateway = format!("arn:aws:storagegateway:{REGION}:{account}:gateway/{GATEWAY}");
-        let device = GATEWAY.replace('-', "_").to_uppercase();
         Self {
-            drive: format!("{gateway}/device/AMZN_{device}_TAPEDRIVE_00001").into(),
+            drive: Gateway::tape(gateway.as_str()).drive(1),
             gateway: gateway.into(),
             pool: Arc::new(CustomPool {
                 id: CUSTOM_POOL.to_owned(),

@@ -12,12 +12,12 @@ mod date;
 use std::time::SystemTime;
 
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
-use axum::http::request::Parts;
-use secrecy::ExposeSecret;
+use axum::http::{HeaderMap, request::Parts};
+use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::{Settings, error::Error};
-use authorization::Authorization;
+use super::{Credentials, Settings, error::Error};
+use authorization::{Authorization, Scope};
 use date::Date;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -27,8 +27,8 @@ const SERVICE: &str = "storagegateway";
 ///
 /// # Errors
 /// `MissingAuthenticationTokenException`, `IncompleteSignatureException` (malformed),
-/// `UnrecognizedClientException` (key id), `InvalidSignatureException` (scope, date, secret or
-/// anything signed). With no credentials configured the key id and the signature are not judged.
+/// `UnrecognizedClientException` (key id, session token), `InvalidSignatureException` (scope, date, secret or
+/// anything signed). With no credentials configured key id, token and signature are not judged.
 pub(super) fn verify(
     parts: &Parts,
     body: &[u8],
@@ -38,12 +38,8 @@ pub(super) fn verify(
     let authorization = Authorization::of(&parts.headers)?;
     let date = Date::of(&parts.headers)?;
     let canonical = canonical::request(parts, &authorization.signed_headers, body)?;
-    let pair = settings.credentials.as_ref();
-    if pair.is_some_and(|pair| pair.access_key_id != authorization.scope.access_key_id) {
-        let message = "The security token included in the request is invalid.";
-        return Err(Error::common("UnrecognizedClientException", message));
-    }
     let scope = &authorization.scope;
+    let pair = signer(&settings.credentials, scope, &parts.headers)?;
     check_scope(&authorization, &date)?;
     date.check_near(now, settings.clock_skew)?;
     if let Some(pair) = pair {
@@ -69,6 +65,39 @@ pub(super) fn verify(
         }
     }
     Ok(authorization.scope.region)
+}
+
+/// The credentials that a request claims to be signed with, by its key id and its session
+/// token; `None` where any pass.
+fn signer<'a>(
+    credentials: &'a [Credentials],
+    scope: &Scope,
+    headers: &HeaderMap,
+) -> Result<Option<&'a Credentials>, Error> {
+    if credentials.is_empty() {
+        return Ok(None);
+    }
+    let known = credentials
+        .iter()
+        .find(|known| known.access_key_id == scope.access_key_id)
+        .filter(|known| has_token(headers, known.session_token.as_ref()));
+    known.map(Some).ok_or_else(|| {
+        let message = "The security token included in the request is invalid.";
+        Error::common("UnrecognizedClientException", message)
+    })
+}
+
+/// Whether a request brings this session token, and none if there is none to bring.
+fn has_token(headers: &HeaderMap, token: Option<&SecretString>) -> bool {
+    let mut sent = headers.get_all("x-amz-security-token").iter();
+    match (token, sent.next(), sent.next()) {
+        (None, None, _) => true,
+        (Some(token), Some(sent), None) => {
+            let token = token.expose_secret().as_bytes();
+            token.ct_eq(sent.as_bytes()).into()
+        }
+        _ => false,
+    }
 }
 
 fn check_scope(authorization: &Authorization, date: &Date) -> Result<(), Error> {

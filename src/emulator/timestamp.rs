@@ -15,6 +15,18 @@ impl Timestamp {
         Self(millis)
     }
 
+    pub(super) fn to_be_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
+    pub(super) fn from_be_bytes(bytes: [u8; 8]) -> Self {
+        Self(i64::from_be_bytes(bytes))
+    }
+
+    pub(super) const fn millis(self) -> i64 {
+        self.0
+    }
+
     pub(super) fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(millis(since))
@@ -23,6 +35,17 @@ impl Timestamp {
     /// How long after `earlier` this is; zero when it is not.
     pub(super) fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// This moment as RFC 3339 has it, in UTC; it is one of the clock's.
+    pub(super) fn to_rfc3339(self) -> String {
+        jiff::Timestamp::from_millisecond(self.0)
+            .expect("no moment here is past the year 9999, nor long before 1970")
+            .to_string()
+    }
+
+    pub(super) fn before(self, wait: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(wait)))
     }
 
     pub(super) fn after(self, wait: Duration) -> Self {

@@ -4,18 +4,20 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use super::{RequestId, method::kind};
-use crate::{domain::Kind, status};
+use super::{RequestId, method};
+use crate::{
+    domain::{Kind, Outcome},
+    status,
+};
 
 /// Gives every error what it lacks: all of them the call's id, one that tonic made itself (a
 /// message too large, an unknown method) its details, and a create that was refused before
-/// it was sent its outcome.
+/// it was sent its outcome, which nobody knows if its client sent it before.
 #[derive(Clone, Copy, Debug)]
 pub struct CompleteLayer;
 
@@ -26,20 +28,8 @@ pub struct Complete<S>(S);
 /// What is known of the call that an error ends.
 #[derive(Clone, Debug, Default)]
 struct Known {
-    kind: Option<Kind>,
+    outcome: Option<Outcome>,
     request_id: String,
-}
-
-impl Known {
-    /// Completes the error in these headers or trailers, if there is one.
-    fn complete(&self, headers: &mut HeaderMap) {
-        if let Some(status) = Status::from_header_map(headers)
-            && status.code() != Code::Ok
-        {
-            let complete = status::completed(&status, self.kind, &self.request_id);
-            headers.extend(complete.into_http::<()>().headers().clone());
-        }
-    }
 }
 
 impl<S> Layer<S> for CompleteLayer {
@@ -65,14 +55,19 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let request_id = request.extensions().get::<RequestId>().map(RequestId::as_str);
+        let outcome = match method::kind(request.uri().path()) {
+            Some(Kind::Create) if method::is_resent(request.headers()) => Some(Outcome::Unknown),
+            Some(Kind::Create) => Some(Outcome::NotApplied),
+            _ => None,
+        };
         let known = Known {
-            kind: kind(request.uri().path()),
+            outcome,
             request_id: request_id.unwrap_or_default().to_owned(),
         };
         let response = self.0.call(request);
         Box::pin(async move {
             let mut response = response.await?;
-            known.complete(response.headers_mut());
+            status::complete(response.headers_mut(), known.outcome, &known.request_id);
             Ok(response.map(|body| Completed { body, known }))
         })
     }
@@ -101,7 +96,7 @@ impl<B: Body> Body for Completed<B> {
         if let Some(Ok(frame)) = &mut frame
             && let Some(trailers) = frame.trailers_mut()
         {
-            this.known.complete(trailers);
+            status::complete(trailers, this.known.outcome, &this.known.request_id);
         }
         Poll::Ready(frame)
     }

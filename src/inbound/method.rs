@@ -1,3 +1,5 @@
+use http::HeaderMap;
+
 use crate::{
     domain::{CreateTapeWithBarcode, CreateTapes, Kind, Operation},
     proto::tape_service_server::SERVICE_NAME,
@@ -15,4 +17,12 @@ pub(super) fn kind(path: &str) -> Option<Kind> {
     } else {
         Kind::Read
     })
+}
+
+/// Whether the client's library says that it sent this call before (gRFC A6).
+pub fn is_resent(headers: &HeaderMap) -> bool {
+    headers
+        .get("grpc-previous-rpc-attempts")
+        .and_then(|count| count.to_str().ok()?.parse().ok())
+        .is_some_and(|count: u32| count > 0)
 }

@@ -30,6 +30,9 @@ pub fn find(code: &str) -> Option<&'static Row> {
     exactly(code).or_else(otherwise)
 }
 
+/// The reason where AWS names no code, or one that nobody knew.
+pub const UNKNOWN: &str = "UPSTREAM_UNKNOWN";
+
 const ELSEWHERE: &str = "AWS documents this for other operations; report where it came from";
 
 const fn row(code: &'static str, grpc: Code, reason: &'static str, advice: &'static str) -> Row {
@@ -127,5 +130,5 @@ pub const ROWS: [Row; 84] = [
     row("UnknownOperationException", Code::Unimplemented, "UNKNOWN_OPERATION_EXCEPTION", "the region or endpoint does not know this operation"),
     row("ValidationException", Code::InvalidArgument, "VALIDATION_EXCEPTION", "AWS refused what this service's rules let through; report it"),
     row("SerializationException", Code::Internal, "SERIALIZATION_EXCEPTION", "a fault of this service; report it"),
-    row("InvalidGatewayRequestException", Code::FailedPrecondition, "UPSTREAM_UNKNOWN", "AWS names no cause"),
+    row("InvalidGatewayRequestException", Code::FailedPrecondition, UNKNOWN, "AWS names no cause"),
 ];

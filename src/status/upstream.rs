@@ -3,8 +3,8 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, QuotaViolation};
 
-use super::{AWS_DOMAIN, DOMAIN, OUTCOME, codes, make};
-use crate::domain::{Failure, Fault, GatewayArn, Kind, Operation, Repeat, TapeArn};
+use super::{AWS_DOMAIN, DOMAIN, OUTCOME, codes, make, reasons::Reason};
+use crate::domain::{Failure, Fault, GatewayArn, Kind, Operation, Outcome, Repeat, TapeArn};
 
 /// The most bytes of AWS's own words that are passed on.
 const MAX_WORDS: usize = 256;
@@ -20,9 +20,31 @@ pub(super) struct Subject {
 /// What a fault means to a caller.
 struct Meaning {
     code: Code,
-    domain: &'static str,
-    reason: &'static str,
+    reason: Word,
     message: String,
+}
+
+/// Why, in a word.
+#[derive(Clone, Copy)]
+enum Word {
+    Own(Reason),
+    Aws(&'static str),
+}
+
+impl Word {
+    fn domain(self) -> &'static str {
+        match self {
+            Self::Own(_) => DOMAIN,
+            Self::Aws(_) => AWS_DOMAIN,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Own(reason) => reason.as_str(),
+            Self::Aws(reason) => reason,
+        }
+    }
 }
 
 impl Subject {
@@ -41,75 +63,35 @@ impl Subject {
 
     /// The resource that a code speaks of: type and name. Of what the call named, a gateway
     /// is likelier than a tape, unless the code says otherwise.
-    fn resource(&self, reason: &str) -> Option<(&'static str, &str)> {
+    fn resource(&self, reason: Word) -> Option<(&'static str, &str)> {
         const GATEWAY: &str = "storagegateway.amazonaws.com/Gateway";
         const TAPE: &str = "storagegateway.amazonaws.com/Tape";
         let gateway = self.gateway.as_deref().map(|gateway| (GATEWAY, gateway));
         let tape = self.tape.as_deref().map(|tape| (TAPE, tape));
         match reason {
-            "TAPE_CARTRIDGE_NOT_FOUND" | "TAPE_EXISTS" | "BARCODE_TAKEN" => tape.or(gateway),
+            Word::Own(Reason::TapeExists | Reason::BarcodeTaken) | Word::Aws("TAPE_CARTRIDGE_NOT_FOUND") => {
+                tape.or(gateway)
+            }
             _ => gateway.or(tape),
         }
     }
 }
 
 pub(super) fn status(subject: &Subject, failure: &Failure) -> Status {
-    let Failure {
-        fault,
-        attempts,
-        outcome,
-        ..
-    } = failure;
+    let Failure { fault, outcome, .. } = failure;
     let Meaning {
         code,
-        domain,
         reason,
-        message,
+        mut message,
     } = meaning(subject, fault);
-    let mut metadata = HashMap::from([
-        ("operation".to_owned(), subject.name.to_owned()),
-        ("attempts".to_owned(), attempts.count.to_string()),
-    ]);
-    metadata.extend(
-        attempts
-            .request_id
-            .as_ref()
-            .map(|id| ("aws_request_id".to_owned(), words(id))),
-    );
-    match fault {
-        Fault::Aws {
-            code, http_status, ..
-        } => {
-            metadata.insert("upstream_code".to_owned(), words(code));
-            metadata.insert("http_status".to_owned(), http_status.to_string());
-        }
-        Fault::Http { http_status } => {
-            metadata.insert("http_status".to_owned(), http_status.to_string());
-        }
-        _ => {}
-    }
-    match fault {
-        // Why attempts failed before the time was up.
-        Fault::Deadline { last: Some(last) } => {
-            let last = meaning(subject, last).reason;
-            metadata.insert("last_reason".to_owned(), last.to_owned());
-        }
-        Fault::TapeExists { differs } => {
-            metadata.insert("matches".to_owned(), differs.is_empty().to_string());
-            metadata.insert("differs".to_owned(), differs.join(","));
-        }
-        _ => {}
-    }
-    if subject.kind == Kind::Create {
-        metadata.insert(OUTCOME.to_owned(), outcome.to_string());
-    }
-    let mut details = ErrorDetails::with_error_info(reason, domain, metadata);
+    let mut details =
+        ErrorDetails::with_error_info(reason.as_str(), reason.domain(), metadata(subject, failure));
     if matches!(code, Code::NotFound | Code::AlreadyExists)
         && let Some((kind, name)) = subject.resource(reason)
     {
         details.set_resource_info(kind, name, "", &message);
     }
-    if reason == "MAXIMUM_TAPE_CARTRIDGE_COUNT_EXCEEDED" {
+    if matches!(reason, Word::Aws("MAXIMUM_TAPE_CARTRIDGE_COUNT_EXCEEDED")) {
         let gateway = subject.gateway.clone().unwrap_or_default();
         details.set_quota_failure([QuotaViolation::new(
             gateway,
@@ -120,20 +102,84 @@ pub(super) fn status(subject: &Subject, failure: &Failure) -> Status {
     if let Some(delay) = delay {
         details.set_retry_info(Some(delay));
     }
+    let is_open = subject.kind == Kind::Create && *outcome == Outcome::Unknown;
+    if is_open && code != Code::AlreadyExists {
+        message += "; it may have been made all the same: the same call again makes nothing twice";
+    }
     let mut status = make(code, &format!("{}: {message}", subject.name), details);
     // Told to stay away for so long, a client's library does (gRFC A6).
-    if let Some(delay) = delay.filter(|_| is_overload(fault)) {
+    if let Some(delay) = delay.filter(|_| is_overload(failure)) {
         let millis = u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
         status.metadata_mut().insert(PUSHBACK, millis.into());
     }
     status
 }
 
+/// What programs can tell from `ErrorInfo`, beside the reason.
+fn metadata(subject: &Subject, failure: &Failure) -> HashMap<String, String> {
+    let Failure {
+        fault,
+        attempts,
+        outcome,
+        ..
+    } = failure;
+    let mut told = vec![
+        ("operation", subject.name.to_owned()),
+        ("attempts", attempts.count.to_string()),
+    ];
+    told.extend(
+        attempts
+            .request_id
+            .as_ref()
+            .map(|id| ("aws_request_id", words(id))),
+    );
+    match fault {
+        Fault::Aws {
+            code, http_status, ..
+        } => told.extend([
+            ("upstream_code", words(code)),
+            ("http_status", http_status.to_string()),
+        ]),
+        Fault::Http { http_status } => told.push(("http_status", http_status.to_string())),
+        // Why attempts failed before the time was up.
+        Fault::Deadline { last: Some(last) } => {
+            told.push(("last_reason", reason(subject, last)));
+        }
+        Fault::LookUpFailed { refusal, cause } => told.extend([
+            ("last_reason", reason(subject, refusal)),
+            ("lookup_reason", reason(subject, cause)),
+        ]),
+        Fault::TapeExists { differs } => {
+            told.push(("matches", differs.is_empty().to_string()));
+            if !differs.is_empty() {
+                told.push(("differs", differs.join(",")));
+            }
+        }
+        _ => {}
+    }
+    if subject.kind == Kind::Create {
+        told.push((OUTCOME, outcome.to_string()));
+    }
+    told.into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
+
+fn reason(subject: &Subject, fault: &Fault) -> String {
+    meaning(subject, fault).reason.as_str().to_owned()
+}
+
 /// How long a client's library is to wait before it repeats the call (gRFC A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
-fn is_overload(fault: &Fault) -> bool {
-    matches!(fault, Fault::Paced { .. }) || fault.is_throttling()
+/// Whether AWS is asked too much, or gives no answer and is spared: then the pace knows when
+/// it is a call's turn.
+fn is_overload(failure: &Failure) -> bool {
+    let fault = match &failure.fault {
+        Fault::LookUpFailed { cause, .. } => cause,
+        fault => fault,
+    };
+    failure.retry_after.is_some() || matches!(fault, Fault::Paced { .. }) || fault.is_throttling()
 }
 
 /// After how long a repeat of the whole call can help; `None` where it cannot.
@@ -144,26 +190,36 @@ fn delay(kind: Kind, failure: &Failure) -> Option<Duration> {
         retry_after,
         ..
     } = failure;
+    let (kind, fault) = match fault {
+        Fault::LookUpFailed { cause, .. } => (Kind::Read, &**cause),
+        fault => (kind, fault),
+    };
     let usual = match fault {
         Fault::NoCredentials { .. } => Duration::from_secs(10),
         Fault::Paced { .. } | Fault::OperationTimeout => Duration::from_secs(1),
-        _ => match fault.repeat(kind) {
-            Repeat::Never => return None,
-            Repeat::Soon => Duration::from_secs(1),
-            Repeat::Once => Duration::from_secs(10),
-            Repeat::Slowly => Duration::from_secs(30),
-        },
+        // Looking is a read, whatever was refused.
+        Fault::LookUpFailed { cause, .. } => pause(cause.repeat(Kind::Read))?,
+        _ => pause(fault.repeat(kind))?,
     };
     // A whole number of seconds and at least one: nothing finer is meant.
     let known = (*asked).max(*retry_after).unwrap_or(usual);
-    Some(Duration::from_secs(known.as_secs_f64().ceil().max(1.0) as u64))
+    let seconds = known.as_secs() + u64::from(known.subsec_nanos() > 0);
+    Some(Duration::from_secs(seconds.max(1)))
+}
+
+fn pause(repeat: Repeat) -> Option<Duration> {
+    match repeat {
+        Repeat::Never => None,
+        Repeat::Soon => Some(Duration::from_secs(1)),
+        Repeat::Once => Some(Duration::from_secs(10)),
+        Repeat::Slowly => Some(Duration::from_secs(30)),
+    }
 }
 
 fn meaning(subject: &Subject, fault: &Fault) -> Meaning {
-    let own = |code, reason| Meaning {
-        code,
-        domain: DOMAIN,
-        reason,
+    let own = |reason: Reason| Meaning {
+        code: reason.code(),
+        reason: Word::Own(reason),
         message: fault.to_string(),
     };
     match fault {
@@ -176,30 +232,40 @@ fn meaning(subject: &Subject, fault: &Fault) -> Meaning {
             Some(row) => documented(subject, fault, row, message),
             None => undocumented(code, message, *http_status),
         },
-        Fault::Http { http_status } => own(http_code(*http_status), "UPSTREAM_HTTP_ERROR"),
-        Fault::Unreadable { .. } => own(Code::Internal, "UPSTREAM_UNREADABLE"),
-        Fault::Unreachable { .. } => own(Code::Unavailable, "UPSTREAM_UNREACHABLE"),
-        Fault::ConnectionLost { .. } => own(Code::Unavailable, "UPSTREAM_CONNECTION_LOST"),
-        Fault::AttemptTimeout => own(Code::Unavailable, "UPSTREAM_TIMEOUT"),
-        Fault::OperationTimeout => own(Code::Unavailable, "UPSTREAM_TIMEOUT"),
+        Fault::Http { http_status } => Meaning {
+            code: http_code(*http_status),
+            ..own(Reason::UpstreamHttpError)
+        },
+        Fault::Unreadable { .. } => own(Reason::UpstreamUnreadable),
+        // Where the upstream is, and how the SDK is configured, is the operator's business.
+        Fault::Unreachable { .. } => Meaning {
+            message: "the upstream cannot be reached; why is in the log of the service".to_owned(),
+            ..own(Reason::UpstreamUnreachable)
+        },
+        Fault::NotSent { .. } => Meaning {
+            message: "the request to the upstream could not be made; why is in the log of the service"
+                .to_owned(),
+            ..own(Reason::UpstreamNotAsked)
+        },
+        Fault::ConnectionLost { .. } => own(Reason::UpstreamConnectionLost),
+        Fault::AttemptTimeout | Fault::OperationTimeout => own(Reason::UpstreamTimeout),
         Fault::Deadline { .. } => Meaning {
             // Why attempts failed before is in the log, and a reason in the metadata.
-            message: "the call's deadline passed".to_owned(),
-            ..own(Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
+            message: "the call's deadline passed: its grpc-timeout, or the service's own bound".to_owned(),
+            ..own(Reason::DeadlineExceeded)
         },
-        Fault::Paced { .. } => own(Code::Unavailable, "UPSTREAM_BUSY"),
-        Fault::TapeExists { .. } => own(Code::AlreadyExists, "TAPE_EXISTS"),
+        Fault::Paced { .. } => own(Reason::UpstreamBusy),
+        Fault::TapeExists { .. } => own(Reason::TapeExists),
+        Fault::BarcodeTaken => own(Reason::BarcodeTaken),
         Fault::LookUpFailed { refusal, cause } => look_up_failed(subject, refusal, cause),
-        Fault::BarcodeTaken => own(Code::AlreadyExists, "BARCODE_TAKEN"),
         Fault::NoCredentials { .. } => Meaning {
             // What the chain said is for the operator, by the log and readiness.
             message: "the service has no AWS credentials; its operator is told by readiness".to_owned(),
-            ..own(Code::Unavailable, "NO_AWS_CREDENTIALS")
+            ..own(Reason::NoAwsCredentials)
         },
-        Fault::MarkerRepeated => own(Code::DataLoss, "UPSTREAM_MARKER_REPEATED"),
-        Fault::PageTooLong { .. } => own(Code::Internal, "UPSTREAM_PAGE_TOO_LONG"),
-        Fault::NotSent { .. } => own(Code::Internal, "UPSTREAM_NOT_ASKED"),
-        Fault::Internal { .. } => own(Code::Internal, "INTERNAL"),
+        Fault::MarkerRepeated => own(Reason::UpstreamMarkerRepeated),
+        Fault::PageTooLong { .. } => own(Reason::UpstreamPageTooLong),
+        Fault::Internal { .. } => own(Reason::Internal),
     }
 }
 
@@ -223,23 +289,30 @@ fn documented(subject: &Subject, fault: &Fault, row: &codes::Row, message: &str)
     };
     Meaning {
         code: row.grpc,
-        domain: AWS_DOMAIN,
-        reason: row.reason,
+        reason: Word::Aws(row.reason),
         message,
     }
 }
 
-/// A refusal of a create that nobody can be sure of.
+/// A refusal of a create that nobody can be sure of. The code is that of what failed last: a
+/// caller's library may repeat what is only unavailable, and then it is looked up again.
 fn look_up_failed(subject: &Subject, refusal: &Fault, cause: &Fault) -> Meaning {
     let refused = meaning(subject, refusal);
     let failed = meaning(subject, cause);
+    let (code, reason) = match failed.code {
+        Code::DeadlineExceeded => (failed.code, Reason::DeadlineExceeded),
+        code if Reason::TapeLookupFailed.codes().contains(&code) => (code, Reason::TapeLookupFailed),
+        _ => (Code::Internal, Reason::TapeLookupFailed),
+    };
     let message = format!(
-        "{}; whether the tape exists all the same could not be looked up ({}): look, or repeat the call",
-        refused.message, failed.reason
+        "{}; whether the tape exists all the same could not be looked up: {}: look, or repeat the call",
+        refused.message,
+        failed.reason.as_str()
     );
-    match cause {
-        Fault::Deadline { .. } => Meaning { message, ..failed },
-        _ => Meaning { message, ..refused },
+    Meaning {
+        code,
+        reason: Word::Own(reason),
+        message,
     }
 }
 
@@ -260,8 +333,7 @@ fn undocumented(code: &str, message: &str, http_status: u16) -> Meaning {
     );
     Meaning {
         code: grpc,
-        domain: AWS_DOMAIN,
-        reason: "UPSTREAM_UNKNOWN",
+        reason: Word::Aws(codes::UNKNOWN),
         message,
     }
 }

@@ -10,17 +10,12 @@ use tower::{Layer, Service};
 use tracing::{Instrument, field::Empty, info_span};
 
 use super::tally::Tally;
-use crate::{
-    domain::{Answer, Attempts, Call, Failure, Fault, GatewayArn, Kind, Operation},
-    readiness::Readiness,
-};
+use crate::domain::{Answer, Attempts, Call, Failure, Fault, GatewayArn, Kind, Operation};
 
-/// Makes one attempt: bounds it in time, puts a span around it, and tells the call's progress. What AWS says of the service's
-/// own credentials is passed on to readiness.
+/// Makes one attempt: bounds it in time, puts a span around it, and tells the call's progress.
 #[derive(Clone, Debug)]
 pub(super) struct AttemptLayer {
     limits: Limits,
-    readiness: Readiness,
     tally: Arc<Tally>,
 }
 
@@ -40,12 +35,8 @@ pub(super) struct Attempt<S> {
 
 impl AttemptLayer {
     /// Each attempt may take what `limits` says.
-    pub(super) fn new(limits: Limits, readiness: Readiness, tally: Arc<Tally>) -> Self {
-        Self {
-            limits,
-            readiness,
-            tally,
-        }
+    pub(super) fn new(limits: Limits, tally: Arc<Tally>) -> Self {
+        Self { limits, tally }
     }
 }
 
@@ -75,11 +66,7 @@ where
     }
 
     fn call(&mut self, call: Call<O>) -> Self::Future {
-        let AttemptLayer {
-            limits,
-            readiness,
-            tally,
-        } = self.layer.clone();
+        let AttemptLayer { limits, tally } = self.layer.clone();
         let progress = call.progress.clone();
         progress.begin();
         tally.attempts.add();
@@ -97,7 +84,6 @@ where
             Kind::Read => limits.read,
             Kind::Create => limits.create,
         };
-        let region = call.operation.region().clone();
         let sent = self.inner.call(call);
         let attempt = async move {
             let outcome = timeout(limit, sent)
@@ -106,20 +92,8 @@ where
             progress.end(&outcome);
             let span = tracing::Span::current();
             let attempts = match &outcome {
-                Ok(answer) => {
-                    readiness.credentials_accepted(&region);
-                    &answer.attempts
-                }
+                Ok(answer) => &answer.attempts,
                 Err(Failure { fault, attempts, .. }) => {
-                    match fault {
-                        Fault::NoCredentials { cause } => readiness.credentials_missing(cause),
-                        Fault::Aws { code, .. } if fault.is_about_credentials() => {
-                            readiness.credentials_refused(&region, code);
-                        }
-                        // Only a request whose signature held gets as far as a nested code.
-                        Fault::Aws { nested: true, .. } => readiness.credentials_accepted(&region),
-                        _ => {}
-                    }
                     span.record("error", fault.to_string());
                     attempts
                 }

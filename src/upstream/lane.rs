@@ -56,8 +56,11 @@ pub(super) struct Lanes(Arc<Inner>);
 struct Inner {
     by_account: bool,
     pace: Settings,
-    lanes: Mutex<HashMap<(Region, Option<AccountId>), Arc<Lane>>>,
+    lanes: Mutex<HashMap<Key, Arc<Lane>>>,
 }
+
+/// A region, and an account where those are known.
+type Key = (Region, Option<AccountId>);
 
 impl Lanes {
     /// Lanes for each account, or, where calls need not say of which they are, for each region

@@ -15,7 +15,7 @@ use tower::{Layer, Service, ServiceExt};
 pub(super) use self::pacer::Pacer;
 use self::rate::Sign;
 use super::{lane::Lanes, tally::Tally};
-use crate::domain::{Answer, Attempts, Call, Failure, Fault, Operation};
+use crate::domain::{Answer, Attempts, Call, Failure, Fault, Operation, Repeat};
 
 /// How calls are paced.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,11 +112,20 @@ where
                     });
                 }
             };
+            // What the service has renewed meanwhile says nothing of the upstream, unless it is refused again.
+            let is_renewable = |fault: &Fault| fault.repeat(O::KIND) == Repeat::Once;
+            let was_renewed = call
+                .progress
+                .last_fault()
+                .is_some_and(|fault| is_renewable(&fault));
             if turn.waited {
                 tally.paced.add();
             }
             let mut outcome = inner.oneshot(call).await;
-            if let Some(sign) = sign(&outcome) {
+            let says_nothing = |failure: &Failure| is_renewable(&failure.fault) && !was_renewed;
+            if let Some(sign) = sign(&outcome)
+                && !outcome.as_ref().is_err_and(says_nothing)
+            {
                 pacer.told(turn, sign);
             }
             if let Err(failure) = &mut outcome

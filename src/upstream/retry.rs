@@ -192,7 +192,7 @@ pub(super) struct Repeats {
     tally: Arc<Tally>,
     /// Whether the call has paid in, which it does once.
     has_earned: bool,
-    /// Whether it was repeated with credentials renewed.
+    /// Whether it was repeated because the service had renewed something.
     renewed: bool,
 }
 

@@ -13,10 +13,11 @@ use super::{
     lane::{Lane, Lanes},
     tally::Tally,
 };
-use crate::domain::{Answer, Attempts, Call, Failure, Fault, GatewayArn, Kind, Operation};
+use crate::domain::{Answer, Attempts, Call, Failure, Fault, GatewayArn, Kind, Operation, Progress};
 
-/// Lets an attempt of a create that was sent run to its end, though its caller has gone: dropped half
-/// way, nobody would ever know whether it made a tape. What it came to is then logged.
+/// Lets an attempt of a create that was sent run to its end, though its caller has gone:
+/// dropped half way, nobody would ever know whether it made a tape. What it came to is then
+/// logged.
 ///
 /// Reads pass through, and end with their caller.
 #[derive(Clone, Debug)]
@@ -73,22 +74,27 @@ where
         let RunToEndLayer { sent, lanes, tally } = self.layer.clone();
         let lane = lanes.of(&call.operation);
         let operation = call.operation.clone();
+        let progress = call.progress.clone();
         let answer = self.inner.call(call);
         let (tell, told) = oneshot::channel();
         let left = LeftEarly(lane.clone());
         let run = async move {
-            let answer = answer.await;
+            let outcome = answer.await;
             // Before anybody is told, so that whoever then reads sees what was made.
             lane.begin_generation();
-            if let Err(unheard) = tell.send(answer) {
-                tally.creates_unheard.add();
-                log_unheard(&operation, &unheard);
-            }
+            // Comes back, or is dropped on its way, if nobody is there to hear it.
+            let _ = tell.send(Untold {
+                operation,
+                tally,
+                outcome: Some(outcome),
+            });
         };
         sent.spawn(run.instrument(Span::current()));
         Box::pin(async move {
             let _left = left;
-            told.await.unwrap_or_else(|_| {
+            let outcome = told.await.ok().and_then(|mut untold| untold.outcome.take());
+            progress.hear();
+            outcome.unwrap_or_else(|| {
                 let cause = format!("the task of a sent {} ended early", O::NAME);
                 Err(Fault::Internal { cause }.after(Attempts::one(None)))
             })
@@ -105,33 +111,85 @@ impl Drop for LeftEarly {
     }
 }
 
-/// What an operator needs to find a tape that nobody was told of, or to know there is none.
-fn log_unheard<O: Operation>(operation: &O, outcome: &Result<Answer<O::Output>, Failure>) {
-    let gateway = operation.gateway().map(GatewayArn::as_str);
-    let asked = operation.trace();
-    match outcome {
-        Ok(Answer { output, attempts }) => {
-            let aws_request_id = attempts.request_id.as_deref();
-            tracing::warn!(
+/// How an attempt ended, until somebody is told. Dropped before, it is logged.
+struct Untold<O: Operation> {
+    operation: O,
+    tally: Arc<Tally>,
+    outcome: Option<Result<Answer<O::Output>, Failure>>,
+}
+
+impl<O: Operation> Drop for Untold<O> {
+    fn drop(&mut self) {
+        let Some(outcome) = &self.outcome else { return };
+        self.tally.creates_unheard.add();
+        let gateway = self.operation.gateway().map(GatewayArn::as_str);
+        let asked = self.operation.trace();
+        match outcome {
+            Ok(Answer { output, attempts }) => tracing::warn!(
                 operation = O::NAME,
                 gateway,
                 asked,
                 ?output,
-                aws_request_id,
+                aws_request_id = attempts.request_id.as_deref(),
                 "a create succeeded after its caller had gone"
-            );
-        }
-        Err(Failure { fault, attempts, .. }) => {
-            let aws_request_id = attempts.request_id.as_deref();
-            let fault = fault.to_string();
-            tracing::warn!(
+            ),
+            Err(Failure { fault, attempts, .. }) => tracing::warn!(
                 operation = O::NAME,
                 gateway,
                 asked,
-                fault,
-                aws_request_id,
+                %fault,
+                outcome = %fault.outcome(),
+                aws_request_id = attempts.request_id.as_deref(),
                 "a create failed after its caller had gone"
-            );
+            ),
         }
+    }
+}
+
+/// Stands by a create until its caller is told how it ended. One that is given up between its
+/// attempts, or while its tape is looked up, is logged too: there is no attempt left then
+/// that could be.
+pub(crate) struct Watch<O: Operation> {
+    operation: O,
+    progress: Progress,
+    tally: Arc<Tally>,
+    is_told: bool,
+}
+
+impl<O: Operation> Watch<O> {
+    /// Over a call to which nothing has happened yet.
+    pub(crate) fn over(call: &Call<O>, tally: &Arc<Tally>) -> Self {
+        Self {
+            operation: call.operation.clone(),
+            progress: call.progress.clone(),
+            tally: tally.clone(),
+            is_told: false,
+        }
+    }
+
+    /// Its caller is told.
+    pub(crate) fn told(mut self) {
+        self.is_told = true;
+    }
+}
+
+impl<O: Operation> Drop for Watch<O> {
+    fn drop(&mut self) {
+        // An attempt that nobody has heard of yet is logged when it ends.
+        if self.is_told || !self.progress.is_heard() {
+            return;
+        }
+        self.tally.creates_unheard.add();
+        let Attempts { count, request_id } = self.progress.attempts();
+        tracing::warn!(
+            operation = O::NAME,
+            gateway = self.operation.gateway().map(GatewayArn::as_str),
+            asked = self.operation.trace(),
+            attempts = count,
+            outcome = %self.progress.outcome(),
+            fault = self.progress.last_fault().map(|fault| fault.to_string()),
+            aws_request_id = request_id,
+            "a create was not gone on with after its caller had gone"
+        );
     }
 }

@@ -5,13 +5,16 @@
 //! false "already exists"; its required members are filled by types that cannot be empty.
 
 mod client;
+mod clock;
 mod create_tape_with_barcode;
 mod create_tapes;
 mod describe_tape_archives;
 mod describe_tapes;
 mod failure;
+mod identities;
 mod list_tapes;
 mod read;
+mod retry_after;
 mod strict;
 mod write;
 
@@ -65,7 +68,16 @@ impl<O: SdkOperation> Service<Call<O>> for Sdk {
                 let cause = format!("no client was made for region {region}");
                 return Err(Fault::Internal { cause }.after(Attempts::default()));
             };
-            call.operation.send(client).await
+            let generation = clients.identities.generation();
+            let outcome = call.operation.send(client).await;
+            if let Err(Failure { fault, .. }) = &outcome
+                && matches!(fault, Fault::Aws { .. })
+                && fault.is_about_credentials()
+                && !fault.is_about_clock()
+            {
+                clients.identities.refused(generation);
+            }
+            outcome
         })
     }
 }

@@ -76,7 +76,7 @@ impl Call {
 
     fn dev(&self) -> Dev {
         match self.parse() {
-            Ok(Command::Dev(dev)) => dev,
+            Ok(Command::Dev(dev)) => *dev,
             other => panic!("{other:?}"),
         }
     }

@@ -5,12 +5,18 @@
 mod clock;
 mod control;
 mod creating;
+mod drives;
 mod faults;
+mod flags;
+mod gateways;
 mod life;
+mod limits;
 mod paging;
 mod reading;
 mod shelves;
 mod signature;
+mod snapshot;
+mod state;
 mod wire;
 
 use std::{net::SocketAddr, time::SystemTime};
@@ -43,9 +49,10 @@ fn settings() -> Settings {
     let credentials = Credentials {
         access_key_id: KEY_ID.to_owned(),
         secret_access_key,
+        session_token: None,
     };
     Settings {
-        credentials: Some(credentials),
+        credentials: vec![credentials],
         ..Settings::default()
     }
 }
@@ -58,9 +65,12 @@ struct Running {
 
 impl Running {
     async fn start(settings: Settings) -> Self {
+        Self::serving(Emulator::new(settings)).await
+    }
+
+    async fn serving(emulator: Emulator) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let emulator = Emulator::new(settings);
         let served = emulator.clone();
         tokio::spawn(async move { served.serve(listener, std::future::pending()).await });
         Self { emulator, address }
@@ -71,11 +81,19 @@ impl Running {
     }
 
     fn client_of(&self, region: &'static str, key_id: &str, secret: &str) -> Client {
+        self.client_in(region, SdkCredentials::from_keys(key_id, secret, None))
+    }
+
+    fn client_with(&self, credentials: SdkCredentials) -> Client {
+        self.client_in("us-east-1", credentials)
+    }
+
+    fn client_in(&self, region: &'static str, credentials: SdkCredentials) -> Client {
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region))
             .endpoint_url(format!("http://{}", self.address))
-            .credentials_provider(SdkCredentials::from_keys(key_id, secret, None))
+            .credentials_provider(credentials)
             .retry_config(RetryConfig::disabled())
             .build();
         Client::from_conf(config)

@@ -1,6 +1,7 @@
 //! What callers see of AWS's error codes, over the wire: every code that is documented,
 //! and codes that are not.
 
+mod decisions;
 mod secrets;
 mod table;
 mod words;
@@ -74,7 +75,7 @@ impl Failing {
 /// Reads an error, and checks what holds for each.
 fn refused(raw: &Raw) -> Refusal {
     let status = raw.status();
-    raw.assert_bounded();
+    raw.assert_complete();
     assert_ne!(
         status.code(),
         Code::Unauthenticated,

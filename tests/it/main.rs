@@ -10,19 +10,28 @@
     unreachable_pub,
     reason = "nothing outside can see a test's items"
 )]
+#![allow(clippy::cast_possible_truncation, reason = "what a test counts is small")]
 
+mod abandoned;
 mod config;
 mod create;
+mod creating;
+mod deadlines;
+mod details;
 mod emulator;
 mod error_codes;
+mod errors_page;
 mod harness;
 mod metadata;
 mod model;
 mod pace;
 mod paging;
+mod renewal;
 mod repeats;
 mod requests;
+mod retry_after;
 mod round_trip;
+mod service_config;
 mod sharing;
 mod shutdown;
 mod upstream_faults;

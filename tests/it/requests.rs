@@ -97,7 +97,7 @@ fn refused(raw: &Raw) -> Refusal {
     let refused = refusal(&status);
     assert_eq!(refused.domain, "tapegate", "{refused:?}");
     assert!(!refused.message.is_empty(), "{refused:?}");
-    raw.assert_bounded();
+    raw.assert_complete();
     refused
 }
 

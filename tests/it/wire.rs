@@ -7,15 +7,21 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use prost::Message;
 use tonic::{
     Status,
     body::Body,
     transport::{Channel, Error},
 };
+use tonic_types::pb;
 use tower::{Service, ServiceExt};
+
+use crate::harness::refusal;
 
 /// What came back.
 pub struct Raw {
+    /// The block that the answer began with.
+    pub headers: HeaderMap,
     /// The block that the status is in: the trailers, or the headers where there is no more.
     pub trailers: HeaderMap,
 }
@@ -39,6 +45,35 @@ impl Raw {
             trailers < 8 * 1024 && details <= 4 * 1024 && message <= 1024,
             "{trailers} bytes of trailers, {details} of details, {message} of message"
         );
+    }
+
+    /// Checks what holds for every error: it has an `ErrorInfo`, and a `RequestInfo` with the
+    /// id that was given back, no kind of detail twice, and its words fit.
+    pub fn assert_complete(&self) {
+        self.assert_bounded();
+        let status = pb::Status::decode(self.status().details()).expect("details");
+        let mut kinds: Vec<_> = status.details.iter().map(|detail| &*detail.type_url).collect();
+        kinds.sort_unstable();
+        let all = kinds.len();
+        kinds.dedup();
+        assert_eq!(all, kinds.len(), "each kind once: {kinds:?}");
+        assert_eq!(
+            (status.code, &*status.message),
+            (self.status().code() as i32, self.status().message())
+        );
+        let refused = refusal(&self.status());
+        let request = refused.details.request_info().expect("a RequestInfo");
+        assert_eq!(
+            request.request_id.as_bytes(),
+            self.headers["x-request-id"].as_bytes()
+        );
+        // Of the headers of a response, trailers have none.
+        assert!(self.is_trailers_only() || !self.trailers.contains_key("content-type"));
+    }
+
+    /// Whether there was no more than headers, so that a client may repeat the call by itself.
+    pub fn is_trailers_only(&self) -> bool {
+        self.headers.contains_key("grpc-status")
     }
 }
 
@@ -83,8 +118,9 @@ async fn read<B: http_body::Body<Data = Bytes, Error: Debug>>(response: Response
     let (head, body) = response.into_parts();
     assert_eq!(head.status, 200, "gRPC has its own statuses");
     let body = body.collect().await.expect("a body that ends in order");
-    let trailers = body.trailers().cloned().unwrap_or(head.headers);
-    Raw { trailers }
+    let headers = head.headers;
+    let trailers = body.trailers().cloned().unwrap_or_else(|| headers.clone());
+    Raw { headers, trailers }
 }
 
 /// POSTs one message to a method of the service.

@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     extract::{ConnectInfo, Request},
@@ -22,11 +22,11 @@ use crate::emulator::connection::Peer;
 /// are lets nobody pass.
 pub(super) async fn check(request: Request, next: Next) -> Result<Response, Refusal> {
     let mut against = Vec::new();
-    match request.extensions().get::<ConnectInfo<Peer>>() {
-        Some(ConnectInfo(peer)) if peer.address.ip().to_canonical().is_loopback() => {}
-        Some(ConnectInfo(peer)) => against.push(format!(
+    match peer(&request) {
+        Some(peer) if peer.ip().to_canonical().is_loopback() => {}
+        Some(peer) => against.push(format!(
             "the control API is for this machine alone, and {} is not loopback",
-            peer.address.ip()
+            peer.ip()
         )),
         None => against.push("this server does not say who its peers are; use Emulator::serve".to_owned()),
     }
@@ -41,6 +41,13 @@ pub(super) async fn check(request: Request, next: Next) -> Result<Response, Refu
     } else {
         Err(Refusal::all(StatusCode::FORBIDDEN, against))
     }
+}
+
+/// The address at the other end, as the emulator's own server or another one of axum says it.
+fn peer(request: &Request) -> Option<SocketAddr> {
+    let extensions = request.extensions();
+    let own = extensions.get().map(|ConnectInfo::<Peer>(peer)| peer.address);
+    own.or_else(|| extensions.get().map(|ConnectInfo::<SocketAddr>(peer)| *peer))
 }
 
 /// Whether a request is addressed to loopback, wherever it says so, and says so at all.

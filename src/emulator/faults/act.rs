@@ -33,24 +33,24 @@ pub(in crate::emulator) struct Plan {
 impl Plan {
     /// Answers the call that `run` answers with the time that it is given, or lets it go
     /// wrong. What a client loses after `run`, the account has.
-    pub(in crate::emulator) async fn around(
+    pub(in crate::emulator) async fn around<F: Future<Output = Response>>(
         self,
         peer: Option<&Peer>,
-        run: impl FnOnce(SystemTime) -> Response,
+        run: impl FnOnce(SystemTime) -> F,
     ) -> Response {
         pause(self.before).await;
         let now = SystemTime::now();
         let response = match self.fault {
-            None => run(now),
+            None => run(now).await,
             Some(Kind::ClockSkew { seconds }) => {
                 let now = shift(now, seconds);
-                dated(run(now), now)
+                dated(run(now).await, now)
             }
-            Some(Kind::Truncated) => truncated(run(now)).await,
-            Some(Kind::Malformed) => malformed(run(now)).await,
+            Some(Kind::Truncated) => truncated(run(now).await).await,
+            Some(Kind::Malformed) => malformed(run(now).await).await,
             Some(fault) => {
                 if fault.when() == When::After {
-                    drop(run(now));
+                    drop(run(now).await);
                 }
                 instead(&fault, peer).await
             }
@@ -69,17 +69,14 @@ async fn pause(wait: Duration) {
 /// The answer that a fault puts in the place of the true one.
 async fn instead(fault: &Kind, peer: Option<&Peer>) -> Response {
     match fault {
-        Kind::Throttle { .. } => {
-            let (status, message) = error_answer::usual("ThrottlingException");
-            error_answer::aws("ThrottlingException", None, status, message)
-        }
+        Kind::Throttle { .. } => error_answer::throttled(),
         Kind::Error {
             code,
             nested,
             status,
             message,
             ..
-        } => error_answer::aws(code, nested.as_deref(), *status, message),
+        } => error_answer::aws(code, nested.as_deref(), status.unwrap_or(400), message),
         Kind::BadGateway { .. } => error_answer::bad_gateway(),
         Kind::Reset { .. } => {
             if let Some(peer) = peer {

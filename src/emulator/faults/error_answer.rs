@@ -6,27 +6,39 @@ use axum::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::emulator::http;
+use crate::emulator::{InternalServerErrorStatus, http};
 
-/// The status and the message that a code comes with where a rule names none. AWS JSON
-/// services send all but these as 400.
-pub(super) fn usual(code: &str) -> (u16, &'static str) {
+const THROTTLED: &str = "ThrottlingException";
+
+/// The status that a code comes with where a rule names none. AWS JSON services send all but
+/// these as 400.
+pub(super) fn status(code: &str, internal_server_error: InternalServerErrorStatus) -> u16 {
     match code {
-        "InternalServerError" => (500, "An internal server error has occurred."),
-        "InternalFailure" => (
-            500,
-            "The request processing has failed because of an unknown error.",
-        ),
-        "ServiceUnavailable" => (
-            503,
-            "The request has failed due to a temporary failure of the server.",
-        ),
-        "RequestTimeoutException" => (408, "The request took too long to arrive."),
-        "ThrottlingException" => (400, "Rate exceeded"),
-        "AccessDeniedException" => (400, "You are not authorized to perform this operation."),
-        "ExpiredTokenException" => (400, "The security token included in the request is expired"),
-        _ => (400, "A fault rule of the emulator made this error."),
+        "InternalServerError" => internal_server_error.code(),
+        "InternalFailure" => 500,
+        "ServiceUnavailable" => 503,
+        "RequestTimeoutException" => 408,
+        _ => 400,
     }
+}
+
+/// The message that a code comes with where a rule names none.
+pub(super) fn message(code: &str) -> &'static str {
+    match code {
+        "InternalServerError" => "An internal server error has occurred.",
+        "InternalFailure" => "The request processing has failed because of an unknown error.",
+        "ServiceUnavailable" => "The request has failed due to a temporary failure of the server.",
+        "RequestTimeoutException" => "The request took too long to arrive.",
+        THROTTLED => "Rate exceeded",
+        "AccessDeniedException" => "You are not authorized to perform this operation.",
+        "ExpiredTokenException" => "The security token included in the request is expired",
+        _ => "A fault rule of the emulator made this error.",
+    }
+}
+
+/// What a client that asks too fast is told.
+pub(super) fn throttled() -> Response {
+    aws(THROTTLED, None, 400, message(THROTTLED))
 }
 
 /// An error of AWS, in the shape that its JSON services give it.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{bucket::Bucket, error_answer};
 use crate::emulator::{
+    InternalServerErrorStatus,
     control::{Members, Wrong},
     ops::Operation,
 };
@@ -47,7 +48,8 @@ pub(super) enum Kind {
         code: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         nested: Option<String>,
-        status: u16,
+        /// `None` until it is in force: then it has what the code comes with.
+        status: Option<u16>,
         message: String,
         when: When,
     },
@@ -238,10 +240,9 @@ impl Kind {
         let message = members.get("message", "a string", |value| value.as_str().map(str::to_owned));
         let when = when(members);
         let code = code?;
-        let usual = error_answer::usual(&code);
         Some(Self::Error {
-            status: status.unwrap_or(usual.0),
-            message: message.unwrap_or_else(|| usual.1.to_owned()),
+            status,
+            message: message.unwrap_or_else(|| error_answer::message(&code).to_owned()),
             code,
             nested,
             when,
@@ -253,6 +254,26 @@ impl Kind {
         let within = |seconds: &i64| (-DAY..=DAY).contains(seconds);
         let seconds = members.require("seconds", &takes, |value| value.as_i64().filter(within));
         seconds.map(|seconds| Self::ClockSkew { seconds })
+    }
+
+    /// Gives an error its code's status, where it has none of its own.
+    pub(super) fn with_status(self, internal_server_error: InternalServerErrorStatus) -> Self {
+        match self {
+            Self::Error {
+                code,
+                nested,
+                status,
+                message,
+                when,
+            } => Self::Error {
+                status: status.or_else(|| Some(error_answer::status(&code, internal_server_error))),
+                code,
+                nested,
+                message,
+                when,
+            },
+            kind => kind,
+        }
     }
 
     /// Whether the change is made before the fault acts.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Call, new_tape::NewTape, tags};
 use crate::emulator::{
+    TokenMismatch,
     arn::TapeArns,
     barcode::Barcode,
     error::{Code, Error},
@@ -15,9 +16,9 @@ use crate::emulator::{
 /// The request as it was sent, but for its token: what a replay has to repeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::emulator) struct CreateTapes {
-    new: NewTape,
-    count: i32,
-    prefix: String,
+    pub(in crate::emulator) new: NewTape,
+    pub(in crate::emulator) count: i32,
+    pub(in crate::emulator) prefix: String,
 }
 
 #[derive(Serialize)]
@@ -46,41 +47,67 @@ fn read(members: &mut Members<'_>) -> (String, CreateTapes) {
 
 pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let (token, request) = validation::read(body, read)?;
+    let undocumented = &call.settings.undocumented;
     let (mut store, now) = call.account.write();
-    let not_found = || call.gateway_not_found(request.new.gateway_arn());
-    let region = store.region_mut(call.region).ok_or_else(not_found)?;
-    if let Some(creation) = region.creation(&token) {
-        if creation.request != request {
+    let key = undocumented.token_key(token, request.new.gateway_arn());
+    if let Some((region, creation)) = store.creation(call.region, &key, undocumented.token_scope)
+        && creation.counts(now, undocumented.token_window)
+    {
+        let same = creation.request == request;
+        if !same && undocumented.token_mismatch == TokenMismatch::Refused {
             return Err(Error::invalid("ClientToken was used with other parameters."));
         }
-        return Ok(Answer::new(&call.arns, &creation.barcodes));
+        let arns = TapeArns::new(region, &call.settings.account_id);
+        return Ok(Answer::new(&arns, &creation.barcodes));
     }
-    let gateway = region.gateway(request.new.gateway_arn()).ok_or_else(not_found)?;
+    let not_found = || call.gateway_not_found(request.new.gateway_arn());
+    let region = store.region(call.region).ok_or_else(not_found)?;
+    let gateway = call.ready_gateway(region, request.new.gateway_arn())?;
     let tape = request.new.tape(region, Arc::clone(&gateway.arn), now, call)?;
     let count = usize::try_from(request.count).unwrap_or(0);
-    room_for(count, region, request.new.gateway_arn(), call)?;
+    room_for(count, tape.size, region, request.new.gateway_arn(), call)?;
 
     let mut barcodes = BTreeSet::new();
     while barcodes.len() < count {
+        let barcode = store.generate(call.region, &request.prefix, undocumented.barcode_scope);
         let none_left = || Error::invalid(format!("No barcode is left under {}.", request.prefix));
-        barcodes.insert(region.generate(&request.prefix).ok_or_else(none_left)?);
+        barcodes.insert(barcode.ok_or_else(none_left)?);
     }
     let barcodes: Vec<Barcode> = barcodes.into_iter().collect();
+    let region = store.region_mut(call.region).ok_or_else(not_found)?;
     for barcode in &barcodes {
         region.insert(*barcode, tape.clone());
         tags::give(region, &call.arns.of(*barcode), request.new.tags());
     }
     let answer = Answer::new(&call.arns, &barcodes);
-    region.remember(token, Creation { request, barcodes });
+    let creation = Creation {
+        at: now,
+        request,
+        barcodes,
+    };
+    region.remember(key, creation);
     Ok(answer)
 }
 
-/// Refuses what would take a library past its quota: all of it, never a part.
-pub(super) fn room_for(count: usize, region: &Region, gateway: &str, call: &Call<'_>) -> Result<(), Error> {
+/// Refuses tapes of one size that would take a library past a quota: all of them, never a
+/// part.
+pub(super) fn room_for(
+    count: usize,
+    size: i64,
+    region: &Region,
+    gateway: &str,
+    call: &Call<'_>,
+) -> Result<(), Error> {
     let (held, most) = (region.held(gateway), call.settings.tapes_per_library);
-    if held + count <= most {
-        return Ok(());
+    if held + count > most {
+        let cause = format!("The library of {gateway} holds {held} tapes of {most}.");
+        return Err(Error::gateway(Code::MaximumTapeCartridgeCountExceeded, cause));
     }
-    let cause = format!("The library of {gateway} holds {held} tapes of {most}.");
-    Err(Error::gateway(Code::MaximumTapeCartridgeCountExceeded, cause))
+    let (held, most) = (region.held_bytes(gateway), call.settings.bytes_per_library);
+    let more = count as u128 * u128::from(size.unsigned_abs());
+    if held + more > u128::from(most) {
+        let cause = format!("The tapes in the library of {gateway} take {held} bytes of {most}.");
+        return Err(Error::gateway(call.settings.code_of_full_library, cause));
+    }
+    Ok(())
 }

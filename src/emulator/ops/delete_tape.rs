@@ -13,7 +13,8 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<TapeAnswer, Error> {
     let (mut store, now) = call.account.write();
     let gateway_not_found = || call.gateway_not_found(&gateway_arn);
     let region = store.region_mut(call.region).ok_or_else(gateway_not_found)?;
-    let gateway = region.gateway(&gateway_arn).ok_or_else(gateway_not_found)?;
+    let gateway = call.gateway(region, &gateway_arn)?;
+    gateway.needs_connection()?;
     let (barcode, tape) = call.tape(region, &tape_arn)?;
     if tape.gateway.as_ref() != Some(&gateway.arn) {
         return Err(call.tape_not_found(&tape_arn));

@@ -26,6 +26,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let not_found = || call.gateway_not_found(&gateway_arn);
     let region = store.region(call.region).ok_or_else(not_found)?;
     let gateway = region.gateway(&gateway_arn).ok_or_else(not_found)?;
+    gateway.needs_connection()?;
     let tags = region.tags(&gateway_arn).into_iter().flatten();
     Ok(Answer {
         gateway_id: gateway.id().to_owned(),

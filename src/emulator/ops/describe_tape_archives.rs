@@ -2,12 +2,12 @@ use serde::Serialize;
 
 use super::Call;
 use crate::emulator::{
-    arn::TapeArns,
     barcode::Barcode,
     error::Error,
     page::PageRequest,
     pool::Pool,
-    tape::{Status, Tape},
+    store::{Region, Shelf},
+    tape::Tape,
     timestamp::Timestamp,
     validation,
 };
@@ -32,7 +32,7 @@ struct Row {
     completion_time: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retrieved_to: Option<String>,
-    tape_status: Status,
+    tape_status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     tape_used_in_bytes: Option<i64>,
     #[serde(rename = "KMSKey", skip_serializing_if = "Option::is_none")]
@@ -47,19 +47,19 @@ struct Row {
 }
 
 impl Row {
-    fn new(arns: &TapeArns, barcode: Barcode, tape: &Tape) -> Self {
+    fn new(call: &Call<'_>, barcode: Barcode, tape: &Tape) -> Self {
         Self {
-            tape_arn: arns.of(barcode),
+            tape_arn: call.arns.of(barcode),
             tape_barcode: barcode.to_string(),
             tape_created_date: tape.created,
             tape_size_in_bytes: tape.size,
             completion_time: tape.completed,
             retrieved_to: tape.retrieved_to.as_deref().map(str::to_owned),
-            tape_status: tape.status,
+            tape_status: call.settings.undocumented.spell(tape.status),
             tape_used_in_bytes: tape.used,
             kms_key: tape.kms_key.as_deref().map(str::to_owned),
             pool_id: tape.pool.clone(),
-            worm: tape.worm.then_some(true),
+            worm: call.settings.undocumented.worm(tape.worm),
             retention_start_date: tape.retention_start,
             pool_entry_date: tape.pool_entry,
         }
@@ -68,20 +68,15 @@ impl Row {
 
 pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let page = validation::read(body, PageRequest::read)?;
-    let walk = page.resolve(&["DescribeTapeArchives", call.region], &call.arns, call.settings)?;
-    let (store, _) = call.account.read();
-    let Some(region) = store.region(call.region) else {
-        return Ok(Answer {
-            tape_archives: Vec::new(),
-            marker: None,
-        });
-    };
-    let (barcodes, marker) = walk.page(region.archive());
+    let (store, now) = call.account.read();
+    let walk = page.resolve(&["DescribeTapeArchives", call.region], call, now)?;
+    let region = store.region(call.region);
+    let (barcodes, marker) = walk.page(region.map_or(&Shelf::new(), Region::archive))?;
     let tapes = barcodes
         .into_iter()
-        .filter_map(|barcode| Some((barcode, region.tape(barcode)?)));
+        .filter_map(|barcode| Some((barcode, region?.tape(barcode)?)));
     let tape_archives = tapes
-        .map(|(barcode, tape)| Row::new(&call.arns, barcode, tape))
+        .map(|(barcode, tape)| Row::new(call, barcode, tape))
         .collect();
     Ok(Answer {
         tape_archives,

@@ -42,8 +42,8 @@ impl Row {
 
 pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let page = validation::read(body, NamePageRequest::read)?;
-    let page = page.resolve(&["ListGateways", call.region], call.settings)?;
-    let (store, _) = call.account.read();
+    let (store, now) = call.account.read();
+    let page = page.resolve(&["ListGateways", call.region], call.settings, now)?;
     let gateways = store.region(call.region).map(Region::gateways);
     let rows = gateways.into_iter().flatten();
     let (gateways, marker) = page.of(rows.map(|gateway| (&*gateway.arn, Row::new(gateway))));

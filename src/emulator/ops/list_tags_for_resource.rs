@@ -20,11 +20,12 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
             NamePageRequest::read(members),
         )
     })?;
+    let (store, now) = call.account.read();
     let page = page.resolve(
         &["ListTagsForResource", call.region, &resource_arn],
         call.settings,
+        now,
     )?;
-    let (store, _) = call.account.read();
     let region = store.region(call.region);
     tags::check_resource(region, &resource_arn, call)?;
     let rows = region.and_then(|region| region.tags(&resource_arn));

@@ -63,8 +63,8 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let only: BTreeSet<&str> = arns.iter().map(String::as_str).collect();
     let mut asked = vec!["ListTapePools", call.region];
     asked.extend(&only);
-    let page = page.resolve(&asked, call.settings)?;
-    let (store, _) = call.account.read();
+    let (store, now) = call.account.read();
+    let page = page.resolve(&asked, call.settings, now)?;
     let pools = store.region(call.region).map(Region::pools).into_iter().flatten();
     let shown = pools
         .map(|(id, pool)| (id.as_str(), Row::new(&call.pool_arns, pool)))

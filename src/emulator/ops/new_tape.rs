@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::{Call, tags};
 use crate::emulator::{
     error::Error,
-    pool::Pool,
     shapes::{self, Tag},
     store::Region,
     tape::{Status, Tape},
@@ -18,13 +17,13 @@ const GIB: i64 = 1 << 30;
 /// The members of `CreateTapes` and `CreateTapeWithBarcode` alike, as they were sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::emulator) struct NewTape {
-    gateway_arn: String,
-    size: i64,
-    kms_encrypted: Option<bool>,
-    kms_key: Option<String>,
-    pool_id: Option<String>,
-    worm: Option<bool>,
-    tags: Vec<Tag>,
+    pub(in crate::emulator) gateway_arn: String,
+    pub(in crate::emulator) size: i64,
+    pub(in crate::emulator) kms_encrypted: Option<bool>,
+    pub(in crate::emulator) kms_key: Option<String>,
+    pub(in crate::emulator) pool_id: Option<String>,
+    pub(in crate::emulator) worm: Option<bool>,
+    pub(in crate::emulator) tags: Vec<Tag>,
 }
 
 impl NewTape {
@@ -67,8 +66,12 @@ impl NewTape {
         if self.kms_key.is_some() && self.kms_encrypted != Some(true) {
             causes.push("KMSKey is for KMSEncrypted alone.".to_owned());
         }
+        let keyless = self.kms_encrypted == Some(true) && self.kms_key.is_none();
+        if keyless && call.settings.undocumented.kms_key_required {
+            causes.push("KMSEncrypted needs a KMSKey.".to_owned());
+        }
         let pool = match self.pool_id.as_deref() {
-            None => Some(Pool::Glacier),
+            None => Some(call.settings.undocumented.default_pool.pool()),
             Some(id) => region.pool(id),
         };
         if pool.is_none() {

@@ -10,7 +10,7 @@ use aws_sdk_storagegateway::{
     },
 };
 
-use super::{failure::causes, strict::StrictAnswers};
+use super::{clock::ClockWatch, failure::causes, identities::Identities, strict::StrictAnswers};
 use crate::domain::Region;
 
 /// How the SDK's clients are made.
@@ -26,6 +26,8 @@ pub struct Settings {
     pub attempt_timeout: Duration,
     /// The most bytes of an answer's body.
     pub max_answer_bytes: usize,
+    /// How long after credentials were refused and fetched anew it takes for that to be done again.
+    pub credentials_pause: Duration,
 }
 
 /// One client per region that is served. A client costs milliseconds to make and keeps
@@ -34,20 +36,24 @@ pub struct Settings {
 pub struct Clients {
     by_region: BTreeMap<Region, Client>,
     credentials: Option<SharedCredentialsProvider>,
+    pub(super) identities: Identities,
 }
 
 impl Clients {
     /// Makes the clients of `regions`; the standard chain looks for credentials from
     /// `home`.
     pub async fn new(settings: &Settings, home: &Region, regions: impl IntoIterator<Item = Region>) -> Self {
+        let identities = Identities::new(settings.credentials_pause);
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .region(SdkRegion::new(home.as_str().to_owned()));
+            .region(SdkRegion::new(home.as_str().to_owned()))
+            .identity_cache(identities.clone());
         if let Some(credentials) = &settings.credentials {
             loader = loader.credentials_provider(credentials.clone());
         }
         let shared = loader.load().await;
         let credentials = shared.credentials_provider();
-        let client = |region: &Region| Client::from_conf(settings.config(&shared, region));
+        let clock = ClockWatch::new(!shared.disable_clock_skew_correction().unwrap_or_default());
+        let client = |region: &Region| Client::from_conf(settings.config(&shared, region, clock.clone()));
         let by_region = regions
             .into_iter()
             .map(|region| (region.clone(), client(&region)))
@@ -55,6 +61,7 @@ impl Clients {
         Self {
             by_region,
             credentials,
+            identities,
         }
     }
 
@@ -88,7 +95,7 @@ impl Settings {
     /// retries are off, and its timers are the same bounds as the stack's, there to end what
     /// the stack no longer waits for. The clients that fetch credentials keep the SDK's own
     /// ways: nobody else would repeat for them.
-    fn config(&self, shared: &SdkConfig, region: &Region) -> Config {
+    fn config(&self, shared: &SdkConfig, region: &Region, clock: ClockWatch) -> Config {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(self.connect_timeout)
             .read_timeout(self.attempt_timeout)
@@ -100,7 +107,8 @@ impl Settings {
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .interceptor(StrictAnswers::new(self.max_answer_bytes));
+            .interceptor(StrictAnswers::new(self.max_answer_bytes))
+            .interceptor(clock);
         match &self.endpoint {
             None => builder.build(),
             // AWS's variants of an endpoint go with AWS's own: the SDK refuses to put them

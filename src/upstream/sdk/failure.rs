@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::http::StatusCode;
 use http_body_util::LengthLimitError;
 
-use super::strict::NotTheModel;
+use super::{clock::Misdated, retry_after::retry_after, strict::NotTheModel};
 use crate::domain::{Attempts, Failure, Fault, is_about_credentials};
 
 /// The errors that all five operations model, and no others.
@@ -74,7 +74,10 @@ pub(super) fn failure<E: OperationError>(error: &SdkError<E, HttpResponse>) -> F
         Fault::NoCredentials { .. } | Fault::NotSent { .. } => Attempts::default(),
         _ => Attempts::one(error.request_id()),
     };
-    fault.after(attempts)
+    Failure {
+        asked: error.raw_response().and_then(retry_after),
+        ..fault.after(attempts)
+    }
 }
 
 fn fault<E: OperationError>(error: &SdkError<E, HttpResponse>) -> Fault {
@@ -83,7 +86,7 @@ fn fault<E: OperationError>(error: &SdkError<E, HttpResponse>) -> Fault {
         return Fault::NoCredentials { cause: causes(error) };
     }
     match error {
-        SdkError::ServiceError(service) => aws_fault(service.err(), service.raw().status()),
+        SdkError::ServiceError(service) => aws_fault(service.err(), service.raw()),
         SdkError::ResponseError(response) => response_fault(error, response.raw().status()),
         SdkError::TimeoutError(_) => Fault::AttemptTimeout,
         SdkError::DispatchFailure(_) if never_connected(error) => Fault::Unreachable { cause: cause() },
@@ -95,8 +98,8 @@ fn fault<E: OperationError>(error: &SdkError<E, HttpResponse>) -> Fault {
     }
 }
 
-fn aws_fault<E: OperationError>(error: &E, status: StatusCode) -> Fault {
-    let http_status = status.as_u16();
+fn aws_fault<E: OperationError>(error: &E, answer: &HttpResponse) -> Fault {
+    let http_status = answer.status().as_u16();
     let modelled = error.modelled();
     let nested = modelled.as_ref().and_then(Modelled::nested_code);
     let Some(code) = nested.or(error.code()) else {
@@ -114,6 +117,7 @@ fn aws_fault<E: OperationError>(error: &E, status: StatusCode) -> Fault {
         nested: nested.is_some(),
         message: message.to_owned(),
         http_status,
+        misdated: answer.extension::<Misdated>().is_some(),
     }
 }
 
@@ -134,15 +138,16 @@ fn response_fault(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
             what: "it is longer than upstream.max_answer_bytes".to_owned(),
         };
     }
-    if !status.is_success() {
-        return Fault::Http {
-            http_status: status.as_u16(),
-        };
-    }
     let cause = causes(error);
-    match find::<hyper::Error>(error) {
-        Some(_) => Fault::ConnectionLost { cause },
-        None => Fault::Unreadable { what: cause },
+    // Before the status: what an answer of failure would have said is lost with its end.
+    if find::<hyper::Error>(error).is_some() {
+        return Fault::ConnectionLost { cause };
+    }
+    match status.is_success() {
+        true => Fault::Unreadable { what: cause },
+        false => Fault::Http {
+            http_status: status.as_u16(),
+        },
     }
 }
 

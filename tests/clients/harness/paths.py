@@ -8,3 +8,5 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 BINARY = Path(os.environ.get("TAPEGATE_BIN", TARGET / "debug" / "tapegate"))
 PROTOS = ROOT / "proto"
 STUBS = TARGET / "client-stubs"
+GO_CLIENT = TARGET / "client-go"
+SERVICE_CONFIG = ROOT / "docs" / "service_config.json"

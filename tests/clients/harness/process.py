@@ -78,7 +78,7 @@ class Tapegate:
     """A running tapegate. As a context, it is ended by SIGTERM and has to exit with 0, unless the test itself
     waited for its end."""
 
-    def __init__(self, *arguments: str, env: Mapping[str, str] = {}):
+    def __init__(self, *arguments: str, env: Mapping[str, str] = {}, restore_signals: bool = True):
         self._process = subprocess.Popen(
             [BINARY, *arguments],
             stdin=subprocess.DEVNULL,
@@ -86,6 +86,7 @@ class Tapegate:
             stderr=subprocess.PIPE,
             text=True,
             env=environment(env),
+            restore_signals=restore_signals,
         )
         self._ended = False
         self.stdout = Lines(self._process.stdout)
@@ -121,6 +122,11 @@ class Tapegate:
         """Sends SIGTERM."""
         self._process.terminate()
 
+    def kill(self):
+        """Sends SIGKILL, and waits for the end."""
+        self._process.kill()
+        self.wait()
+
     def wait(self, within: float = ENDS_WITHIN) -> int:
         """The exit code, once the process has ended by itself or was asked to."""
         self._ended = True
@@ -155,6 +161,7 @@ def dev(*arguments: str, listen: str = "127.0.0.1:0", env: Mapping[str, str] = {
     return Tapegate("dev", *listen, *arguments, env=EMULATOR_CREDENTIALS | dict(env))
 
 
-def emulator(*arguments: str, env: Mapping[str, str] = {}) -> Tapegate:
-    """`tapegate emulator` on a port of its own."""
-    return Tapegate("emulator", "--listen=127.0.0.1:0", *arguments, env=EMULATOR_CREDENTIALS | dict(env))
+def emulator(*arguments: str, env: Mapping[str, str] = {}, restore_signals: bool = True) -> Tapegate:
+    """`tapegate emulator` on a port of its own. Without `restore_signals` it ignores those that Python ignores."""
+    env = EMULATOR_CREDENTIALS | dict(env)
+    return Tapegate("emulator", "--listen=127.0.0.1:0", *arguments, env=env, restore_signals=restore_signals)

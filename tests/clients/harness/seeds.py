@@ -21,6 +21,10 @@ def tape_arn(barcode: str) -> str:
     return f"arn:aws:storagegateway:{REGION}:{ACCOUNT}:tape/{barcode}"
 
 
+def pool_arn(pool_id: str) -> str:
+    return f"arn:aws:storagegateway:{REGION}:{ACCOUNT}:tapepool/{pool_id}"
+
+
 def new_barcode() -> str:
     """A barcode that no other test takes: a barcode is never free again."""
     return f"TST{os.getpid() % 100_000:05}{next(_numbers):04}"

@@ -1,8 +1,10 @@
 """`tapegate serve` over an AWS of the test's own."""
 
+import re
 import socket
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from harness.process import Tapegate
 from harness.seeds import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
@@ -16,6 +18,55 @@ def silent_upstream() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         host, port = listener.getsockname()
         yield f"http://{host}:{port}"
+
+
+class HangingUpstream:
+    """An AWS that reads requests and never answers, and sees who stays connected."""
+
+    def __init__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.endpoint = "http://{}:{}".format(*self._listener.getsockname())
+        self._changed = threading.Condition()
+        self._asked: list[str] = []
+        self._open = 0
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                threading.Thread(target=self._hold, args=(connection,), daemon=True).start()
+
+    def _hold(self, connection: socket.socket):
+        """Until the service closes it."""
+        self._note(1)
+        with connection, suppress(ConnectionError):
+            while some := connection.recv(1 << 16):
+                for operation in re.findall(rb"x-amz-target: \w+\.(\w+)", some, re.IGNORECASE):
+                    self._note(0, operation.decode())
+        self._note(-1)
+
+    def _note(self, more: int, operation: str | None = None):
+        with self._changed:
+            self._open += more
+            self._asked += [operation] if operation else []
+            self._changed.notify_all()
+
+    def asked(self, operation: str) -> int:
+        """How often it was asked for that."""
+        with self._changed:
+            return self._asked.count(operation)
+
+    def is_left_within(self, seconds: float) -> bool:
+        """Whether the last connection is closed by then."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._open == 0, seconds)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._listener.close()
 
 
 def serve(upstream: str, *arguments: str, env: Mapping[str, str] = {}) -> Tapegate:

@@ -1,10 +1,12 @@
 import os
 from collections.abc import Iterator
 
+import boto3
 import grpc
 import pytest
 from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
 
+from harness.judge import judge_answers
 from harness.process import Tapegate, emulator
 from harness.seeds import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 
@@ -18,6 +20,13 @@ def channel(service: Tapegate) -> Iterator[grpc.Channel]:
 @pytest.fixture(scope="session")
 def tapes(channel: grpc.Channel) -> TapeServiceStub:
     return TapeServiceStub(channel)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def judge():
+    """Every answer to a client of `boto3.client` is held against the service model."""
+    boto3.setup_default_session()
+    judge_answers(boto3.DEFAULT_SESSION.events)
 
 
 @pytest.fixture(scope="session", autouse=True)

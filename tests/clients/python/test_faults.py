@@ -1,49 +1,19 @@
 """Faults on demand as boto3 meets them, made as anyone would who tests a client of AWS."""
 
+import csv
 import json
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+from harness import aws
+from harness.aws import Control
+from harness.judge import codes, refusal
+from harness.paths import ROOT
 from harness.process import Tapegate, emulator
-from harness.seeds import ACCESS_KEY_ID, GATEWAY, REGION, SECRET_ACCESS_KEY, SIZE, new_barcode, tape_arn
-
-
-class Faults:
-    """The emulator's fault rules, and clients that meet them."""
-
-    def __init__(self, running: Tapegate):
-        self._endpoint = running.emulator
-
-    def _ask(self, method: str, body: object = None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self._endpoint}/_emulator/faults", data, method=method)
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)["faults"]
-
-    def add(self, **rule):
-        return self._ask("POST", rule)
-
-    def clear(self):
-        assert self._ask("DELETE") == []
-
-    def shown(self):
-        return self._ask("GET")
-
-    def client(self, attempts: int = 1, **config):
-        return boto3.client(
-            "storagegateway",
-            endpoint_url=self._endpoint,
-            region_name=REGION,
-            aws_access_key_id=ACCESS_KEY_ID,
-            aws_secret_access_key=SECRET_ACCESS_KEY,
-            config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}, **config),
-        )
+from harness.seeds import GATEWAY, SIZE, new_barcode, tape_arn
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +23,10 @@ def running() -> Iterator[Tapegate]:
 
 
 @pytest.fixture
-def faults(running: Tapegate) -> Iterator[Faults]:
-    faults = Faults(running)
-    yield faults
-    faults.clear()
+def faults(running: Tapegate) -> Iterator[Control]:
+    control = Control(running.emulator)
+    yield control
+    control.clear_faults()
 
 
 def create(client, barcode: str):
@@ -67,31 +37,49 @@ def exists(client, barcode: str) -> bool:
     return bool(client.list_tapes(TapeARNs=[tape_arn(barcode)])["TapeInfos"])
 
 
-@pytest.mark.parametrize(
-    ("rule", "status", "code"),
-    [
-        ({"code": "InternalFailure"}, 500, "InternalFailure"),
-        ({"code": "ServiceUnavailable"}, 503, "ServiceUnavailable"),
-        ({"code": "InternalServerError", "status": 400}, 400, "InternalServerError"),
-        ({"code": "AccessDeniedException"}, 400, "AccessDeniedException"),
-        ({"code": "ExpiredTokenException"}, 400, "ExpiredTokenException"),
-        ({"nested": "GatewayNotConnected"}, 400, "InvalidGatewayRequestException"),
-    ],
-)
-def test_errors_are_parsed_as_those_of_aws(faults, rule, status, code):
-    faults.add(kind="error", **rule)
+CARRIER = "InvalidGatewayRequestException"
+
+
+def known_codes() -> list[tuple[str, bool]]:
+    """Each code that the tape API and AWS's common errors have, and whether it is a nested one."""
+    with (ROOT / "tests/it/fixtures/error_codes.tsv").open(newline="") as table:
+        rows = list(csv.DictReader(table, delimiter="\t"))
+    # The one that carries the nested codes comes with each of them.
+    return [(row["error_code"], row["where"] == "nested") for row in rows if row["error_code"] != CARRIER]
+
+
+@pytest.mark.parametrize(("code", "nested"), known_codes())
+def test_every_error_is_parsed_as_that_of_aws(faults, code, nested):
+    faults.add_fault(kind="error", **({"nested": code} if nested else {"code": code}))
+    client = aws.client(faults.endpoint)
     with pytest.raises(ClientError) as raised:
-        faults.client().list_tapes()
+        client.list_tapes()
     answer = raised.value.response
-    assert answer["Error"]["Code"] == code
-    assert answer["ResponseMetadata"]["HTTPStatusCode"] == status
+    assert codes(answer) == ((CARRIER, code) if nested else (code, None))
+    statuses = {
+        "InternalFailure": 500,
+        "InternalServerError": 500,
+        "ServiceUnavailable": 503,
+        "RequestTimeoutException": 408,
+    }
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == statuses.get(codes(answer)[0], 400)
     assert answer["ResponseMetadata"]["RequestId"]
-    assert answer.get("error", {}).get("errorCode") == rule.get("nested")
+    modelled = {shape.name for shape in client.meta.service_model.error_shapes}
+    expected = getattr(client.exceptions, answer["Error"]["Code"]) if codes(answer)[0] in modelled else ClientError
+    assert type(raised.value) is expected
+
+
+def test_a_modelled_exception_may_come_with_either_of_its_statuses(faults):
+    faults.add_fault(kind="error", code="InternalServerError", nested="GatewayInternalError", status=400)
+    client = aws.client(faults.endpoint)
+    answer = refusal(client.list_tapes)
+    assert codes(answer) == ("InternalServerError", "GatewayInternalError")
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
 def test_throttled_calls_are_those_past_the_burst(faults):
-    faults.add(kind="throttle", rate=0, burst=2)
-    client = faults.client()
+    faults.add_fault(kind="throttle", rate=0, burst=2)
+    client = aws.client(faults.endpoint)
     client.list_tapes()
     client.list_tapes()
     with pytest.raises(ClientError, match="ThrottlingException"):
@@ -99,24 +87,24 @@ def test_throttled_calls_are_those_past_the_burst(faults):
 
 
 def test_boto3_tries_again_after_a_throttled_call(faults):
-    faults.add(kind="error", code="ThrottlingException", calls=1)
-    answer = faults.client(attempts=2).list_tapes()
+    faults.add_fault(kind="error", code="ThrottlingException", calls=1)
+    answer = aws.client(faults.endpoint, attempts=2).list_tapes()
     assert answer["ResponseMetadata"]["RetryAttempts"] == 1
-    assert faults.shown()[0]["hit"] == 1
+    assert faults.faults()[0]["hit"] == 1
 
 
 @pytest.mark.parametrize(("when", "made"), [("before", False), ("after", True)])
 def test_a_reset_leaves_the_tape_made_or_not(faults, when, made):
-    faults.add(kind="reset", when=when, operations=["CreateTapeWithBarcode"])
-    client, barcode = faults.client(), new_barcode()
+    faults.add_fault(kind="reset", when=when, operations=["CreateTapeWithBarcode"])
+    client, barcode = aws.client(faults.endpoint), new_barcode()
     with pytest.raises(ConnectionClosedError):
         create(client, barcode)
     assert exists(client, barcode) == made
 
 
 def test_a_create_that_boto3_sends_again_fails_over_its_own_tape(faults):
-    faults.add(kind="reset", when="after", calls=1)
-    client, barcode = faults.client(attempts=2), new_barcode()
+    faults.add_fault(kind="reset", when="after", calls=1)
+    client, barcode = aws.client(faults.endpoint, attempts=2), new_barcode()
     with pytest.raises(ClientError) as raised:
         create(client, barcode)
     assert raised.value.response["error"]["errorCode"] == "InvalidParameters"
@@ -124,28 +112,28 @@ def test_a_create_that_boto3_sends_again_fails_over_its_own_tape(faults):
 
 
 def test_boto3_takes_a_malformed_answer_for_an_empty_one(faults):
-    client = faults.client()
+    client = aws.unjudged_client(faults.endpoint)
     assert "TapeInfos" in client.list_tapes()
-    faults.add(kind="malformed")
+    faults.add_fault(kind="malformed")
     assert "TapeInfos" not in client.list_tapes()
 
 
 def test_a_hang_ends_at_the_clients_own_timeout(faults):
-    faults.add(kind="hang")
+    faults.add_fault(kind="hang")
     with pytest.raises(ReadTimeoutError):
-        faults.client(read_timeout=0.2).list_tapes()
+        aws.client(faults.endpoint, read_timeout=0.2).list_tapes()
 
 
 def test_a_bad_gateway_is_a_502(faults):
-    faults.add(kind="bad-gateway")
+    faults.add_fault(kind="bad-gateway")
     with pytest.raises(ClientError) as raised:
-        faults.client().list_tapes()
+        aws.client(faults.endpoint).list_tapes()
     assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 502
 
 
 def test_everything_wrong_with_a_rule_is_said_at_once(faults):
     with pytest.raises(urllib.error.HTTPError) as raised:
-        faults.add(kind="reset", share=2, colour="red")
+        faults.add_fault(kind="reset", share=2, colour="red")
     assert raised.value.code == 400
     assert json.load(raised.value)["errors"] == [
         "share: 2 is wrong; it takes a number from 0 (no call) to 1 (every call)",
@@ -157,5 +145,5 @@ def test_rules_come_by_a_file_too(tmp_path):
     file = tmp_path / "faults.json"
     file.write_text('{"kind": "error", "code": "ServiceUnavailable", "share": 0.5}')
     with emulator(f"--faults={file}", "--fault-seed=41") as running:
-        (rule,) = Faults(running).shown()
+        (rule,) = Control(running.emulator).faults()
         assert (rule["kind"], rule["share"], rule["seed"]) == ("error", 0.5, 42)

@@ -4,13 +4,12 @@ an hour passes in 36 milliseconds. The emulator is these tests' own."""
 import secrets
 import time
 
-import boto3
 import pytest
-from botocore.config import Config
 
-from harness.judge import assert_common, assert_refused, judge_answers_of, refusal
+from harness import aws
+from harness.judge import assert_common, assert_refused, refusal
 from harness.process import emulator
-from harness.seeds import ACCESS_KEY_ID, CUSTOM_POOL, GATEWAY, GIB, NO_GATEWAY, REGION, SECRET_ACCESS_KEY, tape_arn
+from harness.seeds import CUSTOM_POOL, GATEWAY, GIB, NO_GATEWAY, tape_arn
 
 LOCK = {"RetentionLockType": "GOVERNANCE", "RetentionLockTimeInDays": 36500}
 
@@ -23,21 +22,7 @@ def running():
 
 @pytest.fixture
 def client(running):
-    """A client every answer of which is held against the service model."""
-    return make_client(running)
-
-
-def make_client(running, **config):
-    client = boto3.client(
-        "storagegateway",
-        endpoint_url=running.emulator,
-        region_name=REGION,
-        aws_access_key_id=ACCESS_KEY_ID,
-        aws_secret_access_key=SECRET_ACCESS_KEY,
-        config=Config(retries={"total_max_attempts": 1}, **config),
-    )
-    judge_answers_of(client)
-    return client
+    return aws.client(running.emulator)
 
 
 @pytest.fixture
@@ -193,7 +178,7 @@ def test_a_pool_that_contradicts_itself_is_refused(client, changes):
     ],
 )
 def test_the_constraints_of_the_model_are_checked(running, changes):
-    client = make_client(running, parameter_validation=False)
+    client = aws.client(running.emulator, parameter_validation=False)
     assert_common(refusal(create_pool, client, **changes), "ValidationException")
 
 

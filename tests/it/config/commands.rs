@@ -169,8 +169,8 @@ fn the_emulators_fault_rules_are_read_from_a_file() {
 
     let right = call(r#"[{"kind": "reset", "when": "after"}, {"kind": "hang", "share": 0.1}]"#);
     let standalone = right.arg("--fault-seed=7").emulator();
-    assert_eq!(standalone.emulator.faults.len(), 2);
-    assert_eq!(standalone.emulator.fault_seed, 7);
+    assert_eq!(standalone.emulator.settings.faults.len(), 2);
+    assert_eq!(standalone.emulator.settings.fault_seed, 7);
 
     let wrong = call(r#"[{"kind": "reset", "share": 2}, {"kind": "hag"}]"#).faults();
     assert_eq!(wrong.len(), 2, "{wrong:?}");
@@ -193,6 +193,137 @@ fn the_emulators_fault_rules_are_read_from_a_file() {
         missing.faults()[0].contains("cannot read "),
         "{:?}",
         missing.faults()
+    );
+}
+
+#[test]
+fn the_emulators_credentials_are_read_from_a_shared_credentials_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("credentials");
+    let call = |command: &str, flag: &str, text: &str| {
+        fs::write(&path, text).unwrap();
+        Call::new(command).arg(format!("{flag}={}", path.display()))
+    };
+
+    let text = "# of the tests\n\
+                [default]\naws_access_key_id = AKIDONE\naws_secret_access_key=one/+= # a comment\nregion = x\n\n\
+                [short-lived]\r\nAWS_ACCESS_KEY_ID=ASIATWO\r\n\taws_secret_access_key = two\r\n; another\r\n\
+                aws_session_token = a/token==";
+    let shown = |all: &[tapegate::emulator::Credentials]| {
+        let mut shown = Vec::new();
+        for one in all {
+            let token = one.session_token.as_ref();
+            shown.push((
+                one.access_key_id.clone(),
+                one.secret_access_key.expose_secret().to_owned(),
+                token.map(|token| token.expose_secret().to_owned()),
+            ));
+        }
+        shown
+    };
+    let of_file = [
+        ("AKIDONE".to_owned(), "one/+=".to_owned(), None),
+        (
+            "ASIATWO".to_owned(),
+            "two".to_owned(),
+            Some("a/token==".to_owned()),
+        ),
+    ];
+    let standalone = call("emulator", "--credentials", text).emulator();
+    assert_eq!(shown(&standalone.emulator.settings.credentials), of_file);
+    let dev = call("dev", "--emulator-credentials", text).dev();
+    let all = shown(&dev.emulator.settings.credentials);
+    assert_eq!(all[0].0, dev.credentials.access_key_id);
+    assert_eq!(all[1..], of_file);
+
+    // Everything wrong at once, each with its line, and no value of it.
+    let wrong = "aws_session_token = SECRET0\n\
+                 [one\n\
+                 [two]\n\
+                 aws_access_key_id = SECRET-1\n\
+                 aws_secret_access_key = SECRET 2\n\
+                 SECRET3\n\
+                 [three]\n\
+                 aws_secret_access_key = SECRET4\n\
+                 aws_secret_access_key = SECRET5\n\
+                 aws_session_token =\n\
+                 [profile four]\n\
+                 aws_access_key_id = AKID4\n\
+                 [three]\n";
+    let faults = call("emulator", "--credentials", wrong).faults();
+    let expected = [
+        "line 1: stands before the first profile",
+        "line 2: begins with [ and does not end with ]",
+        "line 4: profile two: aws_access_key_id (not shown) is wrong; it takes",
+        "line 5: profile two: aws_secret_access_key (not shown) is wrong; it takes",
+        "line 6: is no name = value",
+        "line 9: profile three has aws_secret_access_key twice",
+        "line 10: profile three: aws_session_token (not shown) is wrong; it takes",
+        "line 7: profile three lacks aws_access_key_id",
+        "line 11: a profile's name has no spaces",
+        "line 11: profile profile four lacks aws_secret_access_key",
+        "line 13: profile three stands here twice",
+        "line 13: profile three lacks aws_access_key_id",
+        "line 13: profile three lacks aws_secret_access_key",
+    ];
+    let all = faults.join("\n");
+    for expected in expected {
+        assert!(all.contains(expected), "no {expected} in\n{all}");
+    }
+    assert_eq!(faults.len(), expected.len(), "{all}");
+    assert!(
+        faults.iter().all(|fault| fault.starts_with("--credentials: ")),
+        "{all}"
+    );
+    assert!(!all.contains("SECRET"), "{all}");
+
+    let pair = "aws_access_key_id = AKIDONE\naws_secret_access_key = x\n";
+    let twice = call(
+        "emulator",
+        "--credentials",
+        &format!("[one]\n{pair}[two]\n{pair}"),
+    );
+    assert!(
+        twice.faults()[0].ends_with("profile two has the same access key id as profile one"),
+        "{:?}",
+        twice.faults()
+    );
+    let twice = call("emulator", "--credentials", &format!("[one]\n{pair}"))
+        .arg("--access-key-id=AKIDONE")
+        .var("TAPEGATE_EMULATOR_SECRET_ACCESS_KEY", "hush");
+    assert!(
+        twice.faults()[0].ends_with("profile one has the same access key id as the emulator's own pair"),
+        "{:?}",
+        twice.faults()
+    );
+    let empty = call("emulator", "--credentials", "# nobody\n").faults();
+    assert!(
+        empty[0].ends_with("has no profile; one begins with [NAME]"),
+        "{empty:?}"
+    );
+    fs::remove_file(&path).unwrap();
+    let missing = Call::new("emulator").arg(format!("--credentials={}", path.display()));
+    assert!(
+        missing.faults()[0].contains("cannot be read: "),
+        "{:?}",
+        missing.faults()
+    );
+}
+
+#[test]
+fn the_emulators_least_is_not_above_its_most() {
+    let call = Call::new("emulator")
+        .arg("--max-tape-size-gib=99")
+        .arg("--min-retrieving-time-glacier=6h");
+    let faults = call.faults().join("\n");
+    assert!(
+        faults.contains("--max-tape-size-gib: 99 is below emulator.min_tape_size_gib (100); raise it"),
+        "{faults}"
+    );
+    assert!(
+        faults
+            .contains("--min-retrieving-time-glacier: 6h is above emulator.max_retrieving_time_glacier (5h)"),
+        "{faults}"
     );
 }
 

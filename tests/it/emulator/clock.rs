@@ -66,3 +66,62 @@ async fn a_clock_stepped_past_every_date_stops_where_clients_can_read_it() {
         253_370_764_800
     );
 }
+
+#[tokio::test]
+async fn the_control_api_shows_the_clock_and_steps_it() {
+    let emulator = at_scale(0).await;
+    let clock = async |body: Option<serde_json::Value>| {
+        let method = if body.is_some() { "POST" } else { "GET" };
+        let body = body.map_or(String::new(), |body| body.to_string());
+        let answer = emulator.control(method, "/_emulator/clock", body).send().await;
+        assert_eq!(answer.status, 200);
+        let answer = answer.json();
+        assert_eq!(answer["time_scale"], 0);
+        let now: jiff::Timestamp = answer["now"].as_str().unwrap().parse().unwrap();
+        SystemTime::from(now)
+    };
+    let first = clock(None).await;
+    assert_eq!(clock(None).await, first);
+    assert!(SystemTime::now().duration_since(first).unwrap() < Duration::from_secs(60));
+    let step = |seconds: u64| Some(serde_json::json!({ "step_seconds": seconds }));
+    let second = first + Duration::from_secs(43_200);
+    assert_eq!(clock(step(43_200)).await, second);
+    assert_eq!(clock(step(0)).await, second);
+    let made = made(&emulator, "CLOCK1").await;
+    let off = made
+        .duration_since(second)
+        .unwrap_or_else(|error| error.duration());
+    assert!(off < Duration::from_millis(1), "{off:?}");
+    // A hundred years is the longest step; the clock ends in the year 9999.
+    for _ in 0..81 {
+        clock(step(3_155_760_000)).await;
+    }
+    let last: jiff::Timestamp = "9999-01-01T00:00:00Z".parse().unwrap();
+    assert_eq!(clock(None).await, SystemTime::from(last));
+}
+
+#[tokio::test]
+async fn a_step_that_is_none_is_refused() {
+    let emulator = at_scale(3).await;
+    for body in [
+        "{}",
+        r#"{"step_seconds": -1}"#,
+        r#"{"step_seconds": 1.5}"#,
+        r#"{"step_seconds": "1"}"#,
+        r#"{"step_seconds": 3155760001}"#,
+        r#"{"step_seconds": 1, "seconds": 1}"#,
+        "[1]",
+    ] {
+        let answer = emulator.control("POST", "/_emulator/clock", body).send().await;
+        assert_eq!(answer.status, 400, "{body}");
+        assert_eq!(answer.json()["errors"].as_array().unwrap().len(), 1, "{body}");
+    }
+    let shown = emulator
+        .control("GET", "/_emulator/clock", "")
+        .send()
+        .await
+        .json();
+    assert_eq!(shown["time_scale"], 3);
+    let now: jiff::Timestamp = shown["now"].as_str().unwrap().parse().unwrap();
+    assert!(SystemTime::from(now) < SystemTime::now() + Duration::from_secs(3_600));
+}

@@ -1,7 +1,8 @@
 //! Who may use the control API, and how it refuses the rest.
 
-use std::{future::pending, net::SocketAddr};
+use std::net::SocketAddr;
 
+use axum::{Extension, extract::ConnectInfo};
 use serde_json::{Value, json};
 use tapegate::emulator::{Emulator, Settings};
 use tokio::net::TcpListener;
@@ -85,24 +86,53 @@ async fn every_reason_of_a_refusal_is_given_at_once() {
     assert_eq!(errors(&request.send().await.json()).len(), 2);
 }
 
-/// Nothing but loopback is at hand on every machine that runs this, so a machine that has
-/// an address of its own shows what one from outside would see.
-#[tokio::test]
-async fn a_peer_that_is_not_loopback_is_refused() {
-    let Some(own) = own_address().await else {
-        println!("this machine has no address but loopback: the refusal of others is not shown");
-        return;
-    };
-    let listener = TcpListener::bind((own, 0)).await.unwrap();
+/// A server whose connections all come from `peer`, as it says.
+async fn as_if_from(peer: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let emulator = Emulator::new(Settings::default());
-    tokio::spawn(async move { emulator.serve(listener, pending()).await });
-    let mut request = get(address, FAULTS);
-    request.set("host", "127.0.0.1");
-    let answer = request.send().await;
-    assert_eq!(answer.status, 403);
-    let body = answer.json();
-    assert!(errors(&body)[0].contains("is for this machine alone"), "{body}");
+    let router = Emulator::new(Settings::default()).router();
+    let router = router.layer(Extension(ConnectInfo(peer)));
+    tokio::spawn(axum::serve(listener, router).into_future());
+    address
+}
+
+#[tokio::test]
+async fn a_peer_that_is_not_loopback_is_refused_everywhere() {
+    let outside = [
+        "203.0.113.9:40000",
+        "10.0.0.1:1",
+        "0.0.0.0:1",
+        "[2001:db8::9]:1",
+        "[::ffff:203.0.113.9]:1",
+    ];
+    for peer in outside {
+        let address = as_if_from(peer.parse().unwrap()).await;
+        for (method, path) in [
+            ("GET", FAULTS),
+            ("GET", "/_emulator/gateways"),
+            ("PUT", "/_emulator/gateways/us-east-1/sgw-00000000"),
+            ("POST", "/_emulator/load"),
+            ("POST", "/_emulator/unload"),
+            ("POST", "/_emulator/write"),
+            ("POST", "/_emulator/eject"),
+            ("GET", "/_emulator/clock"),
+            ("POST", "/_emulator/clock"),
+            ("GET", "/_emulator/nothing"),
+        ] {
+            let answer = Raw::control(address, method, path, "{}").send().await;
+            assert_eq!(answer.status, 403, "{peer} {method} {path}");
+            let body = answer.json();
+            assert!(errors(&body)[0].contains("is for this machine alone"), "{body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_loopback_peer_is_let_in_by_any_server_that_names_it() {
+    for peer in ["127.0.0.1:9", "127.3.2.1:9", "[::1]:9", "[::ffff:127.0.0.1]:9"] {
+        let address = as_if_from(peer.parse().unwrap()).await;
+        assert_eq!(get(address, FAULTS).send().await.status, 200, "{peer}");
+    }
 }
 
 #[tokio::test]
@@ -129,6 +159,12 @@ async fn wrong_paths_methods_and_bodies_are_refused_in_json() {
         ("POST", FAULTS, "", 400),
         ("DELETE", "/_emulator/faults/1", "", 404),
         ("DELETE", "/_emulator/faults/x", "", 404),
+        ("DELETE", "/_emulator/gateways", "", 405),
+        ("GET", "/_emulator/gateways/us-east-1", "", 404),
+        ("PUT", "/_emulator/gateways/us-east-1/sgw-12A3456B", "[", 400),
+        ("GET", "/_emulator/load", "", 405),
+        ("POST", "/_emulator/eject", "7", 400),
+        ("PUT", "/_emulator/clock", "{}", 405),
     ] {
         let answer = emulator.control(method, path, body).send().await;
         assert_eq!(answer.status, status, "{method} {path} {body}");
@@ -140,13 +176,4 @@ async fn wrong_paths_methods_and_bodies_are_refused_in_json() {
             answer.head
         );
     }
-}
-
-/// The address that this machine would send from, if it has a network at all.
-async fn own_address() -> Option<std::net::IpAddr> {
-    let socket = tokio::net::UdpSocket::bind("0.0.0.0:0").await.ok()?;
-    // Sends nothing: a datagram socket only looks up its route.
-    socket.connect("192.0.2.1:9").await.ok()?;
-    let address = socket.local_addr().ok()?.ip();
-    (!address.is_loopback()).then_some(address)
 }

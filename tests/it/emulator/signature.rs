@@ -6,9 +6,9 @@ use aws_sigv4::{
 };
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
-use tapegate::emulator::Settings;
+use tapegate::emulator::{Credentials, Settings};
 
-use super::{KEY_ID, Raw, Running, SECRET, codes, settings};
+use super::{KEY_ID, Raw, Running, SECRET, SdkCredentials, codes, settings};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -361,7 +361,7 @@ async fn the_scope_has_to_be_this_service_and_this_day() {
 #[tokio::test]
 async fn without_credentials_form_scope_and_date_are_still_judged() {
     let emulator = Running::start(Settings {
-        credentials: None,
+        credentials: Vec::new(),
         ..settings()
     })
     .await;
@@ -392,4 +392,90 @@ async fn without_credentials_form_scope_and_date_are_still_judged() {
 fn no_debug_output_shows_the_secret() {
     let shown = format!("{:?}", settings());
     assert!(shown.contains(KEY_ID) && !shown.contains(SECRET), "{shown}");
+}
+
+/// Three that may sign: one for long, one with a session token, one with another.
+async fn start_with_tokens() -> Running {
+    let with_token = |id: &str, token: &str| Credentials {
+        access_key_id: id.to_owned(),
+        secret_access_key: format!("secret of {id}").into(),
+        session_token: Some(token.into()),
+    };
+    let mut settings = settings();
+    settings.credentials.push(with_token("ASIAONE", "token/one=="));
+    settings.credentials.push(with_token("ASIATWO", "token/two=="));
+    assert!(!format!("{settings:?}").contains("token/one"), "{settings:?}");
+    Running::start(settings).await
+}
+
+#[tokio::test]
+async fn whoever_is_in_the_set_may_sign_with_its_own_secret_and_token() {
+    let emulator = start_with_tokens().await;
+    for (id, secret, token, refusal) in [
+        (KEY_ID, SECRET, None, None),
+        ("ASIAONE", "secret of ASIAONE", Some("token/one=="), None),
+        ("ASIATWO", "secret of ASIATWO", Some("token/two=="), None),
+        // No token, a wrong one, another's, and one that there is none for.
+        (
+            "ASIAONE",
+            "secret of ASIAONE",
+            None,
+            Some("UnrecognizedClientException"),
+        ),
+        (
+            "ASIAONE",
+            "secret of ASIAONE",
+            Some("token/on"),
+            Some("UnrecognizedClientException"),
+        ),
+        (
+            "ASIAONE",
+            "secret of ASIAONE",
+            Some("token/two=="),
+            Some("UnrecognizedClientException"),
+        ),
+        (
+            KEY_ID,
+            SECRET,
+            Some("token/one=="),
+            Some("UnrecognizedClientException"),
+        ),
+        // The right token, and the secret of another.
+        (
+            "ASIAONE",
+            "secret of ASIATWO",
+            Some("token/one=="),
+            Some("InvalidSignatureException"),
+        ),
+    ] {
+        let client = emulator.client_with(SdkCredentials::from_keys(id, secret, token.map(str::to_owned)));
+        let answer = client.list_tapes().send().await;
+        let found = answer.err().map(|error| codes(&error).0);
+        assert_eq!(found.as_deref(), refusal, "{id} {secret} {token:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_token_that_comes_twice_is_none() {
+    let emulator = start_with_tokens().await;
+    let mut request = emulator.unsigned("ListTapes", "{}");
+    request.set("x-amz-security-token", "token/one==");
+    request.sign("ASIAONE", "secret of ASIAONE", SystemTime::now());
+    let second = ("x-amz-security-token".to_owned(), "token/one==".to_owned());
+    request.headers.push(second);
+    let answer = request.send().await;
+    assert_eq!(answer.kind(), "UnrecognizedClientException");
+    assert_eq!(
+        answer.message(),
+        "The security token included in the request is invalid."
+    );
+}
+
+#[tokio::test]
+async fn without_credentials_session_tokens_are_not_looked_at() {
+    let emulator = Running::start(Settings::default()).await;
+    for token in [None, Some("whatever".to_owned())] {
+        let client = emulator.client_with(SdkCredentials::from_keys("ANYONE", "anything", token));
+        client.list_tapes().send().await.unwrap();
+    }
 }

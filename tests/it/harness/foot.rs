@@ -110,6 +110,7 @@ pub fn aws(code: &str, http_status: u16) -> Failure {
         nested: false,
         message: "of the test".to_owned(),
         http_status,
+        misdated: false,
     };
     fault.after(Attempts::one(None))
 }

@@ -26,7 +26,7 @@ impl Service {
             "--emulator-listen=127.0.0.1:0",
         ];
         match command("dev", &[&ports, flags].concat()) {
-            Command::Dev(dev) => Self::run(App::dev(dev).await.unwrap()),
+            Command::Dev(dev) => Self::run(App::dev(*dev).await.unwrap()),
             other => panic!("not dev: {other:?}"),
         }
     }

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{Router, body::Body, extract::Request, response::Response};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::{
@@ -25,6 +26,10 @@ pub struct Asked {
     pub operation: String,
     /// The body.
     pub body: Value,
+    /// The id of the key that signed it.
+    pub access_key_id: String,
+    /// The body, byte for byte.
+    pub bytes: Bytes,
 }
 
 /// One answer.
@@ -36,6 +41,8 @@ pub struct Reply {
     pub content_type: &'static str,
     /// The body.
     pub body: String,
+    /// What else stands in its head.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Reply {
@@ -50,6 +57,7 @@ impl Reply {
             status,
             content_type: "application/x-amz-json-1.1",
             body: body.to_string(),
+            headers: Vec::new(),
         }
     }
 
@@ -59,7 +67,14 @@ impl Reply {
             status,
             content_type,
             body: body.to_owned(),
+            headers: Vec::new(),
         }
+    }
+
+    /// The same, with this header.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 }
 
@@ -82,11 +97,15 @@ impl Upstream {
                     status,
                     content_type,
                     body,
+                    headers,
                 } = answer(asked).await;
-                Response::builder()
+                let response = Response::builder()
                     .status(status)
                     .header("content-type", content_type)
-                    .header("x-amzn-requestid", "request-of-the-test")
+                    .header("x-amzn-requestid", "request-of-the-test");
+                headers
+                    .into_iter()
+                    .fold(response, |response, (name, value)| response.header(name, value))
                     .body(Body::from(body))
                     .unwrap()
             }
@@ -168,10 +187,18 @@ impl Asked {
             .strip_prefix("StorageGateway_20130630.")
             .unwrap()
             .to_owned();
+        let (_, scope) = head.headers["authorization"]
+            .to_str()
+            .unwrap()
+            .split_once("Credential=")
+            .unwrap();
+        let access_key_id = scope.split('/').next().unwrap().to_owned();
         let body = body.collect().await.unwrap().to_bytes();
         Self {
             operation,
+            access_key_id,
             body: serde_json::from_slice(&body).unwrap(),
+            bytes: body,
         }
     }
 }

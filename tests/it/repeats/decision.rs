@@ -44,6 +44,7 @@ fn outcomes() -> Vec<(Fault, May, May)> {
             code: code.to_owned(),
             nested: place == "nested",
             message: String::new(),
+            misdated: false,
             http_status: 400,
         };
         (fault, May::parse(create_tapes), May::parse(read))
@@ -85,6 +86,7 @@ fn outcomes() -> Vec<(Fault, May, May)> {
             code: "SomethingNew".to_owned(),
             nested: false,
             message: String::new(),
+            misdated: false,
             http_status,
         };
         [(Fault::Http { http_status }, may, may), (unknown, may, may)]

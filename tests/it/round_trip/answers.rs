@@ -89,6 +89,7 @@ fn statuses<M: 'static>(set: fn(&mut M, (TapeStatus, String))) -> Vec<Sent<M>> {
         ("AVAILABLE", TapeStatus::Available),
         ("IN TRANSIT TO VTS", TapeStatus::InTransitToVts),
         ("IN_TRANSIT_TO_VTS", TapeStatus::InTransitToVts),
+        ("INTRANSITTOVTS", TapeStatus::InTransitToVts),
         ("ARCHIVING", TapeStatus::Archiving),
         ("ARCHIVED", TapeStatus::Archived),
         ("RETRIEVING", TapeStatus::Retrieving),

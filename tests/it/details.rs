@@ -1,0 +1,336 @@
+//! What an error carries beside its code, as a program reads it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use prost::Message;
+use serde_json::{Value, json};
+use tapegate::proto::{
+    CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapesRequest, ListTapesRequest,
+};
+use tokio::net::TcpListener;
+use tonic::{Code, Request, Status};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+use crate::{
+    harness::{GATEWAY, Refusal, Reply, SIZE, Service, Upstream, collect, refusal, tape_arn},
+    wire::{self, Raw},
+};
+
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
+async fn call(service: &Service, method: &str, headers: &[(&str, &str)], message: &impl Message) -> Raw {
+    let path = format!("/tapegate.v1.TapeService/{method}");
+    let body = wire::frame(&message.encode_to_vec());
+    wire::post(service.channel(), &path, headers, body).await.unwrap()
+}
+
+fn create(barcode: &str) -> CreateTapeWithBarcodeRequest {
+    CreateTapeWithBarcodeRequest {
+        gateway_arn: GATEWAY.into(),
+        tape_size_in_bytes: SIZE,
+        tape_barcode: barcode.into(),
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn every_error_has_the_id_of_its_call() {
+    // The first page comes, all else is refused.
+    let asked = AtomicUsize::new(0);
+    let upstream = Upstream::answering(move |_| {
+        let reply = match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => Reply::ok(&json!({ "TapeInfos": [{ "TapeARN": tape_arn("FIRST001") }], "Marker": "on" })),
+            _ => Reply::aws(
+                400,
+                &json!({ "__type": "AccessDeniedException", "message": "no" }),
+            ),
+        };
+        std::future::ready(reply)
+    });
+    let upstream = upstream.await;
+    let service = Service::over(&upstream, &[]).await;
+    let id = "i".repeat(128);
+    let id = [("x-request-id", id.as_str())];
+
+    let in_a_list = call(&service, "ListTapes", &id, &ListTapesRequest::default()).await;
+    assert!(!in_a_list.is_trailers_only());
+    let unknown = "/tapegate.v1.TapeService/DeleteTape";
+    let unknown = wire::post(service.channel(), unknown, &id, Bytes::new()).await;
+    let grpc = service.addresses.grpc.unwrap();
+    let late = wire::frame(&ListTapesRequest::default().encode_to_vec());
+    let no_time = [id[0], ("grpc-timeout", "0n")];
+    let late = wire::post_at(
+        grpc,
+        "/tapegate.v1.TapeService/ListTapes",
+        &no_time,
+        Full::new(late),
+    );
+    let ended = [
+        in_a_list,
+        call(&service, "ListTapes", &id, &ListTapesRequest::default()).await,
+        call(&service, "CreateTapeWithBarcode", &id, &create("TEST01")).await,
+        call(&service, "CreateTapeWithBarcode", &id, &create("")).await,
+        late.await,
+        unknown.unwrap(),
+    ];
+    let reasons = ended.each_ref().map(|raw| {
+        raw.assert_complete();
+        let refused = refusal(&raw.status());
+        let request = refused.details.request_info().unwrap();
+        assert_eq!(request.request_id, id[0].1, "{refused:?}");
+        refused.reason
+    });
+    assert_eq!(
+        reasons,
+        [
+            "ACCESS_DENIED_EXCEPTION",
+            "ACCESS_DENIED_EXCEPTION",
+            "ACCESS_DENIED_EXCEPTION",
+            "INVALID_REQUEST",
+            "DEADLINE_EXCEEDED",
+            "UNKNOWN_METHOD"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn errors_of_health_are_complete_too() {
+    let service = Service::over(&Upstream::script([]).await, &[]).await;
+    let nobody = HealthCheckRequest {
+        service: "nobody".into(),
+    };
+    let refused = HealthClient::new(service.channel())
+        .check(nobody)
+        .await
+        .unwrap_err();
+    let refused = refusal(&refused);
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (Code::NotFound, "NOT_FOUND")
+    );
+    assert!(refused.details.request_info().is_some());
+    assert!(!refused.metadata.contains_key("outcome"));
+}
+
+/// The longest of everything that callers and AWS can put into an error, at once.
+#[tokio::test]
+async fn the_largest_errors_fit() {
+    let id = "i".repeat(128);
+    let id = [("x-request-id", id.as_str())];
+    for unit in ["w", "é", "\"", "本"] {
+        let words = unit.repeat(4_000 / unit.len());
+        let upstream = Upstream::answering(move |asked| {
+            let words = words.clone();
+            let code = ["GatewayNotFound", &words][usize::from(asked.operation == "ListTapes")];
+            let body = json!({ "__type": "InvalidGatewayRequestException", "error": { "errorCode": code }, "message": words });
+            std::future::ready(Reply::aws(400, &body))
+        });
+        let upstream = upstream.await;
+        let service = Service::over(&upstream, &[]).await;
+        let described = DescribeTapesRequest {
+            gateway_arn: GATEWAY.into(),
+            tape_arns: vec![tape_arn("ABCDEFGHIJKLMNOP")],
+            ..Default::default()
+        };
+        let not_found = call(&service, "DescribeTapes", &id, &described).await;
+        assert_eq!(not_found.status().code(), Code::NotFound);
+        not_found.assert_complete();
+        let unknown = call(&service, "ListTapes", &id, &ListTapesRequest::default()).await;
+        assert_eq!(refusal(&unknown.status()).reason, "UPSTREAM_UNKNOWN");
+        unknown.assert_complete();
+        // Hundreds of mistakes in a create: the id and the outcome have room beside them.
+        let mistakes = CreateTapesRequest {
+            tags: (0..300)
+                .map(|_| tapegate::proto::Tag {
+                    key: unit.repeat(400),
+                    value: unit.repeat(400),
+                })
+                .collect(),
+            ..Default::default()
+        };
+        let mistaken = call(&service, "CreateTapes", &id, &mistakes).await;
+        mistaken.assert_complete();
+        let refused = refusal(&mistaken.status());
+        assert_eq!(refused.metadata["outcome"], "not_applied");
+        assert!(!refused.fields().is_empty(), "{refused:?}");
+    }
+}
+
+async fn list(service: &Service) -> Status {
+    let answer = service.client().list_tapes(ListTapesRequest::default()).await;
+    collect(answer).await.unwrap_err()
+}
+
+/// What a client's library is told to wait, in milliseconds, and what `RetryInfo` says.
+fn told_to_wait(status: &Status) -> (Option<u64>, Option<u64>) {
+    let pushback = status.metadata().get(PUSHBACK);
+    let pushback = pushback.map(|millis| millis.to_str().unwrap().parse().unwrap());
+    let details = refusal(status).details;
+    let delay = details.retry_info().and_then(|info| info.retry_delay);
+    (
+        pushback,
+        delay.map(|delay| u64::try_from(delay.as_millis()).unwrap()),
+    )
+}
+
+#[tokio::test]
+async fn a_throttled_call_and_one_without_a_turn_are_told_when_to_come_back() {
+    let throttled = Reply::aws(
+        400,
+        &json!({ "__type": "ThrottlingException", "message": "slow" }),
+    );
+    let upstream = Upstream::always(throttled).await;
+    let service = Service::over(&upstream, &["--retry-attempts=1", "--pace-floor=1"]).await;
+    let first = list(&service).await;
+    assert_eq!(refusal(&first).reason, "THROTTLING_EXCEPTION");
+    let (pushback, delay) = told_to_wait(&first);
+    assert!(pushback.is_some() && pushback == delay, "{first:?}");
+
+    // Its turn would come in a second.
+    let mut request = Request::new(ListTapesRequest::default());
+    request.set_timeout(std::time::Duration::from_millis(300));
+    let busy = service.client().list_tapes(request).await.unwrap_err();
+    assert_eq!(
+        (busy.code(), refusal(&busy).reason.as_str()),
+        (Code::Unavailable, "UPSTREAM_BUSY")
+    );
+    let (pushback, delay) = told_to_wait(&busy);
+    assert!(pushback.is_some() && pushback == delay, "{busy:?}");
+    assert_eq!(upstream.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn in_an_outage_calls_without_a_turn_are_told_when_to_come_back() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", closed.local_addr().unwrap());
+    let port = closed.local_addr().unwrap().port().to_string();
+    drop(closed);
+    let service = Service::at(&endpoint, &["--retry-attempts=1", "--pace-silence=2"]).await;
+    let mut seen = vec![list(&service).await, list(&service).await];
+    assert!(seen.iter().all(|status| told_to_wait(status).0.is_none()));
+    seen.extend([list(&service).await, list(&service).await]);
+    let last = seen.last().unwrap();
+    let refused = refusal(last);
+    assert_eq!(refused.reason, "UPSTREAM_UNREACHABLE");
+    assert_eq!(refused.metadata["attempts"], "0", "it was spared: {refused:?}");
+    let (pushback, delay) = told_to_wait(last);
+    assert!(pushback.is_some() && pushback == delay, "{last:?}");
+    // Where the upstream is, is its operator's business.
+    for status in &seen {
+        assert!(!format!("{status:?}").contains(&port), "{status:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_no_repeat_can_help_is_told_no_time() {
+    for (http_status, code) in [(400, "AccessDeniedException"), (400, "ValidationException")] {
+        let upstream = Upstream::always(Reply::aws(http_status, &json!({ "__type": code }))).await;
+        let service = Service::over(&upstream, &[]).await;
+        assert_eq!(told_to_wait(&list(&service).await), (None, None));
+    }
+    let upstream = Upstream::always(Reply::aws(503, &json!({ "__type": "ServiceUnavailable" }))).await;
+    let service = Service::over(&upstream, &["--retry-attempts=1"]).await;
+    // It may help, but nothing is known against trying at once.
+    let (pushback, delay) = told_to_wait(&list(&service).await);
+    assert!(pushback.is_none() && delay.is_some());
+}
+
+async fn refused_create(service: &Service, request: CreateTapeWithBarcodeRequest) -> Refusal {
+    refusal(
+        &service
+            .client()
+            .create_tape_with_barcode(request)
+            .await
+            .unwrap_err(),
+    )
+}
+
+#[tokio::test]
+async fn a_barcode_that_is_taken_says_by_what() {
+    let service = Service::dev(&["--emulator-seed-tapes=0"]).await;
+    service
+        .client()
+        .create_tape_with_barcode(create("TAKEN001"))
+        .await
+        .unwrap();
+    let same = refused_create(&service, create("TAKEN001")).await;
+    let other = CreateTapeWithBarcodeRequest {
+        tape_size_in_bytes: 2 * SIZE,
+        worm: Some(true),
+        ..create("TAKEN001")
+    };
+    let other = refused_create(&service, other).await;
+    for (refused, matches, differs) in [
+        (&same, "true", None),
+        (&other, "false", Some("tape_size_in_bytes,worm")),
+    ] {
+        assert_eq!(
+            (refused.code, refused.reason.as_str()),
+            (Code::AlreadyExists, "TAPE_EXISTS")
+        );
+        assert_eq!(refused.metadata["matches"], matches, "{refused:?}");
+        assert_eq!(refused.metadata.get("differs").map(String::as_str), differs);
+        let resource = refused.details.resource_info().unwrap();
+        assert_eq!(resource.resource_type, "storagegateway.amazonaws.com/Tape");
+        assert_eq!(resource.resource_name, tape_arn("TAKEN001"));
+        assert!(refused.details.retry_info().is_none());
+    }
+}
+
+/// What a look-up ends in when the lists answer this.
+async fn looked_up(lists: Reply) -> Refusal {
+    let refused: Value = json!({
+        "__type": "InvalidGatewayRequestException",
+        "error": { "errorCode": "InvalidParameters" },
+        "message": "no",
+    });
+    let upstream = Upstream::answering(move |asked| {
+        let reply = match &*asked.operation {
+            "CreateTapeWithBarcode" => Reply::aws(400, &refused),
+            _ => lists.clone(),
+        };
+        std::future::ready(reply)
+    });
+    let upstream = upstream.await;
+    let service = Service::over(&upstream, &["--retry-attempts=1"]).await;
+    refused_create(&service, create("TEST01")).await
+}
+
+#[tokio::test]
+async fn a_look_up_that_fails_is_no_refusal_for_good() {
+    let code = |name: &str| json!({ "__type": name });
+    let cases = [
+        (
+            Reply::aws(503, &code("ServiceUnavailable")),
+            Code::Unavailable,
+            "SERVICE_UNAVAILABLE",
+            true,
+        ),
+        (
+            Reply::aws(400, &code("AccessDeniedException")),
+            Code::PermissionDenied,
+            "ACCESS_DENIED_EXCEPTION",
+            false,
+        ),
+        (
+            Reply::text(200, "text/html", "<html>"),
+            Code::Internal,
+            "UPSTREAM_UNREADABLE",
+            false,
+        ),
+    ];
+    for (lists, grpc, why, again) in cases {
+        let refused = looked_up(lists).await;
+        assert_eq!(
+            (refused.code, refused.domain.as_str(), refused.reason.as_str()),
+            (grpc, "tapegate", "TAPE_LOOKUP_FAILED"),
+            "{refused:?}"
+        );
+        assert_eq!(refused.metadata["outcome"], "unknown");
+        assert_eq!(refused.metadata["last_reason"], "INVALID_PARAMETERS");
+        assert_eq!(refused.metadata["lookup_reason"], why);
+        assert_eq!(refused.details.retry_info().is_some(), again, "{refused:?}");
+    }
+}

@@ -1,0 +1,127 @@
+//! What every code says of repeating a call, and of what a create has come to: the fixture against
+//! the domain.
+
+use tapegate::domain::{Fault, Kind, Outcome, Repeat};
+use tonic::Code;
+
+use super::table::{Row, rows};
+
+fn fault(code: &str, nested: bool, misdated: bool) -> Fault {
+    Fault::Aws {
+        code: code.to_owned(),
+        nested,
+        message: "AWS's words".to_owned(),
+        http_status: 400,
+        misdated,
+    }
+}
+
+fn repeat(word: &str) -> Repeat {
+    match word {
+        "no" => Repeat::Never,
+        "once" => Repeat::Once,
+        "yes" => Repeat::Soon,
+        "yes-slow" => Repeat::Slowly,
+        other => panic!("not a word of the table: {other}"),
+    }
+}
+
+/// A create is not applied that was refused. It may have been applied when something failed on its
+/// way, which is what the codes have in common that say INTERNAL, UNAVAILABLE or ABORTED of a tape
+/// operation and let a read go again; throttling is a refusal. And when AWS names no cause, or the
+/// table says so.
+fn outcome(row: &Row) -> Outcome {
+    let failed = matches!(row.grpc, Code::Internal | Code::Unavailable | Code::Aborted);
+    let passes = ["yes", "yes-slow"].contains(&row.retries[2]);
+    let throttled = row.code.starts_with("Throttling")
+        || row.note.contains("throttling")
+        || row.note.contains("RetryInfo")
+        || row.note.contains("older spelling");
+    let on_its_way = failed && passes && !row.elsewhere && !throttled;
+    let names_no_cause = row.note.contains("UPSTREAM_UNKNOWN");
+    let says_so = ["outcome unknown", "outcome is unknown"]
+        .iter()
+        .any(|words| row.note.contains(words));
+    match on_its_way || names_no_cause || says_so {
+        true => Outcome::Unknown,
+        false => Outcome::NotApplied,
+    }
+}
+
+#[test]
+fn every_code_is_repeated_as_the_table_has_it() {
+    for row in rows() {
+        let fault = fault(row.code, row.nested, false);
+        let [tapes, with_barcode, read] = row.retries.map(repeat);
+        assert_eq!(fault.repeat(Kind::Create), tapes, "{}", row.code);
+        assert_eq!(fault.repeat(Kind::Create), with_barcode, "{}", row.code);
+        assert_eq!(fault.repeat(Kind::Read), read, "{}", row.code);
+    }
+}
+
+#[test]
+fn every_code_says_what_a_create_has_come_to() {
+    for row in rows() {
+        assert_eq!(
+            fault(row.code, row.nested, false).outcome(),
+            outcome(&row),
+            "{}",
+            row.code
+        );
+    }
+}
+
+/// Services differ in how they spell the common names.
+#[test]
+fn both_spellings_of_a_name_say_the_same() {
+    for row in rows().iter().filter(|row| !row.nested) {
+        let other = match row.code.strip_suffix("Exception") {
+            Some(short) => short.to_owned(),
+            None => format!("{}Exception", row.code),
+        };
+        let (one, other) = (fault(row.code, false, false), fault(&other, false, false));
+        for kind in [Kind::Read, Kind::Create] {
+            assert_eq!(one.repeat(kind), other.repeat(kind), "{}", row.code);
+        }
+        assert_eq!(one.outcome(), other.outcome(), "{}", row.code);
+        assert_eq!(
+            one.is_about_credentials(),
+            other.is_about_credentials(),
+            "{}",
+            row.code
+        );
+        assert_eq!(one.is_throttling(), other.is_throttling(), "{}", row.code);
+    }
+}
+
+/// A signature that was refused for its date is not wrong; any other that is refused is.
+#[test]
+fn a_date_that_was_off_makes_a_difference_to_signatures_alone() {
+    for row in rows() {
+        for kind in [Kind::Read, Kind::Create] {
+            let (right, wrong) = (
+                fault(row.code, row.nested, false),
+                fault(row.code, row.nested, true),
+            );
+            match row.code {
+                "InvalidSignatureException" => {
+                    assert_eq!(
+                        (right.repeat(kind), wrong.repeat(kind)),
+                        (Repeat::Never, Repeat::Once)
+                    );
+                }
+                code => assert_eq!(right.repeat(kind), wrong.repeat(kind), "{code}"),
+            }
+            assert_eq!(right.outcome(), wrong.outcome());
+        }
+    }
+}
+
+#[test]
+fn a_code_that_nobody_knew_promises_nothing() {
+    let unknown = fault("TapeOnFire", true, false);
+    for kind in [Kind::Read, Kind::Create] {
+        assert_eq!(unknown.repeat(kind), Repeat::Never);
+    }
+    assert_eq!(unknown.outcome(), Outcome::Unknown);
+}

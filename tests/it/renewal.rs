@@ -1,0 +1,22 @@
+//! What AWS finds too old, the service renews, and asks once more: its credentials, and the clock
+//! that it signs by.
+
+mod clock;
+mod credentials;
+
+use prost::Message;
+use tapegate::proto::ListTapesRequest;
+use tonic::{Code, transport::Channel};
+
+use crate::wire;
+
+/// Lists tapes, in a request like no other; how it ended, and after how many attempts.
+async fn list(channel: Channel, limit: i32) -> (Code, String) {
+    let request = ListTapesRequest {
+        limit,
+        ..Default::default()
+    };
+    let raw = wire::call(channel, "ListTapes", &request.encode_to_vec()).await;
+    let attempts = raw.trailers["x-tapegate-attempts"].to_str().unwrap().to_owned();
+    (raw.status().code(), attempts)
+}
