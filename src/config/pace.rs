@@ -50,7 +50,8 @@ pub(crate) static INCREASE: Setting<Integer<u16>> = Setting {
         unit: "percent",
     },
     default: Some("2"),
-    help: "By how much the rate grows in a second in which calls wait for their turn.",
+    help: "By how much the rate grows in a second in which calls wait for their turn; by more until the limit is \
+           known, and after ten seconds without throttling.",
 };
 
 pub(crate) static FORGET: Setting<Span> = Setting {
@@ -68,8 +69,8 @@ pub(crate) static SILENCE: Setting<Integer<u32>> = Setting {
     },
     default: Some("5"),
     help: "How many attempts in a row that cannot reach AWS, get no answer, or are refused for the service's own \
-           credentials, are an outage. New calls then fail at once with the last cause, but for one probe at a \
-           time.",
+           credentials, are an outage. New calls then fail at once with the last cause, but for a probe now and \
+           then, at the rate of pace.floor.",
 };
 
 impl Pace {

@@ -64,7 +64,8 @@ pub(crate) static BUDGET_RESERVE: Setting<Integer<u32>> = Setting {
         unit: "repeats",
     },
     default: Some("10"),
-    help: "How many repeats a second need not be earned, so that few calls can be repeated too.",
+    help: "How many repeats a second need not be earned, so that few calls can be repeated too. What is not used \
+           is kept for ten seconds.",
 };
 
 impl Retry {

@@ -91,3 +91,48 @@ impl Lanes {
         Arc::clone(lane)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::{ListTapes, PageRequest, Scope};
+
+    fn list(region: &str, account: Option<&str>) -> ListTapes {
+        ListTapes {
+            scope: Scope {
+                region: region.parse().unwrap(),
+                account: account.map(|account| account.parse().unwrap()),
+            },
+            tapes: Arc::new([]),
+            page: PageRequest::default(),
+        }
+    }
+
+    #[test]
+    fn callers_cannot_make_lanes_of_accounts_that_nobody_configured() {
+        let lanes = Lanes::new(false, Settings::default());
+        for account in 0..1_000 {
+            let account = format!("{account:012}");
+            lanes.of(&list("us-east-1", Some(&account)));
+            lanes.of(&list("eu-west-1", None));
+        }
+        assert_eq!(lanes.0.lanes.lock().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn where_accounts_are_known_each_has_a_lane() {
+        let lanes = Lanes::new(true, Settings::default());
+        let [one, two] =
+            ["111111111111", "222222222222"].map(|account| lanes.of(&list("us-east-1", Some(account))));
+        one.begin_generation();
+        assert_eq!((one.generation(), two.generation()), (1, 0));
+        assert!(Arc::ptr_eq(
+            &one,
+            &lanes.of(&list("us-east-1", Some("111111111111")))
+        ));
+    }
+}

@@ -255,3 +255,63 @@ impl<O: Operation> Drop for Entry<O> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+    use tower::service_fn;
+
+    use super::*;
+    use crate::{
+        domain::{ListTapes, Page, PageRequest, Scope},
+        upstream::pace,
+    };
+
+    #[tokio::test]
+    async fn a_fetch_is_forgotten_when_it_ends_and_when_it_is_left() {
+        let lanes = Lanes::new(false, pace::Settings::default());
+        let layer = ShareLayer::<ListTapes>::new(lanes, Duration::from_secs(60), Arc::default());
+        let service = layer.layer(service_fn(async |call: Call<ListTapes>| {
+            if call.operation.tapes.is_empty() {
+                std::future::pending::<()>().await;
+            }
+            let output = Page {
+                rows: Vec::new(),
+                next: None,
+            };
+            Ok(Answer {
+                output,
+                attempts: Attempts::default(),
+            })
+        }));
+        let in_flight = || layer.fetches.lock().by_key.len();
+        let list = |marker: usize, answered: bool| {
+            let tape = "arn:aws:storagegateway:us-east-1:123456789012:tape/LISTED01";
+            let list = ListTapes {
+                scope: Scope {
+                    region: "us-east-1".parse().unwrap(),
+                    account: None,
+                },
+                tapes: answered.then(|| tape.parse().unwrap()).into_iter().collect(),
+                page: PageRequest {
+                    marker: crate::domain::Marker::reported(Some(marker.to_string())),
+                    limit: None,
+                },
+            };
+            let deadline = Deadline::at(Instant::now() + Duration::from_secs(60));
+            service.clone().oneshot(Call::new(list, deadline))
+        };
+        for marker in 0..100 {
+            list(marker, true).await.unwrap();
+        }
+        assert_eq!(in_flight(), 0);
+        let mut left: Vec<_> = (0..100).map(|marker| Box::pin(list(marker, false))).collect();
+        for call in &mut left {
+            assert!(futures_util::poll!(call).is_pending());
+        }
+        assert_eq!(in_flight(), 100);
+        drop(left);
+        assert_eq!(in_flight(), 0);
+    }
+}

@@ -10,6 +10,7 @@
     unreachable_pub,
     reason = "nothing outside can see a test's items"
 )]
+#![allow(clippy::cast_possible_truncation, reason = "what a test counts is small")]
 
 mod abandoned;
 mod config;
@@ -26,10 +27,12 @@ mod model;
 mod pace;
 mod paging;
 mod renewal;
+mod repeats;
 mod requests;
 mod retry_after;
 mod round_trip;
 mod service_config;
+mod sharing;
 mod shutdown;
 mod upstream_faults;
 mod validation;

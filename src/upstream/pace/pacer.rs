@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{
     Settings,
-    rate::{Rate, Sign},
+    rate::{GRACE, Rate, Sign},
 };
 use crate::domain::{Deadline, Fault};
 
@@ -118,7 +118,16 @@ impl Pacer {
         let now = Instant::now();
         let mut state = self.state();
         let State { rate, queue, .. } = &mut *state;
-        let ahead = queue.range(..place.number).count();
+        let mut ahead = queue.range(..place.number).count();
+        if ahead > 0 && rate.is_overdue(now) {
+            // Whoever is first does not look: its caller has stopped reading. It loses its
+            // place, and takes its turn when it looks again.
+            queue.pop_first();
+            ahead -= 1;
+            if let Some((_, first)) = queue.first_key_value() {
+                first.notify_one();
+            }
+        }
         if ahead == 0 && waited {
             rate.grow(now);
         }
@@ -138,7 +147,7 @@ impl Pacer {
             }
             None if ahead == 0 => Ok(Next::Wait(now + wait)),
             // It is told when nobody is ahead any more.
-            None => Ok(Next::Wait(now + left)),
+            None => Ok(Next::Wait(now + left.min(wait + GRACE))),
         }
     }
 
@@ -161,5 +170,119 @@ impl Drop for Place<'_> {
         if let Some((_, first)) = state.queue.first_key_value() {
             first.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+    use futures_util::poll;
+    use tokio::time::advance;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Throttled a moment ago, for the first time.
+    async fn throttled() -> Pacer {
+        let pacer = Pacer::new(Settings {
+            floor: 0.1,
+            ..Settings::default()
+        });
+        let turn = pacer.turn(true, &after(SECOND)).await.unwrap();
+        assert!(!turn.waited);
+        pacer.told(turn, Sign::Throttled);
+        pacer
+    }
+
+    fn after(time: Duration) -> Deadline {
+        Deadline::at(Instant::now() + time)
+    }
+
+    /// One that began a moment ago is throttled too.
+    async fn fall(pacer: &Pacer) {
+        advance(Duration::from_millis(1)).await;
+        let turn = Turn {
+            began: Instant::now(),
+            waited: true,
+        };
+        pacer.told(turn, Sign::Throttled);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_told_at_once_when_a_fall_makes_it_late() {
+        let pacer = throttled().await;
+        let deadline = after(3 * SECOND);
+        let mut waiting = Box::pin(pacer.turn(true, &deadline));
+        assert!(poll!(&mut waiting).is_pending());
+        fall(&pacer).await;
+        fall(&pacer).await;
+        let began = Instant::now();
+        assert!(matches!(waiting.await, Err(Fault::Paced { .. })));
+        assert!(began.elapsed().is_zero());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_has_the_time_to_which_its_deadline_was_put_off() {
+        let pacer = throttled().await;
+        let deadline = after(3 * SECOND);
+        let mut waiting = Box::pin(pacer.turn(true, &deadline));
+        assert!(poll!(&mut waiting).is_pending());
+        deadline.put_off(Instant::now() + 60 * SECOND);
+        fall(&pacer).await;
+        fall(&pacer).await;
+        let began = Instant::now();
+        assert!(waiting.await.unwrap().waited);
+        assert!(began.elapsed() > 3 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_from_before_a_fall_makes_no_other() {
+        let pacer = throttled().await;
+        let wait = pacer.wait();
+        let turn = Turn {
+            began: Instant::now(),
+            waited: true,
+        };
+        pacer.told(turn, Sign::Throttled);
+        assert_eq!(pacer.wait(), wait);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_begins_at_its_deadline() {
+        let pacer = Pacer::new(Settings::default());
+        let deadline = after(Duration::ZERO);
+        assert!(matches!(
+            pacer.turn(true, &deadline).await,
+            Err(Fault::Deadline { .. })
+        ));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_ends_the_wait_of_new_calls_and_not_of_repeats() {
+        let pacer = throttled().await;
+        let deadline = after(60 * SECOND);
+        let mut first = Box::pin(pacer.turn(true, &deadline));
+        let mut repeat = Box::pin(pacer.turn(false, &deadline));
+        assert!(poll!(&mut first).is_pending() && poll!(&mut repeat).is_pending());
+        advance(Duration::from_millis(1)).await;
+        let turn = Turn {
+            began: Instant::now(),
+            waited: true,
+        };
+        for _ in 0..Settings::default().silence {
+            pacer.told(turn, Sign::Silent(&Fault::AttemptTimeout));
+        }
+        assert!(matches!(first.await, Err(Fault::AttemptTimeout)));
+        assert!(repeat.await.unwrap().waited);
+        // What was under way when an answer came says nothing of what is now.
+        advance(SECOND).await;
+        pacer.told(turn, Sign::Answered);
+        for _ in 0..100 {
+            pacer.told(turn, Sign::Silent(&Fault::AttemptTimeout));
+        }
+        let late = pacer.turn(true, &after(10 * SECOND)).await;
+        assert!(late.is_ok(), "the outage was believed to go on");
     }
 }

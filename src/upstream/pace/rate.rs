@@ -71,11 +71,9 @@ enum Mode {
 /// How long after a fall the rate grows steadily; a rate that is right falls about so often.
 const STEADY: Duration = Duration::from_secs(10);
 
-/// By what share of itself the rate grows in a second until the limit is known.
-const SEEKING: f64 = 0.5;
-
-/// By what share of itself the rate grows in a second after an outage.
-const RECOVERY: f64 = 1.0;
+/// By what share of itself the rate grows in a second while nothing is known of the limit:
+/// when throttling is new, and after an outage.
+const QUICKLY: f64 = 1.0;
 
 /// The rate that a recovery begins with, as a multiple of the floor.
 const FIRST_STEP: f64 = 4.0;
@@ -86,6 +84,9 @@ const RECOVERED: Duration = Duration::from_secs(10);
 /// What a turn that came late, as timers and threads do, gives back to those that wait
 /// behind it.
 const CATCH_UP: Duration = Duration::from_millis(50);
+
+/// How late one whose turn it is may take it before others do.
+pub(super) const GRACE: Duration = Duration::from_millis(100);
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -124,6 +125,12 @@ impl Rate {
         };
         let behind_them = Duration::try_from_secs_f64(seconds).unwrap_or(FAR);
         pace.next().saturating_duration_since(now) + behind_them
+    }
+
+    /// Whether an attempt should have begun a while ago.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        let pace = self.pace.as_ref();
+        pace.is_some_and(|pace| now.saturating_duration_since(pace.next()) >= GRACE)
     }
 
     /// An attempt begins. `waited` says whether it has waited for its turn, and others may
@@ -214,13 +221,14 @@ impl Rate {
             None => Mode::Seeking(now),
         };
         let most = rate * self.settings.decrease;
-        let least = most.min(rate / 2.0);
+        // A rate that has just been found by growing is far above what a second granted.
+        let is_found = self.pace.as_ref().is_some_and(|pace| pace.grew_quickly(now));
+        let granted = match is_found {
+            true => most,
+            false => self.granted.count(now).clamp(most.min(rate / 2.0), most),
+        };
         self.pace = Some(Pace {
-            per_second: self
-                .granted
-                .count(now)
-                .clamp(least, most)
-                .max(self.settings.floor),
+            per_second: granted.max(self.settings.floor),
             last,
             grown: now,
             fell: now,
@@ -239,6 +247,11 @@ impl Pace {
         self.last + Duration::try_from_secs_f64(1.0 / self.per_second).map_or(FAR, |gap| gap.min(FAR))
     }
 
+    fn grew_quickly(&self, now: Instant) -> bool {
+        matches!(self.mode, Mode::Seeking(_) | Mode::Recovering)
+            && now.saturating_duration_since(self.fell) > SECOND
+    }
+
     fn mode_after_fall(&self, now: Instant) -> Mode {
         match self.mode {
             Mode::Throttled => Mode::Throttled,
@@ -255,8 +268,7 @@ impl Pace {
                 let calm = now.saturating_duration_since(self.fell);
                 settings.increase * calm.div_duration_f64(STEADY).max(1.0).powi(2)
             }
-            Mode::Seeking(_) => SEEKING,
-            Mode::Recovering => RECOVERY,
+            Mode::Seeking(_) | Mode::Recovering => QUICKLY,
             Mode::Silent(_) => 0.0,
         }
     }

@@ -137,13 +137,17 @@ async fn what_an_upstream_grants_is_reached_and_little_of_it_throttled() {
         let (_, passed) = seen.between(0, LASTS);
         let (later, passed_later) = seen.between(5, LASTS);
         let reached = passed / (granted * LASTS as f64);
+        let reached_later = passed_later / (granted * (LASTS - 5) as f64);
         let throttled = 1.0 - passed_later / later;
         println!(
-            "{granted} a second, {millis} ms away: {:.1} % reached, {:.1} % of attempts throttled after 5 s",
+            "{granted} a second, {millis} ms away: {:.1} % reached; after 5 s {:.1} %, and {:.1} % of attempts throttled",
             reached * 100.0,
+            reached_later * 100.0,
             throttled * 100.0
         );
-        assert!(reached >= 0.95 && throttled < 0.1);
+        // 200 a second take some of the first seconds to be found.
+        let least = if granted > 100.0 { 0.94 } else { 0.95 };
+        assert!(reached >= least && reached_later >= 0.95 && throttled < 0.1);
     }
 }
 

@@ -120,6 +120,31 @@ async fn callers_who_leave_give_their_turn_to_the_next() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_that_does_not_look_holds_up_nobody() {
+    // A reader can stop its stream's future from being polled, by its window.
+    let shared = shared(settings());
+    let foot = service_fn(|call: Call<ListTapes>| async move {
+        match call.operation.page.limit.unwrap().get() - 1 {
+            THROTTLED => Err(aws("ThrottlingException", 400)),
+            _ => Ok(page("LISTED01")),
+        }
+    });
+    let stack = stack::<ListTapes>(&shared, foot);
+    let ask = |number| stack.clone().oneshot(call(list(number), Duration::from_secs(60)));
+    let _ = tokio::time::timeout(Duration::from_millis(10), ask(THROTTLED)).await;
+    let mut still: Vec<_> = (0..3).map(|number| Box::pin(ask(number))).collect();
+    for waiting in &mut still {
+        assert!(futures_util::poll!(waiting).is_pending());
+    }
+    let began = Instant::now();
+    ask(3).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    for waiting in still {
+        waiting.await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_call_whose_turn_comes_too_late_is_told_when_to_come_back() {
     let throttled = Reply::aws(

@@ -1,0 +1,133 @@
+//! All calls together have a budget for repeats.
+
+use std::time::Duration;
+
+use tapegate::{
+    domain::{Call, ListTapes},
+    upstream::{Settings, Shared, retry, stack},
+};
+use tokio::{
+    task::JoinSet,
+    time::{interval, sleep},
+};
+use tower::{ServiceExt, service_fn};
+
+use crate::harness::foot::{aws, call, list, settings, shared};
+
+/// So many calls a second, for so many seconds, before an upstream that fails every one.
+async fn fail(retry: retry::Settings, per_second: u32, seconds: u32) -> Shared {
+    let shared = shared(Settings { retry, ..settings() });
+    let foot = service_fn(|_: Call<ListTapes>| async { Err(aws("InternalFailure", 500)) });
+    let stack = stack::<ListTapes>(&shared, foot);
+    let mut ticks = interval(Duration::from_secs(1) / per_second);
+    let mut calls = JoinSet::new();
+    for number in 0..per_second * seconds {
+        ticks.tick().await;
+        calls.spawn(stack.clone().oneshot(call(list(number), Duration::from_secs(60))));
+    }
+    assert!(calls.join_all().await.iter().all(Result::is_err));
+    shared
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_share_of_the_calls_is_repeated_and_no_more() {
+    for calls_per_repeat in [1, 2, 3, 5, 7, 20, 100] {
+        let retry = retry::Settings {
+            attempts: 20,
+            calls_per_repeat,
+            reserve: 0,
+            ..settings().retry
+        };
+        let tally = fail(retry, 100, 30).await.tally;
+        let (calls, repeats) = (3_000, tally.repeats_after_error.get());
+        let share = calls / u64::from(calls_per_repeat);
+        println!("1 in {calls_per_repeat}: {repeats} repeats of {calls} calls");
+        assert!(repeats <= share && repeats * 100 >= share * 95);
+        assert_eq!(tally.attempts.get(), calls + repeats);
+        assert!(tally.ended_by_budget.get() > 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reserve_is_for_few_calls_and_is_used_up_too() {
+    let retry = |reserve| retry::Settings {
+        attempts: 20,
+        reserve,
+        cap: Duration::from_millis(100),
+        ..settings().retry
+    };
+    // One call earns nothing by itself.
+    let tally = fail(retry(0), 1, 1).await.tally;
+    assert_eq!((tally.attempts.get(), tally.ended_by_budget.get()), (1, 1));
+    // A reserve of 1 a second is 10 in ten seconds.
+    let tally = fail(retry(1), 1, 1).await.tally;
+    assert_eq!((tally.attempts.get(), tally.ended_by_budget.get()), (11, 1));
+    let tally = fail(retry(2), 100, 30).await.tally;
+    let repeats = tally.repeats_after_error.get();
+    println!("2 a second, and 1 in 5 of 3,000 calls in 30 s: {repeats} repeats");
+    // What is kept for ten seconds can be used at either end of thirty.
+    assert!((600..=600 + 2 * 40).contains(&repeats));
+}
+
+#[tokio::test(start_paused = true)]
+async fn why_a_call_is_not_repeated_is_counted() {
+    let once = retry::Settings {
+        attempts: 1,
+        ..settings().retry
+    };
+    let tally = fail(once, 1, 1).await.tally;
+    assert_eq!(
+        (tally.ended_by_attempts.get(), tally.ended_by_budget.get()),
+        (1, 0)
+    );
+
+    let shared = shared(settings());
+    let foot = service_fn(|_: Call<ListTapes>| async {
+        sleep(Duration::from_millis(96)).await;
+        Err(aws("InternalFailure", 500))
+    });
+    let stack = stack::<ListTapes>(&shared, foot);
+    let failure = stack.oneshot(call(list(0), Duration::from_millis(100))).await;
+    assert!(matches!(
+        failure.unwrap_err().fault,
+        tapegate::domain::Fault::Aws { .. }
+    ));
+    let tally = &shared.tally;
+    assert_eq!((tally.ended_by_deadline.get(), tally.attempts.get()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn repeats_are_counted_by_what_they_follow() {
+    for (code, counts) in [
+        ("InternalFailure", [0, 0, 1]),
+        ("ThrottlingException", [1, 0, 0]),
+        ("ExpiredTokenException", [0, 1, 0]),
+    ] {
+        let shared = shared(settings());
+        let failures = std::sync::atomic::AtomicU32::new(1);
+        let failures = std::sync::Arc::new(failures);
+        let foot = service_fn(move |_: Call<ListTapes>| {
+            let fails = failures.swap(0, std::sync::atomic::Ordering::SeqCst) > 0;
+            async move {
+                match fails {
+                    true => Err(aws(code, 400)),
+                    false => Ok(crate::harness::foot::page("LISTED01")),
+                }
+            }
+        });
+        let stack = stack::<ListTapes>(&shared, foot);
+        let answer = stack
+            .oneshot(call(list(0), Duration::from_secs(10)))
+            .await
+            .unwrap();
+        assert_eq!(answer.attempts.count, 2);
+        let tally = &shared.tally;
+        let counted = [
+            &tally.repeats_after_throttling,
+            &tally.repeats_after_no_answer,
+            &tally.repeats_after_error,
+        ];
+        assert_eq!(counted.map(|count| count.get()), counts, "{code}");
+        assert_eq!(tally.throttled.get(), counts[0]);
+    }
+}

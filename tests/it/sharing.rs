@@ -1,0 +1,39 @@
+//! How identical reads become one upstream call. Below the layers stands a fake, and the
+//! clock is tokio's, stopped; what needs the wire has the whole service.
+
+mod creates;
+mod joining;
+mod leaving;
+mod walks;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tapegate::{
+    domain::{Call, ListTapes},
+    upstream::{Shared, Stack, stack},
+};
+use tokio::time::sleep;
+use tower::service_fn;
+
+use crate::harness::foot::{page, settings, shared};
+
+/// Lists before an upstream that takes so long for each, and counts them.
+fn slow(takes: Duration) -> (Stack<ListTapes>, Arc<AtomicU32>, Shared) {
+    let shared = shared(settings());
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = asked.clone();
+    let foot = service_fn(move |_: Call<ListTapes>| {
+        let number = count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            sleep(takes).await;
+            Ok(page(&format!("LISTED{number}")))
+        }
+    });
+    (stack::<ListTapes>(&shared, foot), asked, shared)
+}

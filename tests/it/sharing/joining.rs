@@ -1,0 +1,166 @@
+//! Who shares with whom, and what.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use tapegate::{
+    domain::{Call, Fault, ListTapes, Marker, PageRequest, Scope},
+    upstream::{Settings, stack},
+};
+use tokio::time::{Instant, sleep};
+use tower::{ServiceExt, service_fn};
+
+use super::slow;
+use crate::harness::{
+    foot::{aws, call, list, page, settings, shared},
+    tape_arn,
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const TAKES: Duration = Duration::from_millis(50);
+
+#[tokio::test(start_paused = true)]
+async fn identical_reads_in_flight_have_one_page() {
+    let (stack, asked, shared) = slow(TAKES);
+    let calls = (0..100).map(|_| stack.clone().oneshot(call(list(1), MINUTE)));
+    let answers = join_all(calls).await;
+    let first = &answers[0].as_ref().unwrap().output;
+    for answer in &answers {
+        let answer = answer.as_ref().unwrap();
+        assert!(Arc::ptr_eq(&answer.output, first), "the page was copied");
+        assert_eq!(answer.attempts.count, 1);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(shared.tally.shared_reads.get(), 99);
+    // One that comes later asks anew.
+    stack.oneshot(call(list(1), MINUTE)).await.unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    assert_eq!(shared.tally.shared_reads.get(), 99);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_that_differ_in_anything_are_apart() {
+    let (stack, asked, shared) = slow(TAKES);
+    let marker = |text: &str| Marker::reported(Some(text.to_owned()));
+    let base = list(1);
+    let page = |page| ListTapes { page, ..base.clone() };
+    let different = [
+        base.clone(),
+        list(2),
+        page(PageRequest::default()),
+        page(PageRequest {
+            marker: marker("a"),
+            ..base.page.clone()
+        }),
+        page(PageRequest {
+            marker: marker("b"),
+            ..base.page.clone()
+        }),
+        ListTapes {
+            tapes: Arc::new([tape_arn("LISTED01").parse().unwrap()]),
+            ..base.clone()
+        },
+        ListTapes {
+            scope: Scope {
+                region: "eu-west-1".parse().unwrap(),
+                account: None,
+            },
+            ..base.clone()
+        },
+        ListTapes {
+            scope: Scope {
+                account: Some("123456789012".parse().unwrap()),
+                ..base.scope.clone()
+            },
+            ..base.clone()
+        },
+    ];
+    let calls = different
+        .iter()
+        .map(|list| stack.clone().oneshot(call(list.clone(), MINUTE)));
+    join_all(calls)
+        .await
+        .into_iter()
+        .for_each(|answer| drop(answer.unwrap()));
+    assert_eq!(asked.load(Ordering::SeqCst), different.len() as u32);
+    assert_eq!(shared.tally.shared_reads.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_read_neither_joins_nor_is_joined() {
+    let (stack, asked, shared) = slow(TAKES);
+    let calls =
+        [false, true, true, false].map(|fresh| stack.clone().oneshot(call(list(1), MINUTE).fresh(fresh)));
+    let answers: Vec<_> = join_all(calls)
+        .await
+        .into_iter()
+        .map(|answer| answer.unwrap().output)
+        .collect();
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    assert_eq!(shared.tally.shared_reads.get(), 1);
+    assert!(Arc::ptr_eq(&answers[0], &answers[3]));
+    assert!(!Arc::ptr_eq(&answers[1], &answers[2]) && !Arc::ptr_eq(&answers[0], &answers[1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_is_everyones_after_the_repeats_that_are_everyones_too() {
+    let shared = shared(settings());
+    let foot = service_fn(|_: Call<ListTapes>| async {
+        sleep(TAKES).await;
+        Err(aws("InternalFailure", 500))
+    });
+    let stack = stack::<ListTapes>(&shared, foot);
+    let calls = (0..10).map(|_| stack.clone().oneshot(call(list(1), MINUTE)));
+    for answer in join_all(calls).await {
+        let failure = answer.unwrap_err();
+        assert!(matches!(&failure.fault, Fault::Aws { code, .. } if code == "InternalFailure"));
+        assert_eq!(failure.attempts.count, 4);
+    }
+    assert_eq!(shared.tally.attempts.get(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_has_a_bound_of_its_own_whether_shared_or_fresh() {
+    let shared = shared(Settings {
+        operation_timeout: Duration::from_secs(5),
+        ..settings()
+    });
+    let foot = service_fn(|_: Call<ListTapes>| std::future::pending());
+    let stack = stack::<ListTapes>(&shared, foot);
+    for fresh in [false, true] {
+        let began = Instant::now();
+        let failure = stack
+            .clone()
+            .oneshot(call(list(1), MINUTE).fresh(fresh))
+            .await
+            .unwrap_err();
+        assert!(matches!(failure.fault, Fault::OperationTimeout), "{failure:?}");
+        assert_eq!(began.elapsed(), Duration::from_millis(5_000));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_has_more_time_than_the_first_gets_it() {
+    // The first attempt fails after the first caller's time; the second succeeds.
+    let shared = shared(settings());
+    let foot = service_fn(|call: Call<ListTapes>| async move {
+        let is_first = call.progress.attempts().count == 1;
+        sleep(Duration::from_secs(1)).await;
+        match is_first {
+            true => Err(aws("InternalFailure", 500)),
+            false => Ok(page("LISTED01")),
+        }
+    });
+    let stack = stack::<ListTapes>(&shared, foot);
+    let short = stack.clone().oneshot(call(list(1), Duration::from_millis(500)));
+    let long = stack.clone().oneshot(call(list(1), MINUTE));
+    let (short, long) = tokio::join!(short, long);
+    let short = short.unwrap_err();
+    assert!(matches!(short.fault, Fault::Deadline { .. }));
+    assert_eq!(short.attempts.count, 1);
+    assert_eq!(long.unwrap().attempts.count, 2);
+    assert_eq!(shared.tally.attempts.get(), 2);
+}
