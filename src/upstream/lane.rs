@@ -62,9 +62,6 @@ struct Inner {
     lanes: Mutex<HashMap<Key, Arc<Lane>>>,
 }
 
-/// A region, and an account where those are known.
-type Key = (Region, Option<AccountId>);
-
 impl Lanes {
     /// Lanes for each account, or, where calls need not say of which they are, for each region
     /// alone: a create ends what is shared by all who could see its tape, and callers must not

@@ -148,7 +148,12 @@ async fn a_look_that_fails_leaves_the_outcome_unknown() {
             let flags = [QUICK[0], QUICK[1], "--pace-floor=1000"];
             let service = Service::over(&upstream, &flags).await;
             let told = create(&service, tape(), false).await.refusal();
-            assert_eq!((told.code, told.reason.as_str()), (code, reason), "{told:?}");
+            assert_eq!(
+                (told.code, told.reason.as_str()),
+                (code, "TAPE_LOOKUP_FAILED"),
+                "{told:?}"
+            );
+            assert_eq!(told.metadata["lookup_reason"], reason);
             assert_eq!(told.metadata["outcome"], "unknown");
             assert_eq!(told.metadata["last_reason"], "INVALID_PARAMETERS");
             // Those of the create; looking makes no tape.
