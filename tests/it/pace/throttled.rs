@@ -48,10 +48,13 @@ impl Bucket {
     }
 }
 
+/// Calls a second, by the time since the start.
+type Rate = fn(Duration) -> f64;
+
 /// What an upstream saw that let a flood through at `rate`, which follows the time since the
 /// start, with a burst.
 struct Flood {
-    rate: fn(Duration) -> f64,
+    rate: Rate,
     burst: f64,
     latency: Duration,
     callers: u32,
@@ -123,7 +126,7 @@ const LASTS: u64 = 60;
 
 #[tokio::test(start_paused = true)]
 async fn what_an_upstream_grants_is_reached_and_little_of_it_throttled() {
-    let rates: [fn(Duration) -> f64; 4] = [|_| 2.0, |_| 10.0, |_| 50.0, |_| 200.0];
+    let rates: [Rate; 4] = [|_| 2.0, |_| 10.0, |_| 50.0, |_| 200.0];
     for (rate, millis) in rates.into_iter().flat_map(|rate| [(rate, 0), (rate, 100)]) {
         let flood = Flood {
             rate,
@@ -154,7 +157,7 @@ async fn what_an_upstream_grants_is_reached_and_little_of_it_throttled() {
 #[tokio::test(start_paused = true)]
 async fn a_limit_that_changes_is_found() {
     // At half time; the time that a rise of so much may take to be found.
-    let changes: [(fn(Duration) -> f64, u64); 4] = [
+    let changes: [(Rate, u64); 4] = [
         (|at| if at.as_secs() < 60 { 40.0 } else { 10.0 }, 5),
         (|at| if at.as_secs() < 60 { 200.0 } else { 2.0 }, 5),
         (|at| if at.as_secs() < 60 { 10.0 } else { 40.0 }, 30),

@@ -155,7 +155,7 @@ async fn a_call_whose_turn_comes_too_late_is_told_when_to_come_back() {
     let service = Service::over(&upstream, &["--retry-attempts=1"]).await;
     let ask = async |limit: i32| {
         let mut request = tonic::Request::new(ListTapesRequest {
-            limit: limit.try_into().unwrap(),
+            limit,
             ..Default::default()
         });
         request.set_timeout(Duration::from_secs(4));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tapegate::{
     domain::{Call, ListTapes},
-    upstream::{Settings, Shared, retry, stack},
+    upstream::{Settings, Shared, retry, stack, tally::Count},
 };
 use tokio::{
     task::JoinSet,
@@ -127,7 +127,7 @@ async fn repeats_are_counted_by_what_they_follow() {
             &tally.repeats_after_no_answer,
             &tally.repeats_after_error,
         ];
-        assert_eq!(counted.map(|count| count.get()), counts, "{code}");
+        assert_eq!(counted.map(Count::get), counts, "{code}");
         assert_eq!(tally.throttled.get(), counts[0]);
     }
 }
