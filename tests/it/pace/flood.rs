@@ -58,6 +58,8 @@ async fn a_throttled_upstream_is_used_to_the_full_and_creates_pass() {
     let made = Arc::new(AtomicU32::new(0));
     let (count, mut client) = (made.clone(), service.client());
     callers.spawn(async move {
+        // The flood's first wave takes all that there is.
+        sleep(Duration::from_secs(1)).await;
         for number in 0.. {
             let request = CreateTapesRequest {
                 gateway_arn: GATEWAY.into(),
