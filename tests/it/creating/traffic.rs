@@ -43,7 +43,8 @@ const FLAGS: [&str; 8] = [
     "--upstream-connect-timeout=200ms",
     "--upstream-create-timeout=700ms",
     "--upstream-attempt-timeout=500ms",
-    "--create-resend-window=10m",
+    // A call is asked for again at the end of it all.
+    "--create-resend-window=24h",
     "--create-clock-skew=1m",
 ];
 
@@ -263,6 +264,20 @@ impl Town {
         })
     }
 
+    /// Asks until it is made, which it has to be soon when nothing is in the way.
+    async fn make_at_last(&self, client: &Client, wanted: &Wanted) -> BTreeSet<String> {
+        let mut told = None;
+        for _ in 0..200 {
+            match self.make(client, wanted, true, Duration::from_secs(10)).await {
+                Ok(made) => return made,
+                Err(outcome) => told = outcome,
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        self.wrong(format!("{wanted:?} cannot be made: {told:?}"));
+        BTreeSet::new()
+    }
+
     async fn read(&self, client: &Client, kind: u8, rng: &mut Rng) {
         let (mut client, began, timeout) = (client.clone(), Instant::now(), time(rng));
         let some = self.some_known(rng);
@@ -408,15 +423,7 @@ impl Town {
         for create in creates {
             let made = match create.made {
                 Some(made) => made,
-                None => loop {
-                    match self
-                        .make(&client, &create.wanted, true, Duration::from_secs(10))
-                        .await
-                    {
-                        Ok(made) => break made,
-                        Err(_) => sleep(Duration::from_millis(20)).await,
-                    }
-                },
+                None => self.make_at_last(&client, &create.wanted).await,
             };
             all.insert(create.wanted.prefix().to_owned(), (create.wanted.count(), made));
         }
