@@ -245,7 +245,7 @@ async fn a_stream_ends_at_its_deadline_and_so_does_its_upstream_call() {
     let (upstream, mut dropped) = stuck_at_the_second_page().await;
     let service = Service::over(&upstream, &[]).await;
     let mut request = tonic::Request::new(ListTapesRequest::default());
-    request.set_timeout(Duration::from_millis(500));
+    request.set_timeout(Duration::from_secs(4));
     let mut pages = service.client().list_tapes(request).await.unwrap().into_inner();
     pages.message().await.unwrap().unwrap();
     let refused = refusal(&pages.message().await.unwrap_err());

@@ -180,7 +180,7 @@ async fn no_time_left_to_look_is_told() {
     let upstream = upstream.await;
     let service = Service::over(&upstream, &QUICK).await;
     let mut request = Request::new(tape());
-    request.set_timeout(Duration::from_secs(2));
+    request.set_timeout(Duration::from_secs(4));
     let told = refusal(
         &service
             .client()
