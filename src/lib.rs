@@ -11,7 +11,8 @@
 //! - [`convert`] makes an operation of the [`domain`] of a request, or a list of its faults;
 //!   and messages of the contract, [`proto`], of what comes back.
 //! - [`upstream`] is what every call passes on its way out; the AWS SDK is at its foot.
-//! - [`paging`] asks for pages as their reader does, [`status`] makes every error.
+//! - [`paging`] asks for pages as their reader does, [`creating`] finds out what became of a
+//!   create, [`status`] makes every error.
 //! - [`emulator`] stands in for AWS, on the wire, and shares nothing with the rest.
 //!
 //! Around that: [`cli`] and [`config`] say what is to run, [`app`] puts it together and runs
