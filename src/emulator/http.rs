@@ -39,13 +39,16 @@ pub(super) async fn handle(State(emulator): State<Emulator>, request: Request<Bo
             .insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    let operation = match operation(&parts.headers) {
-        Ok(operation) => operation,
-        Err(error) => return respond("none", Err(error)),
-    };
-    let name = operation.name();
+    let operation = operation(&parts.headers);
+    let name = operation.as_ref().map_or("none", |operation| operation.name());
+    // Read whatever is asked: a connection with an unread body is closed, and its client may
+    // never see the refusal.
     let body = match read(body, &parts.headers, emulator.inner.settings.body_limit).await {
         Ok(body) => body,
+        Err(error) => return respond(name, Err(error)),
+    };
+    let operation = match operation {
+        Ok(operation) => operation,
         Err(error) => return respond(name, Err(error)),
     };
     let peer = parts.extensions.get().map(|ConnectInfo::<Peer>(peer)| peer);

@@ -1,4 +1,4 @@
-//! The pace at which attempts go out. [`rate`] says what it is, [`pacer`] whose turn it is.
+//! The pace at which attempts go out. `rate` says what it is, `pacer` whose turn it is.
 
 mod pacer;
 mod rate;
