@@ -61,20 +61,16 @@ fn configured(name: &'static str) -> Command {
 
 /// The settings that `command` has flags for.
 fn settings(command: &str) -> impl Iterator<Item = &'static dyn AnySetting> {
-    let sections: &[&str] = match command {
-        DEV => &[
-            "", "upstream", "deadline", "retry", "pace", "create", "tapes", "shutdown", "log", "emulator",
-        ],
-        EMULATOR => &["emulator", "log"],
-        HEALTH => &[],
-        _ => &[
-            "", "upstream", "deadline", "retry", "pace", "create", "tapes", "shutdown", "log",
-        ],
+    let has = move |section: &str| match command {
+        DEV => true,
+        EMULATOR => matches!(section, "emulator" | "log"),
+        HEALTH => false,
+        _ => section != "emulator",
     };
     SETTINGS
         .iter()
         .copied()
-        .filter(move |setting| sections.contains(&setting.path().0))
+        .filter(move |setting| has(setting.path().0))
 }
 
 /// The name of the flag of `setting`. To the emulator alone, its own need no prefix.

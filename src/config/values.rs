@@ -121,45 +121,42 @@ impl Values {
     /// Two spans of which the second must not be shorter; `None` for one that is wrong by itself.
     pub(crate) fn in_order(&mut self, [part, whole]: [&Setting<Span>; 2]) -> [Option<Duration>; 2] {
         let spans = [self.get(part), self.get(whole)];
-        if let [Some(part_span), Some(whole_span)] = spans
-            && part_span > whole_span
-        {
-            let [part_span, whole_span] = [part_span, whole_span].map(humantime::format_duration);
-            // Of the two, the one that somebody gave is the one to put right.
-            let (wrong, message) = if self.is_given(part) {
-                let whole = whole.key;
-                (
-                    part,
-                    format!("{part_span} is longer than {whole} ({whole_span}); shorten it"),
-                )
-            } else {
-                let part = part.key;
-                (
-                    whole,
-                    format!("{whole_span} is shorter than {part} ({part_span}); lengthen it"),
-                )
-            };
-            self.fault(wrong, message);
-        }
+        let [part_span, whole_span] = spans.map(|span| span.map(humantime::Duration::from));
+        let words = [("longer than", "shorten"), ("shorter than", "lengthen")];
+        self.not_above((part, part_span), (whole, whole_span), words);
         spans
     }
 
     /// Refuses a least that is above its most.
     pub(crate) fn ordered<K, T: PartialOrd + fmt::Display>(
         &mut self,
-        (least, min): (&Setting<K>, Option<T>),
-        (most, max): (&Setting<K>, Option<T>),
+        least: (&Setting<K>, Option<T>),
+        most: (&Setting<K>, Option<T>),
     ) {
-        if let (Some(min), Some(max)) = (min, max)
-            && min > max
+        self.not_above(least, most, [("above", "lower"), ("below", "raise")]);
+    }
+
+    /// Refuses a first value that is above the second; `words` say how the first is wrong and
+    /// what mends that, and then the same of the second.
+    fn not_above<K, T: PartialOrd + fmt::Display>(
+        &mut self,
+        (first, low): (&Setting<K>, Option<T>),
+        (second, high): (&Setting<K>, Option<T>),
+        words: [(&str, &str); 2],
+    ) {
+        if let (Some(low), Some(high)) = (low, high)
+            && low > high
         {
             // Of the two, the one that somebody gave is the one to put right.
-            let (wrong, message) = if self.is_given(least) {
-                (least, format!("{min} is above {} ({max}); lower it", most.key))
+            let (wrong, value, (is, mend), other, beside) = if self.is_given(first) {
+                (first, low, words[0], second, high)
             } else {
-                (most, format!("{max} is below {} ({min}); raise it", least.key))
+                (second, high, words[1], first, low)
             };
-            self.fault(wrong, message);
+            self.fault(
+                wrong,
+                format!("{value} is {is} {} ({beside}); {mend} it", other.key),
+            );
         }
     }
 
