@@ -1,9 +1,9 @@
 //! Pages of what there are few of, in the order of their names.
 
-use super::{Settings, error::Error, marker::Markers, shapes, timestamp::Timestamp, validation::Members};
-
-/// Things on a page when the request has no `Limit`.
-const DEFAULT_LIMIT: usize = 100;
+use super::{
+    Settings, error::Error, marker::Markers, page::rows_on_a_page, shapes, timestamp::Timestamp,
+    validation::Members,
+};
 
 /// The members that listing operations share.
 pub(super) struct NamePageRequest {
@@ -28,12 +28,9 @@ impl NamePageRequest {
     ) -> Result<NamePage, Error> {
         let markers = Markers::new(asked, settings, now);
         let after = self.marker.map(|marker| markers.read(&marker)).transpose()?;
-        let limit = self
-            .limit
-            .map_or(DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(1));
         Ok(NamePage {
             after,
-            limit: limit.min(settings.tapes_per_page).max(1),
+            limit: rows_on_a_page(self.limit, settings),
             markers,
         })
     }

@@ -36,93 +36,63 @@ pub(super) use new_tape::NewTape;
 
 const TARGET_PREFIX: &str = "StorageGateway_20130630.";
 
-/// An operation that this service has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
-    AddTagsToResource,
-    AssignTapePool,
-    CreateTapePool,
-    CreateTapeWithBarcode,
-    CreateTapes,
-    DeleteTape,
-    DeleteTapeArchive,
-    DeleteTapePool,
-    DescribeGatewayInformation,
-    DescribeTapeArchives,
-    DescribeTapes,
-    ListGateways,
-    ListTagsForResource,
-    ListTapePools,
-    ListTapes,
-    RetrieveTapeArchive,
+macro_rules! operations {
+    ($($name:ident => $file:ident,)+) => {
+        /// An operation that this service has.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Operation {
+            $($name,)+
+        }
+
+        impl Operation {
+            /// The operation of a name.
+            pub(super) fn from_name(name: &str) -> Option<Self> {
+                match name {
+                    $(stringify!($name) => Some(Self::$name),)+
+                    _ => None,
+                }
+            }
+
+            /// The name, for a log line.
+            pub(super) fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)+
+                }
+            }
+
+            /// Answers a proven request with its JSON body.
+            pub(super) fn run(self, body: &[u8], call: &Call<'_>) -> Result<Vec<u8>, Error> {
+                match self {
+                    $(Self::$name => $file::run(body, call).map(json),)+
+                }
+            }
+        }
+    };
+}
+
+operations! {
+    AddTagsToResource => add_tags_to_resource,
+    AssignTapePool => assign_tape_pool,
+    CreateTapePool => create_tape_pool,
+    CreateTapeWithBarcode => create_tape_with_barcode,
+    CreateTapes => create_tapes,
+    DeleteTape => delete_tape,
+    DeleteTapeArchive => delete_tape_archive,
+    DeleteTapePool => delete_tape_pool,
+    DescribeGatewayInformation => describe_gateway_information,
+    DescribeTapeArchives => describe_tape_archives,
+    DescribeTapes => describe_tapes,
+    ListGateways => list_gateways,
+    ListTagsForResource => list_tags_for_resource,
+    ListTapePools => list_tape_pools,
+    ListTapes => list_tapes,
+    RetrieveTapeArchive => retrieve_tape_archive,
 }
 
 impl Operation {
     /// The operation of an `X-Amz-Target`.
     pub(super) fn from_target(target: &str) -> Option<Self> {
-        match target.strip_prefix(TARGET_PREFIX)? {
-            "AddTagsToResource" => Some(Self::AddTagsToResource),
-            "AssignTapePool" => Some(Self::AssignTapePool),
-            "CreateTapePool" => Some(Self::CreateTapePool),
-            "CreateTapeWithBarcode" => Some(Self::CreateTapeWithBarcode),
-            "CreateTapes" => Some(Self::CreateTapes),
-            "DeleteTape" => Some(Self::DeleteTape),
-            "DeleteTapeArchive" => Some(Self::DeleteTapeArchive),
-            "DeleteTapePool" => Some(Self::DeleteTapePool),
-            "DescribeGatewayInformation" => Some(Self::DescribeGatewayInformation),
-            "DescribeTapeArchives" => Some(Self::DescribeTapeArchives),
-            "DescribeTapes" => Some(Self::DescribeTapes),
-            "ListGateways" => Some(Self::ListGateways),
-            "ListTagsForResource" => Some(Self::ListTagsForResource),
-            "ListTapePools" => Some(Self::ListTapePools),
-            "ListTapes" => Some(Self::ListTapes),
-            "RetrieveTapeArchive" => Some(Self::RetrieveTapeArchive),
-            _ => None,
-        }
-    }
-
-    /// The name, for a log line.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::AddTagsToResource => "AddTagsToResource",
-            Self::AssignTapePool => "AssignTapePool",
-            Self::CreateTapePool => "CreateTapePool",
-            Self::CreateTapeWithBarcode => "CreateTapeWithBarcode",
-            Self::CreateTapes => "CreateTapes",
-            Self::DeleteTape => "DeleteTape",
-            Self::DeleteTapeArchive => "DeleteTapeArchive",
-            Self::DeleteTapePool => "DeleteTapePool",
-            Self::DescribeGatewayInformation => "DescribeGatewayInformation",
-            Self::DescribeTapeArchives => "DescribeTapeArchives",
-            Self::DescribeTapes => "DescribeTapes",
-            Self::ListGateways => "ListGateways",
-            Self::ListTagsForResource => "ListTagsForResource",
-            Self::ListTapePools => "ListTapePools",
-            Self::ListTapes => "ListTapes",
-            Self::RetrieveTapeArchive => "RetrieveTapeArchive",
-        }
-    }
-
-    /// Answers a proven request with its JSON body.
-    pub(super) fn run(self, body: &[u8], call: &Call<'_>) -> Result<Vec<u8>, Error> {
-        match self {
-            Self::AddTagsToResource => add_tags_to_resource::run(body, call).map(json),
-            Self::AssignTapePool => assign_tape_pool::run(body, call).map(json),
-            Self::CreateTapePool => create_tape_pool::run(body, call).map(json),
-            Self::CreateTapeWithBarcode => create_tape_with_barcode::run(body, call).map(json),
-            Self::CreateTapes => create_tapes::run(body, call).map(json),
-            Self::DeleteTape => delete_tape::run(body, call).map(json),
-            Self::DeleteTapeArchive => delete_tape_archive::run(body, call).map(json),
-            Self::DeleteTapePool => delete_tape_pool::run(body, call).map(json),
-            Self::DescribeGatewayInformation => describe_gateway_information::run(body, call).map(json),
-            Self::DescribeTapeArchives => describe_tape_archives::run(body, call).map(json),
-            Self::DescribeTapes => describe_tapes::run(body, call).map(json),
-            Self::ListGateways => list_gateways::run(body, call).map(json),
-            Self::ListTagsForResource => list_tags_for_resource::run(body, call).map(json),
-            Self::ListTapePools => list_tape_pools::run(body, call).map(json),
-            Self::ListTapes => list_tapes::run(body, call).map(json),
-            Self::RetrieveTapeArchive => retrieve_tape_archive::run(body, call).map(json),
-        }
+        Self::from_name(target.strip_prefix(TARGET_PREFIX)?)
     }
 }
 

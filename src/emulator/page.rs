@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    TapeArnsWithMarker, UnknownTapeArns,
+    Settings, TapeArnsWithMarker, UnknownTapeArns,
     barcode::Barcode,
     error::{Code, Error},
     marker::Markers,
@@ -18,8 +18,11 @@ use super::{
     validation::Members,
 };
 
-/// Tapes on a page when the request has no `Limit`, as the service model says.
-const DEFAULT_LIMIT: usize = 100;
+/// How many rows a page has at most, with this `Limit` or, as the service model says, 100.
+pub(super) fn rows_on_a_page(limit: Option<i32>, settings: &Settings) -> usize {
+    let limit = limit.map_or(100, |limit| usize::try_from(limit).unwrap_or(1));
+    limit.min(settings.tapes_per_page).max(1)
+}
 
 /// The members that the three reading operations share.
 pub(super) struct PageRequest {
@@ -58,10 +61,7 @@ impl PageRequest {
         let barcodes = only.iter().flatten().map(Barcode::to_string);
         let markers = Markers::new(parts.chain(barcodes), settings, now);
 
-        let limit = self
-            .limit
-            .map_or(DEFAULT_LIMIT, |limit| usize::try_from(limit).unwrap_or(1));
-        let limit = limit.min(settings.tapes_per_page).max(1);
+        let limit = rows_on_a_page(self.limit, settings);
         let (marker, limit) = match settings.undocumented.tape_arns_with_marker {
             TapeArnsWithMarker::Paged => (self.marker, limit),
             _ if filter.is_none() => (self.marker, limit),
@@ -172,8 +172,8 @@ impl Walk<'_> {
                 .barcode(arn)
                 .is_some_and(|tape| shelf.contains(&tape))
         };
-        let unknown: Vec<&str> = self.filter.iter().flatten().map(String::as_str).collect();
-        let unknown: Vec<&str> = unknown.into_iter().filter(|arn| !is_there(arn)).collect();
+        let asked = self.filter.iter().flatten().map(String::as_str);
+        let unknown: Vec<&str> = asked.filter(|arn| !is_there(arn)).collect();
         if unknown.is_empty() {
             return Ok(());
         }

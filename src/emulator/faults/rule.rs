@@ -110,7 +110,11 @@ impl Rule {
             "a list of operations, such as [\"CreateTapes\"]",
             names,
         );
-        for name in operations.iter().flatten().filter(|name| !is_operation(name)) {
+        for name in operations
+            .iter()
+            .flatten()
+            .filter(|name| Operation::from_name(name).is_none())
+        {
             members.fault("operations", format!("{name:?} is no operation of this emulator"));
         }
         let share = members.get("share", "a number from 0 (no call) to 1 (every call)", |value| {
@@ -306,8 +310,4 @@ fn names(value: &Value) -> Option<Vec<String>> {
     names
         .collect::<Option<Vec<_>>>()
         .filter(|names| !names.is_empty())
-}
-
-fn is_operation(name: &str) -> bool {
-    Operation::from_target(&format!("StorageGateway_20130630.{name}")).is_some()
 }
