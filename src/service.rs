@@ -34,6 +34,27 @@ impl Tapes {
         }
     }
 
+    /// A call that makes tapes, by `create`.
+    async fn create<M, O, F>(
+        &self,
+        request: Request<M>,
+        create: impl FnOnce(Call<O>) -> F,
+    ) -> Result<Response<<O::Output as Outward>::Message>, Status>
+    where
+        M: Inward<Operation = O>,
+        O: Operation<Output: Outward>,
+        F: Future<Output = Result<Answer<Arc<O::Output>>, Failure>>,
+    {
+        let context = Context::of(&request)?;
+        let operation = request
+            .into_inner()
+            .inward(&self.rules)
+            .map_err(|faults| status::invalid(&faults))?;
+        context.report.begin();
+        let answer = create(context.call(operation.clone())).await;
+        Ok(Response::new(settle(&operation, &context.report, answer)?))
+    }
+
     /// A call that is answered page by page. The first page is fetched before the answer
     /// begins: once it has, a caller may not repeat the call by itself.
     async fn stream<M, L>(
@@ -82,12 +103,10 @@ impl Context {
         let deadline = extensions.get::<Deadline>();
         let deadline = deadline.ok_or_else(|| status::internal("the call was given no deadline"))?;
         let text = |name| metadata.get(name).and_then(|value| value.to_str().ok());
-        let directives = text("cache-control").unwrap_or_default().split(',');
+        let mut directives = text("cache-control").unwrap_or_default().split(',');
         Ok(Self {
             deadline: domain::Deadline::at(deadline.ours),
-            fresh: directives
-                .into_iter()
-                .any(|word| word.trim().eq_ignore_ascii_case("no-cache")),
+            fresh: directives.any(|word| word.trim().eq_ignore_ascii_case("no-cache")),
             resent: inbound::is_resent(metadata.as_ref()),
             report: extensions.get().cloned().unwrap_or_default(),
         })
@@ -125,30 +144,16 @@ impl TapeService for Tapes {
         &self,
         request: Request<proto::CreateTapeWithBarcodeRequest>,
     ) -> Result<Response<proto::CreateTapeWithBarcodeResponse>, Status> {
-        let context = Context::of(&request)?;
-        let operation = request
-            .into_inner()
-            .inward(&self.rules)
-            .map_err(|faults| status::invalid(&faults))?;
-        context.report.begin();
-        let call = context.call(operation.clone());
-        let answer = creating::create_with_barcode(&self.upstream, self.creating, call).await;
-        Ok(Response::new(settle(&operation, &context.report, answer)?))
+        let create = |call| creating::create_with_barcode(&self.upstream, self.creating, call);
+        self.create(request, create).await
     }
 
     async fn create_tapes(
         &self,
         request: Request<proto::CreateTapesRequest>,
     ) -> Result<Response<proto::CreateTapesResponse>, Status> {
-        let context = Context::of(&request)?;
-        let operation = request
-            .into_inner()
-            .inward(&self.rules)
-            .map_err(|faults| status::invalid(&faults))?;
-        context.report.begin();
-        let call = context.call(operation.clone());
-        let answer = creating::create_tapes(&self.upstream, call).await;
-        Ok(Response::new(settle(&operation, &context.report, answer)?))
+        let create = |call| creating::create_tapes(&self.upstream, call);
+        self.create(request, create).await
     }
 
     type DescribeTapeArchivesStream = BoxStream<proto::DescribeTapeArchivesResponse>;
