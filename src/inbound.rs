@@ -2,6 +2,7 @@
 //!
 //! [`stack`] is where the layers are put together; each stands in a file of its own.
 
+mod at_trailers;
 pub mod codec;
 mod complete;
 mod connection;

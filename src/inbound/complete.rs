@@ -1,15 +1,14 @@
-use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
+use http::{HeaderMap, Request, Response};
 use tower::{Layer, Service};
 
-use super::{RequestId, method};
+use super::{
+    RequestId,
+    at_trailers::{AtTrailers, Trailing},
+    method,
+};
 use crate::{
     domain::{Kind, Outcome},
     status,
@@ -27,9 +26,15 @@ pub struct Complete<S>(S);
 
 /// What is known of the call that an error ends.
 #[derive(Clone, Debug, Default)]
-struct Known {
+pub struct Known {
     outcome: Option<Outcome>,
     request_id: String,
+}
+
+impl Trailing for Known {
+    fn put_into(&self, trailers: &mut HeaderMap) {
+        status::complete(trailers, self.outcome, &self.request_id);
+    }
 }
 
 impl<S> Layer<S> for CompleteLayer {
@@ -45,7 +50,7 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
 {
-    type Response = Response<Completed<R>>;
+    type Response = Response<AtTrailers<R, Known>>;
     type Error = S::Error;
     type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
@@ -67,45 +72,8 @@ where
         let response = self.0.call(request);
         Box::pin(async move {
             let mut response = response.await?;
-            status::complete(response.headers_mut(), known.outcome, &known.request_id);
-            Ok(response.map(|body| Completed { body, known }))
+            known.put_into(response.headers_mut());
+            Ok(response.map(|body| AtTrailers::new(body, known)))
         })
-    }
-}
-
-pin_project! {
-    /// A body whose trailers are completed if they are of an error.
-    #[derive(Debug, Default)]
-    pub struct Completed<B> {
-        #[pin]
-        body: B,
-        known: Known,
-    }
-}
-
-impl<B: Body> Body for Completed<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        let mut frame = ready!(this.body.poll_frame(cx));
-        if let Some(Ok(frame)) = &mut frame
-            && let Some(trailers) = frame.trailers_mut()
-        {
-            status::complete(trailers, this.known.outcome, &this.known.request_id);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

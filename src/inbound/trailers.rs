@@ -1,15 +1,13 @@
-use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use http_body::{Body, Frame};
-use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
-use super::Report;
+use super::{
+    Report,
+    at_trailers::{AtTrailers, Trailing},
+};
 use crate::domain::Attempts;
 
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-tapegate-attempts");
@@ -38,7 +36,7 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
 {
-    type Response = Response<WithTrailers<R>>;
+    type Response = Response<AtTrailers<R, Report>>;
     type Error = S::Error;
     type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
@@ -53,56 +51,21 @@ where
             let mut response = response.await?;
             // An answer that is only trailers has them in its headers.
             if response.headers().contains_key(GRPC_STATUS) {
-                write(&report, response.headers_mut());
+                report.put_into(response.headers_mut());
             }
-            Ok(response.map(|body| WithTrailers { body, report }))
+            Ok(response.map(|body| AtTrailers::new(body, report)))
         })
     }
 }
 
-pin_project! {
-    /// A body whose trailers get what the [`Report`] says by then.
-    #[derive(Debug, Default)]
-    pub struct WithTrailers<B> {
-        #[pin]
-        body: B,
-        report: Report,
-    }
-}
-
-impl<B: Body> Body for WithTrailers<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        let mut frame = ready!(this.body.poll_frame(cx));
-        if let Some(Ok(frame)) = &mut frame
-            && let Some(trailers) = frame.trailers_mut()
-        {
-            write(this.report, trailers);
+impl Trailing for Report {
+    fn put_into(&self, trailers: &mut HeaderMap) {
+        let Some(Attempts { count, request_id }) = self.told().attempts else {
+            return;
+        };
+        trailers.insert(ATTEMPTS, HeaderValue::from(count));
+        if let Some(id) = request_id.and_then(|id| HeaderValue::from_str(&id).ok()) {
+            trailers.insert(AWS_REQUEST_ID, id);
         }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
-    }
-}
-
-fn write(report: &Report, trailers: &mut HeaderMap) {
-    let Some(Attempts { count, request_id }) = report.told().attempts else {
-        return;
-    };
-    trailers.insert(ATTEMPTS, HeaderValue::from(count));
-    if let Some(id) = request_id.and_then(|id| HeaderValue::from_str(&id).ok()) {
-        trailers.insert(AWS_REQUEST_ID, id);
     }
 }
