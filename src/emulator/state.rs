@@ -26,7 +26,7 @@ use super::{
     control::Wrong,
     seed,
     store::{Key, Region, Store},
-    timestamp::Timestamp,
+    timestamp::{self, Timestamp},
 };
 pub(super) use keeper::Keeper;
 pub use keeper::NotKept;
@@ -158,6 +158,13 @@ fn writes(name: &str, region: &Region, keys: impl IntoIterator<Item = Key>) -> i
             row,
         }
     })
+}
+
+/// What is wrong with milliseconds that no clock of an emulator shows.
+fn not_a_time(millis: i64) -> Option<String> {
+    let last = timestamp::LAST.millis();
+    let is_shown = (0..=last).contains(&millis);
+    (!is_shown).then(|| format!("{millis} is wrong; it takes milliseconds since 1970, up to {last}"))
 }
 
 /// The first of what is wrong, and how much more there is.

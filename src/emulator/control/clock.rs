@@ -29,12 +29,12 @@ async fn show(State(emulator): State<Emulator>) -> Json<Clock> {
 }
 
 async fn step(State(emulator): State<Emulator>, Json(body): Json<Value>) -> Result<Json<Clock>, Refusal> {
-    let mut members = Members::of(body, "").map_err(|wrong| vec![wrong])?;
     let takes = format!("a whole number of seconds, 0 to {LONGEST} (a hundred years)");
-    let seconds = members.require("step_seconds", &takes, |value| {
-        value.as_u64().filter(|seconds| *seconds <= LONGEST)
-    });
-    let seconds = members.finish(seconds)?;
+    let seconds = Members::read(body, "", |members| {
+        members.require("step_seconds", &takes, |value| {
+            value.as_u64().filter(|seconds| *seconds <= LONGEST)
+        })
+    })?;
     emulator.step(Duration::from_secs(seconds));
     Ok(show(State(emulator)).await)
 }

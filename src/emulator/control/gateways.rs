@@ -90,19 +90,19 @@ async fn make_or_change(
 }
 
 fn read(body: Value) -> Result<GatewayChange, Vec<Wrong>> {
-    let mut members = Members::of(body, "").map_err(|wrong| vec![wrong])?;
-    let change = GatewayChange {
-        kind: members.get("type", GatewayKind::WORDS, |value| {
-            serde_json::from_value(value.clone()).ok()
-        }),
-        name: members.get("name", gateway::NAME_TAKES, |value| {
-            let name = value.as_str().filter(|name| gateway::is_name(name));
-            name.map(str::to_owned)
-        }),
-        cache: members.get("cache", "true or false", Value::as_bool),
-        connected: members.get("connected", "true or false", Value::as_bool),
-    };
-    members.finish(Some(change))
+    Members::read(body, "", |members| {
+        Some(GatewayChange {
+            kind: members.get("type", GatewayKind::WORDS, |value| {
+                serde_json::from_value(value.clone()).ok()
+            }),
+            name: members.get("name", gateway::NAME_TAKES, |value| {
+                let name = value.as_str().filter(|name| gateway::is_name(name));
+                name.map(str::to_owned)
+            }),
+            cache: members.get("cache", "true or false", Value::as_bool),
+            connected: members.get("connected", "true or false", Value::as_bool),
+        })
+    })
 }
 
 impl From<PutError> for Refusal {

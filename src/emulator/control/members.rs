@@ -38,6 +38,17 @@ impl Wrong {
 }
 
 impl Members {
+    /// What `read` makes of the object at `path`, or everything wrong with it.
+    pub(in crate::emulator) fn read<T>(
+        value: Value,
+        path: impl Into<String>,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Result<T, Vec<Wrong>> {
+        let mut members = Self::of(value, path).map_err(|wrong| vec![wrong])?;
+        let found = read(&mut members);
+        members.finish(found)
+    }
+
     /// The members of the object at `path`, the empty path being the whole document.
     pub(in crate::emulator) fn of(value: Value, path: impl Into<String>) -> Result<Self, Wrong> {
         let path = path.into();

@@ -1,7 +1,7 @@
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use serde_json::Value;
 
-use super::{Json, Members, Refusal, Wrong};
+use super::{Json, Members, Refusal};
 use crate::emulator::{DriveError, Emulator, TapeState};
 
 type Answer = Result<Json<TapeState>, Refusal>;
@@ -23,7 +23,7 @@ async fn unload(State(emulator): State<Emulator>, Json(body): Json<Value>) -> An
 }
 
 async fn write(State(emulator): State<Emulator>, Json(body): Json<Value>) -> Answer {
-    let (tape_arn, bytes) = read(body, |members| {
+    let (tape_arn, bytes) = Members::read(body, "", |members| {
         let tape_arn = tape_arn(members);
         let bytes = members.require("bytes", "a whole number of bytes, 0 or more", Value::as_u64);
         tape_arn.zip(bytes)
@@ -37,19 +37,13 @@ async fn eject(State(emulator): State<Emulator>, Json(body): Json<Value>) -> Ans
 
 /// The one member of most of these requests.
 fn tape(body: Value) -> Result<String, Refusal> {
-    read(body, tape_arn)
+    Ok(Members::read(body, "", tape_arn)?)
 }
 
 fn tape_arn(members: &mut Members) -> Option<String> {
     members.require("tape_arn", "the ARN of a tape", |value| {
         value.as_str().map(str::to_owned)
     })
-}
-
-fn read<T>(body: Value, read: impl FnOnce(&mut Members) -> Option<T>) -> Result<T, Refusal> {
-    let mut members = Members::of(body, "").map_err(|wrong| Refusal::from(vec![wrong]))?;
-    let found = read(&mut members);
-    members.finish(found).map_err(|wrong: Vec<Wrong>| wrong.into())
 }
 
 impl From<DriveError> for Refusal {

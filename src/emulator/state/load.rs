@@ -3,7 +3,10 @@ use std::{
     sync::Arc,
 };
 
-use super::row::{CountersRow, CreationRow, GatewayRow, PoolRow, TapeRow};
+use super::{
+    not_a_time,
+    row::{CountersRow, CreationRow, GatewayRow, PoolRow, TapeRow},
+};
 use crate::emulator::{
     arn,
     barcode::Barcode,
@@ -12,7 +15,6 @@ use crate::emulator::{
     pool::{CustomPool, Pool, RetentionLock, StorageClass},
     store::{Region, Store},
     tape::Status,
-    timestamp,
 };
 
 /// Makes a store of rows, wherever they come from, and notes everything that is wrong with
@@ -136,13 +138,9 @@ impl<'l> Load<'l> {
         let known = |text: &String| Barcode::new(text).filter(|barcode| there.has(*barcode));
         let barcodes: Option<Vec<Barcode>> = row.barcodes.iter().map(known).collect();
         let at = |member| format!("{}.{member}", path(region, "tokens", token));
-        let last = timestamp::LAST.millis();
-        let is_dated = (0..=last).contains(&row.at);
-        if !is_dated {
-            let message = format!(
-                "{} is wrong; it takes milliseconds since 1970, up to {last}",
-                row.at
-            );
+        let undated = not_a_time(row.at);
+        let is_dated = undated.is_none();
+        if let Some(message) = undated {
             self.fault(at("at"), message);
         }
         match barcodes {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::{
     FORMAT,
     load::{Load, path},
+    not_a_time,
     row::{CountersRow, CreationRow, GatewayRow, PoolRow, TapeRow},
 };
 use crate::emulator::{
@@ -207,9 +208,7 @@ fn check(format: u64, account: &str, clock: i64, load: &mut Load<'_>, settings: 
             format!("{account:?} is wrong; this emulator has {ours}"),
         );
     }
-    let last = timestamp::LAST.millis();
-    if !(0..=last).contains(&clock) {
-        let message = format!("{clock} is wrong; it takes milliseconds since 1970, up to {last}");
+    if let Some(message) = not_a_time(clock) {
         load.fault("clock", message);
     }
 }

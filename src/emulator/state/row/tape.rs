@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::emulator::{
     life::Progress,
     pool::Pool,
+    state::not_a_time,
     tape::{Status, Tape},
-    timestamp::{self, Timestamp},
+    timestamp::Timestamp,
 };
 
 /// A tape, by its barcode.
@@ -167,9 +168,7 @@ impl TapeRow<'_> {
             ("pool_entry", self.pool_entry),
         ];
         for (name, millis) in shown {
-            let last = timestamp::LAST.millis();
-            if let Some(millis) = millis.filter(|millis| !(0..=last).contains(millis)) {
-                let message = format!("{millis} is wrong; it takes milliseconds since 1970, up to {last}");
+            if let Some(message) = millis.and_then(not_a_time) {
                 faults.push((name, message));
             }
         }
