@@ -81,6 +81,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &deadline::STREAM_MAX,
     &retry::ATTEMPTS,
     &retry::BASE,
+    &retry::THROTTLED_BASE,
     &retry::CAP,
     &retry::BUDGET_SHARE,
     &retry::BUDGET_RESERVE,

@@ -128,6 +128,7 @@ impl Service {
             retry: retry::Settings {
                 attempts: retry.attempts,
                 base: retry.base,
+                throttled_base: retry.throttled_base,
                 cap: retry.cap,
                 calls_per_repeat: 100_u16.div_ceil(retry.budget_share),
                 reserve: retry.budget_reserve,

@@ -13,7 +13,7 @@ pub struct Pace {
     pub floor: u32,
     /// What a throttled attempt takes from the rate, in percent (`pace.decrease`).
     pub decrease: u16,
-    /// How much the rate grows in a second, in percent (`pace.increase`).
+    /// How much the rate grows in a second, in percent of what it fell to (`pace.increase`).
     pub increase: u16,
     /// How long without throttling ends the pace (`pace.forget`).
     pub forget: Duration,
@@ -50,8 +50,8 @@ pub(crate) static INCREASE: Setting<Integer<u16>> = Setting {
         unit: "percent",
     },
     default: Some("2"),
-    help: "By how much the rate grows in a second in which calls wait for their turn; by more until the limit is \
-           known, and after ten seconds without throttling.",
+    help: "By how much of what it last fell to the rate grows in a second in which calls wait for their turn; by \
+           more until the limit is known, and after ten seconds without throttling.",
 };
 
 pub(crate) static FORGET: Setting<Span> = Setting {

@@ -13,6 +13,8 @@ pub struct Retry {
     pub attempts: u32,
     /// The longest pause before the second attempt (`retry.base`).
     pub base: Duration,
+    /// The same after a throttled attempt (`retry.throttled_base`).
+    pub throttled_base: Duration,
     /// The longest pause before any (`retry.cap`).
     pub cap: Duration,
     /// The share of all calls that may be repeated, in percent (`retry.budget_share`).
@@ -37,6 +39,14 @@ pub(crate) static BASE: Setting<Span> = Setting {
     default: Some("100ms"),
     help: "The longest pause before the second attempt. The longest before each one after is twice as long; the \
            pause itself is drawn evenly from nothing to the longest.",
+};
+
+pub(crate) static THROTTLED_BASE: Setting<Span> = Setting {
+    key: "retry.throttled_base",
+    kind: Span(Duration::from_millis(1)..=Duration::from_secs(60)),
+    default: Some("1s"),
+    help: "The same after an attempt that AWS has throttled, which it will go on to do for a while. Pauses stay \
+           within retry.cap.",
 };
 
 pub(crate) static CAP: Setting<Span> = Setting {
@@ -74,6 +84,7 @@ impl Retry {
         Some(Self {
             attempts: values.get(&ATTEMPTS)?,
             base: base?,
+            throttled_base: values.get(&THROTTLED_BASE)?,
             cap: cap?,
             budget_share: values.get(&BUDGET_SHARE)?,
             budget_reserve: values.get(&BUDGET_RESERVE)?,

@@ -25,7 +25,7 @@ pub struct Settings {
     pub floor: f64,
     /// What a throttled attempt leaves of the rate, at most: above 0 and below 1.
     pub decrease: f64,
-    /// By what share of itself the rate grows in a second in which calls wait.
+    /// By what share of what it fell to the rate grows in a second in which calls wait.
     pub increase: f64,
     /// For how long nothing must be throttled before the pace is given up.
     pub forget: Duration,

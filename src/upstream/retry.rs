@@ -32,6 +32,8 @@ pub struct Settings {
     pub attempts: u32,
     /// The longest pause before the second attempt; it doubles with each one after.
     pub base: Duration,
+    /// The same after a throttled attempt.
+    pub throttled_base: Duration,
     /// The longest pause before any.
     pub cap: Duration,
     /// How many calls it takes to earn one repeat: 5 is a share of 20 %.
@@ -96,8 +98,9 @@ impl Settings {
     /// Whether there may be another attempt, budget allowing, and after what pause.
     ///
     /// Repeats pause for up to `base`, then twice as long each time, up to `cap`: full
-    /// jitter, so that calls which failed together do not come back together. Where what is
-    /// in the way goes slowly they pause for half of `cap` at least, and never for less than
+    /// jitter, so that calls which failed together do not come back together. After a
+    /// throttled attempt `throttled_base` stands for `base`, as in the SDKs: whatever took
+    /// what AWS grants takes it for a while. Where what is in the way goes slowly they pause for half of `cap` at least, and never for less than
     /// the upstream asks. Credentials that were too old are renewed by the next attempt,
     /// which need not wait. No attempt begins within 5 ms of the deadline.
     pub fn decide(&self, situation: Situation<'_>) -> Decision {
@@ -118,7 +121,14 @@ impl Settings {
             _ if !sent => return Decision::End(Why::NotSent),
             _ if made >= self.attempts => return Decision::End(Why::Attempts),
             Repeat::Once => (Duration::ZERO, Duration::ZERO),
-            Repeat::Soon => (Duration::ZERO, self.base.saturating_mul(doubled).min(self.cap)),
+            Repeat::Soon => {
+                let base = if fault.is_throttling() {
+                    self.throttled_base
+                } else {
+                    self.base
+                };
+                (Duration::ZERO, base.saturating_mul(doubled).min(self.cap))
+            }
             Repeat::Slowly => (self.cap / 2, self.cap / 2),
         };
         let least = asked.unwrap_or_default().max(least);

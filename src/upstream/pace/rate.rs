@@ -21,11 +21,11 @@ pub(in crate::upstream) enum Sign<'a> {
 /// **Throttling.** There is no rate until an attempt is throttled: then it is what began in
 /// the second before, and falls. A fall takes a tenth, or as much as half where the upstream
 /// granted that much less in the last second; an attempt that began before the last fall
-/// makes no other. While calls wait the rate grows by 2 % a second: quicker until the limit
-/// is known, and after [`STEADY`] without a fall by more and more, so that a limit which was
-/// raised a hundredfold is found within a minute. A step in proportion, where the textbook
-/// has a fixed one: AWS publishes no limits, and what is little for 200 a second is too much
-/// for 2. Between replicas it is fair all the same: whoever sends more is throttled more.
+/// makes no other. While calls wait the rate grows by the same step each second, 2 % of what
+/// it fell to: AWS publishes no limits, and a step that is little for 200 a second is too much
+/// for 2. Until the limit is known the rate doubles each second instead, and after [`STEADY`]
+/// without a fall the step grows, so that a limit which was raised a hundredfold is found
+/// within a minute.
 ///
 /// **Outage.** Several attempts in a row that bring no answer set the rate to the floor. The
 /// first answer after that begins a recovery: the rate grows quickly, from a few a second,
@@ -55,6 +55,8 @@ struct Pace {
     grown: Instant,
     /// When it last fell: what began before says nothing new.
     fell: Instant,
+    /// What it fell to.
+    fell_to: f64,
     mode: Mode,
 }
 
@@ -68,12 +70,18 @@ enum Mode {
     Recovering,
 }
 
+/// How the rate grows while calls wait.
+#[derive(Clone, Copy, Debug)]
+enum Growth {
+    /// By so much a second.
+    Step(f64),
+    /// By itself a second: nothing is known of the limit, when throttling is new and after an
+    /// outage.
+    Quick,
+}
+
 /// How long after a fall the rate grows steadily; a rate that is right falls about so often.
 const STEADY: Duration = Duration::from_secs(10);
-
-/// By what share of itself the rate grows in a second while nothing is known of the limit:
-/// when throttling is new, and after an outage.
-const QUICKLY: f64 = 1.0;
 
 /// The rate that a recovery begins with, as a multiple of the floor.
 const FIRST_STEP: f64 = 4.0;
@@ -116,12 +124,10 @@ impl Rate {
             return Duration::ZERO;
         };
         let ahead = u32::try_from(ahead).map_or(f64::MAX, f64::from);
-        let at_this_rate = ahead / pace.per_second;
-        // The rate is e^(growth × seconds) times itself by then.
-        let growth = pace.growth(now, &self.settings);
-        let seconds = match growth > 0.0 {
-            true => (at_this_rate * growth).ln_1p() / growth,
-            false => at_this_rate,
+        let rate = pace.per_second;
+        let seconds = match pace.growth(now, &self.settings) {
+            Growth::Step(step) => 2.0 * ahead / (rate + (2.0 * step).mul_add(ahead, rate * rate).sqrt()),
+            Growth::Quick => (ahead / rate).ln_1p(),
         };
         let behind_them = Duration::try_from_secs_f64(seconds).unwrap_or(FAR);
         pace.next().saturating_duration_since(now) + behind_them
@@ -150,7 +156,11 @@ impl Rate {
     pub(super) fn grow(&mut self, now: Instant) {
         if let Some(pace) = &mut self.pace {
             let seconds = now.saturating_duration_since(pace.grown).min(SECOND);
-            pace.per_second += pace.per_second * pace.growth(now, &self.settings) * seconds.as_secs_f64();
+            let a_second = match pace.growth(now, &self.settings) {
+                Growth::Step(step) => step,
+                Growth::Quick => pace.per_second,
+            };
+            pace.per_second += a_second * seconds.as_secs_f64();
             pace.grown = now;
         }
     }
@@ -184,7 +194,7 @@ impl Rate {
         if let Some(pace) = self.pace.as_mut().filter(|_| recovers) {
             pace.per_second = self.settings.floor * FIRST_STEP;
             pace.mode = Mode::Recovering;
-            (pace.grown, pace.fell) = (now, now);
+            (pace.grown, pace.fell, pace.fell_to) = (now, now, pace.per_second);
         }
         let falls = matches!(sign, Sign::Throttled) && self.fall(began, now);
         recovers || falls
@@ -205,6 +215,7 @@ impl Rate {
             last: self.pace.as_ref().map_or(began, |pace| pace.last),
             grown: now,
             fell: now,
+            fell_to: self.settings.floor,
             mode: Mode::Silent(fault.clone()),
         });
         !began_before
@@ -227,11 +238,13 @@ impl Rate {
             true => most,
             false => self.granted.count(now).clamp(most.min(rate / 2.0), most),
         };
+        let fell_to = granted.max(self.settings.floor);
         self.pace = Some(Pace {
-            per_second: granted.max(self.settings.floor),
+            per_second: fell_to,
             last,
             grown: now,
             fell: now,
+            fell_to,
             mode,
         });
         true
@@ -261,15 +274,15 @@ impl Pace {
         }
     }
 
-    /// By what share of itself the rate grows in a second.
-    fn growth(&self, now: Instant, settings: &Settings) -> f64 {
+    fn growth(&self, now: Instant, settings: &Settings) -> Growth {
         match self.mode {
             Mode::Throttled => {
                 let calm = now.saturating_duration_since(self.fell);
-                settings.increase * calm.div_duration_f64(STEADY).max(1.0).powi(2)
+                let hurry = calm.div_duration_f64(STEADY).max(1.0).powi(4);
+                Growth::Step(self.fell_to * settings.increase * hurry)
             }
-            Mode::Seeking(_) | Mode::Recovering => QUICKLY,
-            Mode::Silent(_) => 0.0,
+            Mode::Seeking(_) | Mode::Recovering => Growth::Quick,
+            Mode::Silent(_) => Growth::Step(0.0),
         }
     }
 }

@@ -104,6 +104,7 @@ fn every_setting_of_the_service_but_lists_is_a_key_a_variable_and_a_flag() {
         "deadline.stream_max" => "1h",
         "retry.attempts" => "5",
         "retry.base" => "99ms",
+        "retry.throttled_base" => "2s",
         "retry.cap" => "4s",
         "retry.budget_share" => "25",
         "pace.floor" => "2",

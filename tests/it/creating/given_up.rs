@@ -55,6 +55,7 @@ impl Stacks {
             retry: retry::Settings {
                 attempts: 4,
                 base: LONG,
+                throttled_base: LONG,
                 cap: LONG,
                 calls_per_repeat: 1,
                 reserve: 100,

@@ -21,6 +21,7 @@ pub fn settings() -> Settings {
         retry: retry::Settings {
             attempts: 4,
             base: Duration::from_millis(100),
+            throttled_base: Duration::from_secs(1),
             cap: Duration::from_secs(5),
             calls_per_repeat: 5,
             reserve: 10,

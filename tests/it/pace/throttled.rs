@@ -18,7 +18,7 @@ use tower::{ServiceExt, service_fn};
 use crate::harness::foot::{aws, call, list, page, settings, shared};
 
 /// A token bucket, as AWS has one.
-struct Bucket {
+pub(super) struct Bucket {
     burst: f64,
     tokens: f64,
     filled: Instant,
@@ -32,7 +32,18 @@ struct Attempt {
 }
 
 impl Bucket {
-    fn take(&mut self, rate: f64, start: Instant) {
+    /// A full one.
+    pub(super) fn new(burst: f64, now: Instant) -> Self {
+        Self {
+            burst,
+            tokens: burst,
+            filled: now,
+            attempts: Vec::new(),
+        }
+    }
+
+    /// Whether an attempt passes, at so many a second.
+    pub(super) fn take(&mut self, rate: f64, start: Instant) -> bool {
         let now = Instant::now();
         let seconds = (now - self.filled).as_secs_f64();
         self.filled = now;
@@ -45,6 +56,7 @@ impl Bucket {
             at: now - start,
             passed,
         });
+        passed
     }
 }
 
@@ -64,22 +76,13 @@ struct Flood {
 impl Flood {
     async fn run(&self) -> Seen {
         let start = Instant::now();
-        let bucket = Arc::new(Mutex::new(Bucket {
-            burst: self.burst,
-            tokens: self.burst,
-            filled: start,
-            attempts: Vec::new(),
-        }));
+        let bucket = Arc::new(Mutex::new(Bucket::new(self.burst, start)));
         let (rate, latency, taken) = (self.rate, self.latency, bucket.clone());
         let foot = service_fn(move |_: Call<ListTapes>| {
             let taken = taken.clone();
             async move {
                 sleep(latency / 2).await;
-                let passed = {
-                    let mut bucket = taken.lock().unwrap();
-                    bucket.take(rate(start.elapsed()), start);
-                    bucket.attempts.last().unwrap().passed
-                };
+                let passed = taken.lock().unwrap().take(rate(start.elapsed()), start);
                 sleep(latency / 2).await;
                 match passed {
                     true => Ok(page("LISTED01")),

@@ -94,7 +94,22 @@ fn outcomes() -> Vec<(Fault, May, May)> {
     of_aws.chain(transport).chain(ours).chain(by_status).collect()
 }
 
+/// Whether an outcome is throttling, by what the facts call it and by HTTP's 429.
+fn throttles(fault: &Fault) -> bool {
+    match fault {
+        Fault::Aws {
+            code, http_status, ..
+        } => {
+            let name = code.trim_end_matches("Exception");
+            ["Throttling", "TooManyRequests", "RequestLimitExceeded"].contains(&name) || *http_status == 429
+        }
+        Fault::Http { http_status } => *http_status == 429,
+        _ => false,
+    }
+}
+
 const BASE: Duration = Duration::from_millis(100);
+const THROTTLED_BASE: Duration = Duration::from_millis(500);
 const CAP: Duration = Duration::from_secs(2);
 const LEAST: Duration = Duration::from_millis(5);
 
@@ -102,6 +117,7 @@ fn settings(attempts: u32) -> Settings {
     Settings {
         attempts,
         base: BASE,
+        throttled_base: THROTTLED_BASE,
         cap: CAP,
         ..foot::settings().retry
     }
@@ -130,7 +146,10 @@ fn expected(may: May, attempts: u32, situation: &Situation<'_>) -> Decision {
         May::Slowly => (CAP / 2, CAP / 2),
         May::Once => (Duration::ZERO, Duration::ZERO),
         _ => {
-            let longest = [100, 100, 200, 400, 800, 1_600, 2_000, 2_000];
+            let longest = match throttles(situation.fault) {
+                true => [500, 500, 1_000, 2_000, 2_000, 2_000, 2_000, 2_000],
+                false => [100, 100, 200, 400, 800, 1_600, 2_000, 2_000],
+            };
             (Duration::ZERO, Duration::from_millis(longest[made as usize]))
         }
     };
