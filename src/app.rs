@@ -3,6 +3,7 @@
 //! Only `main` and the tests call it. [`App`] is bound first, so that its addresses are
 //! known, and then run until it is told to stop.
 
+mod access;
 mod http_server;
 mod service;
 
@@ -18,6 +19,7 @@ use self::{
     service::Service,
 };
 use crate::{
+    audit::CannotRecord,
     config::{self, Config, Dev, Standalone},
     emulator::{Emulator, StateError, StateFile},
 };
@@ -55,6 +57,12 @@ pub enum CannotStart {
     /// An address is taken, or is not this machine's.
     #[error(transparent)]
     Listen(#[from] CannotListen),
+    /// A file that the configuration names has become wrong since that was checked.
+    #[error("cannot start: {}", .0.join("; "))]
+    Files(Vec<String>),
+    /// The audit file cannot be written.
+    #[error(transparent)]
+    Audit(#[from] CannotRecord),
     /// The emulator's state can be neither read nor made.
     #[error("cannot keep the emulator's state in {path} (setting emulator.state): {cause}")]
     State {
@@ -71,8 +79,8 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When an address cannot be listened on.
-    pub async fn serve(config: Config, credentials: Option<Credentials>) -> Result<Self, CannotListen> {
+    /// When an address cannot be listened on, or a file cannot be used.
+    pub async fn serve(config: Config, credentials: Option<Credentials>) -> Result<Self, CannotStart> {
         Ok(Self {
             service: Some(Service::bind(config, credentials).await?),
             emulator: None,

@@ -3,8 +3,10 @@
 //! Nothing here looks at the process: arguments and variables are handed in, so
 //! that tests need no process to change them in.
 
+pub mod explain;
 mod flags;
 pub mod health;
+pub mod token;
 
 use std::{
     ffi::OsString,
@@ -26,13 +28,17 @@ pub enum Command {
     /// The service and the emulator in one process.
     Dev(Box<Dev>),
     /// The service.
-    Serve(Config),
+    Serve(Box<Config>),
     /// The emulator alone.
     Emulator(Standalone),
     /// Show the settings in effect.
-    Check(Checked),
+    Check(Box<Checked>),
+    /// Say what the policies decide.
+    Explain(Box<Config>, explain::Imagined),
     /// Ask a running service how it is.
     Health(health::Question),
+    /// Make a static token.
+    NewToken(token::Wanted),
 }
 
 /// A configuration without faults, to be shown.
@@ -58,6 +64,8 @@ pub enum Stop {
     Usage(clap::Error),
     /// The configuration is wrong.
     Faults(Faults),
+    /// What is to be explained is wrong.
+    Unexplained(explain::Unexplained),
 }
 
 impl Stop {
@@ -77,7 +85,17 @@ impl Stop {
                 let _ = write!(io::stderr(), "{faults}");
                 ExitCode::from(MISUSE)
             }
+            Self::Unexplained(error) => {
+                let _ = writeln!(io::stderr(), "tapegate: {error}");
+                ExitCode::from(MISUSE)
+            }
         }
+    }
+}
+
+impl From<explain::Unexplained> for Stop {
+    fn from(unexplained: explain::Unexplained) -> Self {
+        Self::Unexplained(unexplained)
     }
 }
 
@@ -112,15 +130,28 @@ pub fn parse(
     let sources = || flags::sources(name, matches, &variables);
     Ok(match name {
         flags::DEV => Command::Dev(Box::new(Dev::load(sources())?)),
-        flags::SERVE => Command::Serve(Config::serve(sources())?.0),
+        flags::SERVE => Command::Serve(Box::new(Config::serve(sources())?.0)),
         flags::EMULATOR => Command::Emulator(Standalone::load(sources())?),
         flags::CHECK => {
+            let imagined = explain::Imagined::read(matches)?;
             let (config, winning) = Config::serve(sources())?;
-            Command::Check(Checked {
-                config,
-                document: Effective { winning: &winning }.to_string(),
-            })
+            match imagined {
+                Some(imagined) => Command::Explain(Box::new(config), imagined),
+                None => Command::Check(Box::new(Checked {
+                    config,
+                    document: Effective { winning: &winning }.to_string(),
+                })),
+            }
         }
+        flags::TOKEN => match token::Wanted::read(matches) {
+            Some(wanted) => Command::NewToken(wanted),
+            None => {
+                let message = "no command is given";
+                return Err(Stop::Usage(
+                    flags::program().error(ErrorKind::MissingSubcommand, message),
+                ));
+            }
+        },
         _ => Command::Health(health::Question::read(matches, sources)?),
     })
 }

@@ -8,6 +8,8 @@
 //! A flag wins over a variable, a variable over the file, the file over the default.
 //! Everything wrong is reported at once, each [`Fault`] with its [`Place`].
 
+mod audit;
+mod auth;
 mod command;
 mod create;
 mod deadline;
@@ -17,9 +19,11 @@ mod environment;
 mod fault;
 mod file;
 mod kind;
+mod limits;
 mod log;
 mod pace;
 mod place;
+mod policy;
 mod retry;
 mod scope;
 mod server;
@@ -27,11 +31,15 @@ mod setting;
 mod shutdown;
 mod sources;
 mod suggest;
+mod table;
 mod tapes;
+mod tls;
 mod upstream;
 mod values;
 mod word;
 
+pub use audit::Audit;
+pub use auth::{Auth, Entry};
 pub use command::{DEV_CREDENTIALS, Dev, Standalone};
 pub use create::Create;
 pub use deadline::Deadline;
@@ -43,6 +51,7 @@ pub use kind::Toml;
 pub use log::{Format, Log};
 pub use pace::Pace;
 pub use place::Place;
+pub use policy::Policy;
 pub use retry::Retry;
 pub use scope::Scope;
 pub use server::Server;
@@ -50,9 +59,11 @@ pub use setting::AnySetting;
 use setting::Setting;
 pub use shutdown::Shutdown;
 pub(crate) use sources::Sources;
+pub use table::Table;
 pub use tapes::Tapes;
+pub use tls::Tls;
 pub use upstream::Upstream;
-pub(crate) use values::{Given, Layer};
+pub(crate) use values::{Given, Layer, Winning};
 
 /// What the name of every variable begins with.
 const PREFIX: &str = "TAPEGATE_";
@@ -62,12 +73,41 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &server::LISTEN,
     &server::ADMIN_LISTEN,
     &server::ALLOW_ANONYMOUS,
+    &server::ALLOW_PLAINTEXT,
     &scope::REGION,
     &scope::REGIONS,
     &scope::ACCOUNT_ID,
     &scope::ACCOUNTS,
     &server::MAX_REQUEST_BYTES,
     &server::MAX_CONCURRENT_STREAMS,
+    &server::MAX_CONCURRENT_CALLS,
+    &server::MAX_CONNECTIONS,
+    &server::HANDSHAKE_TIMEOUT,
+    &server::MAX_CONNECTION_AGE,
+    &server::KEEPALIVE_INTERVAL,
+    &server::KEEPALIVE_TIMEOUT,
+    &server::TRUSTED_PROXIES,
+    &server::RELOAD_INTERVAL,
+    &tls::CERT,
+    &tls::KEY,
+    &tls::CLIENT_CA,
+    &auth::MAX_TOKEN_BYTES,
+    &auth::REMEMBER,
+    &auth::HEALTH,
+    &auth::REFLECTION,
+    &auth::TOKENS_FILE,
+    &auth::MTLS_NAMES,
+    &auth::MTLS_ALLOWED,
+    &auth::MTLS_GROUPS,
+    &policy::PATH,
+    &policy::TRIAL,
+    &policy::UNSET_POOL,
+    &limits::each::CALLS_PER_SECOND,
+    &limits::each::CONCURRENT_STREAMS,
+    &limits::each::TAPES_PER_HOUR,
+    &audit::FILE,
+    &audit::READS,
+    &audit::QUEUE,
     &upstream::ENDPOINT,
     &upstream::CONNECT_TIMEOUT,
     &upstream::ATTEMPT_TIMEOUT,
@@ -147,11 +187,24 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &emulator::undocumented::INTERNAL_SERVER_ERROR_STATUS,
 ];
 
+/// Every table of settings, in the order in which documents show them.
+pub static TABLES: &[&Table] = &[&auth::JWT, &limits::TABLE];
+
 /// The settings of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where the service listens, and what it takes in.
     pub server: Server,
+    /// How connections are protected; `None` is plain text.
+    pub tls: Option<Tls>,
+    /// How callers are known.
+    pub auth: Auth,
+    /// What they may do; `None` where nobody decides that.
+    pub policy: Option<Policy>,
+    /// How much each may have.
+    pub limits: crate::limits::Settings,
+    /// What is recorded of calls.
+    pub audit: Audit,
     /// Which part of AWS it answers for.
     pub scope: Scope,
     /// How AWS is reached.

@@ -83,9 +83,8 @@ async fn create_or_find(
         return Err(refused);
     }
     upstream.tally.creates_looked_up.add();
-    let asked = &call.operation.tape;
-    let arn = asked.gateway.tape(&call.operation.barcode);
-    let found = look_up(upstream, asked, &arn, &call.deadline).await;
+    let arn = call.operation.tape.gateway.tape(&call.operation.barcode);
+    let found = look_up(upstream, &call, &arn).await;
     let (fault, outcome) = match found {
         Err(Failure {
             fault: cause,

@@ -20,6 +20,7 @@ mod operation;
 mod outcome;
 mod page;
 mod pool;
+mod principal;
 mod progress;
 mod region;
 mod scope;
@@ -28,30 +29,33 @@ mod tape;
 mod tape_size;
 mod tape_status;
 mod timestamp;
+mod trail;
 
 pub use account_id::AccountId;
 pub use arn::{GatewayArn, TapeArn};
 pub use aws_code::{Repeat, is_about_credentials};
 pub use barcode::{Barcode, BarcodePrefix};
-pub use call::{Answer, Attempts, Call};
+pub use call::{Answer, Attempts, Call, Grant};
 pub use client_token::ClientToken;
 pub use deadline::Deadline;
 pub use failure::{Failure, Fault};
 pub use invalid::Invalid;
 pub use kms_key::{Encryption, KmsKey};
-pub use marker::Marker;
+pub use marker::{Marker, Place};
 pub use operation::{
     CreateTapeWithBarcode, CreateTapes, CreatedTape, CreatedTapes, DescribeTapeArchives, DescribeTapes, Kind,
-    ListTapes, Listing, NewTape, Operation,
+    Label, ListTapes, Listing, NewTape, NewTapes, Operation,
 };
 pub use outcome::Outcome;
 pub use page::{Page, PageRequest};
 pub use pool::{Pool, StorageClass};
+pub use principal::{Caller, MAX_NAME, Principal, Proof};
 pub use progress::Progress;
 pub use region::Region;
 pub use scope::Scope;
 pub use tags::{MAX_TAGS, Tag, TagKey, TagValue};
-pub use tape::{Tape, TapeArchive, TapeInfo};
+pub use tape::{Row, Tape, TapeArchive, TapeInfo};
 pub use tape_size::{TapeSize, TapeSizeBounds};
 pub use tape_status::{KnownStatus, TapeStatus};
 pub use timestamp::Timestamp;
+pub use trail::{Decision, Trail};

@@ -23,6 +23,8 @@
 
 pub mod admin;
 pub mod app;
+pub mod audit;
+pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod convert;
@@ -30,11 +32,14 @@ pub mod creating;
 pub mod domain;
 pub mod emulator;
 pub mod inbound;
+pub mod limits;
 pub mod paging;
 pub mod proto;
 pub mod readiness;
+pub mod reload;
 pub mod service;
 pub mod shutdown;
 pub mod status;
 pub mod telemetry;
+pub mod tls;
 pub mod upstream;

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         .map_err(Into::into)
         .and_then(|runtime| runtime.block_on(run(command)));
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // Nobody is left to tell when stderr is closed.
             let _ = writeln!(io::stderr(), "tapegate: {error}");
@@ -31,25 +31,35 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
+async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match command {
-        Command::Check(checked) => Ok(checked.write(&mut io::stdout())?),
-        Command::Health(question) => Ok(question.ask().await?),
+        Command::Check(checked) => checked.write(&mut io::stdout())?,
+        Command::Explain(config, imagined) => {
+            let is_allowed = imagined.explain(&config, &mut io::stdout())?;
+            return Ok(if is_allowed {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
+        }
+        Command::Health(question) => question.ask().await?,
+        Command::NewToken(wanted) => wanted.make(&mut io::stdout(), &mut io::stderr())?,
         Command::Serve(config) => {
             telemetry::start(&config.log);
-            run_app(App::serve(config, None).await?, |_| String::new()).await
+            run_app(App::serve(*config, None).await?, |_| String::new()).await?;
         }
         Command::Emulator(settings) => {
             telemetry::start(&settings.log);
             let judged = judged(&settings.emulator.settings.credentials);
             let more = |app: &App| format!("{judged}\n{}", state_line(app));
-            run_app(App::emulator(&settings).await?, more).await
+            run_app(App::emulator(&settings).await?, more).await?;
         }
         Command::Dev(dev) => {
             telemetry::start(&dev.config.log);
-            run_app(App::dev(*dev).await?, |app| try_this(app) + &state_line(app)).await
+            run_app(App::dev(*dev).await?, |app| try_this(app) + &state_line(app)).await?;
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Says where the app listens, then what else is to be said, and runs it.

@@ -4,12 +4,28 @@
 //! nothing runs ahead of the reader, and dropping the walk ends it. A list is whole or
 //! it is an error: an upstream that repeats a marker would make an endless list, or,
 //! taken for an end, a short one.
+//!
+//! A reader who may not see every tape is shown the pages without the others. Then the bound
+//! on rows is of those shown, pages are asked for whole, and a walk that ends inside one gives
+//! a marker of this service, which says how far into AWS's page it got.
+
+mod circle;
 
 use std::{num::NonZeroU32, sync::Arc};
 
 use tower::{Service, ServiceExt};
 
-use crate::domain::{Answer, Call, Deadline, Failure, Fault, Listing, Marker, Page, PageRequest};
+use self::circle::CircleGuard;
+use crate::{
+    auth::{
+        Authority,
+        policy::{Rows, TapeView},
+    },
+    domain::{
+        Answer, Call, Caller, Deadline, Failure, Fault, Grant, Listing, Marker, Page, PageRequest, Place,
+        Row, TapeStatus,
+    },
+};
 
 /// What AWS puts on a page when it is not told (service model).
 const DEFAULT_LIMIT: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
@@ -17,20 +33,41 @@ const DEFAULT_LIMIT: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 /// Which part of a list is asked for, and in what pages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Where to start; `None` is the beginning.
-    pub marker: Option<Marker>,
+    /// Where to start.
+    pub start: Place,
     /// The most rows of a page; `None` leaves that to the upstream.
     pub limit: Option<NonZeroU32>,
     /// The most rows in all, above 0; `None` is no bound.
     pub max_items: Option<u64>,
 }
 
+/// Whom a list is for, and how it is fetched.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Its reader.
+    pub caller: Caller,
+    /// When it must have ended.
+    pub deadline: Deadline,
+    /// Whether every page has to be asked for now.
+    pub fresh: bool,
+    /// Who says what the reader may see.
+    pub allowed: Allowed,
+}
+
+/// Who says what the reader of a list may see.
+#[derive(Clone, Debug)]
+pub enum Allowed {
+    /// This authority: page by page, and row by row.
+    By(Authority),
+    /// The decision on a call that the list is part of: all of it.
+    With(Option<Grant>),
+}
+
 /// A list on its way, page by page.
 pub struct Walk<L, S> {
     upstream: S,
     list: L,
-    deadline: Deadline,
-    fresh: bool,
+    terms: Terms,
     limit: Option<NonZeroU32>,
     remaining: Option<u64>,
     position: Position,
@@ -38,7 +75,7 @@ pub struct Walk<L, S> {
 }
 
 enum Position {
-    At(Option<Marker>),
+    At(Place),
     Ended,
 }
 
@@ -48,21 +85,20 @@ where
     S: Service<Call<L>, Response = Answer<Arc<Page<L::Row>>>, Error = Failure> + Clone,
 {
     /// A walk over `list` that has asked for nothing yet.
-    pub fn new(upstream: S, list: L, plan: Plan, deadline: Deadline, fresh: bool) -> Self {
+    pub fn new(upstream: S, list: L, plan: Plan, terms: Terms) -> Self {
         let Plan {
-            marker,
+            start,
             limit,
             max_items,
         } = plan;
-        let circles = CircleGuard::starting_at(marker.clone());
+        let circles = CircleGuard::starting_at(start.marker.clone());
         Self {
             upstream,
             list,
-            deadline,
-            fresh,
+            terms,
             limit,
             remaining: max_items,
-            position: Position::At(marker),
+            position: Position::At(start),
             circles,
         }
     }
@@ -73,23 +109,51 @@ where
     ///
     /// Those of the upstream, and [`Fault::MarkerRepeated`] and [`Fault::PageTooLong`].
     pub async fn next(&mut self) -> Option<Result<Answer<Arc<Page<L::Row>>>, Failure>> {
-        let Position::At(marker) = std::mem::replace(&mut self.position, Position::Ended) else {
+        let Position::At(place) = std::mem::replace(&mut self.position, Position::Ended) else {
             return None;
         };
-        let limit = self.page_limit();
-        let page = self.list.at(PageRequest {
-            marker: marker.clone(),
-            limit,
-        });
-        let call = Call::new(page, self.deadline.clone()).fresh(self.fresh);
-        let answer = match self.upstream.clone().oneshot(call).await {
+        let rows = match &self.terms.allowed {
+            Allowed::By(authority) => authority.rows(&self.terms.caller, &self.list),
+            Allowed::With(_) => None,
+        };
+        // Of a page that is not shown whole, as many rows as remain need not be enough.
+        let is_whole = rows.is_none() && place.skip == 0;
+        let limit = if is_whole { self.page_limit() } else { self.limit };
+        let answer = match self.fetch(place.marker.clone(), limit).await {
             Ok(answer) => answer,
             Err(failure) => return Some(Err(failure)),
         };
-        Some(match self.advance(&marker, limit, &answer.output) {
-            Ok(()) => Ok(answer),
-            Err(fault) => Err(fault.after(answer.attempts)),
+        let Answer { output, attempts } = answer;
+        let shown = match is_whole {
+            true => self.take(limit, output),
+            false => Ok(self.sift(&place, rows.as_ref(), &output)),
+        };
+        Some(match shown.and_then(|shown| self.advance(&place, shown)) {
+            Ok(output) => Ok(Answer { output, attempts }),
+            Err(fault) => Err(fault.after(attempts)),
         })
+    }
+
+    async fn fetch(
+        &self,
+        marker: Option<Marker>,
+        limit: Option<NonZeroU32>,
+    ) -> Result<Answer<Arc<Page<L::Row>>>, Failure> {
+        let Terms {
+            caller,
+            deadline,
+            fresh,
+            allowed,
+        } = &self.terms;
+        let grant = match allowed {
+            Allowed::By(_) => None,
+            Allowed::With(grant) => grant.clone(),
+        };
+        let page = self.list.at(PageRequest { marker, limit });
+        let call = Call::new(caller.clone(), page, deadline.clone())
+            .fresh(*fresh)
+            .granted(grant);
+        self.upstream.clone().oneshot(call).await
     }
 
     /// The last page of a bounded walk is asked for at exactly what remains, so that its
@@ -104,12 +168,8 @@ where
         }))
     }
 
-    fn advance(
-        &mut self,
-        marker: &Option<Marker>,
-        limit: Option<NonZeroU32>,
-        page: &Page<L::Row>,
-    ) -> Result<(), Fault> {
+    /// A page that is shown as it came.
+    fn take(&mut self, limit: Option<NonZeroU32>, page: Arc<Page<L::Row>>) -> Result<Shown<L::Row>, Fault> {
         if let (Some(remaining), Some(limit)) = (&mut self.remaining, limit) {
             let limit = limit.get();
             let shown = u32::try_from(page.rows.len()).ok().filter(|rows| *rows <= limit);
@@ -118,48 +178,88 @@ where
                 limit,
             })?);
         }
-        let Some(next) = &page.next else { return Ok(()) };
-        if marker.as_ref() == Some(next) || !self.circles.admit(next) {
+        Ok(Shown {
+            next: page.next.clone().map(Place::at),
+            page,
+            is_cut: false,
+        })
+    }
+
+    /// What is shown of a page: rows after those that were seen, that the reader may see, and
+    /// no more than remain.
+    fn sift(&mut self, place: &Place, rows: Option<&Rows>, page: &Page<L::Row>) -> Shown<L::Row> {
+        let length = u64::try_from(page.rows.len()).unwrap_or(u64::MAX);
+        let behind = page.next.clone().map(|marker| Place {
+            marker: Some(marker),
+            // Of a longer page all these were seen.
+            skip: place.skip.saturating_sub(length),
+        });
+        let (mut shown, mut cut, mut hidden, mut differing) = (Vec::new(), None, 0, 0);
+        for (index, row) in (0..).zip(&page.rows).skip_while(|(index, _)| *index < place.skip) {
+            let (may_show, differs) = rows.map_or((true, false), |rows| rows.may_show(&view(row)));
+            differing += u64::from(differs);
+            if !may_show {
+                hidden += 1;
+                continue;
+            }
+            if self.remaining == Some(0) {
+                // More of this page can be shown, to whoever asks again.
+                cut = Some(Place {
+                    marker: place.marker.clone(),
+                    skip: index,
+                });
+                break;
+            }
+            shown.push(row.clone());
+            self.remaining = self.remaining.map(|remaining| remaining - 1);
+        }
+        if let Allowed::By(authority) = &self.terms.allowed {
+            authority.shown(&self.terms.caller, hidden, differing);
+        }
+        let is_cut = cut.is_some();
+        let next = cut.or(behind);
+        Shown {
+            page: Arc::new(Page {
+                rows: shown,
+                next: next.clone().map(Marker::from),
+            }),
+            next,
+            is_cut,
+        }
+    }
+
+    /// Goes on behind what is shown, unless that was the last.
+    fn advance(&mut self, place: &Place, shown: Shown<L::Row>) -> Result<Arc<Page<L::Row>>, Fault> {
+        let Shown { page, next, is_cut } = shown;
+        let Some(next) = next.filter(|_| !is_cut) else {
+            return Ok(page);
+        };
+        let is_new = |marker| place.marker.as_ref() != Some(marker) && self.circles.admit(marker);
+        if !next.marker.as_ref().is_some_and(is_new) {
             return Err(Fault::MarkerRepeated);
         }
         if self.remaining != Some(0) {
-            self.position = Position::At(Some(next.clone()));
+            self.position = Position::At(next);
         }
-        Ok(())
+        Ok(page)
     }
 }
 
-/// Finds that markers go in circles, in constant space (Brent's algorithm): one marker
-/// is kept and compared with all that follow; the kept one is replaced after 1, 2, 4, 8…
-/// steps, so a circle of any length is met within three times its length.
-struct CircleGuard {
-    kept: Option<Marker>,
-    steps: u64,
-    until: u64,
+/// What is shown of a page, and where the list goes on.
+struct Shown<R> {
+    page: Arc<Page<R>>,
+    next: Option<Place>,
+    /// Whether that is inside the upstream's page, where the walk has shown all that it may.
+    is_cut: bool,
 }
 
-impl CircleGuard {
-    fn starting_at(marker: Option<Marker>) -> Self {
-        Self {
-            kept: marker,
-            steps: 0,
-            until: 1,
-        }
-    }
-
-    /// Whether the walk may go on at this marker.
-    fn admit(&mut self, marker: &Marker) -> bool {
-        if self.kept.as_ref() == Some(marker) {
-            return false;
-        }
-        self.steps += 1;
-        if self.steps == self.until {
-            *self = Self {
-                kept: Some(marker.clone()),
-                steps: 0,
-                until: self.until.saturating_mul(2),
-            };
-        }
-        true
+/// A row as policies see it.
+fn view<R: Row>(row: &R) -> TapeView<'_> {
+    TapeView {
+        arn: row.tape_arn(),
+        barcode: row.barcode().unwrap_or_default(),
+        pool: row.pool().map_or("", |pool| pool.as_str()),
+        status: row.status().map(TapeStatus::underscored).unwrap_or_default(),
+        gateway: row.gateway(),
     }
 }

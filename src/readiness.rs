@@ -17,6 +17,8 @@ struct State {
     draining: bool,
     /// Why there are no credentials; `None` once they were obtained.
     missing: Option<String>,
+    /// Whether callers can be known.
+    knows_callers: bool,
     /// The regions where AWS refused them, and its code.
     refused: BTreeMap<Region, String>,
     regions: usize,
@@ -31,6 +33,8 @@ pub enum NotReady {
     CredentialsMissing(String),
     /// AWS refuses the service's own credentials, in every region that is served.
     CredentialsRefused(String),
+    /// The keys of no issuer can be had, and callers are known in no other way.
+    IdentityKeysMissing,
 }
 
 impl NotReady {
@@ -40,6 +44,7 @@ impl NotReady {
             Self::Draining => "draining",
             Self::CredentialsMissing(_) => "aws_credentials_missing",
             Self::CredentialsRefused(_) => "aws_credentials_refused",
+            Self::IdentityKeysMissing => "identity_keys_missing",
         }
     }
 
@@ -54,6 +59,11 @@ impl NotReady {
                 "AWS refuses the service's own credentials ({codes}); check that they are valid there and that \
                  this machine's clock is right"
             ),
+            Self::IdentityKeysMissing => {
+                "the keys of no issuer can be had, so nobody could be let in; check that the \
+                 URLs of auth.jwt can be reached from here"
+                    .to_owned()
+            }
         }
     }
 }
@@ -70,7 +80,11 @@ impl State {
                 .map(|(region, code)| format!("{region}: {code}"));
             NotReady::CredentialsRefused(codes.collect::<Vec<_>>().join(", "))
         });
-        [draining, missing, refused].into_iter().flatten().collect()
+        let unknown = (!self.knows_callers).then_some(NotReady::IdentityKeysMissing);
+        [draining, missing, refused, unknown]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }
 
@@ -81,6 +95,7 @@ impl Readiness {
         Self(Arc::new(watch::Sender::new(State {
             draining: false,
             missing: Some("they have not been obtained yet".to_owned()),
+            knows_callers: true,
             refused: BTreeMap::new(),
             regions: regions.max(1),
         })))
@@ -120,6 +135,11 @@ impl Readiness {
     /// credentials are taken again.
     pub fn forget_refusals(&self) {
         self.update(|state| state.refused.clear());
+    }
+
+    /// Whether the keys are there without which no caller can be known.
+    pub fn identity_keys(&self, are_there: bool) {
+        self.update(|state| state.knows_callers = are_there);
     }
 
     /// Why the replica is not ready; empty when it is.

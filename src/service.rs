@@ -8,9 +8,9 @@ use tonic::{Request, Response, Status, async_trait, codegen::BoxStream};
 use crate::{
     convert::{Inward, Outward, Rules},
     creating,
-    domain::{self, Answer, Call, Failure, Listing, Operation, Page},
+    domain::{self, Answer, Call, Caller, Failure, Listing, Operation, Page},
     inbound::{self, Deadline, Report},
-    paging::{Plan, Walk},
+    paging::{Allowed, Plan, Terms, Walk},
     proto::{self, tape_service_server::TapeService},
     status,
     upstream::{Stack, Upstream},
@@ -68,6 +68,7 @@ impl Tapes {
         Page<L::Row>: Outward<Message: Send>,
     {
         let Context {
+            caller,
             deadline,
             fresh,
             report,
@@ -77,7 +78,13 @@ impl Tapes {
             .into_inner()
             .inward(&self.rules)
             .map_err(|faults| status::invalid(&faults))?;
-        let mut walk = Walk::new(stack.clone(), list.clone(), plan, deadline, fresh);
+        let terms = Terms {
+            caller,
+            deadline,
+            fresh,
+            allowed: Allowed::By(self.upstream.authority.clone()),
+        };
+        let mut walk = Walk::new(stack.clone(), list.clone(), plan, terms);
         report.begin();
         let first = walk.next().await;
         let first = first.map(|answer| settle(&list, &report, answer)).transpose()?;
@@ -89,6 +96,7 @@ impl Tapes {
 
 /// What holds for a call beside its request.
 struct Context {
+    caller: Caller,
     deadline: domain::Deadline,
     /// `cache-control: no-cache`.
     fresh: bool,
@@ -102,9 +110,12 @@ impl Context {
         let (metadata, extensions) = (request.metadata(), request.extensions());
         let deadline = extensions.get::<Deadline>();
         let deadline = deadline.ok_or_else(|| status::internal("the call was given no deadline"))?;
+        let caller = extensions.get::<Caller>();
+        let caller = caller.ok_or_else(|| status::internal("nobody found out who calls"))?;
         let text = |name| metadata.get(name).and_then(|value| value.to_str().ok());
         let mut directives = text("cache-control").unwrap_or_default().split(',');
         Ok(Self {
+            caller: caller.clone(),
             deadline: domain::Deadline::at(deadline.ours),
             fresh: directives.any(|word| word.trim().eq_ignore_ascii_case("no-cache")),
             resent: inbound::is_resent(metadata.as_ref()),
@@ -113,7 +124,7 @@ impl Context {
     }
 
     fn call<O>(&self, operation: O) -> Call<O> {
-        Call::new(operation, self.deadline.clone())
+        Call::new(self.caller.clone(), operation, self.deadline.clone())
             .fresh(self.fresh)
             .resent(self.resent)
     }

@@ -6,6 +6,7 @@
 //! message, which is sent beside them, under [`MAX_MESSAGE`].
 
 pub mod codes;
+mod entrance;
 pub mod reasons;
 mod upstream;
 
@@ -13,8 +14,9 @@ use std::collections::HashMap;
 
 use http::HeaderMap;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+use tonic_types::{ErrorDetails, ErrorInfo, FieldViolation, StatusExt};
 
+pub use self::entrance::{limited, overloaded, reason_of, refused};
 use self::reasons::Reason;
 use crate::{
     convert::Violations,
@@ -34,7 +36,10 @@ pub const MAX_DETAILS: usize = 4096;
 pub const MAX_MESSAGE: usize = 1024;
 
 /// The key in the metadata of `ErrorInfo` that says what a failed create has come to.
-const OUTCOME: &str = "outcome";
+pub const OUTCOME: &str = "outcome";
+
+/// How long a client's library is to wait before it repeats the call (gRFC A6).
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 /// What is kept free of the details for [`complete`] to add: `RequestInfo` with an id of 128
 /// characters, and an outcome.
@@ -96,6 +101,41 @@ pub fn out_of_time() -> Status {
     )
 }
 
+/// A method of a service that is not served.
+pub fn unknown_method() -> Status {
+    plain(Reason::UnknownMethod, NO_METHOD)
+}
+
+/// What an error says in its `ErrorInfo`, if it has one.
+pub fn error_info(status: &Status) -> Option<ErrorInfo> {
+    status.get_details_error_info()
+}
+
+/// A code as gRPC spells it.
+pub fn name_of(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+const NO_METHOD: &str = "this server has no such method; its reflection lists those it has";
+
 /// A defect of this service.
 pub fn internal(what: &str) -> Status {
     plain(Reason::Internal, what)
@@ -121,7 +161,7 @@ fn completed(status: &Status, outcome: Option<Outcome>, request_id: &str) -> Sta
     let (code, message, mut details) = if status.details().is_empty() {
         let reason = reason_of_tonic(status);
         let message = match (reason, status.message()) {
-            (Reason::UnknownMethod, _) => "this server has no such method; its reflection lists those it has",
+            (Reason::UnknownMethod, _) => NO_METHOD,
             (_, message) => message,
         };
         (reason.code(), message, own(reason))

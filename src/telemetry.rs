@@ -2,21 +2,54 @@
 
 use std::io;
 
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    filter::{FilterExt, filter_fn},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::config::{Format, Log};
 
 /// Begins to log. Only the first call in a process has an effect.
 pub fn start(log: &Log) {
-    let builder = fmt()
-        .with_writer(io::stderr)
-        .with_env_filter(EnvFilter::new(&log.filter));
-    let started = match log.format {
-        Format::Human => builder
+    let lines = fmt::layer().with_writer(io::stderr);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match log.format {
+        Format::Human => lines
             .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
-            .try_init(),
-        Format::Json => builder.json().flatten_event(true).try_init(),
+            .boxed(),
+        Format::Json => lines.json().flatten_event(true).boxed(),
     };
+    let kept = chosen(log).and(filter_fn(may_be_shown));
+    let started = tracing_subscriber::registry()
+        .with(lines.with_filter(kept))
+        .try_init();
     // In a process that logs already, such as a test's, its own way stands.
     drop(started);
+}
+
+/// The audit's target. Its records are no matter of how much is logged.
+const AUDIT: &str = "tapegate::audit";
+
+/// What the operator asks for. Records are silenced by their own name alone.
+fn chosen(log: &Log) -> EnvFilter {
+    let filter = EnvFilter::new(&log.filter);
+    let names_audit = log.filter.split(',').any(|directive| {
+        directive
+            .split(['=', '['])
+            .next()
+            .is_some_and(|name| name.trim() == AUDIT)
+    });
+    match names_audit {
+        true => filter,
+        false => filter.add_directive(format!("{AUDIT}=info").parse().expect("this is a directive")),
+    }
+}
+
+/// At the level of trace the libraries below write out what goes over the wire: tokens, keys,
+/// what is signed. That is not shown, whatever is asked for.
+fn may_be_shown(line: &Metadata<'_>) -> bool {
+    *line.level() < Level::TRACE || line.target().starts_with("tapegate")
 }

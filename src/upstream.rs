@@ -5,10 +5,12 @@
 //! knows the AWS SDK.
 
 mod attempt;
+mod authorize;
 mod credentials;
 mod deadline;
 mod lane;
 pub mod pace;
+mod quota;
 pub mod retry;
 pub(crate) mod run_to_end;
 pub mod sdk;
@@ -21,21 +23,25 @@ use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceBuilder, util::BoxCloneSyncService};
 
 use self::{
-    attempt::{AttemptLayer, Limits},
+    attempt::{AttemptLayer, Bounds},
+    authorize::AuthorizeLayer,
     credentials::CredentialsLayer,
     deadline::DeadlineLayer,
     lane::Lanes,
     pace::PaceLayer,
+    quota::QuotaLayer,
     retry::RetryLayer,
     run_to_end::RunToEndLayer,
     share::ShareLayer,
     tally::Tally,
 };
 use crate::{
+    auth::Authority,
     domain::{
         Answer, Call, CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Failure,
         ListTapes, Operation,
     },
+    limits::Limits,
     readiness::Readiness,
 };
 
@@ -71,20 +77,25 @@ pub struct Shared {
     pub readiness: Readiness,
     /// What was done since the start.
     pub tally: Arc<Tally>,
+    authority: Authority,
+    limits: Arc<Limits>,
     settings: Settings,
     lanes: Lanes,
     retry: RetryLayer,
 }
 
 impl Shared {
-    /// What stacks share that go out as `settings` say.
-    pub fn new(settings: Settings, readiness: Readiness) -> Self {
+    /// What stacks share that go out as `settings` say, when `authority` lets them, within
+    /// `limits`.
+    pub fn new(settings: Settings, authority: Authority, limits: Arc<Limits>, readiness: Readiness) -> Self {
         let tally = Arc::new(Tally::default());
         Self {
             sent_creates: TaskTracker::new(),
             readiness,
             lanes: Lanes::new(settings.by_account, settings.pace.clone()),
             retry: RetryLayer::new(settings.retry.clone(), tally.clone()),
+            authority,
+            limits,
             tally,
             settings,
         }
@@ -95,7 +106,7 @@ impl Shared {
 #[derive(Clone)]
 #[allow(
     missing_docs,
-    reason = "each is the stack of the operation of that name; the tally is theirs together"
+    reason = "each is the stack of the operation of that name; authority and tally are theirs together"
 )]
 pub struct Upstream {
     pub create_tape_with_barcode: Stack<CreateTapeWithBarcode>,
@@ -103,6 +114,7 @@ pub struct Upstream {
     pub describe_tape_archives: Stack<DescribeTapeArchives>,
     pub describe_tapes: Stack<DescribeTapes>,
     pub list_tapes: Stack<ListTapes>,
+    pub authority: Authority,
     pub tally: Arc<Tally>,
 }
 
@@ -123,6 +135,7 @@ impl Upstream {
             describe_tape_archives: stack(shared, foot.clone()),
             describe_tapes: stack(shared, foot.clone()),
             list_tapes: stack(shared, foot.clone()),
+            authority: shared.authority.clone(),
             tally: shared.tally.clone(),
         }
     }
@@ -153,17 +166,23 @@ pub fn stack<O: Operation>(shared: &Shared, foot: impl Foot<O>) -> Stack<O> {
         sent_creates,
         readiness,
         tally,
+        authority,
+        limits: quotas,
         settings,
         lanes,
         retry,
     } = shared.clone();
-    let limits = Limits {
+    let bounds = Bounds {
         read: settings.attempt_timeout,
         create: settings.create_timeout,
     };
     let stack = ServiceBuilder::new()
         // Each caller's own deadline ends its wait, whatever goes on below.
         .layer(DeadlineLayer)
+        // Above what is shared: of two who ask alike, one may not have the answer.
+        .layer(AuthorizeLayer::new(authority))
+        // What is denied takes nothing from the caller's quota, and repeats take no more.
+        .layer(QuotaLayer::new(quotas))
         // Identical reads become one, with all its repeats.
         .layer(ShareLayer::new(
             lanes.clone(),
@@ -180,7 +199,7 @@ pub fn stack<O: Operation>(shared: &Shared, foot: impl Foot<O>) -> Stack<O> {
         // what stands above ends with the caller, so no other attempt begins.
         .layer(RunToEndLayer::new(sent_creates, lanes, tally.clone()))
         // One attempt: a span, and a bound from its turn on.
-        .layer(AttemptLayer::new(limits, tally))
+        .layer(AttemptLayer::new(bounds, tally))
         .service(foot);
     BoxCloneSyncService::new(stack)
 }

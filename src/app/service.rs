@@ -1,7 +1,6 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use aws_credential_types::Credentials as AwsCredentials;
-use futures_util::TryStreamExt;
 use tokio::{
     net::TcpListener,
     time::{sleep, timeout},
@@ -10,10 +9,7 @@ use tokio_util::{
     sync::CancellationToken,
     task::{AbortOnDropHandle, TaskTracker},
 };
-use tonic::transport::{
-    Server,
-    server::{Router, TcpIncoming},
-};
+use tonic::transport::{Server, server::Router};
 use tonic_health::{
     ServingStatus,
     server::{HealthReporter, health_reporter},
@@ -21,17 +17,18 @@ use tonic_health::{
 use tower::layer::util::{Identity, Stack};
 
 use super::{
-    CannotListen,
+    CannotStart,
+    access::Access,
     http_server::{Bound, Face, LINGER},
     listen,
 };
 use crate::{
     admin,
-    config::{Config, Shutdown},
+    config::{self, Config, Shutdown},
     convert::Rules,
     creating,
     domain::TapeSizeBounds,
-    inbound,
+    inbound::{self, accept},
     proto::{self, tape_service_server},
     readiness::{Credentials, Readiness, Watch},
     service::Tapes,
@@ -53,9 +50,12 @@ pub(super) struct Service {
     pub(super) grpc_address: SocketAddr,
     pub(super) admin: Bound,
     grpc: TcpListener,
+    acceptance: accept::Settings,
     router: Router<Stack<inbound::Stack, Identity>>,
     health: HealthReporter,
     readiness: Readiness,
+    access: Access,
+    server: config::Server,
     clients: Arc<Clients>,
     calls: TaskTracker,
     sent_creates: TaskTracker,
@@ -87,9 +87,15 @@ impl Service {
     pub(super) async fn bind(
         config: Config,
         credentials: Option<AwsCredentials>,
-    ) -> Result<Self, CannotListen> {
+    ) -> Result<Self, CannotStart> {
+        let access = Access::of(&config)?;
         let Config {
             server,
+            tls: _,
+            auth: _,
+            policy: _,
+            limits: _,
+            audit: _,
             scope,
             upstream,
             deadline,
@@ -142,7 +148,12 @@ impl Service {
             },
             by_account: scope.account_id.is_some(),
         };
-        let shared = Shared::new(outward, readiness.clone());
+        let shared = Shared::new(
+            outward,
+            access.authority.clone(),
+            access.limits.clone(),
+            readiness.clone(),
+        );
         let sdk = Sdk::new(clients.clone());
         let rules = Rules {
             region: scope.region,
@@ -173,11 +184,24 @@ impl Service {
         };
         let (health, health_service) = health_reporter();
         let calls = TaskTracker::new();
+        let inward = inbound::Settings {
+            calls: calls.clone(),
+            deadlines,
+            max_concurrent_calls: server.max_concurrent_calls,
+            entrance: access.entrance.clone(),
+            limits: access.limits.clone(),
+            audit: access.audit.clone(),
+            shed: Arc::default(),
+            refusals: Arc::default(),
+        };
         let router = Server::builder()
             // tonic sets neither by itself, and without them a caller has no bound.
             .max_concurrent_streams(server.max_concurrent_streams)
             .http2_max_local_error_reset_streams(Some(1024))
-            .layer(inbound::stack(calls.clone(), deadlines))
+            .max_connection_age(server.max_connection_age)
+            .http2_keepalive_interval(Some(server.keepalive_interval))
+            .http2_keepalive_timeout(Some(server.keepalive_timeout))
+            .layer(inbound::stack(inward))
             .add_service(tapes)
             .add_service(health_service)
             .add_service(reflection().build_v1().expect("the build made the descriptors"))
@@ -187,13 +211,21 @@ impl Service {
                     .expect("the build made the descriptors"),
             );
         let sent_creates = shared.sent_creates;
+        let acceptance = accept::Settings {
+            tls: access.tls.clone(),
+            handshake_timeout: server.handshake_timeout,
+            max_connections: server.max_connections,
+        };
         Ok(Self {
             grpc_address,
             admin,
             grpc,
+            acceptance,
             router,
             health,
             readiness,
+            access,
+            server,
             clients,
             calls,
             sent_creates,
@@ -215,9 +247,8 @@ impl Service {
             self.credentials_pause,
         )));
         let stop_grpc = CancellationToken::new();
-        let incoming = TcpIncoming::from(self.grpc)
-            .with_nodelay(Some(true))
-            .map_ok(inbound::Connection::new);
+        let _upkeep = self.access.look_after(&self.server, &self.readiness);
+        let incoming = accept::incoming(self.grpc, self.acceptance, Arc::default());
         let serving = self
             .router
             .serve_with_incoming_shutdown(incoming, stop_grpc.clone().cancelled_owned());
@@ -254,6 +285,11 @@ impl Service {
                 creates: self.sent_creates.len(),
             }),
         };
+        let audit = self.access.audit;
+        // It writes to a disk, which may be slow.
+        if tokio::task::spawn_blocking(move || audit.finish()).await.is_err() {
+            tracing::error!("finishing the audit file panicked");
+        }
         outcome.and(admin.end().await.map_err(Cut::from))
     }
 }

@@ -5,7 +5,7 @@ use std::{
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::health;
+use super::{explain, health, token};
 use crate::config::{
     AnySetting, CONFIG_FILE, Faults, Given, Layer, Place, SETTINGS, Sources, Toml, Variables,
 };
@@ -15,6 +15,7 @@ pub(super) const SERVE: &str = "serve";
 pub(super) const EMULATOR: &str = "emulator";
 pub(super) const CHECK: &str = "check";
 pub(super) const HEALTH: &str = "health";
+pub(super) const TOKEN: &str = "token";
 
 const CONFIG: &str = "config";
 
@@ -30,19 +31,20 @@ pub(super) fn program() -> Command {
                 .about("Run the service and the emulator in one process, on loopback, with tapes to try")
                 .before_help("Where not given, the region is us-east-1 and the account 123456789012.")
                 // Refused, with the reason, but nothing to offer.
-                .mut_arg("allow_anonymous", |arg| arg.hide(true))
                 .mut_arg("upstream.endpoint", |arg| arg.hide(true)),
         )
         .subcommand(configured(SERVE).about("Run the service"))
         .subcommand(configured(EMULATOR).about("Run the emulator of the AWS API alone, for any AWS client"))
         .subcommand(
-            configured(CHECK)
+            explain::arguments(configured(CHECK))
                 .about("Show the settings that `serve` would run with, or all that is wrong with them")
                 .before_help(
-                    "Prints a configuration file that gives the same settings, with where each comes from.\n\
+                    "Reads settings, certificates, keys, tokens and policies. Prints a configuration file that gives \
+                     the same settings, with where each comes from; or, with --as, what the policies decide.\n\
                      Exits with 2 if something is wrong.",
                 ),
         )
+        .subcommand(token::command(TOKEN))
         .subcommand(health::command(HEALTH).arg(config_file()))
 }
 
@@ -64,7 +66,7 @@ fn settings(command: &str) -> impl Iterator<Item = &'static dyn AnySetting> {
     let has = move |section: &str| match command {
         DEV => true,
         EMULATOR => matches!(section, "emulator" | "log"),
-        HEALTH => false,
+        HEALTH | TOKEN => false,
         _ => section != "emulator",
     };
     SETTINGS

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use super::{
-    Config, Create, Deadline, Emulator, Faults, Layer, Log, Pace, Retry, Scope, Server, Setting, Shutdown,
-    Sources, Tapes, Upstream,
+    Audit, Auth, Config, Create, Deadline, Emulator, Faults, Log, Pace, Policy, Retry, Scope, Server,
+    Setting, Shutdown, Sources, Tapes, Tls, Upstream, Winning, auth,
     emulator::{basics, credentials},
-    server, upstream,
+    limits, policy, scope, server, tls, upstream,
     values::Values,
     word::Address,
 };
@@ -39,6 +39,11 @@ impl Config {
     fn read(values: &mut Values) -> Option<Self> {
         // All of them first, so that a fault in one hides none in the next.
         let server = Server::read(values);
+        let tls = Tls::read(values);
+        let auth = Auth::read(values);
+        let policy = Policy::read(values);
+        let limits = limits::read(values);
+        let audit = Audit::read(values);
         let scope = Scope::read(values);
         let upstream = Upstream::read(values);
         let deadline = Deadline::read(values);
@@ -50,6 +55,11 @@ impl Config {
         let log = Log::read(values);
         Some(Self {
             server: server?,
+            tls: tls?,
+            auth: auth?,
+            policy: policy?,
+            limits: limits?,
+            audit: audit?,
             scope: scope?,
             upstream: upstream?,
             deadline: deadline?,
@@ -63,20 +73,11 @@ impl Config {
     }
 
     /// The settings of `tapegate serve`, and where each came from.
-    pub(crate) fn serve(sources: Sources) -> Result<(Self, Layer), Faults> {
+    pub(crate) fn serve(sources: Sources) -> Result<(Self, Winning), Faults> {
         let mut values = sources.values_in_aws();
         let config = Self::read(&mut values);
-        if values.get(&server::ALLOW_ANONYMOUS) == Some(false) {
-            values.fault(
-                &server::ALLOW_ANONYMOUS,
-                "is false, and this version cannot tell callers apart, so it would have to refuse every call; \
-                 set it to true (--allow-anonymous) to let every caller on this machine do everything",
-            );
-        }
-        let why = "anonymous callers may come from this machine alone";
-        for setting in [&server::LISTEN, &server::ADMIN_LISTEN] {
-            loopback_only(&mut values, setting, why);
-        }
+        closed_by_default(&mut values);
+        reachable_as_far_as_is_safe(&mut values);
         values.finish(config)
     }
 
@@ -91,12 +92,13 @@ impl Config {
 impl Dev {
     /// The settings of `tapegate dev`.
     pub(crate) fn load(sources: Sources) -> Result<Self, Faults> {
-        const PRESETS: [(&str, &str); 3] = [
-            ("region", "us-east-1"),
-            ("account_id", "123456789012"),
-            ("allow_anonymous", "true"),
-        ];
-        let mut values = sources.values_for("tapegate dev", &PRESETS);
+        const PRESETS: [(&str, &str); 2] = [("region", "us-east-1"), ("account_id", "123456789012")];
+        const NAME: &str = "tapegate dev";
+        let mut values = sources.values_for(NAME, &PRESETS);
+        // Whoever configures identities or policies wants to try them.
+        if !auth::is_configured(&values) && !values.is_given(&policy::PATH) {
+            values.preset(&server::ALLOW_ANONYMOUS, NAME, "true");
+        }
         let dev = Self::read(&mut values);
         for setting in [&server::LISTEN, &server::ADMIN_LISTEN, &basics::LISTEN] {
             loopback_only(&mut values, setting, "tapegate dev stays on this machine");
@@ -104,10 +106,7 @@ impl Dev {
         for taken in [&server::LISTEN, &server::ADMIN_LISTEN] {
             values.distinct(taken, &basics::LISTEN);
         }
-        if values.get(&server::ALLOW_ANONYMOUS) == Some(false) {
-            let message = "is false, but tapegate dev lets every caller in; leave it out";
-            values.fault(&server::ALLOW_ANONYMOUS, message);
-        }
+        closed_by_default(&mut values);
         if values.is_given(&upstream::ENDPOINT) {
             let message = "tapegate dev brings its own upstream; leave it out, or use tapegate serve";
             values.fault(&upstream::ENDPOINT, message);
@@ -150,6 +149,59 @@ impl Standalone {
             emulator: emulator?,
             log: log?,
         })
+    }
+}
+
+/// Refuses to run without knowing who calls and what each may do, unless anybody may do
+/// everything.
+fn closed_by_default(values: &mut Values) {
+    const OR_ELSE: &str =
+        "(or, to try it on this machine, let every caller do everything: --allow-anonymous)";
+    if values.get(&server::ALLOW_ANONYMOUS) != Some(false) {
+        return;
+    }
+    if !auth::is_configured(values) {
+        let message = format!(
+            "is not set, nor is auth.tokens.file or tls.client_ca, so nobody could be let in; configure how callers \
+             are known {OR_ELSE}"
+        );
+        values.fault_of("auth.jwt", message);
+    }
+    if !values.is_given(&policy::PATH) {
+        let message =
+            format!("is not set, so nobody could do anything; give the folder of policies {OR_ELSE}");
+        values.fault(&policy::PATH, message);
+    }
+    if let Some(None) = values.optional(&scope::ACCOUNT_ID) {
+        values.fault(
+            &scope::ACCOUNT_ID,
+            "is not set; with policies it is needed: calls that name no gateway are asked of this account",
+        );
+    }
+}
+
+/// Refuses to serve other machines where callers are anonymous, and where tokens could be read
+/// on the way.
+fn reachable_as_far_as_is_safe(values: &mut Values) {
+    if values.get(&server::ALLOW_ANONYMOUS) == Some(true) {
+        let why = "anonymous callers may come from this machine alone";
+        for setting in [&server::LISTEN, &server::ADMIN_LISTEN] {
+            loopback_only(values, setting, why);
+        }
+        return;
+    }
+    if let Some(listen) = values.get(&server::LISTEN)
+        && !listen.ip().is_loopback()
+        && !values.is_given(&tls::CERT)
+        && values.get(&server::ALLOW_PLAINTEXT) == Some(false)
+    {
+        values.fault(
+            &server::LISTEN,
+            format!(
+                "{listen} is not loopback, and tokens would cross the network in plain text; set tls.cert and tls.key, \
+                 or --allow-plaintext behind a service mesh that does TLS"
+            ),
+        );
     }
 }
 

@@ -3,16 +3,16 @@ use std::fmt::{self, Write};
 use toml::Value;
 
 use super::{
-    Layer, SETTINGS,
+    AnySetting, Layer, SETTINGS, TABLES,
     kind::Toml,
-    values::{Given, Raw},
+    values::{Given, Raw, Winning},
 };
 
 /// The settings in effect, as a configuration file that would give the same ones;
 /// where each value comes from stands behind it. Secrets are left out.
 pub(crate) struct Effective<'a> {
     /// The values that won.
-    pub(crate) winning: &'a Layer,
+    pub(crate) winning: &'a Winning,
 }
 
 impl fmt::Display for Effective<'_> {
@@ -24,20 +24,38 @@ impl fmt::Display for Effective<'_> {
                 section = its_section;
                 writeln!(f, "\n[{section}]")?;
             }
-            match self.winning.get(setting.key()) {
-                None => writeln!(f, "# {name} is not set")?,
-                Some(given) if setting.is_secret() => {
-                    writeln!(f, "# {name} is set, and not shown: {}", Comment(given))?;
+            Line(*setting, name, &self.winning.layer).fmt(f)?;
+        }
+        for table in TABLES {
+            for row in self.winning.rows.get(table.key).into_iter().flatten() {
+                writeln!(f, "\n[[{}]]", table.key)?;
+                for setting in table.settings {
+                    Line(*setting, setting.path().1, &row.layer).fmt(f)?;
                 }
-                Some(given) => writeln!(
-                    f,
-                    "{name} = {}  # {}",
-                    Spelled(setting.toml(), &given.raw),
-                    Comment(given)
-                )?,
             }
         }
         Ok(())
+    }
+}
+
+/// A setting, by its name where it stands, and its value among others.
+struct Line<'a>(&'a dyn AnySetting, &'a str, &'a Layer);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(setting, name, layer) = self;
+        match layer.get(setting.key()) {
+            None => writeln!(f, "# {name} is not set"),
+            Some(given) if setting.is_secret() => {
+                writeln!(f, "# {name} is set, and not shown: {}", Comment(given))
+            }
+            Some(given) => writeln!(
+                f,
+                "{name} = {}  # {}",
+                Spelled(setting.toml(), &given.raw),
+                Comment(given)
+            ),
+        }
     }
 }
 

@@ -6,9 +6,10 @@ use toml::{
 };
 
 use super::{
-    AnySetting, Faults, Place, SETTINGS,
+    AnySetting, Faults, Place, SETTINGS, TABLES, Table,
     kind::Toml,
     suggest::did_you_mean,
+    table::{Row, Rows},
     values::{Given, Layer, Raw},
 };
 use crate::domain::Invalid;
@@ -19,8 +20,15 @@ const MAX_BYTES: u64 = 1024 * 1024;
 /// How many syntax errors are reported: past these, it was meant to be no TOML.
 const MAX_SYNTAX_ERRORS: usize = 20;
 
+/// What a file gives.
+#[derive(Default)]
+pub(super) struct Content {
+    pub(super) layer: Layer,
+    pub(super) rows: Rows,
+}
+
 /// What the file at `path` gives; `None` if that cannot be known.
-pub(super) fn read(path: &Path, faults: &mut Faults) -> Option<Layer> {
+pub(super) fn read(path: &Path, faults: &mut Faults) -> Option<Content> {
     let name = path.display().to_string();
     let bytes = match load(path) {
         Ok(bytes) => bytes,
@@ -68,7 +76,7 @@ fn load(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// What `text`, the content of the file `path`, gives; `None` if it cannot be understood.
-fn parse(path: &str, text: &str, faults: &mut Faults) -> Option<Layer> {
+fn parse(path: &str, text: &str, faults: &mut Faults) -> Option<Content> {
     if text.starts_with('\u{feff}') {
         let message = "starts with a byte order mark; save the file as UTF-8 without one";
         faults.push(Place::spot(path, text, 0), message);
@@ -97,17 +105,17 @@ fn parse(path: &str, text: &str, faults: &mut Faults) -> Option<Layer> {
         path,
         text,
         faults,
-        layer: Layer::new(),
+        content: Content::default(),
     };
     reading.table("", document.get_ref());
-    Some(reading.layer)
+    Some(reading.content)
 }
 
 struct Reading<'a> {
     path: &'a str,
     text: &'a str,
     faults: &'a mut Faults,
-    layer: Layer,
+    content: Content,
 }
 
 impl Reading<'_> {
@@ -121,36 +129,64 @@ impl Reading<'_> {
                 "" => name.get_ref().to_string(),
                 _ => format!("{section}.{}", name.get_ref()),
             };
-            let is_section = section.is_empty()
-                && !key.is_empty()
-                && SETTINGS.iter().any(|setting| setting.path().0 == key);
-            if let Some(setting) = SETTINGS
-                .iter()
-                .find(|setting| setting.path() == (section, name.get_ref()))
-            {
-                self.setting(*setting, value);
-            } else if let (true, DeValue::Table(table)) = (is_section, value.get_ref()) {
+            let place = self.place(value.span());
+            if let Some(setting) = find(SETTINGS, section, name.get_ref()) {
+                let given = self.given(setting, value);
+                self.content.layer.insert(setting.key(), given);
+            } else if let Some(table) = TABLES.iter().find(|table| table.key == key) {
+                self.rows(table, value);
+            } else if !is_section(&key) {
+                let is_table = matches!(value.get_ref(), DeValue::Table(_));
+                self.unknown(&key, self.place(name.span()), is_table);
+            } else if let DeValue::Table(table) = value.get_ref() {
                 self.table(&key, table);
-            } else if is_section {
-                let message = format!("{key} is a section; write [{key}] on a line above its settings");
-                self.faults.push(self.place(value.span()), message);
             } else {
-                self.unknown(
-                    &key,
-                    self.place(name.span()),
-                    matches!(value.get_ref(), DeValue::Table(_)),
-                );
+                let message = format!("{key} is a section; write [{key}] on a line above its settings");
+                self.faults.push(place, message);
             }
+        }
+    }
+
+    /// The rows of a table.
+    fn rows(&mut self, table: &'static Table, value: &Spanned<DeValue<'_>>) {
+        let key = table.key;
+        let wrong =
+            || format!("{key} is a list of tables; write [[{key}]] on a line above the settings of each");
+        let DeValue::Array(items) = value.get_ref() else {
+            self.faults.push(self.place(value.span()), wrong());
+            return;
+        };
+        for item in items {
+            let place = self.place(item.span());
+            let DeValue::Table(row) = item.get_ref() else {
+                self.faults.push(place, wrong());
+                continue;
+            };
+            let mut layer = Layer::new();
+            for (name, value) in row {
+                match find(table.settings, key, name.get_ref()) {
+                    Some(setting) => drop(layer.insert(setting.key(), self.given(setting, value))),
+                    None => {
+                        let known = table.settings.iter().map(|setting| setting.path().1);
+                        let hint = did_you_mean(name.get_ref(), known);
+                        let shown = Invalid::quote(name.get_ref());
+                        let message = format!("[[{key}]] has no setting {shown}{hint}");
+                        self.faults.push(self.place(name.span()), message);
+                    }
+                }
+            }
+            self.content
+                .rows
+                .entry(key)
+                .or_default()
+                .push(Row { place, layer });
         }
     }
 
     fn unknown(&mut self, key: &str, place: Place, is_table: bool) {
         let shown = Invalid::quote(key);
         let message = if is_table {
-            let sections = SETTINGS
-                .iter()
-                .map(|setting| setting.path().0)
-                .filter(|name| !name.is_empty());
+            let sections = sections().filter(|name| !name.is_empty());
             format!("there is no section {shown}{}", did_you_mean(key, sections))
         } else {
             let keys = SETTINGS.iter().map(|setting| setting.key());
@@ -159,7 +195,7 @@ impl Reading<'_> {
         self.faults.push(place, message);
     }
 
-    fn setting(&mut self, setting: &dyn AnySetting, value: &Spanned<DeValue<'_>>) {
+    fn given(&self, setting: &dyn AnySetting, value: &Spanned<DeValue<'_>>) -> Given {
         let place = self.place(value.span());
         let raw = match (setting.toml(), value.get_ref()) {
             (Toml::Strings, DeValue::Array(items)) => {
@@ -174,8 +210,32 @@ impl Reading<'_> {
                 }
             },
         };
-        self.layer.insert(setting.key(), Given { place, raw });
+        Given { place, raw }
     }
+}
+
+fn find(
+    settings: &'static [&'static dyn AnySetting],
+    section: &str,
+    name: &str,
+) -> Option<&'static dyn AnySetting> {
+    let found = settings.iter().find(|setting| setting.path() == (section, name));
+    found.copied()
+}
+
+/// Every section that settings and tables are in.
+fn sections() -> impl Iterator<Item = &'static str> {
+    let of_settings = SETTINGS.iter().map(|setting| setting.path().0);
+    of_settings.chain(TABLES.iter().map(|table| table.key))
+}
+
+/// Whether there is a section of this name, or one inside it.
+fn is_section(key: &str) -> bool {
+    sections().any(|section| {
+        section
+            .strip_prefix(key)
+            .is_some_and(|rest| !key.is_empty() && (rest.is_empty() || rest.starts_with('.')))
+    })
 }
 
 /// `value` as a flag would spell it, if it is of that `form`.

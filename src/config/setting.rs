@@ -36,9 +36,9 @@ pub trait AnySetting: Sync {
     /// Notes what is wrong with a value that was given.
     fn check(&self, given: &Given, faults: &mut Faults);
 
-    /// The section and the name in it: `("upstream", "endpoint")`; `""` is the top.
+    /// The section and the name in it: `("auth.tokens", "file")`; `""` is the top.
     fn path(&self) -> (&'static str, &'static str) {
-        self.key().split_once('.').unwrap_or(("", self.key()))
+        self.key().rsplit_once('.').unwrap_or(("", self.key()))
     }
 
     /// The flag without its hyphens, `upstream-endpoint`; lists have none.

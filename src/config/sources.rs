@@ -1,11 +1,16 @@
 use std::{mem, path::Path};
 
-use super::{Faults, Given, Layer, Place, SETTINGS, Variables, environment, file, values::Values};
+use super::{
+    Faults, Given, Layer, Place, SETTINGS, Variables, environment, file,
+    table::Rows,
+    values::{Values, defaults},
+};
 
 /// What each source gives, before anything is judged.
 pub(crate) struct Sources {
     /// The first wins over the rest.
     given: [Layer; 3],
+    rows: Rows,
     aws_region: Layer,
     faults: Faults,
     /// Whether there is a file that could not be read.
@@ -20,15 +25,16 @@ impl Sources {
         file: Option<&Path>,
         mut faults: Faults,
     ) -> Self {
-        let file = file.map_or_else(|| Some(Layer::new()), |path| file::read(path, &mut faults));
+        let file = file.map_or_else(
+            || Some(file::Content::default()),
+            |path| file::read(path, &mut faults),
+        );
         let partial = file.is_none();
-        let given = [
-            flags,
-            environment::read(variables, &mut faults),
-            file.unwrap_or_default(),
-        ];
+        let file::Content { layer, rows } = file.unwrap_or_default();
+        let given = [flags, environment::read(variables, &mut faults), layer];
         Self {
             given,
+            rows,
             aws_region: environment::aws_region(variables),
             faults,
             partial,
@@ -60,12 +66,9 @@ impl Sources {
     fn values_over(self, mut fallback: Layer) -> Values {
         // A fallback that is not needed is not judged either.
         fallback.retain(|key, _| !self.given.iter().any(|layer| layer.contains_key(key)));
-        let defaults = SETTINGS
-            .iter()
-            .filter_map(|setting| Some((setting.key(), Given::one(Place::Default, setting.default()?))))
-            .collect();
         Values::new(
-            self.given.into_iter().chain([fallback, defaults]),
+            self.given.into_iter().chain([fallback, defaults(SETTINGS)]),
+            self.rows,
             self.faults,
             self.partial,
         )

@@ -1,8 +1,9 @@
-use std::{collections::BTreeMap, ffi::OsStr, fmt, time::Duration};
+use std::{collections::BTreeMap, ffi::OsStr, fmt, mem, time::Duration};
 
 use super::{
-    Faults, Place, SETTINGS, Setting,
+    AnySetting, Faults, Place, SETTINGS, Setting, Table,
     kind::Kind,
+    table::{Row, Rows},
     word::{Address, Span},
 };
 
@@ -53,6 +54,9 @@ pub(crate) type Layer = BTreeMap<&'static str, Given>;
 /// only what is wrong between them.
 pub(crate) struct Values {
     winning: Layer,
+    rows: Rows,
+    /// Where the row begins whose values these are, if they are a row's.
+    row: Option<Place>,
     faults: Faults,
     /// Whether what the file says is unknown, so that nothing can be said of settings
     /// beside each other.
@@ -61,21 +65,64 @@ pub(crate) struct Values {
 
 impl Values {
     /// Lays `layers` over each other, the first above the rest.
-    pub(crate) fn new(layers: impl IntoIterator<Item = Layer>, mut faults: Faults, partial: bool) -> Self {
-        let mut winning = Layer::new();
-        for mut layer in layers {
-            for setting in SETTINGS {
-                if let Some(given) = layer.remove(setting.key()) {
-                    setting.check(&given, &mut faults);
-                    winning.entry(setting.key()).or_insert(given);
-                }
-            }
-        }
+    pub(crate) fn new(
+        layers: impl IntoIterator<Item = Layer>,
+        rows: Rows,
+        mut faults: Faults,
+        partial: bool,
+    ) -> Self {
         Self {
-            winning,
+            winning: lay(SETTINGS, layers, &mut faults),
+            rows,
+            row: None,
             faults,
             partial,
         }
+    }
+
+    /// What `read` makes of each row of a table, in the order of the file; `None` if one of
+    /// them is wrong.
+    pub(crate) fn each<T>(&mut self, table: &Table, read: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let rows = self.rows.remove(table.key).unwrap_or_default();
+        let (mut all, mut winning) = (Some(Vec::new()), Vec::new());
+        for Row { place, layer } in rows {
+            let layers = [layer, defaults(table.settings)];
+            let mut row = Self {
+                winning: lay(table.settings, layers, &mut self.faults),
+                rows: Rows::new(),
+                row: Some(place.clone()),
+                faults: mem::take(&mut self.faults),
+                partial: self.partial,
+            };
+            let value = read(&mut row);
+            all = all.zip(value).map(|(mut all, value)| {
+                all.push(value);
+                all
+            });
+            self.faults = row.faults;
+            winning.push(Row {
+                place,
+                layer: row.winning,
+            });
+        }
+        self.rows.insert(table.key, winning);
+        all
+    }
+
+    /// Whether the file has a row of this table.
+    pub(crate) fn has_rows(&self, table: &Table) -> bool {
+        self.rows.get(table.key).is_some_and(|rows| !rows.is_empty())
+    }
+
+    /// The value of a setting that a row must have; `None` if it is wrong, or not there, which
+    /// is a fault.
+    pub(crate) fn required<K: Kind>(&mut self, setting: &Setting<K>) -> Option<K::Value> {
+        let value = self.optional(setting)?;
+        if value.is_none() {
+            let takes = setting.kind.takes();
+            self.fault(setting, format!("is not set; it takes {takes}"));
+        }
+        value
     }
 
     /// The value of a setting that has a default; `None` if it is wrong.
@@ -168,21 +215,80 @@ impl Values {
         });
     }
 
+    /// Sets what a command sets where nobody says otherwise.
+    pub(crate) fn preset<K>(&mut self, setting: &Setting<K>, command: &'static str, text: &str) {
+        if !self.is_given(setting) {
+            self.winning
+                .insert(setting.key, Given::one(Place::Preset(command), text));
+        }
+    }
+
+    /// Notes that something is missing that is no single setting.
+    pub(crate) fn fault_of(&mut self, key: &'static str, message: impl AsRef<str>) {
+        if !self.partial {
+            self.faults.push_about(key, Place::Absent(key), message.as_ref());
+        }
+    }
+
     /// Notes that the value of `setting` is wrong beside the others.
     pub(crate) fn fault<K>(&mut self, setting: &Setting<K>, message: impl AsRef<str>) {
         if self.partial {
             return;
         }
-        let place = match self.winning.get(setting.key) {
-            Some(given) if self.is_given(setting) => given.place.clone(),
-            _ => Place::Absent(setting.key),
+        let place = match (self.winning.get(setting.key), &self.row) {
+            (Some(given), _) if self.is_given(setting) => given.place.clone(),
+            (_, Some(row)) => row.clone(),
+            (_, None) => Place::Absent(setting.key),
         };
         self.faults.push_about(setting.key, place, message.as_ref());
     }
 
+    /// Notes all that is wrong with the files that `setting` names.
+    pub(crate) fn faults_of_file<K>(&mut self, setting: &Setting<K>, faults: Vec<String>) {
+        for fault in faults {
+            self.fault(setting, fault);
+        }
+    }
+
     /// What was read from these values, with the values; or all that is wrong with them.
-    pub(crate) fn finish<T>(self, read: Option<T>) -> Result<(T, Layer), Faults> {
-        let Self { winning, faults, .. } = self;
+    pub(crate) fn finish<T>(self, read: Option<T>) -> Result<(T, Winning), Faults> {
+        let Self {
+            winning,
+            rows,
+            faults,
+            ..
+        } = self;
+        let winning = Winning { layer: winning, rows };
         faults.or(read).map(|read| (read, winning))
     }
+}
+
+/// The values that won.
+pub(crate) struct Winning {
+    /// Of single settings, by key.
+    pub layer: Layer,
+    /// Of tables.
+    pub rows: Rows,
+}
+
+/// Lays `layers` over each other, the first above the rest.
+fn lay(settings: &[&dyn AnySetting], layers: impl IntoIterator<Item = Layer>, faults: &mut Faults) -> Layer {
+    let mut winning = Layer::new();
+    for mut layer in layers {
+        for setting in settings {
+            if let Some(given) = layer.remove(setting.key()) {
+                setting.check(&given, faults);
+                winning.entry(setting.key()).or_insert(given);
+            }
+        }
+    }
+    winning
+}
+
+/// The defaults of these settings.
+pub(crate) fn defaults(settings: &[&dyn AnySetting]) -> Layer {
+    settings
+        .iter()
+        .filter_map(|setting| Some((setting.key(), Given::one(Place::Default, setting.default()?))))
+        .collect()
 }

@@ -1,16 +1,28 @@
 //! The kinds of values that one word spells.
 
 use std::{
-    fmt::Display, marker::PhantomData, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr,
+    fmt::Display,
+    marker::PhantomData,
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    path::PathBuf,
+    str::FromStr,
     time::Duration,
 };
 
 use http::Uri;
+use ipnet::IpNet;
 use secrecy::SecretString;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use super::kind::{Toml, Word};
-use crate::domain::Invalid;
+use crate::{
+    auth::{
+        certificate::NamePattern,
+        jwt::{Claim, Location},
+    },
+    domain::{Invalid, MAX_NAME},
+};
 
 /// An address to listen on.
 pub(crate) struct Address;
@@ -283,6 +295,133 @@ impl Word for File {
 
     fn parse(&self, text: &str) -> Option<PathBuf> {
         (!text.is_empty()).then(|| text.into())
+    }
+}
+
+/// The path of a folder.
+pub(crate) struct Folder;
+
+impl Word for Folder {
+    type Value = PathBuf;
+
+    fn name(&self) -> String {
+        "FOLDER".to_owned()
+    }
+
+    fn takes(&self) -> String {
+        "the path of a folder".to_owned()
+    }
+
+    fn parse(&self, text: &str) -> Option<PathBuf> {
+        (!text.is_empty()).then(|| text.into())
+    }
+}
+
+/// A text of its own.
+pub(crate) struct Text {
+    /// What it is.
+    pub what: &'static str,
+}
+
+impl Word for Text {
+    type Value = String;
+
+    fn name(&self) -> String {
+        "TEXT".to_owned()
+    }
+
+    fn takes(&self) -> String {
+        format!("{}: 1 to {MAX_NAME} bytes without control characters", self.what)
+    }
+
+    fn parse(&self, text: &str) -> Option<String> {
+        let right = (1..=MAX_NAME).contains(&text.len()) && !text.contains(char::is_control);
+        right.then(|| text.to_owned())
+    }
+}
+
+/// Names, some of whose characters may be any.
+pub(crate) struct Pattern;
+
+impl Word for Pattern {
+    type Value = NamePattern;
+
+    fn name(&self) -> String {
+        "PATTERN".to_owned()
+    }
+
+    fn takes(&self) -> String {
+        "a name in which * stands for any run of characters, such as spiffe://example.org/agents/*".to_owned()
+    }
+
+    fn parse(&self, text: &str) -> Option<NamePattern> {
+        (text.len() <= MAX_NAME).then(|| NamePattern::new(text)).flatten()
+    }
+}
+
+/// A claim of a token.
+pub(crate) struct ClaimName;
+
+impl Word for ClaimName {
+    type Value = Claim;
+
+    fn name(&self) -> String {
+        "CLAIM".to_owned()
+    }
+
+    fn takes(&self) -> String {
+        "a claim's name, such as sub, or a JSON Pointer to one inside another, such as /kubernetes.io/namespace"
+            .to_owned()
+    }
+
+    fn parse(&self, text: &str) -> Option<Claim> {
+        Claim::new(text)
+    }
+}
+
+/// Where public keys are.
+pub(crate) struct KeysAt;
+
+impl Word for KeysAt {
+    type Value = Location;
+
+    fn name(&self) -> String {
+        "FILE|URL".to_owned()
+    }
+
+    fn takes(&self) -> String {
+        "the path of a file, or an https URL (http on loopback alone)".to_owned()
+    }
+
+    fn parse(&self, text: &str) -> Option<Location> {
+        match text.split_once("://") {
+            Some(_) => Some(Location::Url(text.to_owned())),
+            None => (!text.is_empty()).then(|| Location::File(text.into())),
+        }
+    }
+
+    fn may_show(&self, text: &str) -> bool {
+        !text.contains('@')
+    }
+}
+
+/// A range of addresses.
+pub(crate) struct Network;
+
+impl Word for Network {
+    type Value = IpNet;
+
+    fn name(&self) -> String {
+        "NETWORK".to_owned()
+    }
+
+    fn takes(&self) -> String {
+        "an IP address or a range of them, such as 192.0.2.1, 10.0.0.0/8 or fd00::/8".to_owned()
+    }
+
+    fn parse(&self, text: &str) -> Option<IpNet> {
+        let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
+        text.parse().ok().or_else(one)
     }
 }
 

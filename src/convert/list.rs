@@ -3,8 +3,8 @@ use std::{num::NonZeroU32, sync::Arc};
 use super::{Inward, Outward, Rules, Violations};
 use crate::{
     domain::{
-        DescribeTapeArchives, DescribeTapes, Invalid, ListTapes, Marker, Page, PageRequest, Scope, Tape,
-        TapeArchive, TapeArn, TapeInfo,
+        DescribeTapeArchives, DescribeTapes, Invalid, ListTapes, Marker, Page, PageRequest, Place, Scope,
+        Tape, TapeArchive, TapeArn, TapeInfo,
     },
     paging::Plan,
     proto,
@@ -137,7 +137,7 @@ fn scope_and_tapes(
 }
 
 fn plan(marker: String, limit: i32, max_items: i64, faults: &mut Violations) -> Option<Plan> {
-    let marker = faults.take("marker", Marker::resume(marker));
+    let start = faults.take("marker", Place::resume(marker));
     let limit = faults.take(
         "limit",
         u32::try_from(limit).ok().filter(|limit| *limit <= MAX_LIMIT).map(NonZeroU32::new).ok_or_else(|| {
@@ -151,7 +151,7 @@ fn plan(marker: String, limit: i32, max_items: i64, faults: &mut Violations) -> 
             .map_err(|_| Invalid::new(format!("{max_items} is negative: 0 is all tapes, n the first n"))),
     );
     Some(Plan {
-        marker: marker?,
+        start: start?,
         limit: limit?,
         max_items: max_items?,
     })

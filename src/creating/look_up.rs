@@ -6,10 +6,10 @@ use super::{
 };
 use crate::{
     domain::{
-        Deadline, DescribeTapeArchives, DescribeTapes, Failure, ListTapes, Listing, NewTape, PageRequest,
-        Scope, Tape, TapeArchive, TapeArn, TapeInfo,
+        Call, CreateTapeWithBarcode, DescribeTapeArchives, DescribeTapes, Failure, ListTapes, Listing,
+        PageRequest, Scope, Tape, TapeArchive, TapeArn, TapeInfo,
     },
-    paging::{Plan, Walk},
+    paging::{Allowed, Plan, Terms, Walk},
     upstream::{Stack, Upstream},
 };
 
@@ -21,13 +21,14 @@ pub(super) enum Found {
     Tape(Comparison),
 }
 
-/// Looks for the tape with this ARN, and compares it with the one that was asked for.
+/// Looks for the tape with this ARN, and compares it with the one that a create asked for. It
+/// is part of that create, and allowed with it.
 pub(super) async fn look_up(
     upstream: &Upstream,
-    asked: &NewTape,
+    create: &Call<CreateTapeWithBarcode>,
     arn: &TapeArn,
-    deadline: &Deadline,
 ) -> Result<Found, Failure> {
+    let asked = &create.operation.tape;
     let gateway = &asked.gateway;
     let scope = Scope {
         region: gateway.region().clone(),
@@ -42,7 +43,7 @@ pub(super) async fn look_up(
         page: page.clone(),
     };
     let is_it = |info: &TapeInfo| info.tape_arn == arn.as_str();
-    let infos = rows(&upstream.list_tapes, list, deadline, is_it).await?;
+    let infos = rows(&upstream.list_tapes, list, create, is_it).await?;
     // A RETRIEVED tape may be there twice: where it is says more than where it was.
     let Some(info) = infos.iter().min_by_key(|info| info.gateway_arn.is_none()) else {
         return Ok(Found::Nothing);
@@ -58,7 +59,7 @@ pub(super) async fn look_up(
                 page,
             };
             let is_it = |tape: &Tape| tape.tape_arn == arn.as_str();
-            let tapes = rows(&upstream.describe_tapes, describe, deadline, is_it).await?;
+            let tapes = rows(&upstream.describe_tapes, describe, create, is_it).await?;
             tapes
                 .first()
                 .map_or_else(listed, |tape| compare(asked, &tape.into(), &[]))
@@ -66,7 +67,7 @@ pub(super) async fn look_up(
         None => {
             let describe = DescribeTapeArchives { scope, tapes, page };
             let is_it = |tape: &TapeArchive| tape.tape_arn == arn.as_str();
-            let tapes = rows(&upstream.describe_tape_archives, describe, deadline, is_it).await?;
+            let tapes = rows(&upstream.describe_tape_archives, describe, create, is_it).await?;
             // An archived tape is of no gateway, so not of the one that was asked for.
             let elsewhere = &["gateway_arn"];
             tapes
@@ -82,10 +83,16 @@ pub(super) async fn look_up(
 async fn rows<L: Listing>(
     stack: &Stack<L>,
     list: L,
-    deadline: &Deadline,
+    create: &Call<CreateTapeWithBarcode>,
     is_it: impl Fn(&L::Row) -> bool,
 ) -> Result<Vec<L::Row>, Failure> {
-    let mut walk = Walk::new(stack.clone(), list, Plan::default(), deadline.clone(), true);
+    let terms = Terms {
+        caller: create.caller.clone(),
+        deadline: create.deadline.clone(),
+        fresh: true,
+        allowed: Allowed::With(create.progress.granted()),
+    };
+    let mut walk = Walk::new(stack.clone(), list, Plan::default(), terms);
     let mut found = Vec::new();
     while let Some(page) = walk.next().await {
         match page {

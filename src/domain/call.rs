@@ -1,8 +1,12 @@
-use super::{Deadline, Progress};
+use std::sync::Arc;
+
+use super::{Caller, Deadline, Progress};
 
 /// A call on its way out: an operation, and what holds for this call of it.
 #[derive(Clone, Debug)]
 pub struct Call<O> {
+    /// Whom it is made for.
+    pub caller: Caller,
     /// What is asked for.
     pub operation: O,
     /// When the call must have ended.
@@ -13,6 +17,13 @@ pub struct Call<O> {
     pub resent: bool,
     /// What has been done for the call so far, as all who handle it see it.
     pub progress: Progress,
+}
+
+/// That a call may go on, by whoever decides it. Without one nothing is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The names of the policies that allowed it; none where nobody has to be asked.
+    pub policies: Arc<[String]>,
 }
 
 /// What came back from the upstream.
@@ -35,8 +46,9 @@ pub struct Attempts {
 
 impl<O> Call<O> {
     /// A call that has until `deadline`, and to which nothing has happened yet.
-    pub fn new(operation: O, deadline: Deadline) -> Self {
+    pub fn new(caller: Caller, operation: O, deadline: Deadline) -> Self {
         Self {
+            caller,
             operation,
             deadline,
             fresh: false,
@@ -49,6 +61,15 @@ impl<O> Call<O> {
     #[must_use]
     pub fn fresh(self, fresh: bool) -> Self {
         Self { fresh, ..self }
+    }
+
+    /// The same, which need not be decided: it is part of one that was.
+    #[must_use]
+    pub fn granted(self, grant: Option<Grant>) -> Self {
+        if let Some(grant) = grant {
+            self.progress.grant(grant);
+        }
+        self
     }
 
     /// The same, which its caller's library may have sent before: what came of that is unclear.

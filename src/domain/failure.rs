@@ -87,6 +87,22 @@ pub enum Fault {
         /// How long its turn is away.
         wait: Duration,
     },
+    /// No policy lets the caller do this.
+    #[error("the caller is not allowed {action} on {resource}")]
+    Denied {
+        /// The operation.
+        action: &'static str,
+        /// The gateway's ARN, or `ACCOUNT/REGION`.
+        resource: String,
+    },
+    /// The caller has used up what it may have.
+    #[error("the caller's quota is used up: {quota}")]
+    QuotaUsedUp {
+        /// Which quota, and how much it is.
+        quota: String,
+        /// When there will be room for the call again; `None` where there never is.
+        wait: Option<Duration>,
+    },
     /// The barcode has a tape already.
     #[error("a tape with this barcode exists already: {}", if differs.is_empty() { "it matches".to_owned() } else { format!("it differs in {}", differs.join(", ")) })]
     TapeExists {
@@ -200,6 +216,8 @@ impl Fault {
             | Self::Unreachable { .. }
             | Self::NoCredentials { .. }
             | Self::NotSent { .. }
+            | Self::Denied { .. }
+            | Self::QuotaUsedUp { .. }
             | Self::Paced { .. }
             | Self::MarkerRepeated
             | Self::PageTooLong { .. }

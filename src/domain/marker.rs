@@ -4,22 +4,19 @@ use super::Invalid;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Marker(String);
 
-impl Marker {
-    /// The marker that a caller sent back; empty text is none.
-    ///
-    /// # Errors
-    ///
-    /// When it is longer than any marker of AWS.
-    pub fn resume(text: String) -> Result<Option<Self>, Invalid> {
-        match text.chars().count() {
-            0 => Ok(None),
-            1..=2000 => Ok(Some(Self(text))),
-            length => Err(Invalid::new(format!(
-                "a marker has at most 2000 characters, this has {length}: send one back as it came"
-            ))),
-        }
-    }
+/// A place in a list: so many rows behind where a page of the upstream's begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Where that page begins; `None` is the beginning.
+    pub marker: Option<Marker>,
+    /// How many rows of the upstream's are behind the reader from there on.
+    pub skip: u64,
+}
 
+/// What a marker of this service begins with: one for a place inside a page of the upstream's.
+const INSIDE: &str = "tapegate:1:";
+
+impl Marker {
     /// The marker of an answer; empty text is the end of the list, as every AWS SDK
     /// has it.
     pub fn reported(text: Option<String>) -> Option<Self> {
@@ -29,6 +26,65 @@ impl Marker {
     /// The marker's text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Place {
+    /// Where a page of the upstream's begins.
+    pub fn at(marker: Marker) -> Self {
+        Self {
+            marker: Some(marker),
+            skip: 0,
+        }
+    }
+
+    /// The place of a marker that a caller sent back; empty text is the beginning.
+    ///
+    /// # Errors
+    ///
+    /// When it is longer than any marker of AWS, or is not quite one of this service.
+    pub fn resume(text: String) -> Result<Self, Invalid> {
+        let Some(inside) = text.strip_prefix(INSIDE) else {
+            return Ok(Self {
+                marker: upstreams(text)?,
+                skip: 0,
+            });
+        };
+        let parts = inside
+            .split_once(':')
+            .and_then(|(skip, marker)| Some((skip.parse().ok()?, marker)));
+        match parts {
+            Some((skip, marker)) if skip > 0 => Ok(Self {
+                marker: upstreams(marker.to_owned())?,
+                skip,
+            }),
+            _ => Err(Invalid::new(
+                "this is no marker of this service: send one back as it came",
+            )),
+        }
+    }
+}
+
+/// A marker of AWS.
+fn upstreams(text: String) -> Result<Option<Marker>, Invalid> {
+    match text.chars().count() {
+        0 => Ok(None),
+        1..=2000 => Ok(Some(Marker(text))),
+        length => Err(Invalid::new(format!(
+            "a marker has at most 2000 characters, this has {length}: send one back as it came"
+        ))),
+    }
+}
+
+impl From<Place> for Marker {
+    fn from(Place { marker, skip }: Place) -> Self {
+        match (marker, skip) {
+            (Some(marker), 0) => marker,
+            (marker, skip) => Self(format!(
+                "{INSIDE}{skip}:{}",
+                marker.map(String::from).unwrap_or_default()
+            )),
+        }
     }
 }
 

@@ -2,7 +2,7 @@ use std::{fmt, hash::Hash, sync::Arc};
 
 use super::{
     AccountId, Barcode, BarcodePrefix, ClientToken, Encryption, GatewayArn, Page, PageRequest, Pool, Region,
-    Scope, Tag, Tape, TapeArchive, TapeArn, TapeInfo, TapeSize,
+    Row, Scope, Tag, Tape, TapeArchive, TapeArn, TapeInfo, TapeSize,
 };
 
 /// One operation of the API with its arguments: what a [`Call`](super::Call) asks for.
@@ -28,6 +28,11 @@ pub trait Operation: Clone + Eq + Hash + Send + Sync + 'static {
     /// The tapes that the call names.
     fn tapes(&self) -> &[TapeArn];
 
+    /// The tapes that the call makes; `None` for a read.
+    fn new_tapes(&self) -> Option<NewTapes<'_>> {
+        None
+    }
+
     /// The tape that the call makes, where its ARN is known beforehand.
     fn creates(&self) -> Option<TapeArn> {
         None
@@ -46,10 +51,34 @@ pub enum Kind {
     Create,
 }
 
+/// The tapes that a call makes.
+#[derive(Clone, Copy, Debug)]
+pub struct NewTapes<'a> {
+    /// What is the same for each.
+    pub tape: &'a NewTape,
+    /// How many.
+    pub count: u8,
+    /// What they are called.
+    pub label: Label<'a>,
+}
+
+/// What new tapes are called.
+#[derive(Clone, Copy, Debug)]
+pub enum Label<'a> {
+    /// The one of them has this barcode.
+    Barcode(&'a Barcode),
+    /// Their barcodes begin with this.
+    Prefix(&'a BarcodePrefix),
+}
+
 /// An operation that answers in pages.
 pub trait Listing: Operation<Output = Page<Self::Row>> {
     /// What a page holds.
-    type Row: Clone + fmt::Debug + Send + Sync + 'static;
+    type Row: Row;
+
+    /// Whether it is decided tape by tape what a caller sees of it. Otherwise who may have the
+    /// list sees all of it.
+    const IS_SIFTED: bool;
 
     /// The same list, at another page.
     #[must_use]
@@ -163,6 +192,14 @@ impl Operation for CreateTapeWithBarcode {
         &[]
     }
 
+    fn new_tapes(&self) -> Option<NewTapes<'_>> {
+        Some(NewTapes {
+            tape: &self.tape,
+            count: 1,
+            label: Label::Barcode(&self.barcode),
+        })
+    }
+
     fn creates(&self) -> Option<TapeArn> {
         Some(self.tape.gateway.tape(&self.barcode))
     }
@@ -191,6 +228,14 @@ impl Operation for CreateTapes {
 
     fn tapes(&self) -> &[TapeArn] {
         &[]
+    }
+
+    fn new_tapes(&self) -> Option<NewTapes<'_>> {
+        Some(NewTapes {
+            tape: &self.tape,
+            count: self.count,
+            label: Label::Prefix(&self.prefix),
+        })
     }
 
     fn trace(&self) -> String {
@@ -230,6 +275,7 @@ impl Operation for DescribeTapeArchives {
 
 impl Listing for DescribeTapeArchives {
     type Row = TapeArchive;
+    const IS_SIFTED: bool = true;
 
     fn at(&self, page: PageRequest) -> Self {
         Self { page, ..self.clone() }
@@ -264,6 +310,7 @@ impl Operation for DescribeTapes {
 
 impl Listing for DescribeTapes {
     type Row = Tape;
+    const IS_SIFTED: bool = false;
 
     fn at(&self, page: PageRequest) -> Self {
         Self { page, ..self.clone() }
@@ -298,6 +345,7 @@ impl Operation for ListTapes {
 
 impl Listing for ListTapes {
     type Row = TapeInfo;
+    const IS_SIFTED: bool = true;
 
     fn at(&self, page: PageRequest) -> Self {
         Self { page, ..self.clone() }

@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Answer, Attempts, Failure, Fault, Outcome};
+use super::{Answer, Attempts, Failure, Fault, Grant, Outcome};
 
 /// What has been done for a call so far: told by the layer that makes attempts, and read by
 /// all above it, whose wait may end at any moment. Clones are the same progress.
@@ -9,6 +9,7 @@ pub struct Progress(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
+    grant: Option<Grant>,
     made: Attempts,
     in_flight: bool,
     heard: bool,
@@ -23,6 +24,16 @@ impl Progress {
     /// that.
     pub fn was_sent_before(&self) {
         self.change(|state| state.unclear = true);
+    }
+
+    /// The call may go on.
+    pub fn grant(&self, grant: Grant) {
+        self.change(|state| state.grant = Some(grant));
+    }
+
+    /// That the call may go on, if it was decided so.
+    pub fn granted(&self) -> Option<Grant> {
+        self.look(|state| state.grant.clone())
     }
 
     /// An attempt is about to be sent.

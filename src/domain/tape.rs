@@ -1,4 +1,24 @@
+use std::fmt;
+
 use super::{KmsKey, Pool, TapeStatus, Timestamp};
+
+/// What all rows of lists say of their tape.
+pub trait Row: Clone + fmt::Debug + Send + Sync + 'static {
+    /// Its ARN.
+    fn tape_arn(&self) -> &str;
+
+    /// Its barcode.
+    fn barcode(&self) -> Option<&str>;
+
+    /// Its pool.
+    fn pool(&self) -> Option<&Pool>;
+
+    /// Its status.
+    fn status(&self) -> Option<&TapeStatus>;
+
+    /// The gateway in whose library the row says that it is.
+    fn gateway(&self) -> Option<&str>;
+}
 
 /// A tape in a gateway's library, as DescribeTapes answers it.
 ///
@@ -54,3 +74,36 @@ pub struct TapeInfo {
     pub retention_start_date: Option<Timestamp>,
     pub pool_entry_date: Option<Timestamp>,
 }
+
+macro_rules! row {
+    ($name:ident, |$row:ident| $gateway:expr) => {
+        impl Row for $name {
+            fn tape_arn(&self) -> &str {
+                &self.tape_arn
+            }
+
+            fn barcode(&self) -> Option<&str> {
+                self.tape_barcode.as_deref()
+            }
+
+            fn pool(&self) -> Option<&Pool> {
+                self.pool_id.as_ref()
+            }
+
+            fn status(&self) -> Option<&TapeStatus> {
+                self.tape_status.as_ref()
+            }
+
+            fn gateway(&self) -> Option<&str> {
+                let $row = self;
+                $gateway
+            }
+        }
+    };
+}
+
+// DescribeTapes names it in the request.
+row!(Tape, |_row| None);
+// Where a tape was retrieved to does not own it.
+row!(TapeArchive, |_row| None);
+row!(TapeInfo, |row| row.gateway_arn.as_deref());

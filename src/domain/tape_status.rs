@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 /// A tape's status in the upstream's own word: the API declares it a free string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TapeStatus(String);
@@ -29,6 +31,14 @@ impl TapeStatus {
     /// The upstream's word.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The upstream's word with underscores for its spaces.
+    pub fn underscored(&self) -> Cow<'_, str> {
+        match self.0.contains(' ') {
+            true => Cow::Owned(self.0.replace(' ', "_")),
+            false => Cow::Borrowed(&self.0),
+        }
     }
 
     /// The documented status that the word names. How AWS spells IN TRANSIT TO VTS on

@@ -1,54 +1,111 @@
 use std::{
     io,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::OwnedSemaphorePermit,
+    time::{Sleep, sleep},
+};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-/// A caller's connection, which can be cut from within.
+use crate::tls::ClientCertificate;
+
+/// A caller's connection, which can be cut from within, and is cut by itself if its client
+/// does not begin to speak.
 #[derive(Debug)]
 pub struct Connection<IO> {
     io: IO,
-    cut: CancellationToken,
+    peer: Peer,
     is_cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// How much is missing of what every client begins with, and how long it has for that.
+    silent: Option<(usize, Pin<Box<Sleep>>)>,
+    _permit: OwnedSemaphorePermit,
 }
 
-/// Cuts the [`Connection`] that a call came by; in the extensions of its request.
+/// Whom a call came from; in the extensions of its request.
 #[derive(Clone, Debug)]
-pub struct Cut(CancellationToken);
+pub struct Peer {
+    address: SocketAddr,
+    certificate: Option<Arc<ClientCertificate>>,
+    cut: CancellationToken,
+}
 
-impl Cut {
+/// The length of what an HTTP/2 client begins with (RFC 9113, 3.4), in bytes.
+const PREFACE: usize = 24;
+
+impl Peer {
+    /// The peer at this address, with this certificate.
+    pub(super) fn new(address: SocketAddr, certificate: Option<ClientCertificate>) -> Self {
+        Self {
+            address,
+            certificate: certificate.map(Arc::new),
+            cut: CancellationToken::new(),
+        }
+    }
+
+    /// Its address.
+    pub(super) fn address(&self) -> IpAddr {
+        self.address.ip().to_canonical()
+    }
+
+    /// Its certificate, if it has one.
+    pub(super) fn certificate(&self) -> Option<&ClientCertificate> {
+        self.certificate.as_deref()
+    }
+
     /// Ends the connection, and with it every call that it carries.
-    pub(super) fn now(&self) {
-        self.0.cancel();
+    pub(super) fn cut(&self) {
+        self.cut.cancel();
     }
 }
 
 impl<IO> Connection<IO> {
-    /// The connection over this socket.
-    pub fn new(io: IO) -> Self {
-        let cut = CancellationToken::new();
-        let is_cut = Box::pin(cut.clone().cancelled_owned());
-        Self { io, cut, is_cut }
+    /// The connection over this socket, which holds the permit for as long as it is open. Its
+    /// client has so long to begin.
+    pub(super) fn new(io: IO, peer: Peer, to_begin: Duration, permit: OwnedSemaphorePermit) -> Self {
+        Self {
+            io,
+            is_cut: Box::pin(peer.cut.clone().cancelled_owned()),
+            peer,
+            silent: Some((PREFACE, Box::pin(sleep(to_begin)))),
+            _permit: permit,
+        }
     }
 
     /// An error once it is cut; until then the task is woken when it is.
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match self.is_cut.as_mut().poll(cx) {
-            Poll::Ready(()) => Err(io::ErrorKind::ConnectionAborted.into()),
-            Poll::Pending => Ok(()),
+        if self.is_cut.as_mut().poll(cx).is_ready() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
         }
+        if let Some((_, to_begin)) = &mut self.silent
+            && to_begin.as_mut().poll(cx).is_ready()
+        {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(())
+    }
+
+    /// The client has said so much more.
+    fn heard(&mut self, bytes: usize) {
+        self.silent = self.silent.take().and_then(|(missing, to_begin)| {
+            let missing = missing.saturating_sub(bytes);
+            (missing > 0).then_some((missing, to_begin))
+        });
     }
 }
 
-impl<IO: Connected> Connected for Connection<IO> {
-    type ConnectInfo = Cut;
+impl<IO> Connected for Connection<IO> {
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> Cut {
-        Cut(self.cut.clone())
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
     }
 }
 
@@ -59,7 +116,10 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Connection<IO> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(cx)?;
-        Pin::new(&mut self.io).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buffer);
+        self.heard(buffer.filled().len() - before);
+        read
     }
 }
 

@@ -19,6 +19,16 @@ pub(super) fn kind(path: &str) -> Option<Kind> {
     })
 }
 
+/// Whether a path is of gRPC's health service.
+pub(super) fn is_health(path: &str) -> bool {
+    path.starts_with("/grpc.health.v1.Health/")
+}
+
+/// Whether a path is of gRPC's reflection, in either version.
+pub(super) fn is_reflection(path: &str) -> bool {
+    path.starts_with("/grpc.reflection.")
+}
+
 /// Whether the client's library says that it sent this call before (gRFC A6).
 pub fn is_resent(headers: &HeaderMap) -> bool {
     headers

@@ -12,7 +12,7 @@ use tokio::time::sleep_until;
 use tokio_util::task::AbortOnDropHandle;
 use tower::{Layer, Service};
 
-use super::{Deadline, connection::Cut};
+use super::{Deadline, connection::Peer};
 
 /// How long after the caller's own timer an answer may still be on its way.
 const GRACE: Duration = Duration::from_secs(1);
@@ -57,27 +57,27 @@ where
         let due = extensions
             .get::<Deadline>()
             .copied()
-            .zip(extensions.get::<Cut>().cloned());
+            .zip(extensions.get::<Peer>().cloned());
         let response = self.0.call(request);
         Box::pin(async move {
             Ok(response.await?.map(|body| {
                 let due = due.filter(|_| !body.is_end_stream());
                 Watched {
                     body,
-                    _watch: due.map(|(deadline, cut)| watch(deadline, cut)),
+                    _watch: due.map(|(deadline, peer)| watch(deadline, peer)),
                 }
             }))
         })
     }
 }
 
-fn watch(deadline: Deadline, cut: Cut) -> AbortOnDropHandle<()> {
+fn watch(deadline: Deadline, peer: Peer) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         sleep_until(deadline.callers + GRACE).await;
         tracing::warn!(
             "a caller neither took its answer nor cancelled the call in time: its connection is cut"
         );
-        cut.now();
+        peer.cut();
     }))
 }
 

@@ -1,6 +1,9 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use crate::domain::{Attempts, Failure};
+use crate::domain::{Attempts, Caller, Failure};
 
 /// What became of one call, in the extensions of its request: the service adds to it, the
 /// layers around it tell it, in the trailers and in the log.
@@ -16,9 +19,30 @@ pub(super) struct Told {
     pub(super) fault: Option<String>,
     /// Whether it was passed on to the upstream.
     pub(super) begun: bool,
+    /// Where it came from.
+    pub(super) address: Option<IpAddr>,
+    /// Who makes it, once that is known.
+    pub(super) caller: Option<Caller>,
+    /// Whether it met a defect of the service.
+    pub(super) panicked: bool,
 }
 
 impl Report {
+    /// The call came from there.
+    pub(super) fn came_from(&self, address: IpAddr) {
+        self.tell(|told| told.address = Some(address));
+    }
+
+    /// This caller makes the call.
+    pub(super) fn is_made_by(&self, caller: Caller) {
+        self.tell(|told| told.caller = Some(caller));
+    }
+
+    /// The call met a defect of the service.
+    pub(super) fn panicked(&self) {
+        self.tell(|told| told.panicked = true);
+    }
+
     /// The call is passed on to the upstream.
     pub fn begin(&self) {
         self.tell(|told| told.begun = true);

@@ -75,6 +75,40 @@ reasons! {
     UpstreamNotAsked = "UPSTREAM_NOT_ASKED": Internal;
     /// The service has no AWS credentials.
     NoAwsCredentials = "NO_AWS_CREDENTIALS": Unavailable;
+    /// Nothing says who calls.
+    CredentialsMissing = "CREDENTIALS_MISSING": Unauthenticated;
+    /// What says who calls cannot be read.
+    CredentialsMalformed = "CREDENTIALS_MALFORMED": Unauthenticated;
+    /// A static token that is not in the file, or no kind of token that is taken.
+    TokenUnknown = "TOKEN_UNKNOWN": Unauthenticated;
+    /// The token has lapsed.
+    TokenExpired = "TOKEN_EXPIRED": Unauthenticated;
+    /// The token's time has not come.
+    TokenNotYetValid = "TOKEN_NOT_YET_VALID": Unauthenticated;
+    /// The token's issuer is not trusted.
+    TokenIssuerUnknown = "TOKEN_ISSUER_UNKNOWN": Unauthenticated;
+    /// The token is for another audience.
+    TokenAudienceWrong = "TOKEN_AUDIENCE_WRONG": Unauthenticated;
+    /// The token is signed by an algorithm that is not taken.
+    TokenAlgorithmRefused = "TOKEN_ALGORITHM_REFUSED": Unauthenticated;
+    /// The token's key is not among its issuer's.
+    TokenKeyUnknown = "TOKEN_KEY_UNKNOWN": Unauthenticated;
+    /// The token's signature is wrong.
+    TokenSignatureWrong = "TOKEN_SIGNATURE_WRONG": Unauthenticated;
+    /// The token's claims do not say who calls.
+    TokenClaimsUnusable = "TOKEN_CLAIMS_UNUSABLE": Unauthenticated;
+    /// The keys of the token's issuer cannot be had.
+    IdentityKeysUnavailable = "IDENTITY_KEYS_UNAVAILABLE": Unavailable;
+    /// The client certificate has no name that counts.
+    CertificateNameRefused = "CERTIFICATE_NAME_REFUSED": Unauthenticated;
+    /// The client certificate has lapsed since its connection was opened.
+    CertificateInvalid = "CERTIFICATE_INVALID": Unauthenticated;
+    /// No policy allows it.
+    PermissionDenied = "PERMISSION_DENIED": PermissionDenied;
+    /// The caller has reached one of its limits.
+    LimitReached = "LIMIT_REACHED": ResourceExhausted;
+    /// There are too many calls in progress.
+    Overloaded = "OVERLOADED": Unavailable;
     /// A defect of this service, or a stop that cut the call.
     Internal = "INTERNAL": Internal;
 }

@@ -3,7 +3,7 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, QuotaViolation};
 
-use super::{AWS_DOMAIN, DOMAIN, OUTCOME, codes, make, reasons::Reason};
+use super::{AWS_DOMAIN, DOMAIN, OUTCOME, PUSHBACK, codes, make, reasons::Reason};
 use crate::domain::{Failure, Fault, GatewayArn, Kind, Operation, Outcome, Repeat, TapeArn};
 
 /// The most bytes of AWS's own words that are passed on.
@@ -98,6 +98,9 @@ pub(super) fn status(subject: &Subject, failure: &Failure) -> Status {
             "tapes in the library: at most 1,500",
         )]);
     }
+    if let Fault::QuotaUsedUp { quota, .. } = fault {
+        details.set_quota_failure([QuotaViolation::new(DOMAIN, quota)]);
+    }
     let delay = delay(subject.kind, failure);
     if let Some(delay) = delay {
         details.set_retry_info(Some(delay));
@@ -141,6 +144,9 @@ fn metadata(subject: &Subject, failure: &Failure) -> HashMap<String, String> {
             ("http_status", http_status.to_string()),
         ]),
         Fault::Http { http_status } => told.push(("http_status", http_status.to_string())),
+        Fault::Denied { action, resource } => {
+            told.extend([("action", (*action).to_owned()), ("resource", words(resource))]);
+        }
         // Why attempts failed before the time was up.
         Fault::Deadline { last: Some(last) } => {
             told.push(("last_reason", reason(subject, last)));
@@ -169,9 +175,6 @@ fn reason(subject: &Subject, fault: &Fault) -> String {
     meaning(subject, fault).reason.as_str().to_owned()
 }
 
-/// How long a client's library is to wait before it repeats the call (gRFC A6).
-const PUSHBACK: &str = "grpc-retry-pushback-ms";
-
 /// Whether AWS is asked too much, or gives no answer and is spared: then the pace knows when
 /// it is a call's turn.
 fn is_overload(failure: &Failure) -> bool {
@@ -196,6 +199,7 @@ fn delay(kind: Kind, failure: &Failure) -> Option<Duration> {
     };
     let usual = match fault {
         Fault::NoCredentials { .. } => Duration::from_secs(10),
+        Fault::QuotaUsedUp { wait, .. } => (*wait)?,
         Fault::Paced { .. } | Fault::OperationTimeout => Duration::from_secs(1),
         // Looking is a read, whatever was refused.
         Fault::LookUpFailed { cause, .. } => pause(cause.repeat(Kind::Read))?,
@@ -254,6 +258,8 @@ fn meaning(subject: &Subject, fault: &Fault) -> Meaning {
             message: "the call's deadline passed: its grpc-timeout, or the service's own bound".to_owned(),
             ..own(Reason::DeadlineExceeded)
         },
+        Fault::Denied { .. } => own(Reason::PermissionDenied),
+        Fault::QuotaUsedUp { .. } => own(Reason::LimitReached),
         Fault::Paced { .. } => own(Reason::UpstreamBusy),
         Fault::TapeExists { .. } => own(Reason::TapeExists),
         Fault::BarcodeTaken => own(Reason::BarcodeTaken),

@@ -15,13 +15,13 @@ use crate::domain::{Answer, Attempts, Call, Failure, Fault, GatewayArn, Kind, Op
 /// Makes one attempt: bounds it in time, puts a span around it, and tells the call's progress.
 #[derive(Clone, Debug)]
 pub(super) struct AttemptLayer {
-    limits: Limits,
+    bounds: Bounds,
     tally: Arc<Tally>,
 }
 
 /// How long one attempt may take, from its turn to the last byte of the answer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct Bounds {
     pub(super) read: Duration,
     pub(super) create: Duration,
 }
@@ -34,9 +34,9 @@ pub(super) struct Attempt<S> {
 }
 
 impl AttemptLayer {
-    /// Each attempt may take what `limits` says.
-    pub(super) fn new(limits: Limits, tally: Arc<Tally>) -> Self {
-        Self { limits, tally }
+    /// Each attempt may take what `bounds` says.
+    pub(super) fn new(bounds: Bounds, tally: Arc<Tally>) -> Self {
+        Self { bounds, tally }
     }
 }
 
@@ -66,7 +66,7 @@ where
     }
 
     fn call(&mut self, call: Call<O>) -> Self::Future {
-        let AttemptLayer { limits, tally } = self.layer.clone();
+        let AttemptLayer { bounds, tally } = self.layer.clone();
         let progress = call.progress.clone();
         progress.begin();
         tally.attempts.add();
@@ -80,13 +80,13 @@ where
             aws.request_id = Empty,
             error = Empty,
         );
-        let limit = match O::KIND {
-            Kind::Read => limits.read,
-            Kind::Create => limits.create,
+        let bound = match O::KIND {
+            Kind::Read => bounds.read,
+            Kind::Create => bounds.create,
         };
         let sent = self.inner.call(call);
         let attempt = async move {
-            let outcome = timeout(limit, sent)
+            let outcome = timeout(bound, sent)
                 .await
                 .unwrap_or_else(|_| Err(Fault::AttemptTimeout.after(Attempts::one(None))));
             progress.end(&outcome);

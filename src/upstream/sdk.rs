@@ -63,6 +63,10 @@ impl<O: SdkOperation> Service<Call<O>> for Sdk {
     fn call(&mut self, call: Call<O>) -> Self::Future {
         let clients = self.0.clone();
         Box::pin(async move {
+            if call.progress.granted().is_none() {
+                let cause = format!("nobody decided whether {} is allowed", O::NAME);
+                return Err(Fault::Internal { cause }.after(Attempts::default()));
+            }
             let region = call.operation.region();
             let Some(client) = clients.of(region) else {
                 let cause = format!("no client was made for region {region}");

@@ -260,11 +260,13 @@ impl<O: Operation> Drop for Entry<O> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+    use std::net::Ipv4Addr;
+
     use tower::service_fn;
 
     use super::*;
     use crate::{
-        domain::{ListTapes, Page, PageRequest, Scope},
+        domain::{Caller, ListTapes, Page, PageRequest, Principal, Scope},
         upstream::pace,
     };
 
@@ -300,7 +302,8 @@ mod tests {
                 },
             };
             let deadline = Deadline::at(Instant::now() + Duration::from_secs(60));
-            service.clone().oneshot(Call::new(list, deadline))
+            let caller = Caller::new(Principal::anonymous(), Ipv4Addr::LOCALHOST.into());
+            service.clone().oneshot(Call::new(caller, list, deadline))
         };
         for marker in 0..100 {
             list(marker, true).await.unwrap();

@@ -1,5 +1,6 @@
 //! Settings and the command line, as a caller of the program meets them: arguments,
 //! variables and a file go in, a command or a list of faults comes out.
+mod access;
 mod check;
 mod commands;
 mod faults;
@@ -11,7 +12,7 @@ use std::{collections::BTreeMap, ffi::OsString, fs, path::Path, time::Duration};
 
 use tapegate::{
     cli::{self, Command, Stop},
-    config::{Config, DEV_CREDENTIALS, Dev, Format, SETTINGS, Standalone, Toml},
+    config::{Config, DEV_CREDENTIALS, Dev, Format, SETTINGS, Standalone, TABLES, Toml},
 };
 
 /// A command line with its environment and its file.
@@ -69,7 +70,7 @@ impl Call {
 
     fn config(&self) -> Config {
         match self.parse() {
-            Ok(Command::Serve(config)) => config,
+            Ok(Command::Serve(config)) => *config,
             other => panic!("{other:?}"),
         }
     }

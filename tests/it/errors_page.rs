@@ -99,6 +99,18 @@ fn faults() -> Vec<Fault> {
         Fault::Paced {
             wait: std::time::Duration::from_secs(1),
         },
+        Fault::Denied {
+            action: "ListTapes",
+            resource: text(),
+        },
+        Fault::QuotaUsedUp {
+            quota: text(),
+            wait: Some(std::time::Duration::from_secs(1)),
+        },
+        Fault::QuotaUsedUp {
+            quota: text(),
+            wait: None,
+        },
         Fault::TapeExists { differs: vec![] },
         Fault::TapeExists {
             differs: vec!["worm"],
@@ -205,7 +217,10 @@ fn the_page_has_what_each_fault_comes_to() {
         let delay = refused.details.retry_info().and_then(|info| info.retry_delay);
         let can_help = matches!(
             fault,
-            Fault::NoCredentials { .. } | Fault::Paced { .. } | Fault::OperationTimeout
+            Fault::NoCredentials { .. }
+                | Fault::Paced { .. }
+                | Fault::OperationTimeout
+                | Fault::QuotaUsedUp { wait: Some(_), .. }
         ) || matches!(&fault, Fault::LookUpFailed { cause, .. } if cause.repeat(Kind::Read) != Repeat::Never)
             || fault.repeat(Kind::Read) != Repeat::Never;
         assert_eq!(delay.is_some(), can_help, "{case}");

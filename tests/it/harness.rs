@@ -4,15 +4,21 @@
 //! [`Service::dev`] is the service over the emulator. [`Service::over`] is the service over
 //! an [`Upstream`] that a test scripts, for answers that no emulator gives.
 
+mod certificates;
 mod client;
 pub mod foot;
 mod program;
 mod service;
+mod signer;
+mod site;
 mod upstream;
 
+pub use certificates::{Ca, Certified, Valid, client_config, tls_channel};
 pub use client::{Refusal, collect, get, refusal};
 pub use program::Program;
 pub use service::Service;
+pub use signer::{Signer, in_seconds, jwks};
+pub use site::{AUDIENCE, Client, ISSUER, Site, With, bearer};
 pub use upstream::{Asked, Reply, Upstream};
 
 /// The gateway that the emulator is seeded with.

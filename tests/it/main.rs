@@ -13,6 +13,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "what a test counts is small")]
 
 mod abandoned;
+mod access;
 mod config;
 mod create;
 mod creating;

@@ -7,25 +7,20 @@ use super::*;
 #[test]
 fn serve_is_closed_until_anonymous_callers_are_allowed_and_then_stays_on_loopback() {
     let bare = Call::new("serve").arg("--region=us-east-1");
-    assert_faults(
-        &bare,
-        &[("allow_anonymous: is false", "cannot tell callers apart")],
-    );
-    assert_faults(
-        &bare.clone().arg("--allow-anonymous=false"),
-        &[("--allow-anonymous: is false", "set it to true")],
-    );
-    assert_faults(
-        &bare.clone().file("allow_anonymous = false"),
-        &[("tapegate.toml:1:19: allow_anonymous: is false", "set it to true")],
-    );
-    assert_faults(
-        &bare.clone().arg("--listen=0.0.0.0:1"),
-        &[
-            ("--listen: ", "is not loopback"),
-            ("allow_anonymous: is false", ""),
-        ],
-    );
+    const CLOSED: [(&str, &str); 3] = [
+        ("account_id: is not set", "asked of this account"),
+        (
+            "auth.jwt: is not set, nor is auth.tokens.file",
+            "--allow-anonymous",
+        ),
+        ("policy.path: is not set", "--allow-anonymous"),
+    ];
+    assert_faults(&bare, &CLOSED);
+    assert_faults(&bare.clone().arg("--allow-anonymous=false"), &CLOSED);
+    assert_faults(&bare.clone().file("allow_anonymous = false"), &CLOSED);
+    let mut open = vec![("--listen: 0.0.0.0:1 is not loopback", "--allow-plaintext")];
+    open.extend(CLOSED);
+    assert_faults(&bare.clone().arg("--listen=0.0.0.0:1"), &open);
     assert!(
         bare.clone()
             .arg("--allow-anonymous")
@@ -91,7 +86,6 @@ fn dev_needs_nothing_and_stays_on_loopback() {
     assert_faults(
         &open,
         &[
-            ("tapegate.toml:1:19: allow_anonymous: is false", "leave it out"),
             (
                 "TAPEGATE_EMULATOR_LISTEN: 192.0.2.1:3 is not loopback",
                 "127.0.0.1:3",
@@ -102,7 +96,9 @@ fn dev_needs_nothing_and_stays_on_loopback() {
                 "--upstream-endpoint: tapegate dev brings its own",
                 "tapegate serve",
             ),
+            ("auth.jwt: is not set, nor is", "--allow-anonymous"),
             ("emulator.secret_access_key: is not set", "both or neither"),
+            ("policy.path: is not set", "--allow-anonymous"),
         ],
     );
 }

@@ -76,7 +76,8 @@ max_size_gib = 100
             ("TAPEGATE_LOG_FORMAT: \"xml\" is wrong", "\"human\" or \"json\""),
             ("TAPEGATE_SHUTDOWN_DELAY: is empty", "leave it out"),
             ("--shutdown-drain-timeout: \"soon\" is wrong", "30s"),
-            ("allow_anonymous: is false", "--allow-anonymous"),
+            ("auth.jwt: is not set", "--allow-anonymous"),
+            ("policy.path: is not set", "--allow-anonymous"),
             ("region: is not set", "TAPEGATE_REGION"),
         ],
     );

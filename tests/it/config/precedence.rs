@@ -3,6 +3,7 @@
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::harness::Site;
 
 #[test]
 fn defaults_are_those_of_the_documents() {
@@ -80,8 +81,26 @@ fn a_flag_wins_over_a_variable_and_that_over_the_file_and_that_over_the_default(
 
 #[test]
 fn every_setting_of_the_service_but_lists_is_a_key_a_variable_and_a_flag() {
+    let site = Site::new();
+    let path = |name: &str| site.path(name).display().to_string();
+    let files = [
+        ("tls.cert", path("server.pem")),
+        ("tls.key", path("server.key")),
+        ("tls.client_ca", path("clients.pem")),
+        ("auth.tokens.file", path("tokens.toml")),
+        ("policy.path", path("policies")),
+        ("policy.trial", path("policies")),
+        ("audit.file", path("audit.jsonl")),
+    ];
     // A right value, unlike the default, for every setting.
     let right = |key: &str| match key {
+        "allow_plaintext" | "audit.reads" => "true",
+        "handshake_timeout" | "keepalive_interval" | "keepalive_timeout" | "reload_interval" => "33s",
+        "auth.remember" => "30s",
+        "max_connection_age" => "2h",
+        "auth.health" => "identified",
+        "auth.reflection" => "open",
+        "policy.unset_pool" => "DEEP_ARCHIVE",
         "listen" => "127.0.0.1:1",
         "admin_listen" => "127.0.0.1:2",
         "allow_anonymous" => "true",
@@ -115,11 +134,18 @@ fn every_setting_of_the_service_but_lists_is_a_key_a_variable_and_a_flag() {
         "create.clock_skew" => "2m",
         "create.resend_window" => "9m",
         "shutdown.drain_timeout" => "8s",
-        _ => "5000",
+        _ => match files.iter().find(|(file, _)| *file == key) {
+            Some((_, path)) => path,
+            None => "5001",
+        },
     };
     let base = Call::new("check")
         .var("AWS_REGION", "us-east-1")
-        .var("TAPEGATE_ALLOW_ANONYMOUS", "true");
+        .var("TAPEGATE_ALLOW_ANONYMOUS", "true")
+        // None of these is right without the others.
+        .var("TAPEGATE_TLS_CERT", &files[0].1)
+        .var("TAPEGATE_TLS_KEY", &files[1].1)
+        .var("TAPEGATE_POLICY_PATH", &files[4].1);
     for setting in SETTINGS.iter().filter(|setting| setting.path().0 != "emulator") {
         let (section, name) = setting.path();
         if setting.toml() == Toml::Strings {
@@ -134,9 +160,8 @@ fn every_setting_of_the_service_but_lists_is_a_key_a_variable_and_a_flag() {
             format!("[{section}]\n")
         };
         let mut base = base.clone();
-        if setting.key() == "allow_anonymous" {
-            base.variables.remove(&OsString::from("TAPEGATE_ALLOW_ANONYMOUS"));
-        }
+        base.variables
+            .remove(&OsString::from(setting.variable().unwrap()));
         let by_file = base
             .clone()
             .file(format!("{header}{name} = {quote}{value}{quote}"))

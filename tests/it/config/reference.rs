@@ -65,5 +65,16 @@ fn reference() -> String {
             _ => page.push_str("- In the file alone.\n"),
         }
     }
+    for table in TABLES {
+        write!(page, "\n## `[[{}]]`\n\n{}\n", table.key, table.help).unwrap();
+        for setting in table.settings {
+            let (_, name) = setting.path();
+            write!(page, "\n### `{name}`\n\n{}\n\n", setting.help()).unwrap();
+            writeln!(page, "- Takes {}.", setting.takes()).unwrap();
+            if let Some(default) = setting.default() {
+                writeln!(page, "- Default: `{default}`.").unwrap();
+            }
+        }
+    }
     page
 }

@@ -6,18 +6,17 @@ use std::{sync::Arc, time::Duration};
 use aws_credential_types::Credentials;
 use tapegate::{
     creating,
-    domain::{Call, CreateTapeWithBarcode, Deadline, Encryption, NewTape, Outcome, TapeSize, TapeSizeBounds},
+    domain::{Call, CreateTapeWithBarcode, Encryption, NewTape, Outcome, TapeSize, TapeSizeBounds},
     proto::{CreateTapesRequest, tape_service_client::TapeServiceClient},
-    readiness::Readiness,
     upstream::{
         self, Shared, pace, retry,
         sdk::{self, Clients},
     },
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 
 use super::aws::{Aws, BARCODE, failed, made, refused, tape};
-use crate::harness::{GATEWAY, Program, SIZE, Upstream};
+use crate::harness::{GATEWAY, Program, SIZE, Upstream, foot};
 
 /// How long nothing of a test takes.
 const LONG: Duration = Duration::from_secs(3600);
@@ -63,7 +62,7 @@ impl Stacks {
             pace: pace::Settings::default(),
             by_account: false,
         };
-        let shared = Shared::new(settings, Readiness::new(1));
+        let shared = foot::shared(settings);
         Self {
             upstream: upstream::Upstream::new(&shared, &sdk::Sdk::new(Arc::new(clients))),
             shared,
@@ -83,7 +82,7 @@ impl Stacks {
                 tags: Arc::new([]),
             },
         };
-        Call::new(operation, Deadline::at(Instant::now() + LONG))
+        foot::call(operation, LONG)
     }
 
     /// Creates, and leaves when this has happened.

@@ -1,10 +1,14 @@
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use tapegate::{
+    auth::Authority,
     domain::{
-        Answer, Attempts, Call, ClientToken, CreateTapes, CreatedTapes, Deadline, Encryption, Failure, Fault,
-        ListTapes, NewTape, Operation, Page, PageRequest, Scope, TapeInfo, TapeSize, TapeSizeBounds,
+        Answer, Attempts, Call, Caller, ClientToken, CreateTapes, CreatedTapes, Deadline, Encryption,
+        Failure, Fault, ListTapes, NewTape, Operation, Page, PageRequest, Principal, Scope, TapeInfo,
+        TapeSize, TapeSizeBounds,
     },
+    limits::{self, Limits},
+    paging::{Allowed, Terms},
     readiness::Readiness,
     upstream::{Settings, Shared, pace, retry},
 };
@@ -33,7 +37,8 @@ pub fn settings() -> Settings {
 
 /// What stacks over a test's foot share.
 pub fn shared(settings: Settings) -> Shared {
-    Shared::new(settings, Readiness::new(1))
+    let limits = Arc::new(Limits::new(limits::Settings::default()));
+    Shared::new(settings, Authority::Anyone, limits, Readiness::new(1))
 }
 
 /// A list of its own: no other number's is identical.
@@ -69,9 +74,24 @@ pub fn create(token: &str) -> CreateTapes {
     }
 }
 
+/// Nobody in particular, on this machine.
+pub fn anonymous() -> Caller {
+    Caller::new(Principal::anonymous(), Ipv4Addr::LOCALHOST.into())
+}
+
 /// A call that has so long from now on.
 pub fn call<O: Operation>(operation: O, timeout: Duration) -> Call<O> {
-    Call::new(operation, Deadline::at(Instant::now() + timeout))
+    Call::new(anonymous(), operation, Deadline::at(Instant::now() + timeout))
+}
+
+/// A list for somebody who may see all of it, which has so long from now on.
+pub fn terms(timeout: Duration) -> Terms {
+    Terms {
+        caller: anonymous(),
+        deadline: Deadline::at(Instant::now() + timeout),
+        fresh: false,
+        allowed: Allowed::By(Authority::Anyone),
+    }
 }
 
 /// What a list answers: one tape, of this barcode.

@@ -48,7 +48,7 @@ impl Service {
         ];
         let credentials = Credentials::new("AKIDTEST", "secret-of-the-tests", None, None, "tests");
         match command("serve", &[&ours, flags].concat()) {
-            Command::Serve(config) => Self::run(App::serve(config, Some(credentials)).await.unwrap()),
+            Command::Serve(config) => Self::run(App::serve(*config, Some(credentials)).await.unwrap()),
             other => panic!("not serve: {other:?}"),
         }
     }

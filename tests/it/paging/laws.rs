@@ -4,13 +4,16 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use tapegate::{
+    auth::{Authority, policy::Policies},
     domain::{
-        Answer, Attempts, Call, Deadline, Failure, Fault, ListTapes, Marker, Page, PageRequest, Scope,
+        Answer, Attempts, Call, Failure, Fault, ListTapes, Marker, Page, PageRequest, Place, Pool, Scope,
         TapeInfo, TapeStatus,
     },
-    paging::{Plan, Walk},
+    paging::{Allowed, Plan, Terms, Walk},
 };
 use tower::service_fn;
+
+use crate::harness::foot::terms;
 
 fn tape(number: usize) -> TapeInfo {
     TapeInfo {
@@ -37,8 +40,21 @@ fn all() -> ListTapes {
     }
 }
 
-fn no_deadline() -> Deadline {
-    Deadline::at(tokio::time::Instant::now() + Duration::from_secs(3600))
+/// The walk of a reader who may see everything, or one pool alone.
+fn reader(everything: bool) -> Terms {
+    let terms = terms(Duration::from_secs(3600));
+    if everything {
+        return terms;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let policy = r#"permit(principal, action, resource is TapeGate::Tape) when { resource.pool == "MINE" };"#;
+    std::fs::write(folder.path().join("mine.cedar"), policy).unwrap();
+    let policies = Policies::open("policies of a test", folder.path()).unwrap();
+    let policies = Policies::new(Arc::new(policies), None, "GLACIER".to_owned());
+    Terms {
+        allowed: Allowed::By(Authority::Policies(Arc::new(policies))),
+        ..terms
+    }
 }
 
 fn answer(rows: std::ops::Range<usize>, next: Option<String>) -> Answer<Arc<Page<TapeInfo>>> {
@@ -61,6 +77,9 @@ fn answer(rows: std::ops::Range<usize>, next: Option<String>) -> Answer<Arc<Page
 struct Tapes {
     total: usize,
     caps: Vec<usize>,
+    /// Which tapes are in the reader's pool; as often again as there are tapes. None at all where
+    /// the reader may see all of them.
+    mine: Option<Vec<bool>>,
 }
 
 impl Tapes {
@@ -72,7 +91,21 @@ impl Tapes {
         });
         let limit = asked.limit.map_or(100, |limit| limit.get() as usize);
         let to = (from + limit.min(self.caps[page % self.caps.len()])).min(self.total);
-        answer(from..to, (to < self.total).then(|| format!("{to}/{}", page + 1)))
+        let mut page = answer(from..to, (to < self.total).then(|| format!("{to}/{}", page + 1)));
+        for row in &mut Arc::get_mut(&mut page.output).unwrap().rows {
+            let is_mine = self.is_shown(row.tape_arn.parse().unwrap());
+            row.pool_id = Some(Pool::reported(if is_mine { "MINE" } else { "OTHERS" }));
+        }
+        page
+    }
+
+    fn is_shown(&self, tape: usize) -> bool {
+        self.mine.as_ref().is_none_or(|mine| mine[tape % mine.len()])
+    }
+
+    /// The tapes that the reader may see.
+    fn shown(&self) -> Vec<usize> {
+        (0..self.total).filter(|tape| self.is_shown(*tape)).collect()
     }
 
     /// The walk's rows, its messages' markers, and how many rows each was asked to hold.
@@ -81,7 +114,7 @@ impl Tapes {
             let answer = self.page(&call.operation.page);
             async move { Ok::<_, Failure>(answer) }
         });
-        let mut walk = Walk::new(upstream, all(), plan, no_deadline(), false);
+        let mut walk = Walk::new(upstream, all(), plan, reader(self.mine.is_none()));
         let mut pages = Vec::new();
         while let Some(page) = futures_util::FutureExt::now_or_never(walk.next()).unwrap() {
             let page = page.unwrap().output;
@@ -103,12 +136,13 @@ fn tapes() -> impl Strategy<Value = Tapes> {
     let caps = caps.prop_filter("some page must hold a tape", |caps| {
         caps.iter().any(|cap| *cap > 0)
     });
-    (0..300_usize, caps).prop_map(|(total, caps)| Tapes { total, caps })
+    let mine = prop::option::of(prop::collection::vec(any::<bool>(), 1..40));
+    (0..300_usize, caps, mine).prop_map(|(total, caps, mine)| Tapes { total, caps, mine })
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
     (0..1000_u32, 0..400_u64).prop_map(|(limit, max_items)| Plan {
-        marker: None,
+        start: Place::default(),
         limit: NonZeroU32::new(limit),
         max_items: (max_items > 0).then_some(max_items),
     })
@@ -119,11 +153,16 @@ proptest! {
     fn each_tape_comes_once_and_in_order_whatever_the_pages(tapes in tapes(), plan in plan()) {
         let pages = tapes.walk(plan.clone());
         let shown: Vec<_> = pages.iter().flat_map(|(rows, _)| rows).copied().collect();
-        let end = plan.max_items.map_or(tapes.total, |max| tapes.total.min(usize::try_from(max).unwrap()));
-        prop_assert_eq!(&shown, &(0..end).collect::<Vec<_>>());
-        // The last marker is absent exactly when there is no more.
+        let all = tapes.shown();
+        let end = plan.max_items.map_or(all.len(), |max| all.len().min(usize::try_from(max).unwrap()));
+        prop_assert_eq!(&shown, &all[..end]);
+        // The last marker is absent exactly when there is no more; what there is may be hidden.
         let (_, last) = pages.last().unwrap();
-        prop_assert_eq!(last.is_none(), end == tapes.total);
+        prop_assert!(last.is_some() || end == all.len());
+        prop_assert!(last.is_none() || end < all.len() || plan.max_items == Some(end as u64));
+        if tapes.mine.is_none() {
+            prop_assert_eq!(last.is_none(), end == tapes.total);
+        }
         if let Some(limit) = plan.limit {
             prop_assert!(pages.iter().all(|(rows, _)| rows.len() <= limit.get() as usize));
         }
@@ -135,21 +174,23 @@ proptest! {
         for (rows, marker) in tapes.walk(first) {
             seen += rows.len();
             let Some(marker) = marker else { continue };
-            let rest = tapes.walk(Plan { marker: Some(marker), max_items: None, ..second.clone() });
+            // As a caller sends it back.
+            let start = Place::resume(String::from(marker)).unwrap();
+            let rest = tapes.walk(Plan { start, max_items: None, ..second.clone() });
             let rest: Vec<_> = rest.into_iter().flat_map(|(rows, _)| rows).collect();
-            prop_assert_eq!(rest, (seen..tapes.total).collect::<Vec<_>>());
+            prop_assert_eq!(&rest, &tapes.shown()[seen..]);
         }
     }
 
     #[test]
-    fn markers_that_go_in_circles_never_end_in_success(before in 0..40_usize, circle in 1..40_usize, from_marker: bool) {
+    fn markers_that_go_in_circles_never_end_in_success(before in 0..40_usize, circle in 1..40_usize, from_marker: bool, sifted: bool) {
         let upstream = service_fn(move |call: Call<ListTapes>| async move {
             let page = call.operation.page.marker.map_or(0, |marker| marker.as_str().parse::<usize>().unwrap());
             let next = if page + 1 < before + circle { page + 1 } else { before };
             Ok::<_, Failure>(answer(0..1, Some(next.to_string())))
         });
-        let marker = from_marker.then(|| Marker::reported(Some("0".into())).unwrap());
-        let mut walk = Walk::new(upstream, all(), Plan { marker, ..Plan::default() }, no_deadline(), false);
+        let start = if from_marker { Place::resume("0".into()).unwrap() } else { Place::default() };
+        let mut walk = Walk::new(upstream, all(), Plan { start, ..Plan::default() }, reader(!sifted));
         let most = 3 * (before + circle) + 3;
         for _ in 0..most {
             match futures_util::FutureExt::now_or_never(walk.next()).unwrap() {

@@ -63,6 +63,14 @@ fn outcomes() -> Vec<(Fault, May, May)> {
         Fault::Paced {
             wait: Duration::from_secs(1),
         },
+        Fault::Denied {
+            action: "ListTapes",
+            resource: text(),
+        },
+        Fault::QuotaUsedUp {
+            quota: text(),
+            wait: Some(Duration::from_secs(1)),
+        },
         Fault::TapeExists { differs: Vec::new() },
         Fault::BarcodeTaken,
         Fault::NoCredentials { cause: text() },

@@ -10,17 +10,17 @@ use std::{
 
 use futures_util::future::join_all;
 use tapegate::{
-    domain::{Answer, Call, Deadline, ListTapes, Marker, PageRequest},
+    domain::{Answer, Call, ListTapes, Marker, PageRequest},
     paging::{Plan, Walk},
     proto::ListTapesRequest,
     upstream::stack,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tower::service_fn;
 
 use crate::harness::{
     Service, collect,
-    foot::{list, page, settings, shared},
+    foot::{list, page, settings, shared, terms},
     get,
 };
 
@@ -50,12 +50,11 @@ async fn a_thousand_walks_that_begin_within_a_page_cost_little_more_than_a_few()
         async move {
             // Evenly over half a second.
             sleep(Duration::from_micros(500 * number as u64)).await;
-            let deadline = Deadline::at(Instant::now() + Duration::from_secs(60));
             let plain = ListTapes {
                 page: PageRequest::default(),
                 ..list(0)
             };
-            let mut walk = Walk::new(stack, plain, Plan::default(), deadline, false);
+            let mut walk = Walk::new(stack, plain, Plan::default(), terms(Duration::from_secs(60)));
             let mut pages = 0;
             while let Some(answer) = walk.next().await {
                 let Answer { output, .. } = answer.unwrap();

@@ -1,0 +1,73 @@
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+};
+
+use http::HeaderMap;
+use ipnet::IpNet;
+
+/// Where a call comes from: its peer's address, or, if the peer is a proxy that is believed,
+/// the last address in its `x-forwarded-for` that is not such a proxy's. What stands before
+/// that anybody may have written.
+pub(super) fn of_caller(peer: IpAddr, headers: &HeaderMap, trusted: &BTreeSet<IpNet>) -> IpAddr {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut address = peer;
+    let values: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
+    let entries = values
+        .iter()
+        .rev()
+        .flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
+    for entry in entries {
+        if !is_trusted(&address) {
+            break;
+        }
+        match parse(entry.trim()) {
+            Some(forwarded) => address = forwarded,
+            None => break,
+        }
+    }
+    address
+}
+
+/// An address, as proxies write it: with a port or without.
+fn parse(entry: &str) -> Option<IpAddr> {
+    let with_port = || entry.parse::<SocketAddr>().ok().map(|address| address.ip());
+    let in_brackets = || entry.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let address = entry.parse().ok().or_else(with_port).or_else(in_brackets)?;
+    Some(address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+    use super::*;
+
+    #[test]
+    fn nobody_is_believed_but_trusted_proxies() {
+        let trusted: BTreeSet<IpNet> = ["10.0.0.0/8", "fd00::/8"].map(|net| net.parse().unwrap()).into();
+        // The peer, its headers, and the caller's address.
+        let cases: [(&str, &[&str], &str); 12] = [
+            ("192.0.2.1", &[], "192.0.2.1"),
+            ("192.0.2.1", &["198.51.100.7"], "192.0.2.1"),
+            ("10.1.1.1", &[], "10.1.1.1"),
+            ("10.1.1.1", &["198.51.100.7"], "198.51.100.7"),
+            ("10.1.1.1", &["1.1.1.1, 198.51.100.7"], "198.51.100.7"),
+            ("10.1.1.1", &["1.1.1.1", "198.51.100.7"], "198.51.100.7"),
+            ("10.1.1.1", &["198.51.100.7, 10.2.2.2"], "198.51.100.7"),
+            ("10.1.1.1", &["198.51.100.7:4711"], "198.51.100.7"),
+            ("10.1.1.1", &["[2001:db8::7]:4711"], "2001:db8::7"),
+            ("fd00::1", &["::ffff:198.51.100.7"], "198.51.100.7"),
+            ("10.1.1.1", &["198.51.100.7, unknown"], "10.1.1.1"),
+            ("10.1.1.1", &["198.51.100.7, ?, 10.2.2.2"], "10.2.2.2"),
+        ];
+        for (peer, values, expected) in cases {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            let address = of_caller(peer.parse().unwrap(), &headers, &trusted);
+            assert_eq!(address.to_string(), expected, "{peer} {values:?}");
+        }
+    }
+}

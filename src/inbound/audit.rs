@@ -1,0 +1,264 @@
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::{Instant, SystemTime},
+};
+
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tonic::{Code, Status};
+use tower::{Layer, Service};
+
+use super::{Report, RequestId, connection::Peer, method, report::Told};
+use crate::{
+    audit::{Audit, Record},
+    domain::{Decision, Kind, Principal},
+    status::{self, reasons::Reason},
+};
+
+/// Records calls when they have ended: every create, and every call that was refused; reads
+/// that went well if they are asked for. It stands outside all that refuses, and who called is
+/// filled in by the layer that finds out.
+#[derive(Clone, Debug)]
+pub struct AuditLayer(Arc<Audit>);
+
+/// See [`AuditLayer`].
+#[derive(Clone, Debug)]
+pub struct Audited<S> {
+    audit: Arc<Audit>,
+    inner: S,
+}
+
+impl AuditLayer {
+    /// Records go there.
+    pub(super) fn new(audit: Arc<Audit>) -> Self {
+        Self(audit)
+    }
+}
+
+impl<S> Layer<S> for AuditLayer {
+    type Service = Audited<S>;
+
+    fn layer(&self, inner: S) -> Audited<S> {
+        Audited {
+            audit: self.0.clone(),
+            inner,
+        }
+    }
+}
+
+/// One call. It is recorded when this is dropped, so once, however it ends.
+#[derive(Debug)]
+struct Entry {
+    audit: Arc<Audit>,
+    method: String,
+    request_id: String,
+    trace_id: Option<String>,
+    report: Report,
+    peer: Option<Peer>,
+    began: Instant,
+    ended: Option<Ended>,
+}
+
+/// What a call's status says.
+#[derive(Debug)]
+struct Ended {
+    code: Code,
+    reason: Option<String>,
+    outcome: Option<String>,
+}
+
+/// The longest method that is recorded, in characters: the caller can write there what it likes.
+const MAX_METHOD: usize = 100;
+
+impl Entry {
+    fn read(&mut self, headers: &HeaderMap) {
+        if let Some(status) = Status::from_header_map(headers) {
+            let info = status::error_info(&status);
+            self.ended = Some(Ended {
+                code: status.code(),
+                reason: info.as_ref().map(|info| info.reason.clone()),
+                outcome: info.and_then(|mut info| info.metadata.remove(status::OUTCOME)),
+            });
+        }
+    }
+}
+
+impl Entry {
+    /// Whether the call was kept from what it asked for: it was not let in, denied, over a
+    /// limit, or ended before any of that was decided. A request that makes no sense is not
+    /// refused anything.
+    fn is_refused(&self, told: &Told, decision: Option<&Decision>) -> bool {
+        let is_denied = decision.is_some_and(|decision| !decision.is_allowed);
+        match &self.ended {
+            Some(Ended { code: Code::Ok, .. }) => false,
+            Some(Ended { reason, .. }) => {
+                let is_limited = reason.as_deref() == Some(Reason::LimitReached.as_str());
+                told.caller.is_none() || is_denied || is_limited
+            }
+            None => decision.is_none() || is_denied,
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let kind = method::kind(&self.method);
+        if method::is_health(&self.method) {
+            return;
+        }
+        let told = self.report.told();
+        let decision = told.caller.as_ref().and_then(|caller| caller.trail.decision());
+        let is_refused = self.is_refused(&told, decision.as_ref());
+        let code = self.ended.as_ref().map(|ended| ended.code);
+        let is_create = kind == Some(Kind::Create);
+        let is_read = kind == Some(Kind::Read);
+        if !(is_create || is_refused || told.panicked || (is_read && self.audit.records_reads())) {
+            return;
+        }
+        let principal = told.caller.as_ref().map(|caller| &*caller.principal);
+        let (attempts, aws_request_id) = match &told.attempts {
+            Some(attempts) => (attempts.count, attempts.request_id.as_deref()),
+            None => (0, None),
+        };
+        // Nobody is told of a call that was given up; what it has come to is in the log later.
+        let given_up = match (is_create, told.begun) {
+            (false, _) => None,
+            (true, true) => Some("unknown"),
+            (true, false) => Some("not_applied"),
+        };
+        let outcome = match &self.ended {
+            Some(ended) if ended.code == Code::Ok => is_create.then_some("applied"),
+            Some(ended) => ended.outcome.as_deref().or(given_up),
+            None => given_up,
+        };
+        let method = self.method.trim_start_matches('/');
+        let end = method.floor_char_boundary(MAX_METHOD);
+        self.audit.record(&Record {
+            time: SystemTime::now(),
+            request_id: &self.request_id,
+            trace_id: self.trace_id.as_deref(),
+            method: &method[..end],
+            principal: principal.map(Principal::name),
+            groups: principal.map(Principal::groups).unwrap_or_default(),
+            source: principal.map(|principal| principal.proof().to_string()),
+            peer: self.peer.as_ref().map(Peer::address),
+            address: told.address,
+            action: decision.as_ref().map(|decision| decision.action),
+            resource: decision.as_ref().map(|decision| decision.resource.as_str()),
+            decision: match &decision {
+                Some(decision) if decision.is_allowed => "allow",
+                Some(_) => "deny",
+                None => "none",
+            },
+            policies: decision
+                .as_ref()
+                .map(|decision| &*decision.policies)
+                .unwrap_or_default(),
+            code: match (code, told.panicked) {
+                (Some(code), _) => status::name_of(code),
+                (None, _) => "given up",
+            },
+            reason: self.ended.as_ref().and_then(|ended| ended.reason.as_deref()),
+            panicked: told.panicked,
+            outcome,
+            hidden_tapes: told.caller.as_ref().map_or(0, |caller| caller.trail.hidden()),
+            attempts,
+            aws_request_id,
+            seconds: self.began.elapsed().as_secs_f64(),
+        });
+    }
+}
+
+/// The trace that a call belongs to, by W3C's `traceparent`.
+fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let mut parts = text.split('-');
+    let (version, id) = (parts.next()?, parts.next()?);
+    let is_hex = |text: &str| {
+        text.bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let right = version.len() == 2
+        && is_hex(version)
+        && version != "ff"
+        && id.len() == 32
+        && is_hex(id)
+        && id.bytes().any(|b| b != b'0');
+    right.then(|| id.to_owned())
+}
+
+impl<S, B, R> Service<Request<B>> for Audited<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Recorded<R>>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let extensions = request.extensions();
+        let request_id = extensions.get::<RequestId>().map(RequestId::as_str);
+        let mut entry = Entry {
+            audit: self.audit.clone(),
+            method: request.uri().path().to_owned(),
+            request_id: request_id.unwrap_or_default().to_owned(),
+            trace_id: trace_id(request.headers()),
+            report: extensions.get::<Report>().cloned().unwrap_or_default(),
+            peer: extensions.get::<Peer>().cloned(),
+            began: Instant::now(),
+            ended: None,
+        };
+        let response = self.inner.call(request);
+        Box::pin(async move {
+            let response = response.await?;
+            entry.read(response.headers());
+            Ok(response.map(|body| Recorded { body, entry }))
+        })
+    }
+}
+
+pin_project! {
+    /// A body whose end is recorded.
+    #[derive(Debug)]
+    pub struct Recorded<B> {
+        #[pin]
+        body: B,
+        entry: Entry,
+    }
+}
+
+impl<B: Body> Body for Recorded<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let frame = ready!(this.body.poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            this.entry.read(trailers);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

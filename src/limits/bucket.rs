@@ -1,0 +1,134 @@
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// A token bucket for each principal, full at first, which fills up again within a period.
+#[derive(Debug)]
+pub(super) struct Buckets {
+    period: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    buckets: HashMap<String, Bucket>,
+    /// At so many buckets the full ones are forgotten, which are as good as new.
+    sweep_at: usize,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    size: f64,
+    tokens: f64,
+    filled: Instant,
+}
+
+const LEAST_SWEEP: usize = 1_024;
+
+impl Buckets {
+    /// Buckets that fill up within `period`.
+    pub(super) fn new(period: Duration) -> Self {
+        Self {
+            period,
+            state: Mutex::new(State {
+                buckets: HashMap::new(),
+                sweep_at: LEAST_SWEEP,
+            }),
+        }
+    }
+
+    /// Takes so many tokens out of a bucket of this size; or none, and says when there will be
+    /// enough, if ever.
+    pub(super) fn take(&self, name: &str, size: u32, tokens: u32) -> Result<(), Option<Duration>> {
+        if tokens > size {
+            return Err(None);
+        }
+        let mut state = self.state();
+        let bucket = state.bucket(name, size, self.period);
+        let lacking = f64::from(tokens) - bucket.tokens;
+        if lacking <= 0.0 {
+            bucket.tokens -= f64::from(tokens);
+            return Ok(());
+        }
+        Err(Duration::try_from_secs_f64(lacking / f64::from(size) * self.period.as_secs_f64()).ok())
+    }
+
+    /// Puts tokens back that were taken out for nothing.
+    pub(super) fn give_back(&self, name: &str, size: u32, tokens: u32) {
+        let mut state = self.state();
+        let bucket = state.bucket(name, size, self.period);
+        bucket.tokens = (bucket.tokens + f64::from(tokens)).min(bucket.size);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The bucket of a principal, filled up to now.
+    fn bucket(&mut self, name: &str, size: u32, period: Duration) -> &mut Bucket {
+        let now = Instant::now();
+        if self.buckets.len() >= self.sweep_at {
+            self.buckets.retain(|_, bucket| {
+                bucket.fill(period, now);
+                bucket.tokens < bucket.size
+            });
+            self.sweep_at = (2 * self.buckets.len()).max(LEAST_SWEEP);
+        }
+        let size = f64::from(size);
+        let bucket = self.buckets.entry(name.to_owned()).or_insert(Bucket {
+            size,
+            tokens: size,
+            filled: now,
+        });
+        // Whoever changes groups may have another size from now on.
+        bucket.size = size;
+        bucket.fill(period, now);
+        bucket
+    }
+}
+
+impl Bucket {
+    fn fill(&mut self, period: Duration, now: Instant) {
+        let share = now
+            .saturating_duration_since(self.filled)
+            .div_duration_f64(period);
+        self.tokens = share.mul_add(self.size, self.tokens).min(self.size);
+        self.filled = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_holds_so_many_and_fills_up_within_its_period() {
+        let buckets = Buckets::new(Duration::from_secs(10));
+        assert_eq!(buckets.take("a", 5, 6), Err(None));
+        assert_eq!(buckets.take("a", 5, 5), Ok(()));
+        assert_eq!(buckets.take("a", 5, 1), Err(Some(Duration::from_secs(2))));
+        assert_eq!(buckets.take("b", 5, 5), Ok(()));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(buckets.take("a", 5, 1), Ok(()));
+        buckets.give_back("a", 5, 9);
+        assert_eq!(buckets.take("a", 5, 5), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_went_away_is_forgotten() {
+        let buckets = Buckets::new(Duration::from_secs(1));
+        for name in 0..100 * LEAST_SWEEP {
+            assert_eq!(buckets.take(&name.to_string(), 2, 1), Ok(()));
+            if name % 100 == 0 {
+                tokio::time::advance(Duration::from_millis(100)).await;
+            }
+        }
+        assert!(buckets.state().buckets.len() <= 2 * LEAST_SWEEP);
+    }
+}

@@ -1,0 +1,7 @@
+//! Who is let in, and what each may do: over the wire, with real certificates and tokens.
+
+mod attacks;
+mod certificates;
+mod rotation;
+mod transport;
+mod wycheproof;

@@ -1,0 +1,333 @@
+//! What happens when certificates, keys, tokens and policies change: under load no call fails that
+//! should not, and what is broken changes nothing.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use jsonwebtoken::Algorithm;
+use tapegate::proto::ListTapesRequest;
+use tokio::{task::JoinSet, time::sleep};
+use tonic::{Code, Status, transport::Channel};
+
+use super::attacks::OPERATORS;
+use crate::harness::{
+    Ca, Certified, Client, Service, Signer, Site, Valid, bearer, client_config, collect, jwks, refusal,
+    tls_channel,
+};
+
+async fn list(client: &mut Client) -> Result<(), Status> {
+    let request = ListTapesRequest {
+        max_items: 1,
+        ..Default::default()
+    };
+    collect(client.list_tapes(request).await).await.map(drop)
+}
+
+/// The reason by which a list is refused; empty where it is not.
+async fn refused(client: &mut Client) -> String {
+    match list(client).await {
+        Ok(()) => String::new(),
+        Err(status) => refusal(&status).reason,
+    }
+}
+
+/// Waits until this holds, and fails if it does not within moments.
+async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let came = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    assert!(came.is_ok(), "never: {what}");
+}
+
+#[tokio::test]
+async fn a_token_whose_key_or_row_is_gone_is_refused() {
+    let site = Site::new();
+    let service = site.run(&site.config(), &[]).await;
+    let (token, jwt) = (site.token("somebody", OPERATORS), site.jwt("somebody", OPERATORS));
+    let [mut by_token, mut by_jwt] = [&token, &jwt].map(|token| bearer(service.channel(), Some(token)));
+    eventually("the new token is taken", async || {
+        list(&mut by_token).await.is_ok()
+    })
+    .await;
+    list(&mut by_jwt).await.unwrap();
+
+    site.write("tokens.toml", "");
+    eventually("the token is gone", async || {
+        refused(&mut by_token).await == "TOKEN_UNKNOWN"
+    })
+    .await;
+    site.write("jwks.json", &jwks(&[&site.rs256]));
+    eventually("the key is gone", async || {
+        refused(&mut by_jwt).await == "TOKEN_KEY_UNKNOWN"
+    })
+    .await;
+    // A new key of the same id does not bring it back, though the token was remembered.
+    site.write("jwks.json", &jwks(&[&Signer::new("first", Algorithm::ES256)]));
+    eventually("the key is another", async || {
+        refused(&mut by_jwt).await == "TOKEN_SIGNATURE_WRONG"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_principal_may_what_the_policies_of_now_say() {
+    let site = Site::new();
+    let service = site.run(&site.config(), &[]).await;
+    let mut client = bearer(service.channel(), Some(&site.jwt("somebody", &["readers"])));
+    assert_eq!(refused(&mut client).await, "PERMISSION_DENIED");
+    site.policies(r#"permit (principal in TapeGate::Group::"readers", action, resource);"#);
+    eventually("it is allowed", async || list(&mut client).await.is_ok()).await;
+    site.policies(
+        r#"permit (principal in TapeGate::Group::"readers", action, resource);
+           forbid (principal == TapeGate::Agent::"somebody", action, resource);"#,
+    );
+    eventually("it is forbidden", async || {
+        refused(&mut client).await == "PERMISSION_DENIED"
+    })
+    .await;
+}
+
+/// A caller: how it connects, and what it shows.
+struct Caller {
+    channel: Box<dyn Fn() -> Channel + Send + Sync>,
+    token: Option<String>,
+}
+
+/// Callers that go on calling, some by one connection and some by a new one each time.
+struct Load {
+    calls: JoinSet<()>,
+    made: Arc<AtomicU32>,
+}
+
+impl Load {
+    fn start(callers: Vec<Caller>) -> Self {
+        let (mut calls, made) = (JoinSet::new(), Arc::new(AtomicU32::new(0)));
+        for (caller, reconnects) in callers.into_iter().flat_map(|caller| {
+            let caller = Arc::new(caller);
+            [(caller.clone(), false), (caller, true)]
+        }) {
+            let made = made.clone();
+            calls.spawn(async move {
+                let connect = || bearer((caller.channel)(), caller.token.as_deref());
+                let mut client = connect();
+                loop {
+                    if reconnects {
+                        client = connect();
+                    }
+                    list(&mut client)
+                        .await
+                        .unwrap_or_else(|status| panic!("a call failed: {status:?}"));
+                    made.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        Self { calls, made }
+    }
+
+    /// Waits until so many more calls were made, none of which failed.
+    async fn more(&mut self, calls: u32) {
+        let wanted = self.made.load(Ordering::Relaxed) + calls;
+        while self.made.load(Ordering::Relaxed) < wanted {
+            if let Some(ended) = self.calls.try_join_next() {
+                ended.unwrap();
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// A connection that trusts these roots.
+fn connects(
+    service: &Service,
+    roots: String,
+    certified: Option<Certified>,
+) -> Box<dyn Fn() -> Channel + Send + Sync> {
+    let address = service.addresses.grpc.unwrap();
+    Box::new(move || tls_channel(address, client_config(&roots, certified.as_ref())))
+}
+
+/// Waits for several looks at the files. The service looks every 20 ms.
+async fn looked_at() {
+    sleep(Duration::from_millis(400)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_is_swapped_under_load_and_no_call_fails() {
+    let site = Site::new();
+    let (second, clients) = (
+        Ca::new("another authority of servers"),
+        Ca::new("another authority of clients"),
+    );
+    const POLICY: &str = r#"permit (principal in TapeGate::Group::"operators", action, resource);
+        permit (principal, action, resource) when { principal == TapeGate::Agent::"spiffe://example.org/agent" };"#;
+    site.policies(POLICY);
+    let stays = site.token("stays", OPERATORS);
+    let service = site.run(&site.config_with_tls(), &["--auth-remember=50ms"]).await;
+    let roots = format!("{}{}", site.ca.pem(), second.pem());
+    let agent = site.ca.client(&["spiffe://example.org/agent"], Valid::Now);
+    let newer = clients.client(&["spiffe://example.org/agent"], Valid::Now);
+
+    let callers = |certified: &Certified, signer: &Signer| {
+        let jwt = signer.token(&site.claims("somebody", OPERATORS));
+        vec![
+            Caller {
+                channel: connects(&service, roots.clone(), Some(certified.clone())),
+                token: None,
+            },
+            Caller {
+                channel: connects(&service, roots.clone(), None),
+                token: Some(jwt),
+            },
+            Caller {
+                channel: connects(&service, roots.clone(), None),
+                token: Some(stays.clone()),
+            },
+        ]
+    };
+    let mut load = Load::start(callers(&agent, &site.es256));
+    load.more(50).await;
+
+    // The server's certificate: another authority's, so that who connects anew can tell.
+    let server = second.server();
+    site.write("server.pem", &server.cert);
+    site.write("server.key", &server.key);
+    let only_second = connects(&service, second.pem(), None);
+    eventually("the new certificate is shown", async || {
+        list(&mut bearer(only_second(), Some(&stays))).await.is_ok()
+    })
+    .await;
+    load.more(50).await;
+
+    // The clients' authority: first both, then the new one. Open connections stay.
+    site.write("clients.pem", &format!("{}{}", site.ca.pem(), clients.pem()));
+    let with_newer = connects(&service, roots.clone(), Some(newer.clone()));
+    eventually("the new authority is taken", async || {
+        list(&mut bearer(with_newer(), None)).await.is_ok()
+    })
+    .await;
+    load.more(50).await;
+    let mut open = bearer(connects(&service, roots.clone(), Some(agent.clone()))(), None);
+    list(&mut open).await.unwrap();
+    drop(load);
+    let third = Signer::new("third", Algorithm::ES256);
+    // The issuer's keys: both, before the first token of the new one.
+    site.write("jwks.json", &jwks(&[&site.es256, &third]));
+    let mut by_third = bearer(
+        only_second(),
+        Some(&third.token(&site.claims("somebody", OPERATORS))),
+    );
+    eventually("the new key is taken", async || list(&mut by_third).await.is_ok()).await;
+
+    let mut load = Load::start(callers(&newer, &third));
+    load.more(50).await;
+    site.write("clients.pem", &clients.pem());
+    let with_older = connects(&service, roots.clone(), Some(agent.clone()));
+    eventually("the old authority is gone", async || {
+        list(&mut bearer(with_older(), None))
+            .await
+            .is_err_and(|status| status.details().is_empty())
+    })
+    .await;
+    list(&mut open).await.unwrap();
+    site.write("jwks.json", &jwks(&[&third]));
+    load.more(50).await;
+
+    // Tokens and policies: others come and go.
+    for round in 0..5 {
+        let gone = site.token(&format!("gone {round}"), OPERATORS);
+        let mut client = bearer(only_second(), Some(&gone));
+        eventually("the new token is taken", async || list(&mut client).await.is_ok()).await;
+        let file = std::fs::read_to_string(site.path("tokens.toml")).unwrap();
+        let rows: Vec<_> = file.split("\n\n").filter(|row| !row.contains("gone")).collect();
+        site.write("tokens.toml", &rows.join("\n\n"));
+        eventually("the token is gone", async || {
+            refused(&mut client).await == "TOKEN_UNKNOWN"
+        })
+        .await;
+        site.policies(&format!(
+            "{POLICY}\nforbid (principal == TapeGate::Agent::\"{round}\", action, resource);"
+        ));
+        load.more(30).await;
+    }
+    let made = load.made.load(Ordering::Relaxed);
+    println!("{made} calls after the second start, and none failed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_file_changes_nothing() {
+    let site = Site::new();
+    let stays = site.token("stays", OPERATORS);
+    let service = site.run(&site.config_with_tls(), &["--auth-remember=0s"]).await;
+    let agent = site.ca.client(&["spiffe://example.org/agent"], Valid::Now);
+    site.policies(
+        r#"permit (principal in TapeGate::Group::"operators", action, resource);
+           permit (principal == TapeGate::Agent::"spiffe://example.org/agent", action, resource);"#,
+    );
+    let certified = connects(&service, site.ca.pem(), Some(agent));
+    eventually("the agent is let in", async || {
+        list(&mut bearer(certified(), None)).await.is_ok()
+    })
+    .await;
+    let plain = || connects(&service, site.ca.pem(), None);
+    let mut load = Load::start(vec![
+        Caller {
+            channel: certified,
+            token: None,
+        },
+        Caller {
+            channel: plain(),
+            token: Some(stays),
+        },
+        Caller {
+            channel: plain(),
+            token: Some(site.jwt("somebody", OPERATORS)),
+        },
+    ]);
+    let mut refused_caller = bearer(plain()(), Some(&site.jwt("somebody", &[])));
+    let files = [
+        "server.pem",
+        "server.key",
+        "clients.pem",
+        "jwks.json",
+        "tokens.toml",
+        "policies/site.cedar",
+    ];
+    for name in files {
+        let good = std::fs::read_to_string(site.path(name)).unwrap();
+        let half = &good[..good.len() / 2];
+        for broken in ["", "garbage", half, "\u{0}"] {
+            // A file of tokens may be empty: then there are none.
+            if name == "tokens.toml" && ["", half].contains(&broken) {
+                continue;
+            }
+            site.write(name, broken);
+            looked_at().await;
+            load.more(6).await;
+            assert_eq!(
+                refused(&mut refused_caller).await,
+                "PERMISSION_DENIED",
+                "{name}: {broken:?}"
+            );
+        }
+        std::fs::remove_file(site.path(name)).unwrap();
+        looked_at().await;
+        load.more(6).await;
+        site.write(name, &good);
+        looked_at().await;
+        load.more(6).await;
+    }
+    // A key that is not the certificate's, as between the two writes of a renewal.
+    site.write("server.key", &Ca::new("another").server().key);
+    looked_at().await;
+    load.more(20).await;
+    let status = list(&mut bearer(plain()(), None)).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+}

@@ -1,0 +1,259 @@
+//! Settings of who is let in, and what their files say.
+
+use tapegate::config::Entry;
+
+use super::*;
+use crate::harness::{Ca, Site};
+
+/// `serve` by a site's configuration, with this added.
+fn serve(site: &Site, more: &str) -> Call {
+    Call::new("serve").file(site.config_with_tls() + more)
+}
+
+#[test]
+fn a_closed_service_may_be_reached_from_other_machines_by_tls() {
+    let site = Site::new();
+    let config = serve(&site, "")
+        .arg("--listen=0.0.0.0:50051")
+        .arg("--admin-listen=0.0.0.0:9464")
+        .config();
+    assert!(!config.server.allow_anonymous);
+    assert_eq!(
+        (config.auth.health, config.auth.reflection),
+        (Entry::Open, Entry::Identified)
+    );
+    assert_eq!(config.auth.jwt.len(), 1);
+    assert!(config.tls.unwrap().client_ca.is_some());
+
+    let plain = Call::new("serve").file(site.config()).arg("--listen=[::]:50051");
+    assert_faults(
+        &plain,
+        &[(
+            "--listen: [::]:50051 is not loopback",
+            "or --allow-plaintext behind a service mesh",
+        )],
+    );
+    assert!(plain.arg("--allow-plaintext").config().server.allow_plaintext);
+    // Whoever may do everything may do it from this machine alone, over TLS too.
+    assert_faults(
+        &serve(&site, "")
+            .arg("--allow-anonymous")
+            .arg("--listen=0.0.0.0:1"),
+        &[("--listen: 0.0.0.0:1 is not loopback", "anonymous callers")],
+    );
+}
+
+#[test]
+fn every_table_of_issuers_is_read_and_every_fault_of_one_reported() {
+    let site = Site::new();
+    let keys = site.path("jwks.json");
+    let another = format!(
+        r#"
+        [[auth.jwt]]
+        issuer = "https://other.example"
+        audience = "tapes"
+        jwks = {keys:?}
+        principal_claim = "/kubernetes.io/serviceaccount/name"
+        groups_claim = "roles"
+        principal_prefix = "other:"
+        "#
+    );
+    let config = Call::new("serve").file(site.config() + &another).config();
+    let [first, second] = &config.auth.jwt[..] else {
+        panic!("{:?}", config.auth.jwt)
+    };
+    assert_eq!(first.issuer, crate::harness::ISSUER);
+    assert_eq!(
+        (second.issuer.as_str(), second.audience.as_str()),
+        ("https://other.example", "tapes")
+    );
+    assert_eq!(second.claims.principal_prefix, "other:");
+    assert_eq!(second.algorithms.len(), 2);
+
+    let wrong = Call::serve().file(
+        "[[auth.jwt]]\n\
+         issuer = \"\"\n\
+         jwks = \"http://keys.example/\"\n\
+         algorithms = [\"HS256\", \"none\", \"ES256\", \"ES256\"]\n\
+         audiense = \"tapegate\"\n\
+         [[auth.jwt]]\n\
+         issuer = \"https://issuer.example\"\n\
+         audience = \"tapegate\"\n\
+         jwks = \"/there/is/nothing/here.json\"\n\
+         leeway = \"1h\"\n",
+    );
+    assert_faults(
+        &wrong,
+        &[
+            (
+                "tapegate.toml:1:1: auth.jwt.audience: is not set",
+                "the name of this service",
+            ),
+            ("tapegate.toml:2:10: auth.jwt.issuer: is empty", "issuer.example"),
+            (
+                "tapegate.toml:3:8: auth.jwt.jwks: is not an https URL",
+                "loopback",
+            ),
+            (
+                "tapegate.toml:4:15: auth.jwt.algorithms: \"HS256\" is wrong",
+                "\"ES256\"",
+            ),
+            ("tapegate.toml:4:24: auth.jwt.algorithms: \"none\" is wrong", ""),
+            (
+                "tapegate.toml:4:41: auth.jwt.algorithms: stands in the list twice",
+                "",
+            ),
+            (
+                "tapegate.toml:5:1: [[auth.jwt]] has no setting \"audiense\"",
+                "did you mean audience?",
+            ),
+            (
+                "tapegate.toml:9:8: auth.jwt.jwks: /there/is/nothing/here.json cannot be read",
+                "",
+            ),
+            ("tapegate.toml:10:10: auth.jwt.leeway: \"1h\" is wrong", "10m"),
+        ],
+    );
+    assert_faults(
+        &Call::serve().file("auth.jwt = 'x'\n[limits]\ngroup = ['y']\n[auth.mtls]\nnames = []"),
+        &[
+            ("tapegate.toml:1:12: auth.jwt is a list of tables", "[[auth.jwt]]"),
+            (
+                "tapegate.toml:3:10: limits.group is a list of tables",
+                "[[limits.group]]",
+            ),
+            ("tapegate.toml:5:9: auth.mtls.names: is empty", "leave it out"),
+        ],
+    );
+}
+
+#[test]
+fn check_prints_tables_so_that_they_give_the_same_again() {
+    let site = Site::new();
+    let more = r#"
+        [limits]
+        calls_per_second = 7
+        [[limits.group]]
+        name = "site \"a\""
+        tapes_per_hour = 3
+        [[limits.group]]
+        name = "b"
+    "#;
+    let (config, document) = Call::new("check").file(site.config_with_tls() + more).check();
+    assert_eq!(config.limits.groups.len(), 2);
+    let (again, second) = Call::new("check").file(document.clone()).check();
+    assert_eq!(config, again, "{document}");
+    assert!(
+        second.contains("[[limits.group]]") && second.contains("[[auth.jwt]]"),
+        "{second}"
+    );
+}
+
+#[test]
+fn what_is_wrong_with_certificates_keys_tokens_and_policies_is_said_at_once() {
+    let site = Site::new();
+    let other = Ca::new("another").server();
+    site.write("server.key", &other.key);
+    site.write(
+        "jwks.json",
+        r#"{"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "symmetric", "alg": "HS256"}]}"#,
+    );
+    site.write(
+        "tokens.toml",
+        "[[token]]\nid = 'x'\nname = ''\nexpires = '2030-01-01T00:00:00Z'\nsha256 = 'ab'\n",
+    );
+    site.policies("permit (principal, action, resource) when { principal.name == \"x\" };");
+    let faults = serve(&site, "").faults().join("\n");
+    for part in [
+        "tls.cert: certificate and key do not go together",
+        "jwks.json has no key that signatures can be checked with",
+        "tokens.toml:1: id is not 16 hexadecimal digits",
+        "tokens.toml:1: sha256 is not 64 hexadecimal digits",
+        "tokens.toml:1: name and groups: each has 1 to 2048 bytes",
+        "site.cedar:1:45: for policy `policy0`, attribute `name` on entity type `TapeGate::Agent` not found",
+    ] {
+        assert!(faults.contains(part), "no {part} in\n{faults}");
+    }
+    site.write(
+        "server.pem",
+        "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+    );
+    site.write("server.key", "");
+    site.write("clients.pem", "");
+    site.write(
+        "tokens.toml",
+        "[[token]]\nid = 'x'\nsecret = 'a secret in the wrong place'\n",
+    );
+    site.policies("permit (principal, action, resource");
+    site.write("policies/more.cedar", "@id(\"twice\") permit (principal, action, resource);\n@id(\"twice\") forbid (principal, action, resource);\npermit (principal == ?principal, action, resource);");
+    let faults = serve(&site, "").faults().join("\n");
+    for part in [
+        "server.pem cannot be read as PEM",
+        "server.key has no private key as PEM",
+        "clients.pem has no certificate",
+        "tokens.toml:3: unknown field `secret`",
+        "site.cedar:1:36: unexpected end of input",
+        "more.cedar: has a template",
+    ] {
+        assert!(faults.contains(part), "no {part} in\n{faults}");
+    }
+    assert!(!faults.contains("a secret in the wrong place"), "{faults}");
+    site.policies("permit (principal, action, resource);");
+    site.write(
+        "policies/more.cedar",
+        "@id(\"site#1\") permit (principal, action, resource);",
+    );
+    assert!(
+        serve(&site, "")
+            .faults()
+            .join("\n")
+            .contains("the policy \"site#1\" stands in"),
+        "{:?}",
+        serve(&site, "").faults()
+    );
+    std::fs::remove_file(site.path("policies/more.cedar")).unwrap();
+    std::fs::remove_file(site.path("policies/site.cedar")).unwrap();
+    assert!(
+        serve(&site, "")
+            .faults()
+            .join("\n")
+            .contains("there are no policies (*.cedar)")
+    );
+}
+
+#[test]
+fn dev_is_closed_when_identities_or_policies_are_configured() {
+    let site = Site::new();
+    let closed = Call::new("dev").file(site.config());
+    assert!(!closed.dev().config.server.allow_anonymous);
+    assert!(
+        closed
+            .arg("--allow-anonymous")
+            .dev()
+            .config
+            .server
+            .allow_anonymous
+    );
+    let half = Call::new("dev").arg(format!("--policy-path={}", site.path("policies").display()));
+    assert_faults(&half, &[("auth.jwt: is not set", "tls.client_ca")]);
+    assert!(half.arg("--allow-anonymous").dev().config.server.allow_anonymous);
+}
+
+#[test]
+fn a_certificate_needs_its_key_and_the_other_way_round() {
+    let site = Site::new();
+    for (given, missing) in [("cert", "key"), ("key", "cert")] {
+        let path = site.path(&format!("server.{}", if given == "cert" { "pem" } else { "key" }));
+        assert_faults(
+            &Call::serve().arg(format!("--tls-{given}={}", path.display())),
+            &[(
+                &format!("tls.{missing}: is not set"),
+                "TLS needs tls.cert and tls.key",
+            )],
+        );
+    }
+    assert_faults(
+        &Call::serve().arg(format!("--tls-client-ca={}", site.path("clients.pem").display())),
+        &[("tls.cert: is not set", ""), ("tls.key: is not set", "")],
+    );
+}
