@@ -16,8 +16,8 @@ use crate::domain::{AccountId, Caller, Region};
 /// Replaced as a whole when the folder changes, so that nothing is remembered beyond that.
 pub struct Engine {
     policies: Vec<Policy>,
-    /// Those that can apply to a principal's action on a resource.
-    applicable: Cache<(Agent, &'static str, EntityUid), Arc<PolicySet>>,
+    /// Those that can apply to a principal's action on a resource, and what that is in.
+    applicable: Cache<(Agent, &'static str, Vec<EntityUid>), Arc<PolicySet>>,
     /// Who judges the rows of a list, by caller and scope.
     judges: Cache<(Agent, String), Arc<Judge>>,
 }
@@ -49,19 +49,19 @@ impl Engine {
 
     /// What the policies say. It costs as much as evaluating those that can apply.
     pub fn decide(&self, question: &Question) -> Verdict {
-        match question.resources.first() {
-            Some(resource) => {
-                let key = (question.agent.clone(), question.action, resource.clone());
-                let policies = self.applicable.get_with(key, || {
-                    Arc::new(self.those(|policy| {
-                        fits_caller(policy, &question.agent, question.action)
-                            && fits_resource(policy, &question.resources)
-                    }))
-                });
-                evaluate(&policies, question)
-            }
-            None => Verdict::denied(),
-        }
+        let Question {
+            agent,
+            action,
+            resources,
+            ..
+        } = question;
+        let key = (agent.clone(), *action, resources.clone());
+        let policies = self.applicable.get_with(key, || {
+            let fits =
+                |policy: &Policy| fits_caller(policy, agent, action) && fits_resource(policy, resources);
+            Arc::new(self.those(fits))
+        });
+        evaluate(&policies, question)
     }
 
     /// What the policies say, by evaluating all of them. [`Engine::decide`] says the same.
