@@ -2,6 +2,7 @@
 
 mod attacks;
 mod certificates;
+mod filtered;
 mod policy;
 mod rotation;
 mod transport;

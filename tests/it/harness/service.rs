@@ -38,14 +38,17 @@ impl Service {
 
     /// `tapegate serve` before whatever is at this endpoint, with these flags.
     pub async fn at(endpoint: &str, flags: &[&str]) -> Self {
+        Self::serve(
+            endpoint,
+            &[&["--allow-anonymous", "--region=us-east-1"], flags].concat(),
+        )
+        .await
+    }
+
+    /// `tapegate serve` before whatever is at this endpoint, with no more than these flags.
+    pub async fn serve(endpoint: &str, flags: &[&str]) -> Self {
         let endpoint = format!("--upstream-endpoint={endpoint}");
-        let ours = [
-            "--allow-anonymous",
-            "--region=us-east-1",
-            "--listen=127.0.0.1:0",
-            "--admin-listen=127.0.0.1:0",
-            &endpoint,
-        ];
+        let ours = ["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", &endpoint];
         let credentials = Credentials::new("AKIDTEST", "secret-of-the-tests", None, None, "tests");
         match command("serve", &[&ours, flags].concat()) {
             Command::Serve(config) => Self::run(App::serve(*config, Some(credentials)).await.unwrap()),

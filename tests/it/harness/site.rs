@@ -11,7 +11,9 @@ use tonic::{
     Request, Status, metadata::MetadataMap, service::interceptor::InterceptedService, transport::Channel,
 };
 
-use super::{Ca, Certified, Service, Signer, certificates::client_config, in_seconds, jwks, tls_channel};
+use super::{
+    Ca, Certified, Service, Signer, Upstream, certificates::client_config, in_seconds, jwks, tls_channel,
+};
 
 /// The issuer of a site's tokens.
 pub const ISSUER: &str = "https://issuer.example";
@@ -160,9 +162,19 @@ impl Site {
 
     /// The service of this configuration before an emulator, in this process.
     pub async fn run(&self, config: &str, flags: &[&str]) -> Service {
-        fs::write(self.path("tapegate.toml"), config).unwrap();
-        let config = format!("--config={}", self.path("tapegate.toml").display());
+        let config = self.config_flag(config);
         Service::dev(&[&[config.as_str()], flags].concat()).await
+    }
+
+    /// The same before an upstream that a test scripts.
+    pub async fn over(&self, upstream: &Upstream, config: &str, flags: &[&str]) -> Service {
+        let config = self.config_flag(config);
+        Service::serve(&upstream.endpoint(), &[&[config.as_str()], flags].concat()).await
+    }
+
+    fn config_flag(&self, config: &str) -> String {
+        fs::write(self.path("tapegate.toml"), config).unwrap();
+        format!("--config={}", self.path("tapegate.toml").display())
     }
 
     /// A connection over TLS, with this client certificate.
