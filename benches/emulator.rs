@@ -9,12 +9,9 @@
     reason = "a benchmark reports to a person"
 )]
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+mod process;
+
+use std::time::Instant;
 
 use aws_credential_types::Credentials;
 use aws_sdk_storagegateway::{
@@ -23,55 +20,10 @@ use aws_sdk_storagegateway::{
 };
 use futures_util::future::join_all;
 
+use process::{CREDENTIALS, Tapegate, processor_time};
+
 const CALLS: u32 = 8_000;
 const AT_ONCE: u32 = 8;
-
-/// `tapegate emulator` in a process of its own, which ends with this.
-struct Emulator {
-    child: Child,
-    endpoint: String,
-}
-
-impl Emulator {
-    fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tapegate"))
-            .args([
-                "emulator",
-                "--listen=127.0.0.1:0",
-                "--seed-tapes=100000",
-                "--log-filter=warn",
-            ])
-            .env("TAPEGATE_EMULATOR_ACCESS_KEY_ID", "AKIDBENCH")
-            .env("TAPEGATE_EMULATOR_SECRET_ACCESS_KEY", "secret-of-the-benchmark")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut first = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut first)
-            .unwrap();
-        let address = first.trim().strip_prefix("listening emulator=").unwrap();
-        Self {
-            endpoint: format!("http://{address}"),
-            child,
-        }
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-/// The processor time of a process so far, to a hundredth of a second (Linux's clock tick).
-fn processor_time(process: &str) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    Duration::from_millis(ticks * 10)
-}
 
 fn client(endpoint: &str) -> Client {
     let config = Builder::new()
@@ -79,8 +31,8 @@ fn client(endpoint: &str) -> Client {
         .region(Region::new("us-east-1"))
         .endpoint_url(endpoint)
         .credentials_provider(Credentials::new(
-            "AKIDBENCH",
-            "secret-of-the-benchmark",
+            CREDENTIALS.0,
+            CREDENTIALS.1,
             None,
             None,
             "bench",
@@ -108,15 +60,14 @@ async fn walk(client: &Client, calls: u32) {
 
 #[tokio::main]
 async fn main() {
-    let emulator = Emulator::start();
-    let client = client(&emulator.endpoint);
+    let emulator = Tapegate::emulator(&["--seed-tapes=100000"]);
+    let client = client(&emulator.url("emulator"));
     walk(&client, 200).await;
 
-    let server = emulator.child.id().to_string();
-    let before = (processor_time(&server), processor_time("self"), Instant::now());
+    let before = (emulator.processor_time(), processor_time("self"), Instant::now());
     join_all((0..AT_ONCE).map(|_| walk(&client, CALLS / AT_ONCE))).await;
     let took = (
-        processor_time(&server) - before.0,
+        emulator.processor_time() - before.0,
         processor_time("self") - before.1,
         before.2.elapsed(),
     );

@@ -1,7 +1,10 @@
 //! Asking a running service how it is, as `tapegate health` does.
 
+mod pinned;
+
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -10,6 +13,7 @@ use tonic::{Code, transport::Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
+use tower::service_fn;
 
 use crate::config::{Config, Faults, Sources};
 
@@ -26,6 +30,11 @@ pub(super) fn command(name: &'static str) -> Command {
         .default_value("")
         .hide_default_value(true)
         .help("Which service is meant, such as tapegate.v1.TapeService. Default: the server as a whole");
+    let cert = Arg::new("cert")
+        .long("cert")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help("Ask over TLS, whoever has the certificate in this file. Default: tls.cert of the settings");
     let timeout = Arg::new("timeout")
         .long("timeout")
         .value_name("DURATION")
@@ -35,7 +44,7 @@ pub(super) fn command(name: &'static str) -> Command {
     Command::new(name)
         .about("Ask a running service how it is, over gRPC")
         .before_help("Exits with 0 if the answer is SERVING, otherwise with 1 and the reason.")
-        .args([address, service, timeout])
+        .args([address, cert, service, timeout])
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
@@ -50,6 +59,8 @@ fn timeout(text: &str) -> Result<Duration, String> {
 pub struct Question {
     /// Where the service listens.
     pub address: SocketAddr,
+    /// The certificate that the service must have; plain text without one.
+    pub cert: Option<PathBuf>,
     /// Which service is meant, such as `tapegate.v1.TapeService`; `""` is the server as a whole.
     pub service: String,
     /// The longest wait for an answer, connecting included.
@@ -105,12 +116,16 @@ pub enum Unhealthy {
 
 impl Question {
     pub(super) fn read(matches: &ArgMatches, sources: impl FnOnce() -> Sources) -> Result<Self, Faults> {
-        let address = match matches.get_one::<SocketAddr>("address") {
-            Some(address) => *address,
-            None => Config::address(sources())?,
+        let given = matches.get_one::<SocketAddr>("address").copied();
+        let (address, cert) = match (given, Config::address(sources())) {
+            (None, read) => read?,
+            // Then it matters little that the settings are wrong, or not there.
+            (Some(address), read) => (address, read.ok().and_then(|(_, cert)| cert)),
         };
+        let given = matches.get_one::<PathBuf>("cert").cloned();
         Ok(Self {
             address: reachable(address),
+            cert: given.or(cert),
             service: matches.get_one::<String>("service").cloned().unwrap_or_default(),
             timeout: matches
                 .get_one::<Duration>("timeout")
@@ -133,13 +148,18 @@ impl Question {
         let address = self.address;
         let unreachable = |reason: String| Unhealthy::Unreachable { address, reason };
         let endpoint = Endpoint::from_shared(format!("http://{address}"));
-        let channel = match endpoint {
-            Ok(endpoint) => endpoint
-                .connect()
-                .await
-                .map_err(|error| unreachable(innermost(&error))),
-            Err(error) => Err(unreachable(error.to_string())),
-        }?;
+        let endpoint = endpoint.map_err(|error| unreachable(error.to_string()))?;
+        let channel = match self.cert.clone() {
+            None => endpoint.connect().await,
+            Some(cert) => {
+                let connect = service_fn(move |_| {
+                    let cert = cert.clone();
+                    async move { pinned::connect(address, &cert).await }
+                });
+                endpoint.connect_with_connector(connect).await
+            }
+        };
+        let channel = channel.map_err(|error| unreachable(innermost(&error)))?;
         let request = HealthCheckRequest {
             service: self.service.clone(),
         };

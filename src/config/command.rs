@@ -1,6 +1,6 @@
 //! What each command reads of the settings, and what it refuses.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use super::{
     Audit, Auth, Config, Create, Deadline, Emulator, Faults, Log, Pace, Policy, Retry, Scope, Server,
@@ -81,11 +81,11 @@ impl Config {
         values.finish(config)
     }
 
-    /// Where the service listens, whatever else is said of it.
-    pub(crate) fn address(sources: Sources) -> Result<SocketAddr, Faults> {
+    /// Where the service listens and the file of its certificate, whatever else is said of it.
+    pub(crate) fn address(sources: Sources) -> Result<(SocketAddr, Option<PathBuf>), Faults> {
         let values = sources.values();
-        let listen = values.get(&server::LISTEN);
-        values.finish(listen).map(|(listen, _)| listen)
+        let address = values.get(&server::LISTEN).zip(values.optional(&tls::CERT));
+        values.finish(address).map(|(address, _)| address)
     }
 }
 

@@ -1,9 +1,13 @@
 //! Who is let in, and what each may do: over the wire, with real certificates and tokens.
 
 mod attacks;
+mod audit;
 mod certificates;
 mod filtered;
+mod limits;
 mod policy;
+mod remote_keys;
 mod rotation;
 mod transport;
+mod trial;
 mod wycheproof;

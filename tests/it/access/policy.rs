@@ -296,11 +296,6 @@ fn whatever_a_policy_looks_at_tells_tapes_apart() {
         "principal == TapeGate::Agent::\"agent-1\"".to_owned(),
         "principal in TapeGate::Group::\"group-1\"".to_owned(),
     ];
-    let scopes = [
-        "resource".to_owned(),
-        format!("resource in {gateway}"),
-        format!("resource == {tape}"),
-    ];
     let mut rows = Vec::new();
     for barcode in ["A", "AB", "B", "A*", "GLACIER"] {
         for (pool, status) in [(0, 0), (1, 0), (0, 1)] {

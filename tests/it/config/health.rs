@@ -9,6 +9,7 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
 use super::*;
+use crate::harness::{Ca, Site};
 
 fn question(call: &Call) -> Question {
     match call.parse() {
@@ -83,6 +84,38 @@ async fn only_serving_is_healthy() {
     let closed = ask(address, "").await.unwrap_err();
     assert_eq!(closed.to_string(), format!("{address} is NOT_SERVING"));
     server.abort();
+}
+
+#[tokio::test]
+async fn over_tls_it_believes_the_one_certificate_that_the_service_has() {
+    let site = Site::new();
+    let service = site.run(&site.config_with_tls(), &[]).await;
+    let address = format!("--address={}", service.addresses.grpc.unwrap());
+    let at = |cert: &str| {
+        Call::new("health")
+            .arg(&address)
+            .arg(format!("--cert={}", site.path(cert).display()))
+    };
+    question(&at("server.pem")).ask().await.unwrap();
+    // By the settings of the service itself, too.
+    let file = format!("[tls]\ncert = {:?}", site.path("server.pem"));
+    question(&Call::new("health").arg(&address).file(file))
+        .ask()
+        .await
+        .unwrap();
+    site.write("other.pem", &Ca::new("another").server().cert);
+    let error = question(&at("other.pem")).ask().await.unwrap_err();
+    assert!(matches!(error, Unhealthy::Unreachable { .. }), "{error}");
+    let error = question(&at("missing.pem")).ask().await.unwrap_err();
+    assert!(
+        error.to_string().contains("missing.pem cannot be used"),
+        "{error}"
+    );
+    let plain = question(&Call::new("health").arg(&address))
+        .ask()
+        .await
+        .unwrap_err();
+    assert!(!plain.to_string().is_empty());
 }
 
 #[tokio::test]

@@ -1,0 +1,76 @@
+//! `tapegate` in a process of its own, and what it costs the processor.
+#![allow(dead_code, reason = "each benchmark uses a part of it")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+/// The credentials that everybody here signs with.
+pub const CREDENTIALS: (&str, &str) = ("AKIDBENCH", "secret-of-the-benchmark");
+
+/// A process that ends with this.
+pub struct Tapegate {
+    child: Child,
+    first: String,
+}
+
+impl Tapegate {
+    /// `tapegate` with these arguments.
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tapegate"))
+            .args(arguments)
+            .arg("--log-filter=warn")
+            .env("AWS_ACCESS_KEY_ID", CREDENTIALS.0)
+            .env("AWS_SECRET_ACCESS_KEY", CREDENTIALS.1)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut first)
+            .unwrap();
+        Self { child, first }
+    }
+
+    /// `tapegate emulator` with these arguments, which verifies signatures.
+    pub fn emulator(arguments: &[&str]) -> Self {
+        let (id, secret) = CREDENTIALS;
+        let ours = [
+            "emulator",
+            "--listen=127.0.0.1:0",
+            &format!("--access-key-id={id}"),
+            &format!("--secret-access-key={secret}"),
+        ];
+        Self::start(&[&ours, arguments].concat())
+    }
+
+    /// Where it listens: `grpc`, `admin` or `emulator`, as a URL.
+    pub fn url(&self, name: &str) -> String {
+        let mut words = self.first.split_whitespace();
+        let address = words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        format!("http://{}", address.unwrap())
+    }
+
+    /// Its processor time so far.
+    pub fn processor_time(&self) -> Duration {
+        processor_time(&self.child.id().to_string())
+    }
+}
+
+impl Drop for Tapegate {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// The processor time of a process so far, to a hundredth of a second (Linux's clock tick).
+pub fn processor_time(process: &str) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
+}

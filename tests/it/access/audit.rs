@@ -1,0 +1,275 @@
+//! One record for each create and each refused call, however it ends, and none for others.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tapegate::proto::{CreateTapesRequest, DescribeTapesRequest, ListTapesRequest};
+use tonic::{Code, Request};
+
+use super::attacks::{OPERATORS, audited, recorded};
+use crate::harness::{Client, GATEWAY, Reply, SIZE, Site, Upstream, bearer, collect};
+
+fn create(token: &str) -> CreateTapesRequest {
+    CreateTapesRequest {
+        gateway_arn: GATEWAY.into(),
+        tape_size_in_bytes: SIZE,
+        client_token: token.into(),
+        num_tapes_to_create: 1,
+        tape_barcode_prefix: "AUD".into(),
+        ..Default::default()
+    }
+}
+
+/// The records without what is another at each run.
+fn fixed(record: &Value) -> Value {
+    let mut record = record.clone();
+    for name in ["time", "seconds", "request_id", "aws_request_id"] {
+        record.as_object_mut().unwrap().remove(name).unwrap();
+    }
+    record
+}
+
+#[tokio::test]
+async fn each_create_and_each_refused_call_is_recorded_once() {
+    let site = Site::new();
+    site.policies(
+        r#"@id("operators") permit (principal in TapeGate::Group::"operators", action, resource);
+           @id("not on sundays") forbid (principal == TapeGate::Agent::"never", action, resource);"#,
+    );
+    let token = site.token("operator", OPERATORS);
+    let service = audited(&site, &site.config()).await;
+    let mut operator = bearer(service.channel(), Some(&token));
+    let mut nobody = bearer(service.channel(), Some(&site.jwt("somebody", &["others"])));
+    let mut never = bearer(service.channel(), Some(&site.jwt("never", OPERATORS)));
+
+    // Neither a mutation nor refused: a read, and a request that makes no sense.
+    collect(operator.list_tapes(ListTapesRequest::default()).await)
+        .await
+        .unwrap();
+    operator
+        .describe_tapes(DescribeTapesRequest::default())
+        .await
+        .unwrap_err();
+
+    let mut request = Request::new(create("token-of-the-audit"));
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    request
+        .metadata_mut()
+        .insert("traceparent", trace.parse().unwrap());
+    request
+        .metadata_mut()
+        .insert("x-request-id", "id-of-the-agent".parse().unwrap());
+    operator.create_tapes(request).await.unwrap();
+    operator
+        .create_tapes(CreateTapesRequest::default())
+        .await
+        .unwrap_err();
+    nobody.create_tapes(create("token-of-nobody")).await.unwrap_err();
+    nobody.list_tapes(ListTapesRequest::default()).await.unwrap_err();
+    never.list_tapes(ListTapesRequest::default()).await.unwrap_err();
+    service
+        .client()
+        .list_tapes(ListTapesRequest::default())
+        .await
+        .unwrap_err();
+
+    let (text, records) = recorded(&site, service).await;
+    let common = json!({
+        "trace_id": null, "method": "tapegate.v1.TapeService/CreateTapes", "principal": "operator",
+        "groups": OPERATORS, "source": null, "peer": "127.0.0.1", "address": "127.0.0.1", "action": null,
+        "resource": null, "decision": "none", "policies": [], "code": "OK", "reason": null, "panicked": false,
+        "outcome": null, "hidden_tapes": 0, "attempts": 0,
+    });
+    let with = |members: Value| {
+        let mut record = common.clone();
+        record
+            .as_object_mut()
+            .unwrap()
+            .extend(members.as_object().unwrap().clone());
+        record
+    };
+    let source = records[0]["source"].as_str().unwrap();
+    assert!(
+        source.starts_with("token ") && source.len() == "token ".len() + 16,
+        "{source}"
+    );
+    let somebody = json!("jwt https://issuer.example");
+    let list = "tapegate.v1.TapeService/ListTapes";
+    let scope = "123456789012/us-east-1";
+    let denied = json!({ "decision": "deny", "code": "PERMISSION_DENIED", "reason": "PERMISSION_DENIED", "source": somebody });
+    let denied = |members: Value| {
+        let mut record = denied.clone();
+        record
+            .as_object_mut()
+            .unwrap()
+            .extend(members.as_object().unwrap().clone());
+        with(record)
+    };
+    let expected = [
+        with(json!({
+            "trace_id": "0af7651916cd43dd8448eb211c80319c", "source": source, "action": "CreateTapes",
+            "resource": GATEWAY, "decision": "allow", "policies": ["operators"], "outcome": "applied", "attempts": 1,
+        })),
+        with(json!({
+            "source": source, "code": "INVALID_ARGUMENT", "reason": "INVALID_REQUEST", "outcome": "not_applied",
+        })),
+        denied(json!({
+            "principal": "somebody", "groups": ["others"], "action": "CreateTapes", "resource": GATEWAY,
+            "outcome": "not_applied",
+        })),
+        denied(json!({
+            "principal": "somebody", "groups": ["others"], "action": "ListTapes", "resource": scope, "method": list,
+        })),
+        denied(json!({
+            "principal": "never", "action": "ListTapes", "resource": scope, "method": list,
+            "policies": ["not on sundays"],
+        })),
+        with(json!({
+            "principal": null, "groups": [], "method": list, "code": "UNAUTHENTICATED",
+            "reason": "CREDENTIALS_MISSING",
+        })),
+    ];
+    let found: Vec<_> = records.iter().map(fixed).collect();
+    assert_eq!(found, expected, "{text}");
+    assert_eq!(records[0]["request_id"], "id-of-the-agent");
+    assert!(records[0]["aws_request_id"].is_string() && records[0]["time"].as_str().unwrap().ends_with('Z'));
+    assert!(!text.contains(&token), "a token is in the audit");
+}
+
+#[tokio::test]
+async fn reads_are_recorded_where_they_are_asked_for_with_what_was_hidden() {
+    let site = Site::new();
+    site.policies(
+        r#"permit (principal, action == TapeGate::Action::"ListTapes", resource);
+           permit (principal, action == TapeGate::Action::"ReadTape", resource) when { resource.pool == "GLACIER" };"#,
+    );
+    let flags = [
+        &format!("--audit-file={}", site.path("audit.jsonl").display()),
+        "--audit-reads",
+    ];
+    let service = site.run(&site.config(), &flags).await;
+    let mut client = bearer(service.channel(), Some(&site.jwt("somebody", &[])));
+    let pages = collect(client.list_tapes(ListTapesRequest::default()).await)
+        .await
+        .unwrap();
+    let shown: usize = pages.iter().map(|page| page.tape_infos.len()).sum();
+    let (_, records) = recorded(&site, service).await;
+    let [record] = &records[..] else {
+        panic!("{records:?}")
+    };
+    assert_eq!(record["action"], "ListTapes");
+    assert_eq!(record["hidden_tapes"], 250 - shown);
+    assert!(shown > 0 && shown < 250);
+    assert_eq!(record["attempts"], 3);
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_or_cut_is_recorded_once_too() {
+    let site = Site::new();
+    // Hangs, so that the caller leaves first.
+    let upstream = Upstream::answering(|_| std::future::pending::<Reply>()).await;
+    let audit = format!("--audit-file={}", site.path("audit.jsonl").display());
+    let flags = [
+        audit.as_str(),
+        "--upstream-create-timeout=4s",
+        "--retry-attempts=1",
+    ];
+    let service = site.over(&upstream, &site.config(), &flags).await;
+    let client = bearer(service.channel(), Some(&site.jwt("somebody", OPERATORS)));
+    let leave = async |mut client: Client| {
+        let call = client.create_tapes(create("token-given-up"));
+        let left = tokio::time::timeout(Duration::from_millis(300), call).await;
+        assert!(left.is_err());
+    };
+    leave(client.clone()).await;
+    upstream.was_asked(1).await;
+    let mut request = Request::new(create("token-too-late"));
+    request.set_timeout(Duration::from_secs(2));
+    let status = client.clone().create_tapes(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    let (_, records) = recorded(&site, service).await;
+    let told: Vec<_> = records
+        .iter()
+        .map(|record| {
+            (
+                record["code"].as_str().unwrap(),
+                record["outcome"].as_str().unwrap(),
+                &record["decision"],
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("given up", "unknown", &json!("allow")),
+            ("DEADLINE_EXCEEDED", "unknown", &json!("allow"))
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_was_moved_away_is_opened_anew_and_a_record_that_cannot_be_written_is_loud() {
+    let site = Site::new();
+    let service = audited(&site, &site.config()).await;
+    let mut client = bearer(service.channel(), Some(&site.jwt("somebody", OPERATORS)));
+    client.create_tapes(create("token-number-1")).await.unwrap();
+    let (path, rotated) = (site.path("audit.jsonl"), site.path("audit.jsonl.1"));
+    while std::fs::read_to_string(&path).unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    std::fs::rename(&path, &rotated).unwrap();
+    // It is looked for every second.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    client.create_tapes(create("token-number-2")).await.unwrap();
+    let (_, records) = recorded(&site, service).await;
+    assert_eq!(records.len(), 1);
+    assert_eq!(std::fs::read_to_string(rotated).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn a_record_that_the_file_does_not_take_is_counted() {
+    // Whatever is written there fails: the disk is full.
+    let audit = tapegate::audit::Audit::to_file("/dev/full".as_ref(), 10, false).unwrap();
+    let record = record();
+    for _ in 0..3 {
+        audit.record(&record);
+    }
+    audit.finish();
+    assert_eq!(audit.lost(), 3);
+    // What comes after the end is not lost in silence either.
+    audit.record(&record);
+    assert_eq!(audit.lost(), 4);
+    let missing = tapegate::audit::Audit::to_file("/nowhere/audit.jsonl".as_ref(), 10, false);
+    assert!(
+        missing
+            .unwrap_err()
+            .to_string()
+            .contains("/nowhere/audit.jsonl (setting audit.file)")
+    );
+}
+
+fn record() -> tapegate::audit::Record<'static> {
+    tapegate::audit::Record {
+        time: std::time::SystemTime::UNIX_EPOCH,
+        request_id: "request",
+        trace_id: None,
+        method: "method",
+        principal: None,
+        groups: &[],
+        source: None,
+        peer: None,
+        address: None,
+        action: None,
+        resource: None,
+        decision: "none",
+        policies: &[],
+        code: "OK",
+        reason: None,
+        panicked: false,
+        outcome: None,
+        hidden_tapes: 0,
+        attempts: 0,
+        aws_request_id: None,
+        seconds: 0.0,
+    }
+}

@@ -1,0 +1,272 @@
+//! How much one caller may have, and all of them together.
+
+use std::time::Duration;
+
+use tapegate::proto::{CreateTapesRequest, ListTapesRequest};
+use tokio::{io::AsyncReadExt, net::TcpStream, time::Instant};
+use tonic::{Code, Status};
+
+use super::attacks::OPERATORS;
+use crate::harness::{
+    Client, GATEWAY, Refusal, Reply, SIZE, Service, Site, Upstream, bearer, collect, refusal,
+};
+
+async fn list(client: &Client) -> Result<(), Status> {
+    let request = ListTapesRequest {
+        max_items: 1,
+        ..Default::default()
+    };
+    collect(client.clone().list_tapes(request).await).await.map(drop)
+}
+
+async fn create(client: &Client, token: &str, tapes: i32) -> Result<(), Status> {
+    let request = CreateTapesRequest {
+        gateway_arn: GATEWAY.into(),
+        tape_size_in_bytes: SIZE,
+        client_token: token.into(),
+        num_tapes_to_create: tapes,
+        tape_barcode_prefix: "LIM".into(),
+        ..Default::default()
+    };
+    client.clone().create_tapes(request).await.map(drop)
+}
+
+fn limited(answer: Result<(), Status>) -> Refusal {
+    let refused = refusal(&answer.unwrap_err());
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (Code::ResourceExhausted, "LIMIT_REACHED")
+    );
+    assert_eq!(refused.details.quota_failure().unwrap().violations.len(), 1);
+    refused
+}
+
+fn delay(refused: &Refusal) -> Duration {
+    refused.details.retry_info().unwrap().retry_delay.unwrap()
+}
+
+#[tokio::test]
+async fn a_caller_makes_so_many_calls_a_second_and_another_is_not_held_up() {
+    let site = Site::new();
+    let more = "[limits]\ncalls_per_second = 3\n[[limits.group]]\nname = \"many\"\ncalls_per_second = 50\n";
+    let service = site.run(&(site.config() + more), &[]).await;
+    let client = |name, groups: &[&str]| bearer(service.channel(), Some(&site.jwt(name, groups)));
+    let (one, other, many) = (
+        client("one", OPERATORS),
+        client("other", OPERATORS),
+        client("many", &["many", "operators"]),
+    );
+    for _ in 0..3 {
+        list(&one).await.unwrap();
+    }
+    let refused = limited(list(&one).await);
+    let wait = delay(&refused);
+    assert!(
+        wait > Duration::ZERO && wait <= Duration::from_secs(1),
+        "{wait:?}"
+    );
+    assert!(
+        refused.message.contains("calls of one caller in a second: 3"),
+        "{}",
+        refused.message
+    );
+    list(&other).await.unwrap();
+    for _ in 0..20 {
+        list(&many).await.unwrap();
+    }
+    tokio::time::sleep(wait).await;
+    list(&one).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_has_so_many_calls_open_over_all_its_connections() {
+    let site = Site::new();
+    let upstream = Upstream::answering(|_| std::future::pending::<Reply>()).await;
+    let more = "[limits]\nconcurrent_streams = 2\n";
+    let service = site.over(&upstream, &(site.config() + more), &[]).await;
+    let token = site.jwt("one", OPERATORS);
+    let connect = || bearer(service.endpoint().connect_lazy(), Some(&token));
+    let mut open = Vec::new();
+    for number in 0..2 {
+        let client = connect();
+        open.push(tokio::spawn(async move { list(&client).await }));
+        upstream.was_asked(number + 1).await;
+    }
+    limited(list(&connect()).await);
+    // One that is left makes room.
+    open.pop().unwrap().abort();
+    let mut waiting = tokio::spawn({
+        let client = connect();
+        async move { while list(&client).await.is_err() {} }
+    });
+    tokio::select! {
+        () = upstream.was_asked(3) => {}
+        ended = &mut waiting => panic!("{ended:?}"),
+    }
+    waiting.abort();
+}
+
+#[tokio::test]
+async fn a_caller_creates_so_many_tapes_an_hour_and_those_not_made_do_not_count() {
+    let site = Site::new();
+    site.policies(
+        r#"permit (principal in TapeGate::Group::"operators", action, resource);
+           forbid (principal, action, resource) when { context has prefix && context.prefix == "NO" };"#,
+    );
+    let service = site
+        .run(&(site.config() + "[limits]\ntapes_per_hour = 12\n"), &[])
+        .await;
+    let client = bearer(service.channel(), Some(&site.jwt("one", OPERATORS)));
+    create(&client, "first-ten", 10).await.unwrap();
+    // Denied, and not counted.
+    let denied = CreateTapesRequest {
+        gateway_arn: GATEWAY.into(),
+        tape_size_in_bytes: SIZE,
+        client_token: "denied".into(),
+        num_tapes_to_create: 2,
+        tape_barcode_prefix: "NO".into(),
+        ..Default::default()
+    };
+    assert_eq!(
+        client.clone().create_tapes(denied).await.unwrap_err().code(),
+        Code::PermissionDenied
+    );
+    // Refused by AWS, surely not made, and given back.
+    let elsewhere = CreateTapesRequest {
+        gateway_arn: GATEWAY.replace("sgw-12A3456B", "sgw-00000000"),
+        tape_size_in_bytes: SIZE,
+        client_token: "no-such-gateway".into(),
+        num_tapes_to_create: 2,
+        tape_barcode_prefix: "LIM".into(),
+        ..Default::default()
+    };
+    assert_eq!(
+        client.clone().create_tapes(elsewhere).await.unwrap_err().code(),
+        Code::NotFound
+    );
+    let refused = limited(create(&client, "three-more", 3).await);
+    let wait = delay(&refused);
+    assert!(
+        wait > Duration::from_secs(200) && wait <= Duration::from_secs(301),
+        "{wait:?}"
+    );
+    assert_eq!(refused.metadata["outcome"], "not_applied");
+    create(&client, "the-last-two", 2).await.unwrap();
+    limited(create(&client, "one-more", 1).await);
+    list(&client).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_never_fits_has_no_time_to_come_back_at() {
+    let site = Site::new();
+    let service = site
+        .run(&(site.config() + "[limits]\ntapes_per_hour = 5\n"), &[])
+        .await;
+    let client = bearer(service.channel(), Some(&site.jwt("one", OPERATORS)));
+    let refused = limited(create(&client, "ten-at-once", 10).await);
+    assert!(refused.details.retry_info().is_none());
+    create(&client, "five-at-once", 5).await.unwrap();
+}
+
+#[tokio::test]
+async fn anonymous_callers_are_not_one_caller() {
+    let service = Service::dev(&["--limits-calls-per-second=1", "--limits-tapes-per-hour=1"]).await;
+    for _ in 0..10 {
+        let request = ListTapesRequest {
+            max_items: 1,
+            ..Default::default()
+        };
+        collect(service.client().list_tapes(request).await).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn more_calls_than_there_is_room_for_are_shed_at_once_and_health_is_not() {
+    let site = Site::new();
+    let upstream = Upstream::answering(|_| std::future::pending::<Reply>()).await;
+    let audit = format!("--audit-file={}", site.path("audit.jsonl").display());
+    let service = site
+        .over(
+            &upstream,
+            &site.config(),
+            &[
+                "--max-concurrent-calls=3",
+                &audit,
+                "--upstream-attempt-timeout=5s",
+            ],
+        )
+        .await;
+    let client = bearer(service.channel(), Some(&site.jwt("one", OPERATORS)));
+    let mut open = tokio::task::JoinSet::new();
+    for number in 0..3 {
+        let mut client = client.clone();
+        open.spawn(async move {
+            let request = ListTapesRequest {
+                limit: number,
+                ..Default::default()
+            };
+            client.list_tapes(request).await.map(drop)
+        });
+    }
+    upstream.was_asked(3).await;
+    let began = Instant::now();
+    let status = list(&client).await.unwrap_err();
+    let refused = refusal(&status);
+    assert_eq!(
+        (refused.code, refused.reason.as_str()),
+        (Code::Unavailable, "OVERLOADED")
+    );
+    assert_eq!(delay(&refused), Duration::from_secs(1));
+    assert_eq!(status.metadata().get("grpc-retry-pushback-ms").unwrap(), "1000");
+    assert!(began.elapsed() < Duration::from_secs(2));
+    let mut health = tonic_health::pb::health_client::HealthClient::new(service.channel());
+    health
+        .check(tonic_health::pb::HealthCheckRequest::default())
+        .await
+        .unwrap();
+    open.shutdown().await;
+    let (_, records) = super::attacks::recorded(&site, service).await;
+    let shed: Vec<_> = records
+        .iter()
+        .filter(|record| record["reason"] == "OVERLOADED")
+        .collect();
+    assert_eq!(shed.len(), 1);
+    assert!(shed[0]["principal"].is_null());
+}
+
+#[tokio::test]
+async fn connections_are_few_and_none_stays_that_does_not_speak() {
+    let site = Site::new();
+    let flags = ["--max-connections=2", "--handshake-timeout=3s"];
+    for config in [site.config(), site.config_with_tls()] {
+        let service = site.run(&config, &flags).await;
+        let address = service.addresses.grpc.unwrap();
+        let mut silent = Vec::new();
+        for beginning in [&b""[..], b"PRI * HTTP/2.0\r\n"] {
+            let mut socket = TcpStream::connect(address).await.unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut socket, beginning)
+                .await
+                .unwrap();
+            silent.push(socket);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        // There is no room, and no wait for it.
+        let mut third = TcpStream::connect(address).await.unwrap();
+        let closed = tokio::time::timeout(Duration::from_secs(2), third.read(&mut [0; 1])).await;
+        assert!(!matches!(closed.unwrap(), Ok(1..)));
+        for socket in &mut silent {
+            let ended = tokio::time::timeout(Duration::from_secs(20), async {
+                let mut rest = Vec::new();
+                let _ = socket.read_to_end(&mut rest).await;
+            });
+            ended.await.expect("a silent connection stays");
+        }
+        // And there is room again.
+        let token = site.jwt("one", OPERATORS);
+        let channel = match config.contains("[tls]") {
+            true => site.channel(&service, None),
+            false => service.channel(),
+        };
+        list(&bearer(channel, Some(&token))).await.unwrap();
+    }
+}

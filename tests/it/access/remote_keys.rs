@@ -1,0 +1,218 @@
+//! Keys of an issuer at a URL: fetched, kept, renewed, and believed for a bounded time.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{Router, extract::Request, http::StatusCode, response::IntoResponse};
+use jsonwebtoken::Algorithm;
+use serde_json::json;
+use tapegate::proto::ListTapesRequest;
+use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
+
+use super::attacks::OPERATORS;
+use crate::harness::{AUDIENCE, ISSUER, Service, Signer, Site, bearer, collect, jwks, refusal};
+
+/// A server of keys, which answers what it is told to.
+struct Server {
+    url: String,
+    state: Arc<Mutex<State>>,
+    serving: JoinHandle<()>,
+}
+
+struct State {
+    answer: (StatusCode, String),
+    asked: u32,
+    authorization: Option<String>,
+    delay: Duration,
+}
+
+impl Server {
+    async fn start(keys: String) -> Self {
+        let state = Arc::new(Mutex::new(State {
+            answer: (StatusCode::OK, keys),
+            asked: 0,
+            authorization: None,
+            delay: Duration::ZERO,
+        }));
+        let shared = state.clone();
+        let router = Router::new().fallback(move |request: Request| {
+            let shared = shared.clone();
+            async move {
+                let (answer, delay) = {
+                    let mut state = shared.lock().unwrap();
+                    state.asked += 1;
+                    let authorization = request.headers().get("authorization");
+                    state.authorization = authorization.map(|value| value.to_str().unwrap().to_owned());
+                    (state.answer.clone(), state.delay)
+                };
+                sleep(delay).await;
+                match answer.0 {
+                    StatusCode::FOUND => (answer.0, [("location", answer.1)]).into_response(),
+                    _ => answer.into_response(),
+                }
+            }
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, state, serving }
+    }
+
+    fn answer(&self, status: StatusCode, body: impl Into<String>) {
+        self.state.lock().unwrap().answer = (status, body.into());
+    }
+
+    fn asked(&self) -> u32 {
+        self.state.lock().unwrap().asked
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// A site whose issuer has its keys at a URL, and no other way in.
+fn config(site: &Site, url: &str, more: &str) -> String {
+    format!(
+        r#"
+        region = "us-east-1"
+        account_id = "123456789012"
+        [policy]
+        path = {:?}
+        [[auth.jwt]]
+        issuer = "{ISSUER}"
+        audience = "{AUDIENCE}"
+        jwks = "{url}"
+        {more}
+        "#,
+        site.path("policies")
+    )
+}
+
+/// The reason by which a list is refused; empty where it is not.
+async fn ask(service: &Service, token: &str) -> String {
+    let mut client = bearer(service.channel(), Some(token));
+    let request = ListTapesRequest {
+        max_items: 1,
+        ..Default::default()
+    };
+    match collect(client.list_tapes(request).await).await {
+        Ok(_) => String::new(),
+        Err(status) => refusal(&status).reason,
+    }
+}
+
+async fn eventually(service: &Service, token: &str, reason: &str) {
+    let waiting = async {
+        while ask(service, token).await != reason {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let came = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    assert!(came.is_ok(), "never {reason:?}");
+}
+
+#[tokio::test]
+async fn keys_are_fetched_and_an_unknown_id_makes_them_be_fetched_once_more_and_no_storm() {
+    let site = Site::new();
+    let server = Server::start(jwks(&[&site.es256])).await;
+    let service = site.run(&config(&site, &server.url, ""), &[]).await;
+    let token = site.jwt("somebody", OPERATORS);
+    eventually(&service, &token, "").await;
+    assert_eq!(server.asked(), 1);
+
+    // Callers make up ids: at most one fetch in ten seconds, and none of them waits for more.
+    let made_up = Signer::new("made up", Algorithm::ES256).token(&site.claims("somebody", OPERATORS));
+    for answer in futures_util::future::join_all((0..50).map(|_| ask(&service, &made_up))).await {
+        assert_eq!(answer, "TOKEN_KEY_UNKNOWN");
+    }
+    assert!(server.asked() <= 2, "{} fetches", server.asked());
+    assert_eq!(ask(&service, &token).await, "");
+}
+
+#[tokio::test]
+async fn a_new_key_of_the_issuer_is_taken_at_its_first_token() {
+    let site = Site::new();
+    let server = Server::start(jwks(&[&site.es256])).await;
+    let service = site
+        .run(&config(&site, &server.url, "jwks_refresh = \"1h\""), &[])
+        .await;
+    eventually(&service, &site.jwt("somebody", OPERATORS), "").await;
+    let newer = Signer::new("newer", Algorithm::ES256);
+    server.answer(StatusCode::OK, jwks(&[&site.es256, &newer]));
+    // The least pause between two fetches is ten seconds.
+    eventually(&service, &newer.token(&site.claims("somebody", OPERATORS)), "").await;
+}
+
+#[tokio::test]
+async fn stale_keys_are_believed_for_a_bounded_time_and_readiness_says_when_there_are_none() {
+    let site = Site::new();
+    let server = Server::start(jwks(&[&site.es256])).await;
+    server.answer(StatusCode::INTERNAL_SERVER_ERROR, "");
+    let more = "jwks_refresh = \"1s\"\njwks_max_stale = \"2s\"\njwks_timeout = \"500ms\"";
+    let service = site
+        .run(&config(&site, &server.url, more), &["--auth-remember=0s"])
+        .await;
+    let token = site.jwt("somebody", OPERATORS);
+    assert_eq!(ask(&service, &token).await, "IDENTITY_KEYS_UNAVAILABLE");
+    service.not_ready().await;
+    assert!(service.admin("/readyz").await.1.contains("identity_keys_missing"));
+
+    server.answer(StatusCode::OK, jwks(&[&site.es256]));
+    eventually(&service, &token, "").await;
+    while service.admin("/readyz").await.0 != 200 {
+        sleep(Duration::from_millis(20)).await;
+    }
+    // An outage, of each kind: first the old ones are believed, and then no more.
+    let far = "http://127.0.0.1:1/elsewhere";
+    let huge = format!("{{\"keys\": [{}]}}", "1,".repeat(1 << 20));
+    for (status, body) in [
+        (StatusCode::BAD_GATEWAY, "busy"),
+        (StatusCode::OK, "<html>"),
+        (StatusCode::OK, "{\"keys\": []}"),
+        (StatusCode::OK, &huge),
+        (StatusCode::FOUND, far),
+    ] {
+        server.answer(status, body);
+        sleep(Duration::from_millis(1_200)).await;
+        assert_eq!(ask(&service, &token).await, "", "{status}: not believed any more");
+        eventually(&service, &token, "IDENTITY_KEYS_UNAVAILABLE").await;
+        service.not_ready().await;
+        server.answer(StatusCode::OK, jwks(&[&site.es256]));
+        eventually(&service, &token, "").await;
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_of_kubernetes_is_an_issuer_like_others() {
+    let site = Site::new();
+    site.policies(r#"permit (principal in TapeGate::Group::"ns:backup", action, resource);"#);
+    let server = Server::start(jwks(&[&site.rs256])).await;
+    site.write("own-token", "token-of-the-service\n");
+    let more = format!(
+        "groups_claim = \"/kubernetes.io/namespace\"\ngroups_prefix = \"ns:\"\njwks_token_file = {:?}",
+        site.path("own-token")
+    );
+    let service = site.run(&config(&site, &server.url, &more), &[]).await;
+    let claims = |namespace: &str| {
+        json!({
+            "aud": [AUDIENCE], "exp": crate::harness::in_seconds(3600), "iat": crate::harness::in_seconds(0),
+            "nbf": crate::harness::in_seconds(0), "iss": ISSUER, "sub": format!("system:serviceaccount:{namespace}:agent"),
+            "kubernetes.io": {
+                "namespace": namespace, "pod": { "name": "agent-0", "uid": "1" },
+                "serviceaccount": { "name": "agent", "uid": "2" },
+            },
+        })
+    };
+    eventually(&service, &site.rs256.token(&claims("backup")), "").await;
+    assert_eq!(
+        ask(&service, &site.rs256.token(&claims("default"))).await,
+        "PERMISSION_DENIED"
+    );
+    let authorization = server.state.lock().unwrap().authorization.clone();
+    assert_eq!(authorization.as_deref(), Some("Bearer token-of-the-service"));
+}

@@ -1,0 +1,75 @@
+//! Policies on trial decide nothing, and what they would decide otherwise is counted.
+
+use tapegate::{
+    auth::{
+        Authority,
+        policy::{Policies, TapeView},
+    },
+    domain::{Caller, ListTapes, Principal, Proof},
+};
+
+use tapegate::proto::ListTapesRequest;
+
+use super::attacks::OPERATORS;
+use crate::harness::{Site, bearer, collect, foot};
+
+#[tokio::test]
+async fn a_folder_on_trial_decides_nothing() {
+    let site = Site::new();
+    std::fs::create_dir(site.path("trial")).unwrap();
+    site.write("trial/site.cedar", "forbid (principal, action, resource);");
+    let flag = format!("--policy-trial={}", site.path("trial").display());
+    let service = site.run(&site.config(), &[&flag]).await;
+    let mut client = bearer(service.channel(), Some(&site.jwt("somebody", OPERATORS)));
+    let pages = collect(client.list_tapes(ListTapesRequest::default()).await)
+        .await
+        .unwrap();
+    let shown: usize = pages.iter().map(|page| page.tape_infos.len()).sum();
+    assert_eq!(shown, 250);
+}
+
+#[test]
+fn differing_decisions_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name: &str, policies: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("all.cedar"), policies).unwrap();
+        std::sync::Arc::new(Policies::open("policies of a test", &path).unwrap())
+    };
+    let real = open("real", "permit (principal, action, resource);");
+    let trial = open(
+        "trial",
+        r#"permit (principal == TapeGate::Agent::"same", action, resource);
+           permit (principal, action == TapeGate::Action::"ReadTape", resource) when { resource.pool == "GLACIER" };"#,
+    );
+    let policies = std::sync::Arc::new(Policies::new(real.clone(), Some(trial), "GLACIER".to_owned()));
+    let authority = Authority::Policies(policies.clone());
+    let list: ListTapes = foot::list(1);
+    for (name, differs) in [("same", 0), ("other", 1)] {
+        let principal = Principal::new(name.to_owned(), [], Proof::Certificate).unwrap();
+        let caller = Caller::new(principal, std::net::Ipv4Addr::LOCALHOST.into());
+        let before = policies.trial_differs();
+        authority.decide(&caller, &list).unwrap();
+        assert_eq!(policies.trial_differs() - before, differs, "{name}");
+        let rows = authority.rows(&caller, &list).unwrap();
+        let tape = |pool| TapeView {
+            arn: "",
+            barcode: "",
+            pool,
+            status: "".into(),
+            gateway: None,
+        };
+        assert_eq!(rows.may_show(&tape("GLACIER")), (true, false));
+        assert_eq!(rows.may_show(&tape("DEEP_ARCHIVE")), (true, name == "other"));
+        authority.shown(&caller, 0, 7);
+        assert_eq!(policies.trial_differs() - before, differs + 7);
+    }
+    // Where nothing of a tape is looked at, there is nothing to sift.
+    let everything = std::sync::Arc::new(Policies::new(real, None, "GLACIER".to_owned()));
+    assert!(
+        Authority::Policies(everything)
+            .rows(&foot::anonymous(), &list)
+            .is_none()
+    );
+}
