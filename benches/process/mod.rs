@@ -9,17 +9,17 @@ use std::{
 };
 
 /// The credentials that everybody here signs with.
-pub const CREDENTIALS: (&str, &str) = ("AKIDBENCH", "secret-of-the-benchmark");
+pub(crate) const CREDENTIALS: (&str, &str) = ("AKIDBENCH", "secret-of-the-benchmark");
 
 /// A process that ends with this.
-pub struct Tapegate {
+pub(crate) struct Tapegate {
     child: Child,
     first: String,
 }
 
 impl Tapegate {
     /// `tapegate` with these arguments.
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tapegate"))
             .args(arguments)
             .arg("--log-filter=warn")
@@ -36,7 +36,7 @@ impl Tapegate {
     }
 
     /// `tapegate emulator` with these arguments, which verifies signatures.
-    pub fn emulator(arguments: &[&str]) -> Self {
+    pub(crate) fn emulator(arguments: &[&str]) -> Self {
         let (id, secret) = CREDENTIALS;
         let ours = [
             "emulator",
@@ -48,14 +48,14 @@ impl Tapegate {
     }
 
     /// Where it listens: `grpc`, `admin` or `emulator`, as a URL.
-    pub fn url(&self, name: &str) -> String {
+    pub(crate) fn url(&self, name: &str) -> String {
         let mut words = self.first.split_whitespace();
         let address = words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
         format!("http://{}", address.unwrap())
     }
 
     /// Its processor time so far.
-    pub fn processor_time(&self) -> Duration {
+    pub(crate) fn processor_time(&self) -> Duration {
         processor_time(&self.child.id().to_string())
     }
 }
@@ -68,7 +68,7 @@ impl Drop for Tapegate {
 }
 
 /// The processor time of a process so far, to a hundredth of a second (Linux's clock tick).
-pub fn processor_time(process: &str) -> Duration {
+pub(crate) fn processor_time(process: &str) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();

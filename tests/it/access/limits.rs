@@ -238,11 +238,13 @@ async fn more_calls_than_there_is_room_for_are_shed_at_once_and_health_is_not() 
 async fn connections_are_few_and_none_stays_that_does_not_speak() {
     let site = Site::new();
     let flags = ["--max-connections=2", "--handshake-timeout=3s"];
-    for config in [site.config(), site.config_with_tls()] {
+    // Half of what HTTP/2 begins with, and of a TLS handshake.
+    let halves = [&b"PRI * HTTP/2.0\r\n"[..], b"\x16\x03\x01\x02\x00"];
+    for (config, half) in [site.config(), site.config_with_tls()].into_iter().zip(halves) {
         let service = site.run(&config, &flags).await;
         let address = service.addresses.grpc.unwrap();
         let mut silent = Vec::new();
-        for beginning in [&b""[..], b"PRI * HTTP/2.0\r\n"] {
+        for beginning in [b"", half] {
             let mut socket = TcpStream::connect(address).await.unwrap();
             tokio::io::AsyncWriteExt::write_all(&mut socket, beginning)
                 .await
