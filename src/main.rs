@@ -45,17 +45,17 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Health(question) => question.ask().await?,
         Command::NewToken(wanted) => wanted.make(&mut io::stdout(), &mut io::stderr())?,
         Command::Serve(config) => {
-            telemetry::start(&config.log);
+            telemetry::start(&config.log, io::stderr);
             run_app(App::serve(*config, None).await?, |_| String::new()).await?;
         }
         Command::Emulator(settings) => {
-            telemetry::start(&settings.log);
+            telemetry::start(&settings.log, io::stderr);
             let judged = judged(&settings.emulator.settings.credentials);
             let more = |app: &App| format!("{judged}\n{}", state_line(app));
             run_app(App::emulator(&settings).await?, more).await?;
         }
         Command::Dev(dev) => {
-            telemetry::start(&dev.config.log);
+            telemetry::start(&dev.config.log, io::stderr);
             run_app(App::dev(*dev).await?, |app| try_this(app) + &state_line(app)).await?;
         }
     }

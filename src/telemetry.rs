@@ -1,4 +1,4 @@
-//! What the process says of itself: log lines, on stderr.
+//! What the process says of itself: log lines.
 
 use std::io;
 
@@ -6,16 +6,20 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     filter::{FilterExt, filter_fn},
-    fmt,
+    fmt::{self, MakeWriter},
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
 
 use crate::config::{Format, Log};
 
-/// Begins to log. Only the first call in a process has an effect.
-pub fn start(log: &Log) {
-    let lines = fmt::layer().with_writer(io::stderr);
+/// Begins to log, to what `writer` makes: stderr, as a rule. Only the first call in a process has
+/// an effect.
+pub fn start<W>(log: &Log, writer: W)
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_writer(writer);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match log.format {
         Format::Human => lines
             .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))

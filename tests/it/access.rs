@@ -8,6 +8,7 @@ mod limits;
 mod policy;
 mod remote_keys;
 mod rotation;
+mod secrets;
 mod transport;
 mod trial;
 mod wycheproof;

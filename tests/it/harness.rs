@@ -8,6 +8,7 @@ mod certificates;
 mod client;
 pub mod foot;
 mod program;
+pub mod secrets;
 mod service;
 mod signer;
 mod site;

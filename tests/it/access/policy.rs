@@ -326,7 +326,7 @@ fn whatever_a_policy_looks_at_tells_tapes_apart() {
         "permit (principal, {action}, resource is TapeGate::Tape in {tape});"
     ));
     for policies in sets {
-        let engine = Arc::new(engine(&[policies.clone()]).unwrap());
+        let engine = Arc::new(engine(std::slice::from_ref(&policies)).unwrap());
         for caller in &callers {
             compare(&engine, caller, &rows).unwrap_or_else(|wrong| panic!("{policies}: {wrong}"));
         }

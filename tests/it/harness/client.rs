@@ -31,6 +31,7 @@ impl Refusal {
 
 /// Reads an error. Every error has an `ErrorInfo`, so that is checked here.
 pub fn refusal(status: &Status) -> Refusal {
+    super::secrets::check(&format!("{status:?}"));
     let details = status.get_error_details();
     let info = details
         .error_info()

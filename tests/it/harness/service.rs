@@ -9,6 +9,9 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::Upstream;
 
+/// What the service signs with before a scripted upstream.
+const SECRET: &str = "secret-of-the-tests";
+
 /// A service that runs in this process until it is stopped or dropped.
 pub struct Service {
     pub addresses: Addresses,
@@ -49,7 +52,8 @@ impl Service {
     pub async fn serve(endpoint: &str, flags: &[&str]) -> Self {
         let endpoint = format!("--upstream-endpoint={endpoint}");
         let ours = ["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", &endpoint];
-        let credentials = Credentials::new("AKIDTEST", "secret-of-the-tests", None, None, "tests");
+        super::secrets::plant(SECRET);
+        let credentials = Credentials::new("AKIDTEST", SECRET, None, None, "tests");
         match command("serve", &[&ours, flags].concat()) {
             Command::Serve(config) => Self::run(App::serve(*config, Some(credentials)).await.unwrap()),
             other => panic!("not serve: {other:?}"),
@@ -57,6 +61,7 @@ impl Service {
     }
 
     fn run(app: App) -> Self {
+        super::secrets::listen();
         let addresses = app.addresses();
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(app.run(async {

@@ -12,7 +12,8 @@ use tonic::{
 };
 
 use super::{
-    Ca, Certified, Service, Signer, Upstream, certificates::client_config, in_seconds, jwks, tls_channel,
+    Ca, Certified, Service, Signer, Upstream, certificates::client_config, in_seconds, jwks, secrets,
+    tls_channel,
 };
 
 /// The issuer of a site's tokens.
@@ -59,6 +60,7 @@ impl Site {
             rs256: Signer::new("second", Algorithm::RS256),
         };
         let server = site.ca.server();
+        secrets::plant(key_of(&server.key));
         site.write("server.pem", &server.cert);
         site.write("server.key", &server.key);
         site.write("clients.pem", &site.ca.pem());
@@ -101,11 +103,9 @@ impl Site {
             groups: groups.iter().map(ToString::to_string).collect(),
             expires: Timestamp::from_second(expires).unwrap(),
         };
-        token
-            .add_to(&self.path("tokens.toml"))
-            .unwrap()
-            .expose_secret()
-            .to_owned()
+        let token = token.add_to(&self.path("tokens.toml")).unwrap();
+        secrets::plant(token.expose_secret());
+        token.expose_secret().to_owned()
     }
 
     /// The claims of this principal, as the site's issuer makes them.
@@ -118,7 +118,9 @@ impl Site {
 
     /// A token of the site's issuer.
     pub fn jwt(&self, name: &str, groups: &[&str]) -> String {
-        self.es256.token(&self.claims(name, groups))
+        let token = self.es256.token(&self.claims(name, groups));
+        secrets::plant(&token);
+        token
     }
 
     /// The site's configuration, by the names that the documents fix.
@@ -182,6 +184,11 @@ impl Site {
         let address = service.addresses.grpc.unwrap();
         tls_channel(address, client_config(&self.ca.pem(), certified))
     }
+}
+
+/// Some of a private key: a line of its PEM.
+fn key_of(pem: &str) -> &str {
+    pem.lines().nth(1).unwrap()
 }
 
 /// A client with this bearer token; with none, where there is none.
