@@ -85,25 +85,29 @@ async fn a_caller_has_so_many_calls_open_over_all_its_connections() {
     let more = "[limits]\nconcurrent_streams = 2\n";
     let service = site.over(&upstream, &(site.config() + more), &[]).await;
     let token = site.jwt("one", OPERATORS);
-    let connect = || bearer(service.endpoint().connect_lazy(), Some(&token));
-    let mut open = Vec::new();
-    for number in 0..2 {
-        let client = connect();
-        open.push(tokio::spawn(async move { list(&client).await }));
-        upstream.was_asked(number + 1).await;
-    }
-    limited(list(&connect()).await);
+    // Each by a connection of its own, and none like another, so that none is shared.
+    let call = |limit| {
+        let mut client = bearer(service.endpoint().connect_lazy(), Some(&token));
+        async move {
+            let request = ListTapesRequest {
+                limit,
+                ..Default::default()
+            };
+            collect(client.list_tapes(request).await).await.map(drop)
+        }
+    };
+    let first = tokio::spawn(call(1));
+    upstream.was_asked(1).await;
+    let _second = tokio::spawn(call(2));
+    upstream.was_asked(2).await;
+    limited(call(3).await);
     // One that is left makes room.
-    open.pop().unwrap().abort();
-    let mut waiting = tokio::spawn({
-        let client = connect();
-        async move { while list(&client).await.is_err() {} }
-    });
+    first.abort();
+    let waiting = async { while call(4).await.is_err() {} };
     tokio::select! {
         () = upstream.was_asked(3) => {}
-        ended = &mut waiting => panic!("{ended:?}"),
+        () = waiting => panic!("a hanging upstream has answered"),
     }
-    waiting.abort();
 }
 
 #[tokio::test]
