@@ -48,11 +48,11 @@ class Grpcurl:
     """grpcurl, pointed at one address."""
 
     def __init__(self, address: str):
-        self._address = address
+        self.address = address
 
     def run(self, *arguments: str, flags: tuple[str, ...] = ()) -> Result:
         """`grpcurl FLAGS ADDRESS ARGUMENTS`."""
-        command = ["grpcurl", "-plaintext", "-max-time", "30", *flags, self._address, *arguments]
+        command = ["grpcurl", "-plaintext", "-max-time", "30", *flags, self.address, *arguments]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         return Result(done.returncode, done.stdout, done.stderr)
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from harness.paths import BINARY
 from harness.seeds import ACCESS_KEY_ID, SECRET_ACCESS_KEY
@@ -21,9 +22,24 @@ def environment(more: Mapping[str, str] = {}) -> dict[str, str]:
     return kept | {"AWS_EC2_METADATA_DISABLED": "true"} | dict(more)
 
 
+# What no process may ever say, whatever happens to it. Tests add what they make.
+_secrets = {SECRET_ACCESS_KEY}
+
+
+def plant(secret: str):
+    """From now on no process may say this."""
+    assert len(secret) >= 12, "too short to be told from other words"
+    _secrets.add(secret)
+
+
+def check_for_secrets(said: str):
+    """Fails if anything that was planted is in there."""
+    assert not [secret for secret in _secrets if secret in said], said
+
+
 def run(*arguments: str, env: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
     """Runs a command that ends by itself."""
-    return subprocess.run(
+    done = subprocess.run(
         [BINARY, *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -31,6 +47,18 @@ def run(*arguments: str, env: Mapping[str, str] = {}) -> subprocess.CompletedPro
         timeout=STARTS_WITHIN,
         env=environment(env),
     )
+    check_for_secrets(done.stdout + done.stderr)
+    return done
+
+
+def make_token(name: str, *groups: str, file: Path) -> str:
+    """A new static token."""
+    made = run("token", "new", f"--name={name}", *(f"--group={group}" for group in groups), f"--file={file}")
+    assert made.returncode == 0, made.stderr
+    token = made.stdout.strip()
+    assert token not in made.stderr
+    plant(token)
+    return token
 
 
 class Lines:
@@ -131,7 +159,9 @@ class Tapegate:
         """The exit code, once the process has ended by itself or was asked to."""
         self._ended = True
         try:
-            return self._process.wait(within)
+            code = self._process.wait(within)
+            check_for_secrets(f"{self.stdout}\n{self.stderr}")
+            return code
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
