@@ -28,19 +28,20 @@ use std::sync::{Arc, atomic::AtomicU64};
 
 use tokio_util::task::TaskTracker;
 
-use self::{
-    admission::AdmissionLayer, audit::AuditLayer, authenticate::AuthenticateLayer,
-    catch_panic::CatchPanicLayer, complete::CompleteLayer, deadline::DeadlineLayer, frames::FramesLayer,
-    grpc_only::GrpcOnlyLayer, limit::LimitLayer, log::LogLayer, overdue::OverdueLayer,
-    request_id::RequestIdLayer, trailers::TrailersLayer,
-};
 pub use self::{
+    address::of_caller as address_of_caller,
     authenticate::{Door, Refusals, Settings as Entrance},
     connection::Connection,
     deadline::{Bounds, Deadline, Deadlines},
     method::is_resent,
     report::Report,
     request_id::RequestId,
+};
+use self::{
+    admission::AdmissionLayer, audit::AuditLayer, authenticate::AuthenticateLayer,
+    catch_panic::CatchPanicLayer, complete::CompleteLayer, deadline::DeadlineLayer, frames::FramesLayer,
+    grpc_only::GrpcOnlyLayer, limit::LimitLayer, log::LogLayer, overdue::OverdueLayer,
+    request_id::RequestIdLayer, trailers::TrailersLayer,
 };
 use crate::{audit::Audit, limits::Limits};
 

@@ -39,7 +39,7 @@ struct Entry {
 
 impl Tokens {
     /// Who presents this token at this moment. How long it takes does not depend on how much
-    /// of the token is right, nor on whether its id is known.
+    /// of its secret is right; its id is none.
     ///
     /// # Errors
     ///

@@ -47,7 +47,7 @@ impl Principal {
 
     /// A principal of this name, a member of these groups; `None` where a name is empty,
     /// longer than [`MAX_NAME`], or has a control character in it, and for more than
-    /// [`MAX_GROUPS`] groups.
+    /// 1,000 groups.
     pub fn new(name: String, groups: impl IntoIterator<Item = String>, proof: Proof) -> Option<Self> {
         let mut groups: Vec<_> = groups.into_iter().take(MAX_GROUPS + 1).collect();
         let right = |name: &String| (1..=MAX_NAME).contains(&name.len()) && !name.contains(char::is_control);

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 /// Where a call comes from: its peer's address, or, if the peer is a proxy that is believed,
 /// the last address in its `x-forwarded-for` that is not such a proxy's. What stands before
 /// that anybody may have written.
-pub(super) fn of_caller(peer: IpAddr, headers: &HeaderMap, trusted: &BTreeSet<IpNet>) -> IpAddr {
+pub fn of_caller(peer: IpAddr, headers: &HeaderMap, trusted: &BTreeSet<IpNet>) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut address = peer;
     let values: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();

@@ -94,6 +94,11 @@ fn load(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 impl Contents {
+    /// These bytes, as if they stood in files of these paths.
+    pub fn new(files: Vec<(PathBuf, Vec<u8>)>) -> Self {
+        Self(files)
+    }
+
     /// Each file's path and bytes.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &[u8])> {
         self.0

@@ -9,6 +9,7 @@ mod policy;
 mod remote_keys;
 mod rotation;
 mod secrets;
+mod timing;
 mod transport;
 mod trial;
 mod wycheproof;

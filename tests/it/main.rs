@@ -22,6 +22,7 @@ mod details;
 mod emulator;
 mod error_codes;
 mod errors_page;
+mod fuzz;
 mod harness;
 mod metadata;
 mod model;

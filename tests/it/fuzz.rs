@@ -1,0 +1,146 @@
+//! What parses bytes from outside that say who calls, or where a list goes on: held against
+//! mutated seeds here, and by cargo-fuzz in `tests/fuzz` for as long as one likes.
+
+mod authorization;
+mod certificate;
+mod forwarded_for;
+mod jwks;
+mod jwt;
+mod marker;
+mod tokens_file;
+
+use std::{fs, path::Path};
+
+use proptest::{
+    collection::vec,
+    prelude::{Just, Strategy, any, prop_oneof},
+    sample::{Index, select},
+    test_runner::{Config, TestRunner},
+};
+
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 7] = [
+    ("authorization", authorization::run),
+    ("certificate", certificate::run),
+    ("forwarded_for", forwarded_for::run),
+    ("jwks", jwks::run),
+    ("jwt", jwt::run),
+    ("marker", marker::run),
+    ("tokens_file", tokens_file::run),
+];
+
+/// One change to a seed.
+#[derive(Clone, Debug)]
+enum Edit {
+    Set(Index, u8),
+    Insert(Index, Vec<u8>),
+    Remove(Index, Index),
+    Repeat(Index, Index),
+    CutAt(Index),
+}
+
+impl Edit {
+    fn any() -> impl Strategy<Value = Self> {
+        let telling: Vec<Vec<u8>> = [
+            "\0", "\n", "\"", "{}", "[", ":", ",", " ", "..", "null", "-1", "1e999", "\u{202e}",
+        ]
+        .iter()
+        .map(|text| text.as_bytes().to_vec())
+        .collect();
+        let inserted = prop_oneof![select(telling), vec(any::<u8>(), 1..20)];
+        prop_oneof![
+            any::<(Index, u8)>().prop_map(|(at, byte)| Self::Set(at, byte)),
+            (any::<Index>(), inserted).prop_map(|(at, bytes)| Self::Insert(at, bytes)),
+            any::<(Index, Index)>().prop_map(|(from, to)| Self::Remove(from, to)),
+            any::<(Index, Index)>().prop_map(|(from, to)| Self::Repeat(from, to)),
+            any::<Index>().prop_map(Self::CutAt),
+        ]
+    }
+
+    fn apply(self, bytes: &mut Vec<u8>) {
+        let place = |index: Index| index.index(bytes.len() + 1);
+        let range = |from: Index, to: Index| {
+            let (from, to) = (place(from), place(to));
+            from.min(to)..from.max(to)
+        };
+        match self {
+            Self::Set(at, byte) => {
+                let at = place(at);
+                if let Some(old) = bytes.get_mut(at) {
+                    *old = byte;
+                }
+            }
+            Self::Insert(at, new) => {
+                let at = place(at);
+                bytes.splice(at..at, new);
+            }
+            Self::Remove(from, to) => drop(bytes.drain(range(from, to))),
+            Self::Repeat(from, to) => {
+                let range = range(from, to);
+                bytes.extend_from_within(range);
+            }
+            Self::CutAt(at) => bytes.truncate(place(at)),
+        }
+    }
+}
+
+/// The names of what is in a folder of `tests/fuzz`, without their endings, in order.
+fn names(folder: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fuzz")
+        .join(folder);
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            entry
+                .unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_target_has_its_program_and_seeds() {
+    let targets = TARGETS.map(|(name, _)| name);
+    assert_eq!(names("targets"), targets);
+    assert_eq!(names("seeds"), targets);
+}
+
+#[test]
+fn nothing_from_outside_breaks_what_reads_it() {
+    for (name, run) in TARGETS {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fuzz/seeds")
+            .join(name);
+        let seeds: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| fs::read(entry.unwrap().path()).unwrap())
+            .collect();
+        seeds.iter().for_each(|seed| run(seed));
+        let mutated = (
+            prop_oneof![9 => select(seeds), 1 => Just(Vec::new())],
+            vec(Edit::any(), 0..6),
+        )
+            .prop_map(|(mut bytes, edits)| {
+                edits.into_iter().for_each(|edit| edit.apply(&mut bytes));
+                bytes
+            });
+        TestRunner::new(Config {
+            failure_persistence: None,
+            ..Config::default()
+        })
+        .run(&mutated, |bytes| {
+            run(&bytes);
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{name}: {failure}"));
+    }
+}

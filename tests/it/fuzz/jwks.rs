@@ -1,0 +1,17 @@
+//! The key set of an issuer.
+
+use serde_json::Value;
+use tapegate::auth::jwt::Keys;
+
+/// What is taken is an object with a list of keys, of which one at least is public; a message
+/// of what is wrong shows nothing of the text.
+pub fn run(bytes: &[u8]) {
+    match Keys::parse(bytes) {
+        Ok(_) => {
+            let set: Value = serde_json::from_slice(bytes).unwrap();
+            let keys = set["keys"].as_array().unwrap();
+            assert!(keys.iter().any(|key| key["kty"] != "oct"));
+        }
+        Err(fault) => assert!(fault.is_ascii() && fault.len() < 200, "{fault}"),
+    }
+}

@@ -1,0 +1,18 @@
+//! The file of static tokens.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use tapegate::{auth::tokens::Tokens, reload::Contents};
+
+/// A token whose hash stands nowhere in a file is let in by none.
+pub fn run(bytes: &[u8]) {
+    let contents = Contents::new(vec![(PathBuf::from("tokens.toml"), bytes.to_vec())]);
+    match Tokens::read(&contents) {
+        Ok(tokens) => {
+            let token = format!("tapegate_0123456789abcdef_{}", "x".repeat(43));
+            assert!(tokens.verify(&token, Timestamp::UNIX_EPOCH).is_err());
+        }
+        Err(faults) => assert!(!faults.is_empty()),
+    }
+}
