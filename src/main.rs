@@ -24,22 +24,29 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            // Nobody is left to tell when stderr is closed.
-            let _ = writeln!(io::stderr(), "tapegate: {error}");
+            report(&*error);
             ExitCode::FAILURE
         }
     }
+}
+
+fn report(error: &dyn std::error::Error) {
+    // Nobody is left to tell when stderr is closed.
+    let _ = writeln!(io::stderr(), "tapegate: {error}");
 }
 
 async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match command {
         Command::Check(checked) => checked.write(&mut io::stdout())?,
         Command::Explain(config, imagined) => {
-            let is_allowed = imagined.explain(&config, &mut io::stdout())?;
-            return Ok(if is_allowed {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
+            return Ok(match imagined.explain(&config, &mut io::stdout()) {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
+                // No script may take a slip of its own for a denial.
+                Err(error) => {
+                    report(&error);
+                    ExitCode::from(cli::MISUSE)
+                }
             });
         }
         Command::Health(question) => question.ask().await?,

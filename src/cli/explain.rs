@@ -47,7 +47,7 @@ pub(super) fn arguments(command: Command) -> Command {
                 .value_name("NAME")
                 .requires("action")
                 .help_heading(HEADING)
-                .help("Say what the policies decide for this principal, and which of them; exit with 0 if it is allowed, 1 if not"),
+                .help("Say what the policies decide for this principal, and which of them; exit with 0 if it is allowed, 1 if not, 2 if that cannot be said"),
         )
         .arg(text("group", "GROUP", "A group that the principal is in; may be given again").action(ArgAction::Append))
         .arg(text("action", "ACTION", "What the principal wants to do").value_parser(ACTIONS))

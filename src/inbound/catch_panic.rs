@@ -116,3 +116,67 @@ impl<B: Body> Body for Caught<B> {
             .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use futures_util::stream::{self, StreamExt};
+    use http::HeaderMap;
+    use http_body_util::{BodyExt, Empty, StreamBody, combinators::UnsyncBoxBody};
+    use tonic::Code;
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+
+    type Answer = Result<Response<UnsyncBoxBody<Bytes, Infallible>>, Infallible>;
+
+    /// Where a service panics.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum At {
+        Nowhere,
+        Call,
+        Answer,
+        SecondFrame,
+    }
+
+    fn answer(at: At) -> Answer {
+        assert!(at != At::Answer, "of the test");
+        let frames = stream::iter([0, 1]).map(move |number| {
+            assert!(at != At::SecondFrame || number != 1, "of the test");
+            Ok(Frame::data(Bytes::from_static(b"frame")))
+        });
+        Ok(Response::new(StreamBody::new(frames).boxed_unsync()))
+    }
+
+    #[tokio::test]
+    async fn a_panic_anywhere_ends_the_call_with_internal() {
+        for at in [At::Nowhere, At::Call, At::Answer, At::SecondFrame] {
+            let service = service_fn(move |_: Request<Empty<Bytes>>| {
+                assert!(at != At::Call, "of the test");
+                async move { answer(at) }
+            });
+            let report = Report::default();
+            let mut request = Request::new(Empty::new());
+            request.extensions_mut().insert(report.clone());
+            let response = CatchPanicLayer.layer(service).oneshot(request).await.unwrap();
+            let (head, body) = response.into_parts();
+            let collected = body.collect().await.unwrap();
+            let trailers = collected.trailers().cloned().unwrap_or_default();
+            let code = |headers: &HeaderMap| Status::from_header_map(headers).map(|status| status.code());
+            let expected = (at != At::Nowhere).then_some(Code::Internal);
+            assert_eq!(code(&head.headers).or(code(&trailers)), expected, "{at:?}");
+            assert_eq!(report.told().panicked, at != At::Nowhere, "{at:?}");
+            let frames = collected.to_bytes().len() / "frame".len();
+            let shown = [(At::Nowhere, 2), (At::SecondFrame, 1)];
+            let shown = shown
+                .iter()
+                .find(|(place, _)| *place == at)
+                .map_or(0, |(_, count)| *count);
+            assert_eq!(frames, shown, "{at:?}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 mod attacks;
 mod audit;
 mod certificates;
+mod doors;
 mod filtered;
 mod limits;
 mod policy;
@@ -12,4 +13,5 @@ mod secrets;
 mod timing;
 mod transport;
 mod trial;
+mod undecided;
 mod wycheproof;

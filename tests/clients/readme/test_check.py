@@ -34,7 +34,7 @@ def faults_of(tmp_path: Path):
     def follow(block: str) -> list[str]:
         page = tmp_path / "README.md"
         page.write_text(f"```console\n{textwrap.dedent(block).strip()}\n```\n")
-        session = Session(page)
+        session = Session(page, tmp_path)
         session.follow()
         return session.faults
 

@@ -3,8 +3,9 @@
 //! They are told apart by gateway in the library and by pool in the archive, where tapes name no
 //! gateway. `TAPEGATE_PAGE_SIZES=all` tries every page size, and more ways to resume.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tapegate::proto::{DescribeTapeArchivesRequest, ListTapesRequest};
 
@@ -311,6 +312,37 @@ async fn whoever_may_see_all_has_the_markers_of_aws_and_exact_pages() {
     let markers: Vec<_> = pages.iter().map(|(_, marker)| marker.as_str()).collect();
     assert_eq!(markers, ["100", "150"]);
     assert_eq!(upstream.asked()[1].body["Limit"], 50);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tenants_who_ask_alike_share_a_page_of_aws_and_each_sees_its_own() {
+    let tapes = &tapes()[..1_000];
+    let rows: Vec<_> = tapes.iter().map(|tape| tape.row.clone()).collect();
+    let upstream = Upstream::answering(move |_| {
+        let page = Reply::ok(&json!({ "TapeInfos": rows }));
+        async move {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            page
+        }
+    })
+    .await;
+    let site = Site::new();
+    site.policies(POLICIES);
+    let service = site.over(&upstream, &site.config(), &[]).await;
+    let calls = (0..20).map(|number| {
+        let tenant = number % 3;
+        let token = site.jwt("an agent", &[&format!("tenant-{tenant}")]);
+        let mut client = bearer(service.channel(), Some(&token));
+        async move { (tenant, ask(&mut client, List::Tapes, "", 1_000, 0).await) }
+    });
+    for (tenant, pages) in join_all(calls).await {
+        let own = tapes.iter().filter(|tape| tape.owner == Some(tenant));
+        let own: Vec<_> = own
+            .map(|tape| tape.row["TapeBarcode"].as_str().unwrap())
+            .collect();
+        assert_eq!(barcodes(&pages), own, "tenant {tenant}");
+    }
+    assert!(upstream.asked().len() < 20, "nothing was shared");
 }
 
 #[tokio::test]

@@ -1,14 +1,18 @@
 //! Who shares with whom, and what.
 
 use std::{
+    net::Ipv4Addr,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use futures_util::future::join_all;
 use tapegate::{
-    domain::{Call, Fault, ListTapes, Marker, PageRequest, Scope},
-    upstream::{Settings, stack},
+    auth::{Authority, policy::Policies},
+    domain::{Call, Caller, Fault, ListTapes, Marker, PageRequest, Principal, Proof, Scope},
+    limits::Limits,
+    readiness::Readiness,
+    upstream::{Settings, Shared, stack},
 };
 use tokio::time::{Instant, sleep};
 use tower::{ServiceExt, service_fn};
@@ -39,6 +43,35 @@ async fn identical_reads_in_flight_have_one_page() {
     stack.oneshot(call(list(1), MINUTE)).await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 2);
     assert_eq!(shared.tally.shared_reads.get(), 99);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_read_has_no_part_in_a_read_of_who_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = r#"permit (principal == TapeGate::Agent::"known", action, resource);"#;
+    std::fs::write(folder.path().join("known.cedar"), policy).unwrap();
+    let real = Arc::new(Policies::open("policies of a test", folder.path()).unwrap());
+    let authority = Authority::Policies(Arc::new(Policies::new(real, None, "GLACIER".to_owned())));
+    let limits = Arc::new(Limits::new(Default::default()));
+    let shared = Shared::new(settings(), authority, limits, Readiness::new(1));
+    let foot = service_fn(|_: Call<ListTapes>| async {
+        sleep(TAKES).await;
+        Ok(page("LISTED01"))
+    });
+    let stack = stack::<ListTapes>(&shared, foot);
+    let calls = ["known", "stranger", "known"].map(|name| {
+        let principal = Principal::new(name.to_owned(), [], Proof::Certificate).unwrap();
+        let mut call = call(list(1), MINUTE);
+        call.caller = Caller::new(principal, Ipv4Addr::LOCALHOST.into());
+        stack.clone().oneshot(call)
+    });
+    let [first, strangers, second] = &join_all(calls).await[..] else {
+        panic!("three asked");
+    };
+    let denied = strangers.as_ref().unwrap_err();
+    assert!(matches!(denied.fault, Fault::Denied { .. }), "{denied:?}");
+    assert!(first.is_ok() && second.is_ok());
+    assert_eq!(shared.tally.shared_reads.get(), 1);
 }
 
 #[tokio::test(start_paused = true)]
