@@ -13,11 +13,14 @@
 //! - [`upstream`] is what every call passes on its way out; the AWS SDK is at its foot.
 //! - [`paging`] asks for pages as their reader does, [`creating`] finds out what became of a
 //!   create, [`status`] makes every error.
+//! - [`auth`] knows who calls and what each may do, [`limits`] how much, and [`audit`] records
+//!   it: `inbound` and `upstream` have the layers that ask them.
 //! - [`emulator`] stands in for AWS, on the wire, and shares nothing with the rest.
 //!
 //! Around that: [`cli`] and [`config`] say what is to run, [`app`] puts it together and runs
-//! it, [`readiness`] and [`admin`] say how it is, [`telemetry`] what it does, and
-//! [`shutdown`] when to stop.
+//! it, [`tls`] is how connections are made safe, [`reload`] reads again what has changed,
+//! [`readiness`] and [`admin`] say how it is, [`telemetry`] what it does, and [`shutdown`]
+//! when to stop.
 //!
 //! docs/architecture.md has the two stacks, who may touch what, and why.
 

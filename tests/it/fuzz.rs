@@ -18,6 +18,8 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
+const FUZZ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz");
+
 type Target = (&'static str, fn(&[u8]));
 
 const TARGETS: [Target; 7] = [
@@ -87,9 +89,7 @@ impl Edit {
 
 /// The names of what is in a folder of `tests/fuzz`, without their endings, in order.
 fn names(folder: &str) -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fuzz")
-        .join(folder);
+    let folder = Path::new(FUZZ).join(folder);
     let mut names: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| {
@@ -112,14 +112,21 @@ fn every_target_has_its_program_and_seeds() {
     let targets = TARGETS.map(|(name, _)| name);
     assert_eq!(names("targets"), targets);
     assert_eq!(names("seeds"), targets);
+    for name in targets {
+        // What cargo-fuzz alone builds has nothing in it that could be wrong.
+        let program = Path::new(FUZZ).join(format!("targets/{name}.rs"));
+        let program = fs::read_to_string(program).unwrap();
+        let rest = format!(
+            "#[path = \"../../it/fuzz/{name}.rs\"]\nmod body;\n\nlibfuzzer_sys::fuzz_target!(|bytes: &[u8]| body::run(bytes));\n"
+        );
+        assert!(program.ends_with(&rest), "{program}");
+    }
 }
 
 #[test]
 fn nothing_from_outside_breaks_what_reads_it() {
     for (name, run) in TARGETS {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/fuzz/seeds")
-            .join(name);
+        let folder = Path::new(FUZZ).join("seeds").join(name);
         let seeds: Vec<_> = fs::read_dir(folder)
             .unwrap()
             .map(|entry| fs::read(entry.unwrap().path()).unwrap())

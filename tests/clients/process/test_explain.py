@@ -30,7 +30,7 @@ CREATE = [*AGENT, "--action=CreateTapes"]
         ([*CREATE, f"--pool={CUSTOM_POOL}"], True, ["by berlin-creates-on-its-gateway-in-its-pool"]),
         ([*CREATE, "--pool=GLACIER"], False, ["none of the", "policies allows it"]),
         ([*CREATE, f"--pool={CUSTOM_POOL}", "--worm"], False, ["forbidden by only-operators-create-worm-tapes"]),
-        ([*CREATE, f"--pool={CUSTOM_POOL}", "--size-gib=5121"], False, ["forbidden by only-operators-create-tapes-above-5-tib"]),
+        ([*CREATE, f"--pool={CUSTOM_POOL}", "--size-gib=5121"], False, ["forbidden by only-operators-", "above-5-tib"]),
         ([*AGENT, "--action=DescribeTapes"], True, ["by berlin-describes-its-library"]),
         (["--as=agent", f"--gateway={GATEWAY}", "--action=DescribeTapes"], False, ["none of the"]),
         (["--as=agent", "--group=site-berlin", "--action=ListTapes"], True, [f"{ACCOUNT}/{REGION}"]),

@@ -8,7 +8,7 @@ and again against the same one: every name it makes is new.
 import os
 import re
 import secrets
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -91,7 +91,7 @@ def test_a_tape_with_a_barcode_reads_back(client, pool):
     assert arn == f"arn:aws:storagegateway:us-east-1:{ACCOUNT}:tape/{asked['TapeBarcode']}"
     [tape] = client.describe_tapes(GatewayARN=GATEWAY, TapeARNs=[arn])["Tapes"]
     created = tape.pop("TapeCreatedDate")
-    assert abs(datetime.now(timezone.utc) - created) < timedelta(minutes=1)
+    assert abs(datetime.now(UTC) - created) < timedelta(minutes=1)
     assert tape == {
         "TapeARN": arn,
         "TapeBarcode": asked["TapeBarcode"],

@@ -2,8 +2,8 @@
 
     check.py README.md
 
-The commands are run by bash, in the folder where this is started and in the page's order. Output and errors of a command are
-compared together, as a terminal shows them; `…` stands for anything. A command whose output begins with
+The commands are run by bash, in the folder where this is started and in the page's order. Output and errors of a
+command are compared together, as a terminal shows them; `…` stands for anything. A command whose output begins with
 `listening` is a server: its stdout is compared, and it is left running until a later server wants one of its
 addresses, or the end. The command that runs the tests is not run: it is what runs this.
 """
