@@ -4,6 +4,7 @@
 //! known, and then run until it is told to stop.
 
 mod access;
+mod figures;
 mod http_server;
 mod service;
 

@@ -18,13 +18,14 @@ mod grpc_only;
 mod held;
 mod limit;
 mod log;
+mod measure;
 mod method;
 mod overdue;
 mod report;
 mod request_id;
 mod trailers;
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
@@ -33,6 +34,7 @@ pub use self::{
     authenticate::{Door, Refusals, Settings as Entrance},
     connection::Connection,
     deadline::{Bounds, Deadline, Deadlines},
+    measure::Calls,
     method::is_resent,
     report::Report,
     request_id::RequestId,
@@ -40,15 +42,16 @@ pub use self::{
 use self::{
     admission::AdmissionLayer, audit::AuditLayer, authenticate::AuthenticateLayer,
     catch_panic::CatchPanicLayer, complete::CompleteLayer, deadline::DeadlineLayer, frames::FramesLayer,
-    grpc_only::GrpcOnlyLayer, limit::LimitLayer, log::LogLayer, overdue::OverdueLayer,
+    grpc_only::GrpcOnlyLayer, limit::LimitLayer, log::LogLayer, measure::MeasureLayer, overdue::OverdueLayer,
     request_id::RequestIdLayer, trailers::TrailersLayer,
 };
-use crate::{audit::Audit, limits::Limits};
+use crate::{audit::Audit, limits::Limits, metrics::Count};
 
 /// See [`stack`].
 pub type Stack = (
     RequestIdLayer,
     LogLayer,
+    MeasureLayer,
     AuditLayer,
     GrpcOnlyLayer,
     CompleteLayer,
@@ -77,8 +80,10 @@ pub struct Settings {
     pub limits: Arc<Limits>,
     /// Where calls are recorded.
     pub audit: Arc<Audit>,
+    /// What is measured of calls.
+    pub measured: Arc<Calls>,
     /// How many calls were refused because there were too many.
-    pub shed: Arc<AtomicU64>,
+    pub shed: Arc<Count>,
     /// How many were refused for want of an identity.
     pub refusals: Arc<Refusals>,
 }
@@ -92,6 +97,7 @@ pub fn stack(settings: Settings) -> Stack {
         entrance,
         limits,
         audit,
+        measured,
         shed,
         refusals,
     } = settings;
@@ -100,6 +106,8 @@ pub fn stack(settings: Settings) -> Stack {
         RequestIdLayer,
         // Around all that can refuse a call, so that every end is logged.
         LogLayer::new(calls),
+        // Likewise, so that every end is measured.
+        MeasureLayer::new(measured),
         // Likewise, so that every end is recorded, by whom as far as that was found out.
         AuditLayer::new(audit),
         // What is not gRPC is answered in HTTP.

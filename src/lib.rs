@@ -36,6 +36,7 @@ pub mod domain;
 pub mod emulator;
 pub mod inbound;
 pub mod limits;
+pub mod metrics;
 pub mod paging;
 pub mod proto;
 pub mod readiness;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use self::open::Open;
 use self::{bucket::Buckets, open::Counts};
-use crate::domain::Principal;
+use crate::{domain::Principal, metrics};
 
 /// What holds for one principal; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Limits {
     calls: Buckets,
     open: Counts,
     tapes: Buckets,
+    /// How often each limit was reached, by its setting.
+    pub reached: metrics::Counts<&'static str>,
 }
 
 /// A limit that is reached.
@@ -67,6 +69,7 @@ impl Limits {
             calls: Buckets::new(Duration::from_secs(1)),
             open: Counts::default(),
             tapes: Buckets::new(Duration::from_secs(60 * 60)),
+            reached: metrics::Counts::default(),
         }
     }
 
@@ -78,18 +81,16 @@ impl Limits {
     pub fn call(&self, principal: &Principal) -> Result<Option<Open>, Reached> {
         let open = match self.limit(principal, |limit| limit.concurrent_streams) {
             None => None,
-            Some(most) => Some(self.open.open(principal.name(), most).ok_or_else(|| Reached {
-                quota: format!("calls of one caller open at once: {most}"),
-                wait: None,
+            Some(most) => Some(self.open.open(principal.name(), most).ok_or_else(|| {
+                let quota = format!("calls of one caller open at once: {most}");
+                self.reach("limits.concurrent_streams", quota, None)
             })?),
         };
         if let Some(most) = self.limit(principal, |limit| limit.calls_per_second) {
-            self.calls
-                .take(principal.name(), most, 1)
-                .map_err(|wait| Reached {
-                    quota: format!("calls of one caller in a second: {most}"),
-                    wait,
-                })?;
+            self.calls.take(principal.name(), most, 1).map_err(|wait| {
+                let quota = format!("calls of one caller in a second: {most}");
+                self.reach("limits.calls_per_second", quota, wait)
+            })?;
         }
         Ok(open)
     }
@@ -105,9 +106,9 @@ impl Limits {
             Some(most) => self
                 .tapes
                 .take(principal.name(), most, u32::from(tapes))
-                .map_err(|wait| Reached {
-                    quota: format!("tapes that one caller creates in an hour: {most}"),
-                    wait,
+                .map_err(|wait| {
+                    let quota = format!("tapes that one caller creates in an hour: {most}");
+                    self.reach("limits.tapes_per_hour", quota, wait)
                 }),
         }
     }
@@ -117,6 +118,11 @@ impl Limits {
         if let Some(most) = self.limit(principal, |limit| limit.tapes_per_hour) {
             self.tapes.give_back(principal.name(), most, u32::from(tapes));
         }
+    }
+
+    fn reach(&self, setting: &'static str, quota: String, wait: Option<Duration>) -> Reached {
+        self.reached.add(setting);
+        Reached { quota, wait }
     }
 
     fn limit(&self, principal: &Principal, of: impl Fn(&Limit) -> Option<u32>) -> Option<u32> {

@@ -108,12 +108,26 @@ impl Tally {
 
 /// What can be looked at again.
 pub trait Reload: Send + Sync {
+    /// The setting that names the files.
+    fn what(&self) -> &'static str;
+
+    /// How often a change came into force, and how often it could not be used.
+    fn counts(&self) -> [u64; 2];
+
     /// Looks whether the files have changed, and takes over what they say. `complete` says
     /// that a change is a whole one.
     fn look(&self, complete: bool);
 }
 
 impl<T: Send + Sync> Reload for Reloading<T> {
+    fn what(&self) -> &'static str {
+        self.what
+    }
+
+    fn counts(&self) -> [u64; 2] {
+        [self.tally.done(), self.tally.failed()]
+    }
+
     fn look(&self, complete: bool) {
         let Self { what, .. } = self;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

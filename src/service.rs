@@ -86,10 +86,18 @@ impl Tapes {
         };
         let mut walk = Walk::new(stack.clone(), list.clone(), plan, terms);
         report.begin();
-        let first = walk.next().await;
+        let tally = self.upstream.tally.clone();
+        let shown = move |answer: &Result<Answer<Arc<Page<L::Row>>>, Failure>| {
+            if let Ok(Answer { output, .. }) = answer {
+                tally.shown::<L>(output.rows.len());
+            }
+        };
+        let first = walk.next().await.inspect(&shown);
         let first = first.map(|answer| settle(&list, &report, answer)).transpose()?;
         let rest = stream::unfold(walk, |mut walk| async { Some((walk.next().await?, walk)) });
-        let rest = rest.map(move |answer| settle(&list, &report, answer));
+        let rest = rest
+            .inspect(shown)
+            .map(move |answer| settle(&list, &report, answer));
         Ok(Response::new(Box::pin(stream::iter(first.map(Ok)).chain(rest))))
     }
 }

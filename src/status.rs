@@ -111,6 +111,25 @@ pub fn error_info(status: &Status) -> Option<ErrorInfo> {
     status.get_details_error_info()
 }
 
+/// Whether a status says that this service failed, and not its caller (OpenTelemetry's
+/// conventions for gRPC servers).
+pub fn is_error_of_server(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+    )
+}
+
+/// A code of AWS as it is documented, if it is.
+pub fn known_code(code: &str) -> Option<&'static str> {
+    codes::find(code).map(|row| row.code.trim_end())
+}
+
 /// A code as gRPC spells it.
 pub fn name_of(code: Code) -> &'static str {
     match code {

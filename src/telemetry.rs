@@ -1,7 +1,9 @@
 //! What the process says of itself: log lines.
 
-use std::io;
+use std::{env, io};
 
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::Resource;
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
@@ -10,6 +12,7 @@ use tracing_subscriber::{
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
+use uuid::Uuid;
 
 use crate::config::{Format, Log};
 
@@ -32,6 +35,21 @@ where
         .try_init();
     // In a process that logs already, such as a test's, its own way stands.
     drop(started);
+}
+
+/// What this process is, to a collector and to Prometheus. `OTEL_SERVICE_NAME` and
+/// `OTEL_RESOURCE_ATTRIBUTES` say more, or otherwise.
+pub fn resource() -> Resource {
+    let is_named = env::var_os("OTEL_SERVICE_NAME").is_some_and(|name| !name.is_empty());
+    let builder = Resource::builder().with_attributes([
+        KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+        KeyValue::new("service.instance.id", Uuid::new_v4().to_string()),
+    ]);
+    match is_named {
+        true => builder,
+        false => builder.with_service_name("tapegate"),
+    }
+    .build()
 }
 
 /// The audit's target. Its records are no matter of how much is logged.

@@ -38,8 +38,8 @@ use self::{
 use crate::{
     auth::Authority,
     domain::{
-        Answer, Call, CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Failure,
-        ListTapes, Operation,
+        Answer, Call, CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Failure, Kind,
+        ListTapes, Operation, Region,
     },
     limits::Limits,
     readiness::Readiness,
@@ -86,9 +86,14 @@ pub struct Shared {
 
 impl Shared {
     /// What stacks share that go out as `settings` say, when `authority` lets them, within
-    /// `limits`.
-    pub fn new(settings: Settings, authority: Authority, limits: Arc<Limits>, readiness: Readiness) -> Self {
-        let tally = Arc::new(Tally::default());
+    /// `limits`, and count what they do in `tally`.
+    pub fn new(
+        settings: Settings,
+        authority: Authority,
+        limits: Arc<Limits>,
+        readiness: Readiness,
+        tally: Arc<Tally>,
+    ) -> Self {
         Self {
             sent_creates: TaskTracker::new(),
             readiness,
@@ -99,6 +104,12 @@ impl Shared {
             tally,
             settings,
         }
+    }
+
+    /// How many attempts a second are let through where there is a pace, by region and kind; of
+    /// several accounts the slowest.
+    pub fn paces(&self) -> Vec<(Region, Kind, f64)> {
+        self.lanes.paces()
     }
 }
 

@@ -90,6 +90,11 @@ impl Access {
         })
     }
 
+    /// The files that are read again when they change.
+    pub(super) fn files(&self) -> Vec<Arc<dyn Reload>> {
+        self.upkeep.files.clone()
+    }
+
     /// Looks after files and keys for as long as what comes back is kept, and tells readiness
     /// whether anybody can be known.
     pub(super) fn look_after(

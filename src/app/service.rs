@@ -19,6 +19,7 @@ use tower::layer::util::{Identity, Stack};
 use super::{
     CannotStart,
     access::Access,
+    figures::Figures,
     http_server::{Bound, Face, LINGER},
     listen,
 };
@@ -29,12 +30,15 @@ use crate::{
     creating,
     domain::TapeSizeBounds,
     inbound::{self, accept},
+    metrics::{Metrics, catalog},
     proto::{self, tape_service_server},
     readiness::{Credentials, Readiness, Watch},
     service::Tapes,
+    telemetry,
     upstream::{
         self, Shared, Upstream, pace, retry,
         sdk::{self, Clients, Sdk},
+        tally::Tally,
     },
 };
 
@@ -51,6 +55,8 @@ pub(super) struct Service {
     pub(super) admin: Bound,
     grpc: TcpListener,
     acceptance: accept::Settings,
+    connections: Arc<accept::Tally>,
+    metrics: Arc<Metrics>,
     router: Router<Stack<inbound::Stack, Identity>>,
     health: HealthReporter,
     readiness: Readiness,
@@ -108,12 +114,9 @@ impl Service {
         } = config;
         let (grpc, grpc_address) = listen("listen", server.listen).await?;
         let readiness = Readiness::new(scope.regions.len());
-        let admin = Bound::listen(
-            "admin_listen",
-            server.admin_listen,
-            Face::Admin(admin::router(readiness.clone())),
-        )
-        .await?;
+        let metrics = Arc::new(Metrics::new(telemetry::resource(), None));
+        let pages = admin::router(readiness.clone(), metrics.clone());
+        let admin = Bound::listen("admin_listen", server.admin_listen, Face::Admin(pages)).await?;
 
         let settings = sdk::Settings {
             endpoint: upstream.endpoint.as_ref().map(ToString::to_string),
@@ -153,6 +156,7 @@ impl Service {
             access.authority.clone(),
             access.limits.clone(),
             readiness.clone(),
+            Arc::new(Tally::measuring(metrics.histogram(&catalog::ATTEMPT_DURATION))),
         );
         let sdk = Sdk::new(clients.clone());
         let rules = Rules {
@@ -184,6 +188,22 @@ impl Service {
         };
         let (health, health_service) = health_reporter();
         let calls = TaskTracker::new();
+        let (shed, refusals) = (Arc::default(), Arc::default());
+        let connections = Arc::new(accept::Tally::new(server.max_connections));
+        let figures = Figures {
+            shared: shared.clone(),
+            clients: clients.clone(),
+            readiness: readiness.clone(),
+            connections: connections.clone(),
+            shed: Arc::clone(&shed),
+            refusals: Arc::clone(&refusals),
+            identities: access.entrance.identities.clone(),
+            authority: access.authority.clone(),
+            limits: access.limits.clone(),
+            audit: access.audit.clone(),
+            files: access.files(),
+        };
+        figures.show(&metrics);
         let inward = inbound::Settings {
             calls: calls.clone(),
             deadlines,
@@ -191,8 +211,9 @@ impl Service {
             entrance: access.entrance.clone(),
             limits: access.limits.clone(),
             audit: access.audit.clone(),
-            shed: Arc::default(),
-            refusals: Arc::default(),
+            measured: inbound::Calls::shown_by(&metrics),
+            shed,
+            refusals,
         };
         let router = Server::builder()
             // tonic sets neither by itself, and without them a caller has no bound.
@@ -214,13 +235,14 @@ impl Service {
         let acceptance = accept::Settings {
             tls: access.tls.clone(),
             handshake_timeout: server.handshake_timeout,
-            max_connections: server.max_connections,
         };
         Ok(Self {
             grpc_address,
             admin,
             grpc,
             acceptance,
+            connections,
+            metrics,
             router,
             health,
             readiness,
@@ -248,7 +270,7 @@ impl Service {
         )));
         let stop_grpc = CancellationToken::new();
         let _upkeep = self.access.look_after(&self.server, &self.readiness);
-        let incoming = accept::incoming(self.grpc, self.acceptance, Arc::default());
+        let incoming = accept::incoming(self.grpc, self.acceptance, self.connections);
         let serving = self
             .router
             .serve_with_incoming_shutdown(incoming, stop_grpc.clone().cancelled_owned());
@@ -285,10 +307,14 @@ impl Service {
                 creates: self.sent_creates.len(),
             }),
         };
-        let audit = self.access.audit;
-        // It writes to a disk, which may be slow.
-        if tokio::task::spawn_blocking(move || audit.finish()).await.is_err() {
-            tracing::error!("finishing the audit file panicked");
+        let (audit, metrics) = (self.access.audit, self.metrics);
+        // To a disk and over a network, which may be slow.
+        let finish = move || {
+            audit.finish();
+            metrics.finish();
+        };
+        if tokio::task::spawn_blocking(finish).await.is_err() {
+            tracing::error!("writing the last audit records and metrics panicked");
         }
         outcome.and(admin.end().await.map_err(Cut::from))
     }

@@ -12,7 +12,7 @@ use super::{
     jwt::{self, Issuer, Verified},
     tokens::{self, Tokens},
 };
-use crate::{domain::Principal, reload::Reloading};
+use crate::{domain::Principal, metrics::Count, reload::Reloading};
 
 /// Everything that a caller can be known by, as far as it is configured.
 #[derive(Debug)]
@@ -23,6 +23,10 @@ pub struct Identities {
     max_token_bytes: usize,
     /// Tokens that were verified not long ago, by their SHA-256, and whose they are.
     verified: Cache<[u8; 32], (usize, Verified)>,
+    /// How often one was found there.
+    pub hits: Count,
+    /// How often not.
+    pub misses: Count,
 }
 
 /// What a call presents.
@@ -58,6 +62,8 @@ impl Identities {
             tokens,
             max_token_bytes,
             verified,
+            hits: Count::default(),
+            misses: Count::default(),
         }
     }
 
@@ -115,8 +121,10 @@ impl Identities {
         if let Some((issuer, verified)) = self.verified.get(&hash)
             && self.still_holds(issuer, &verified)
         {
+            self.hits.add();
             return Ok(verified.principal);
         }
+        self.misses.add();
         let (issuer, verified) = jwt::verify(&self.issuers, token).await?;
         let principal = verified.principal.clone();
         self.verified.insert(hash, (issuer, verified));

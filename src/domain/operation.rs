@@ -43,7 +43,7 @@ pub trait Operation: Clone + Eq + Hash + Send + Sync + 'static {
 }
 
 /// What a call does to the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// It changes nothing, and may be dropped at any moment.
     Read,

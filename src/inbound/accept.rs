@@ -1,14 +1,6 @@
 //! Taking connections: plain or TLS, so many and no more, none that does not speak.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::{Stream, stream};
 use tokio::{
@@ -20,7 +12,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::either::Either;
 
 use super::connection::{Connection, Peer};
-use crate::{reload::Reloading, tls::Tls};
+use crate::{metrics::Count, reload::Reloading, tls::Tls};
 
 /// A caller's socket.
 pub type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
@@ -32,19 +24,38 @@ pub struct Settings {
     pub tls: Option<Arc<Reloading<Tls>>>,
     /// How long a connection has for its handshake, and again for the beginning of HTTP/2.
     pub handshake_timeout: Duration,
-    /// How many may be open.
-    pub max_connections: usize,
 }
 
-/// What became of connections since the start.
-#[derive(Debug, Default)]
+/// What becomes of connections.
+#[derive(Debug)]
 pub struct Tally {
-    /// Taken in.
-    pub accepted: AtomicU64,
-    /// Closed at once, because there were too many.
-    pub refused: AtomicU64,
-    /// Whose handshake came to nothing.
-    pub handshakes_failed: AtomicU64,
+    /// How many were taken in since the start.
+    pub accepted: Count,
+    /// How many were closed at once, because there were too many.
+    pub refused: Count,
+    /// Of how many the handshake came to nothing.
+    pub handshakes_failed: Count,
+    room: Arc<Semaphore>,
+    most: usize,
+}
+
+impl Tally {
+    /// None yet; so many may be open.
+    pub fn new(max_connections: usize) -> Self {
+        let most = max_connections.min(Semaphore::MAX_PERMITS);
+        Self {
+            accepted: Count::default(),
+            refused: Count::default(),
+            handshakes_failed: Count::default(),
+            room: Arc::new(Semaphore::new(most)),
+            most,
+        }
+    }
+
+    /// How many are open.
+    pub fn open(&self) -> usize {
+        self.most - self.room.available_permits()
+    }
 }
 
 /// How many connections wait to be served; they are served at once.
@@ -76,7 +87,7 @@ async fn accept(
     tally: Arc<Tally>,
     served: mpsc::Sender<Connection<Socket>>,
 ) {
-    let room = Arc::new(Semaphore::new(settings.max_connections));
+    let room = tally.room.clone();
     let mut said: Option<Instant> = None;
     let mut say = |what: &str, error: Option<io::Error>| {
         if said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
@@ -92,7 +103,7 @@ async fn accept(
         };
         match (taken, room.clone().try_acquire_owned()) {
             (Ok((socket, address)), Ok(permit)) => {
-                tally.accepted.fetch_add(1, Ordering::Relaxed);
+                tally.accepted.add();
                 let (settings, tally, served) = (settings.clone(), tally.clone(), served.clone());
                 tokio::spawn(async move {
                     let prepared = timeout(
@@ -105,12 +116,12 @@ async fn accept(
                         Ok(Err(error)) => error.to_string(),
                         Err(_) => "it took too long (setting handshake_timeout)".to_owned(),
                     };
-                    tally.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+                    tally.handshakes_failed.add();
                     tracing::info!(peer = %address, why, "a TLS handshake failed");
                 });
             }
             (Ok(_), Err(_)) => {
-                tally.refused.fetch_add(1, Ordering::Relaxed);
+                tally.refused.add();
                 say(
                     "connections are closed at once: there are max_connections open",
                     None,

@@ -1,8 +1,5 @@
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -12,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{Layer, Service};
 
 use super::{held::Held, method};
-use crate::status;
+use crate::{metrics::Count, status};
 
 /// Lets so many calls be in progress, to the last byte of their answers, and refuses the rest
 /// at once: a call that waits holds memory too. Health is not counted, or a full replica would
@@ -20,7 +17,7 @@ use crate::status;
 #[derive(Clone, Debug)]
 pub struct AdmissionLayer {
     room: Arc<Semaphore>,
-    shed: Arc<AtomicU64>,
+    shed: Arc<Count>,
 }
 
 /// See [`AdmissionLayer`].
@@ -32,7 +29,7 @@ pub struct Admission<S> {
 
 impl AdmissionLayer {
     /// At most `most` calls; `shed` counts the others.
-    pub(super) fn new(most: usize, shed: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(most: usize, shed: Arc<Count>) -> Self {
         Self {
             room: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
             shed,
@@ -72,7 +69,7 @@ where
             false => match self.layer.room.clone().try_acquire_owned() {
                 Ok(permit) => Some(permit),
                 Err(_) => {
-                    self.layer.shed.fetch_add(1, Ordering::Relaxed);
+                    self.layer.shed.add();
                     return ready(Ok(status::overloaded().into_http())).boxed();
                 }
             },

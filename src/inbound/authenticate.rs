@@ -1,8 +1,8 @@
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     mem,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -13,8 +13,9 @@ use tower::{Layer, Service};
 
 use super::{Report, address, connection::Peer, method};
 use crate::{
-    auth::{Identities, Presented, Refused},
+    auth::{Identities, Presented},
     domain::{Caller, Principal},
+    metrics::Counts,
     status,
     tls::ClientCertificate,
 };
@@ -43,9 +44,8 @@ pub enum Door {
     Closed,
 }
 
-/// How often callers were not let in since the start, and why.
-#[derive(Debug, Default)]
-pub struct Refusals(Mutex<BTreeMap<&'static str, u64>>);
+/// How often callers were not let in since the start, by the reason that they were told.
+pub type Refusals = Counts<&'static str>;
 
 /// Finds out who calls, and puts a [`Caller`] into the request; refuses whoever cannot say, or
 /// is not believed. The metadata that says so goes no further.
@@ -138,7 +138,7 @@ where
                     inner.call(request).await
                 }
                 Err(refused) => {
-                    refusals.count(refused);
+                    refusals.add(status::reason_of(refused));
                     Ok(status::refused(refused).into_http())
                 }
             }
@@ -157,16 +157,4 @@ fn admit<B>(request: &mut Request<B>, report: &Report, principal: Arc<Principal>
     let caller = Caller::new(principal, address);
     report.is_made_by(caller.clone());
     request.extensions_mut().insert(caller);
-}
-
-impl Refusals {
-    fn count(&self, refused: Refused) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.entry(status::reason_of(refused)).or_default() += 1;
-    }
-
-    /// How often, by reason.
-    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }

@@ -2,8 +2,35 @@ use http::HeaderMap;
 
 use crate::{
     domain::{CreateTapeWithBarcode, CreateTapes, Kind, Operation},
+    metrics::labels,
     proto::tape_service_server::SERVICE_NAME,
 };
+
+/// The methods that are served. To figures all others are one.
+pub(super) const KNOWN: [&str; 10] = [
+    "tapegate.v1.TapeService/CreateTapeWithBarcode",
+    "tapegate.v1.TapeService/CreateTapes",
+    "tapegate.v1.TapeService/DescribeTapeArchives",
+    "tapegate.v1.TapeService/DescribeTapes",
+    "tapegate.v1.TapeService/ListTapes",
+    "grpc.health.v1.Health/Check",
+    "grpc.health.v1.Health/List",
+    "grpc.health.v1.Health/Watch",
+    "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
+/// The place of a path's method in [`KNOWN`]; behind its end if it is not there.
+pub(super) fn index(path: &str) -> usize {
+    let method = path.strip_prefix('/');
+    let place = KNOWN.iter().position(|known| Some(*known) == method);
+    place.unwrap_or(KNOWN.len())
+}
+
+/// The name of the method at this place.
+pub(super) fn name(index: usize) -> &'static str {
+    KNOWN.get(index).copied().unwrap_or(labels::OTHER)
+}
 
 /// What a call of this path does; `None` where the path is not of this service.
 pub(super) fn kind(path: &str) -> Option<Kind> {

@@ -5,7 +5,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tower::{Layer, Service};
 use tracing::{Instrument, field::Empty, info_span};
 
@@ -86,10 +86,13 @@ where
         };
         let sent = self.inner.call(call);
         let attempt = async move {
+            let began = Instant::now();
             let outcome = timeout(bound, sent)
                 .await
                 .unwrap_or_else(|_| Err(Fault::AttemptTimeout.after(Attempts::one(None))));
             progress.end(&outcome);
+            let fault = outcome.as_ref().err().map(|failure| &failure.fault);
+            tally.attempted::<O>(fault, began.elapsed());
             let span = tracing::Span::current();
             let attempts = match &outcome {
                 Ok(answer) => &answer.attempts,

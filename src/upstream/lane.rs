@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -86,6 +86,22 @@ impl Lanes {
         let mut lanes = lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let lane = lanes.entry(key).or_insert_with(|| Arc::new(Lane::new(pace)));
         Arc::clone(lane)
+    }
+
+    /// See [`Shared::paces`](super::Shared::paces).
+    pub(super) fn paces(&self) -> Vec<(Region, Kind, f64)> {
+        let lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slowest: BTreeMap<(Region, Kind), f64> = BTreeMap::new();
+        for ((region, _), lane) in &*lanes {
+            for kind in [Kind::Read, Kind::Create] {
+                if let Some(rate) = lane.pacer(kind).rate() {
+                    let slowest = slowest.entry((region.clone(), kind)).or_insert(rate);
+                    *slowest = slowest.min(rate);
+                }
+            }
+        }
+        let paces = slowest.into_iter();
+        paces.map(|((region, kind), rate)| (region, kind, rate)).collect()
     }
 }
 

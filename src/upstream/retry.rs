@@ -226,7 +226,7 @@ impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
         });
         let why = match decision {
             Decision::Pause { least, most } if self.budget.0.withdraw() => {
-                self.tally.repeated(&failure.fault);
+                self.tally.repeated::<O>(&failure.fault);
                 self.renewed |= failure.fault.repeat(O::KIND) == Repeat::Once;
                 let pause = between(least, most);
                 tracing::debug!(made, ?pause, fault = %failure.fault, "the call is repeated");

@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod create_tape_with_barcode;
 mod create_tapes;
+mod dated;
 mod describe_tape_archives;
 mod describe_tapes;
 mod failure;

@@ -1,21 +1,26 @@
 //! What the layers count.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::retry::Why;
-use crate::domain::Fault;
+use crate::{
+    domain::{Fault, Operation},
+    metrics::{Count, Counts, Histogram, labels},
+};
 
 /// What the layers have done since the start, each counted where it happens.
 #[derive(Debug, Default)]
 #[allow(missing_docs, reason = "each is the count of what its name says")]
 pub struct Tally {
     pub attempts: Count,
-    pub repeats_after_throttling: Count,
-    pub repeats_after_no_answer: Count,
-    pub repeats_after_error: Count,
-    pub ended_by_attempts: Count,
-    pub ended_by_deadline: Count,
-    pub ended_by_budget: Count,
+    pub attempt_duration: Histogram,
+    /// By operation, and by what went before.
+    pub repeats: Counts<(&'static str, &'static str)>,
+    /// By what there was no more of.
+    pub not_repeated: Counts<&'static str>,
+    /// Pages and the tapes on them, by operation.
+    pub pages: Counts<&'static str>,
+    pub tapes: Counts<&'static str>,
     pub paced: Count,
     pub refused_by_pace: Count,
     pub throttled: Count,
@@ -25,41 +30,50 @@ pub struct Tally {
     pub creates_reconciled: Count,
 }
 
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Count(AtomicU64);
-
-impl Count {
-    /// One more.
-    pub fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How many so far.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 impl Tally {
-    /// A call is repeated after this fault.
-    pub(super) fn repeated(&self, fault: &Fault) {
-        if fault.is_throttling() {
-            self.repeats_after_throttling.add();
-        } else if fault.is_no_answer() {
-            self.repeats_after_no_answer.add();
-        } else {
-            self.repeats_after_error.add();
+    /// Nothing yet; durations go to `attempt_duration`.
+    pub fn measuring(attempt_duration: Histogram) -> Self {
+        Self {
+            attempt_duration,
+            ..Self::default()
         }
+    }
+
+    /// An attempt has ended, with this fault if with any.
+    pub(super) fn attempted<O: Operation>(&self, fault: Option<&Fault>, took: Duration) {
+        let mut attributes = vec![
+            ("tapegate.operation", O::NAME),
+            ("tapegate.outcome", labels::outcome(fault)),
+        ];
+        attributes.extend(fault.map(|fault| ("error.type", labels::error_type(fault))));
+        self.attempt_duration.record(took.as_secs_f64(), &attributes);
+    }
+
+    /// A call is repeated after this fault.
+    pub(super) fn repeated<O: Operation>(&self, fault: &Fault) {
+        let after = if fault.is_throttling() {
+            "throttling"
+        } else if fault.is_no_answer() {
+            "no_answer"
+        } else {
+            "error"
+        };
+        self.repeats.add((O::NAME, after));
     }
 
     /// A call is not repeated.
     pub(super) fn ended(&self, why: Why) {
         match why {
             Why::Pointless | Why::NotSent => {}
-            Why::Attempts => self.ended_by_attempts.add(),
-            Why::Deadline => self.ended_by_deadline.add(),
-            Why::Budget => self.ended_by_budget.add(),
+            Why::Attempts => self.not_repeated.add("attempts"),
+            Why::Deadline => self.not_repeated.add("deadline"),
+            Why::Budget => self.not_repeated.add("budget"),
         }
+    }
+
+    /// A page of a list was shown, with so many tapes.
+    pub fn shown<O: Operation>(&self, tapes: usize) {
+        self.pages.add(O::NAME);
+        self.tapes.add_many(O::NAME, tapes as u64);
     }
 }

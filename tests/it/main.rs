@@ -25,6 +25,7 @@ mod errors_page;
 mod fuzz;
 mod harness;
 mod metadata;
+mod metrics;
 mod model;
 mod pace;
 mod paging;

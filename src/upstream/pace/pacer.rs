@@ -92,6 +92,11 @@ impl Pacer {
         state.rate.wait(state.queue.len(), Instant::now())
     }
 
+    /// Attempts a second that are let through; `None` where there is no pace.
+    pub(in crate::upstream) fn rate(&self) -> Option<f64> {
+        self.state().rate.per_second()
+    }
+
     fn join(&self) -> Place<'_> {
         let changed = Arc::new(Notify::new());
         let mut state = self.state();

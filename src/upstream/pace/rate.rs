@@ -111,6 +111,11 @@ impl Rate {
     }
 
     /// Why the upstream counts as unreachable, while it does.
+    /// Attempts a second; `None` where there is no pace.
+    pub(super) fn per_second(&self) -> Option<f64> {
+        self.pace.as_ref().map(|pace| pace.per_second)
+    }
+
     pub(super) fn outage(&self) -> Option<&Fault> {
         match &self.pace.as_ref()?.mode {
             Mode::Silent(fault) => Some(fault),

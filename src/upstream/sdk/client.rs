@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
@@ -10,7 +13,9 @@ use aws_sdk_storagegateway::{
     },
 };
 
-use super::{clock::ClockWatch, failure::causes, identities::Identities, strict::StrictAnswers};
+use super::{
+    clock::ClockWatch, dated::Dated, failure::causes, identities::Identities, strict::StrictAnswers,
+};
 use crate::domain::Region;
 
 /// How the SDK's clients are made.
@@ -35,7 +40,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Clients {
     by_region: BTreeMap<Region, Client>,
-    credentials: Option<SharedCredentialsProvider>,
+    credentials: Option<Dated>,
     pub(super) identities: Identities,
 }
 
@@ -51,7 +56,14 @@ impl Clients {
             loader = loader.credentials_provider(credentials.clone());
         }
         let shared = loader.load().await;
-        let credentials = shared.credentials_provider();
+        let credentials = shared.credentials_provider().map(Dated::new);
+        let provider = credentials.clone().map(SharedCredentialsProvider::new);
+        let shared = shared.into_builder();
+        let shared = match provider {
+            Some(provider) => shared.credentials_provider(provider),
+            None => shared,
+        }
+        .build();
         let clock = ClockWatch::new(!shared.disable_clock_skew_correction().unwrap_or_default());
         let client = |region: &Region| Client::from_conf(settings.config(&shared, region, clock.clone()));
         let by_region = regions
@@ -68,6 +80,11 @@ impl Clients {
     /// The client of a region, if that region is served.
     pub fn of(&self, region: &Region) -> Option<&Client> {
         self.by_region.get(region)
+    }
+
+    /// When credentials were last obtained; `None` before that.
+    pub fn credentials_obtained(&self) -> Option<Instant> {
+        self.credentials.as_ref()?.obtained()
     }
 
     /// Asks the chain for credentials.

@@ -1,19 +1,22 @@
 //! A client certificate.
 
+use std::sync::LazyLock;
+
 use rustls::pki_types::CertificateDer;
 use tapegate::auth::certificate::{NameKind, NamePattern, Rule};
 
+static RULE: LazyLock<Rule> = LazyLock::new(|| Rule {
+    kinds: vec![NameKind::Spiffe, NameKind::Uri, NameKind::Dns],
+    allowed: ["spiffe://example.org/*", "https://example.org/*", "*.example.org"]
+        .iter()
+        .map(|text| NamePattern::new(text).unwrap())
+        .collect(),
+    groups: vec!["agents".to_owned()],
+});
+
 /// The name of whoever is known by a certificate is one that counts.
 pub fn run(bytes: &[u8]) {
-    let rule = Rule {
-        kinds: vec![NameKind::Spiffe, NameKind::Uri, NameKind::Dns],
-        allowed: ["spiffe://example.org/*", "https://example.org/*", "*.example.org"]
-            .iter()
-            .map(|text| NamePattern::new(text).unwrap())
-            .collect(),
-        groups: vec!["agents".to_owned()],
-    };
-    let Ok(principal) = rule.principal(&CertificateDer::from(bytes)) else {
+    let Ok(principal) = RULE.principal(&CertificateDer::from(bytes)) else {
         return;
     };
     let name = principal.name();

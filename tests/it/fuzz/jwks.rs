@@ -8,7 +8,10 @@ use tapegate::auth::jwt::Keys;
 pub fn run(bytes: &[u8]) {
     match Keys::parse(bytes) {
         Ok(_) => {
-            let set: Value = serde_json::from_slice(bytes).unwrap();
+            // Members that are not looked at may have texts that are no Unicode.
+            let Ok(set) = serde_json::from_slice::<Value>(bytes) else {
+                return;
+            };
             let keys = set["keys"].as_array().unwrap();
             assert!(keys.iter().any(|key| key["kty"] != "oct"));
         }

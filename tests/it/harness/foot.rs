@@ -38,7 +38,13 @@ pub fn settings() -> Settings {
 /// What stacks over a test's foot share.
 pub fn shared(settings: Settings) -> Shared {
     let limits = Arc::new(Limits::new(limits::Settings::default()));
-    Shared::new(settings, Authority::Anyone, limits, Readiness::new(1))
+    Shared::new(
+        settings,
+        Authority::Anyone,
+        limits,
+        Readiness::new(1),
+        Arc::default(),
+    )
 }
 
 /// A list of its own: no other number's is identical.

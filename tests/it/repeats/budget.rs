@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tapegate::{
     domain::{Call, ListTapes},
-    upstream::{Settings, Shared, retry, stack, tally::Count},
+    upstream::{Settings, Shared, retry, stack},
 };
 use tokio::{
     task::JoinSet,
@@ -39,12 +39,12 @@ async fn a_share_of_the_calls_is_repeated_and_no_more() {
             ..settings().retry
         };
         let tally = fail(retry, 100, 30).await.tally;
-        let (calls, repeats) = (3_000, tally.repeats_after_error.get());
+        let (calls, repeats) = (3_000, tally.repeats.sum());
         let share = calls / u64::from(calls_per_repeat);
         println!("1 in {calls_per_repeat}: {repeats} repeats of {calls} calls");
         assert!(repeats <= share && repeats * 100 >= share * 95);
         assert_eq!(tally.attempts.get(), calls + repeats);
-        assert!(tally.ended_by_budget.get() > 0);
+        assert!(tally.not_repeated.of("budget") > 0);
     }
 }
 
@@ -58,12 +58,12 @@ async fn the_reserve_is_for_few_calls_and_is_used_up_too() {
     };
     // One call earns nothing by itself.
     let tally = fail(retry(0), 1, 1).await.tally;
-    assert_eq!((tally.attempts.get(), tally.ended_by_budget.get()), (1, 1));
+    assert_eq!((tally.attempts.get(), tally.not_repeated.of("budget")), (1, 1));
     // A reserve of 1 a second is 10 in ten seconds.
     let tally = fail(retry(1), 1, 1).await.tally;
-    assert_eq!((tally.attempts.get(), tally.ended_by_budget.get()), (11, 1));
+    assert_eq!((tally.attempts.get(), tally.not_repeated.of("budget")), (11, 1));
     let tally = fail(retry(2), 100, 30).await.tally;
-    let repeats = tally.repeats_after_error.get();
+    let repeats = tally.repeats.sum();
     println!("2 a second, and 1 in 5 of 3,000 calls in 30 s: {repeats} repeats");
     // What is kept for ten seconds can be used at either end of thirty.
     assert!((600..=600 + 2 * 40).contains(&repeats));
@@ -77,7 +77,7 @@ async fn why_a_call_is_not_repeated_is_counted() {
     };
     let tally = fail(once, 1, 1).await.tally;
     assert_eq!(
-        (tally.ended_by_attempts.get(), tally.ended_by_budget.get()),
+        (tally.not_repeated.of("attempts"), tally.not_repeated.of("budget")),
         (1, 0)
     );
 
@@ -93,15 +93,15 @@ async fn why_a_call_is_not_repeated_is_counted() {
         tapegate::domain::Fault::Aws { .. }
     ));
     let tally = &shared.tally;
-    assert_eq!((tally.ended_by_deadline.get(), tally.attempts.get()), (1, 1));
+    assert_eq!((tally.not_repeated.of("deadline"), tally.attempts.get()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn repeats_are_counted_by_what_they_follow() {
-    for (code, counts) in [
-        ("InternalFailure", [0, 0, 1]),
-        ("ThrottlingException", [1, 0, 0]),
-        ("ExpiredTokenException", [0, 1, 0]),
+    for (code, after) in [
+        ("InternalFailure", "error"),
+        ("ThrottlingException", "throttling"),
+        ("ExpiredTokenException", "no_answer"),
     ] {
         let shared = shared(settings());
         let failures = std::sync::atomic::AtomicU32::new(1);
@@ -122,12 +122,7 @@ async fn repeats_are_counted_by_what_they_follow() {
             .unwrap();
         assert_eq!(answer.attempts.count, 2);
         let tally = &shared.tally;
-        let counted = [
-            &tally.repeats_after_throttling,
-            &tally.repeats_after_no_answer,
-            &tally.repeats_after_error,
-        ];
-        assert_eq!(counted.map(Count::get), counts, "{code}");
-        assert_eq!(tally.throttled.get(), counts[0]);
+        assert_eq!(tally.repeats.get(), [(("ListTapes", after), 1)].into(), "{code}");
+        assert_eq!(tally.throttled.get(), u64::from(after == "throttling"));
     }
 }

@@ -1,0 +1,87 @@
+//! What the process and its runtime use. Linux tells it under `/proc/self`; elsewhere these
+//! metrics are not there.
+
+use std::{fs, time::Instant};
+
+use tokio::runtime::{Handle, RuntimeMetrics};
+
+use super::{Metrics, catalog};
+
+/// Shows all of it.
+pub(super) fn observe(metrics: &Metrics) {
+    let began = Instant::now();
+    metrics.gauge(&catalog::PROCESS_UPTIME, move || began.elapsed().as_secs_f64());
+    metrics.sums(&catalog::PROCESS_CPU_TIME, |seen| {
+        if let Some([user, system]) = cpu_seconds() {
+            seen(user, &[("cpu.mode", "user")]);
+            seen(system, &[("cpu.mode", "system")]);
+        }
+    });
+    metrics.gauges(&catalog::PROCESS_MEMORY, |seen| {
+        if let Some(bytes) = resident_bytes() {
+            seen(bytes, &[]);
+        }
+    });
+    metrics.gauges(&catalog::PROCESS_OPEN_FILES, |seen| {
+        if let Ok(open) = fs::read_dir("/proc/self/fd") {
+            seen(approximate(open.count()), &[]);
+        }
+    });
+    metrics.gauges(&catalog::PROCESS_MAX_FILES, |seen| {
+        if let Some(most) = max_files() {
+            seen(most, &[]);
+        }
+    });
+    if let Ok(runtime) = Handle::try_current() {
+        observe_runtime(metrics, &runtime.metrics());
+    }
+}
+
+fn observe_runtime(metrics: &Metrics, runtime: &RuntimeMetrics) {
+    let gauge = |definition, read: fn(&RuntimeMetrics) -> usize| {
+        let runtime = runtime.clone();
+        metrics.gauge(definition, move || approximate(read(&runtime)));
+    };
+    gauge(&catalog::TOKIO_WORKERS, RuntimeMetrics::num_workers);
+    gauge(&catalog::TOKIO_TASKS, RuntimeMetrics::num_alive_tasks);
+    gauge(&catalog::TOKIO_QUEUE, RuntimeMetrics::global_queue_depth);
+    let runtime = runtime.clone();
+    metrics.sums(&catalog::TOKIO_BUSY, move |seen| {
+        let workers = 0..runtime.num_workers();
+        let busy = workers.map(|worker| runtime.worker_total_busy_duration(worker).as_secs_f64());
+        seen(busy.sum(), &[]);
+    });
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
+fn approximate(number: usize) -> f64 {
+    number as f64
+}
+
+/// What the kernel counts time in, a second (`USER_HZ`: 100 on every platform that Linux has).
+const TICKS: f64 = 100.0;
+
+/// The size of a page: statm counts in pages of the kernel's, and `status` in KiB.
+fn resident_bytes() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024.0)
+}
+
+fn cpu_seconds() -> Option<[f64; 2]> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // The name may have spaces and brackets in it; behind it come the fields from the third on.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let fields: Vec<_> = fields.split_whitespace().collect();
+    let seconds = |index: usize| Some(fields.get(index)?.parse::<f64>().ok()? / TICKS);
+    Some([seconds(11)?, seconds(12)?])
+}
+
+fn max_files() -> Option<f64> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}

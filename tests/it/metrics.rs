@@ -1,0 +1,50 @@
+//! What is measured: declared once, documented from there, and bounded whatever callers send.
+
+mod cardinality;
+mod figures;
+mod page;
+
+use std::collections::BTreeMap;
+
+use crate::harness::Service;
+
+/// What `/metrics` shows: each series as it is written, and its value.
+struct Scrape(BTreeMap<String, f64>);
+
+impl Scrape {
+    async fn of(service: &Service) -> Self {
+        let (status, text) = service.admin("/metrics").await;
+        assert_eq!(status, 200);
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        Self(
+            samples
+                .map(|line| {
+                    let (series, value) = line.rsplit_once(' ').unwrap();
+                    (series.to_owned(), value.parse().unwrap())
+                })
+                .collect(),
+        )
+    }
+
+    /// The value of a series; 0 where it is not there.
+    fn value(&self, series: &str) -> f64 {
+        self.0.get(series).copied().unwrap_or_default()
+    }
+
+    /// The names of all metrics, those of histograms without their endings.
+    fn names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self
+            .0
+            .keys()
+            .map(|series| series.split('{').next().unwrap())
+            .map(|name| {
+                let bare = ["_bucket", "_sum", "_count"]
+                    .iter()
+                    .find_map(|end| name.strip_suffix(end));
+                bare.filter(|bare| bare.ends_with("_seconds")).unwrap_or(name)
+            })
+            .collect();
+        names.dedup();
+        names
+    }
+}

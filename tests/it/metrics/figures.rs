@@ -1,0 +1,165 @@
+use std::time::Duration;
+
+use serde_json::json;
+use tapegate::{metrics::catalog, proto::ListTapesRequest};
+use tokio::time::timeout;
+
+use super::Scrape;
+use crate::harness::{Reply, Service, Site, Upstream, bearer, collect, tape_arn};
+
+fn page(marker: Option<&str>, barcodes: &[&str]) -> Reply {
+    let rows: Vec<_> = barcodes
+        .iter()
+        .map(|barcode| json!({ "TapeARN": tape_arn(barcode) }))
+        .collect();
+    Reply::ok(&json!({ "TapeInfos": rows, "Marker": marker }))
+}
+
+/// Waits until a series has this value: a call is counted when its answer has ended, a moment
+/// after its caller knows.
+async fn becomes(service: &Service, series: &str, value: f64) {
+    let look = async {
+        while Scrape::of(service).await.value(series) != value {
+            tokio::task::yield_now().await;
+        }
+    };
+    if timeout(Duration::from_secs(10), look).await.is_err() {
+        let seen = Scrape::of(service).await;
+        panic!("{series} is {} and not {value}", seen.value(series));
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_counted_by_its_pages_attempts_and_repeats() {
+    let throttled = Reply::aws(
+        400,
+        &json!({ "__type": "ThrottlingException", "message": "slow down" }),
+    );
+    let replies = [
+        page(Some("next"), &["ONE00001", "ONE00002"]),
+        throttled,
+        page(None, &["ONE00003"]),
+    ];
+    let upstream = Upstream::script(replies).await;
+    let service = Service::over(&upstream, &["--retry-throttled-base=10ms"]).await;
+    collect(service.client().list_tapes(ListTapesRequest::default()).await)
+        .await
+        .unwrap();
+
+    let calls = r#"rpc_server_call_duration_seconds_count{rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="OK",rpc_system_name="grpc"}"#;
+    becomes(&service, calls, 1.0).await;
+    let seen = Scrape::of(&service).await;
+    for (series, value) in [
+        (
+            r#"tapegate_list_pages_total{tapegate_operation="ListTapes"}"#,
+            2.0,
+        ),
+        (
+            r#"tapegate_list_tapes_total{tapegate_operation="ListTapes"}"#,
+            3.0,
+        ),
+        (
+            r#"tapegate_upstream_attempt_duration_seconds_count{tapegate_operation="ListTapes",tapegate_outcome="ok"}"#,
+            2.0,
+        ),
+        (
+            r#"tapegate_upstream_attempt_duration_seconds_count{error_type="ThrottlingException",tapegate_operation="ListTapes",tapegate_outcome="throttled"}"#,
+            1.0,
+        ),
+        (
+            r#"tapegate_upstream_retries_total{tapegate_operation="ListTapes",tapegate_reason="throttling"}"#,
+            1.0,
+        ),
+        ("tapegate_upstream_throttled_attempts_total", 1.0),
+        (
+            r#"tapegate_server_first_message_duration_seconds_count{rpc_method="tapegate.v1.TapeService/ListTapes"}"#,
+            1.0,
+        ),
+        (
+            r#"tapegate_server_active_calls{rpc_method="tapegate.v1.TapeService/ListTapes"}"#,
+            0.0,
+        ),
+        (
+            r#"tapegate_server_connections_total{tapegate_result="accepted"}"#,
+            1.0,
+        ),
+        ("tapegate_server_open_connections", 1.0),
+        ("tapegate_ready", 1.0),
+    ] {
+        assert_eq!(seen.value(series), value, "{series}");
+    }
+    let pace = r#"tapegate_upstream_pace_hertz{cloud_region="us-east-1",tapegate_kind="read"}"#;
+    assert!(seen.value(pace) > 0.0, "what was throttled is paced");
+}
+
+#[tokio::test]
+async fn who_is_refused_is_counted_by_the_reason() {
+    let upstream = Upstream::script([]).await;
+    let site = Site::new();
+    let config = format!("{}\n[limits]\nconcurrent_streams = 1\n", site.config());
+    let service = site.over(&upstream, &config, &[]).await;
+    let refused = async |token: Option<&str>| {
+        let mut client = bearer(service.channel(), token);
+        collect(client.list_tapes(ListTapesRequest::default()).await)
+            .await
+            .unwrap_err();
+    };
+    refused(None).await;
+    refused(Some("tapegate_nonsense")).await;
+    let stranger = site.token("stranger", &[]);
+    // The file is read again a moment after the token was made.
+    while Scrape::of(&service)
+        .await
+        .value(r#"tapegate_reloads_total{tapegate_result="applied",tapegate_setting="auth.tokens.file"}"#)
+        == 0.0
+    {
+        tokio::task::yield_now().await;
+    }
+    refused(Some(&stranger)).await;
+    for (series, value) in [
+        (
+            r#"tapegate_auth_refusals_total{tapegate_reason="CREDENTIALS_MISSING"}"#,
+            1.0,
+        ),
+        (
+            r#"tapegate_auth_refusals_total{tapegate_reason="CREDENTIALS_MALFORMED"}"#,
+            1.0,
+        ),
+        (
+            r#"tapegate_policy_decisions_total{tapegate_decision="deny"}"#,
+            1.0,
+        ),
+    ] {
+        becomes(&service, series, value).await;
+    }
+    let denied = r#"rpc_server_call_duration_seconds_count{rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="PERMISSION_DENIED",rpc_system_name="grpc"}"#;
+    becomes(&service, denied, 1.0).await;
+    // What a caller did wrong is no error of the service.
+    let seen = Scrape::of(&service).await;
+    assert!(
+        !seen
+            .0
+            .keys()
+            .any(|series| series.contains("error_type=\"PERMISSION_DENIED\""))
+    );
+}
+
+#[tokio::test]
+async fn every_metric_that_is_shown_is_declared() {
+    let service = Service::dev(&[]).await;
+    collect(service.client().list_tapes(ListTapesRequest::default()).await)
+        .await
+        .unwrap();
+    let declared: Vec<_> = catalog::ALL
+        .iter()
+        .map(|metric| metric.prometheus_name())
+        .collect();
+    let seen = Scrape::of(&service).await;
+    for name in seen.names() {
+        assert!(
+            name == "target_info" || declared.iter().any(|declared| declared == name),
+            "{name}"
+        );
+    }
+    assert!(seen.names().contains(&"tokio_runtime_workers"));
+}
