@@ -23,6 +23,7 @@ use crate::{
     audit::CannotRecord,
     config::{self, Config, Dev, Standalone},
     emulator::{Emulator, StateError, StateFile},
+    telemetry::CannotExport,
 };
 
 /// What runs in this process: the service, the emulator, or both.
@@ -64,6 +65,9 @@ pub enum CannotStart {
     /// The audit file cannot be written.
     #[error(transparent)]
     Audit(#[from] CannotRecord),
+    /// Metrics cannot be sent.
+    #[error(transparent)]
+    Telemetry(#[from] CannotExport),
     /// The emulator's state can be neither read nor made.
     #[error("cannot keep the emulator's state in {path} (setting emulator.state): {cause}")]
     State {

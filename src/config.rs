@@ -21,6 +21,7 @@ mod file;
 mod kind;
 mod limits;
 mod log;
+mod otlp;
 mod pace;
 mod place;
 mod policy;
@@ -49,6 +50,7 @@ pub(crate) use environment::{CONFIG_FILE, Variables};
 pub use fault::{Fault, Faults};
 pub use kind::Toml;
 pub use log::{Format, Log};
+pub use otlp::{Otlp, Protocol};
 pub use pace::Pace;
 pub use place::Place;
 pub use policy::Policy;
@@ -138,6 +140,9 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &shutdown::DRAIN_TIMEOUT,
     &log::FILTER,
     &log::FORMAT,
+    &otlp::ENDPOINT,
+    &otlp::PROTOCOL,
+    &otlp::SAMPLE_PERCENT,
     &emulator::basics::LISTEN,
     &emulator::basics::ACCOUNT_ID,
     &emulator::basics::SEED_TAPES,
@@ -223,4 +228,6 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// What is logged.
     pub log: Log,
+    /// Where telemetry is sent.
+    pub otlp: Otlp,
 }

@@ -23,6 +23,7 @@ mod method;
 mod overdue;
 mod report;
 mod request_id;
+mod trace;
 mod trailers;
 
 use std::sync::Arc;
@@ -43,13 +44,14 @@ use self::{
     admission::AdmissionLayer, audit::AuditLayer, authenticate::AuthenticateLayer,
     catch_panic::CatchPanicLayer, complete::CompleteLayer, deadline::DeadlineLayer, frames::FramesLayer,
     grpc_only::GrpcOnlyLayer, limit::LimitLayer, log::LogLayer, measure::MeasureLayer, overdue::OverdueLayer,
-    request_id::RequestIdLayer, trailers::TrailersLayer,
+    request_id::RequestIdLayer, trace::TraceLayer, trailers::TrailersLayer,
 };
 use crate::{audit::Audit, limits::Limits, metrics::Count};
 
 /// See [`stack`].
 pub type Stack = (
     RequestIdLayer,
+    TraceLayer,
     LogLayer,
     MeasureLayer,
     AuditLayer,
@@ -104,7 +106,9 @@ pub fn stack(settings: Settings) -> Stack {
     (
         // First, so that all that is logged of a call has its id.
         RequestIdLayer,
-        // Around all that can refuse a call, so that every end is logged.
+        // Around all that can refuse a call, so that every end is in its trace, and lines have its id.
+        TraceLayer,
+        // Likewise, so that every end is logged.
         LogLayer::new(calls),
         // Likewise, so that every end is measured.
         MeasureLayer::new(measured),

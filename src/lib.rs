@@ -19,8 +19,8 @@
 //!
 //! Around that: [`cli`] and [`config`] say what is to run, [`app`] puts it together and runs
 //! it, [`tls`] is how connections are made safe, [`reload`] reads again what has changed,
-//! [`readiness`] and [`admin`] say how it is, [`telemetry`] what it does, and [`shutdown`]
-//! when to stop.
+//! [`readiness`] and [`admin`] say how it is, [`metrics`] how much of what, [`telemetry`] what
+//! it does, and [`shutdown`] when to stop.
 //!
 //! docs/architecture.md has the two stacks, who may touch what, and why.
 

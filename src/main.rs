@@ -20,7 +20,12 @@ fn main() -> ExitCode {
     };
     let done = tokio::runtime::Runtime::new()
         .map_err(Into::into)
-        .and_then(|runtime| runtime.block_on(run(command)));
+        .and_then(|runtime| {
+            let done = runtime.block_on(run(command));
+            // What goes on after its bound, such as sending to a collector that is away, is left.
+            runtime.shutdown_background();
+            done
+        });
     match done {
         Ok(code) => code,
         Err(error) => {
@@ -52,18 +57,22 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Health(question) => question.ask().await?,
         Command::NewToken(wanted) => wanted.make(&mut io::stdout(), &mut io::stderr())?,
         Command::Serve(config) => {
-            telemetry::start(&config.log, io::stderr);
-            run_app(App::serve(*config, None).await?, |_| String::new()).await?;
+            let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
+            let ran = run_app(App::serve(*config, None).await?, |_| String::new()).await;
+            telemetry.finish().await;
+            ran?;
         }
         Command::Emulator(settings) => {
-            telemetry::start(&settings.log, io::stderr);
+            telemetry::start(&settings.log, None, io::stderr)?;
             let judged = judged(&settings.emulator.settings.credentials);
             let more = |app: &App| format!("{judged}\n{}", state_line(app));
             run_app(App::emulator(&settings).await?, more).await?;
         }
         Command::Dev(dev) => {
-            telemetry::start(&dev.config.log, io::stderr);
-            run_app(App::dev(*dev).await?, |app| try_this(app) + &state_line(app)).await?;
+            let telemetry = telemetry::start(&dev.config.log, Some(&dev.config.otlp), io::stderr)?;
+            let ran = run_app(App::dev(*dev).await?, |app| try_this(app) + &state_line(app)).await;
+            telemetry.finish().await;
+            ran?;
         }
     }
     Ok(ExitCode::SUCCESS)

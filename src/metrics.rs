@@ -17,6 +17,7 @@ use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry_otlp::MetricExporter;
 use opentelemetry_sdk::{
     Resource,
+    error::OTelSdkResult,
     metrics::{PeriodicReader, SdkMeterProvider},
 };
 use prometheus::{Encoder, Registry, TextEncoder};
@@ -149,10 +150,12 @@ impl Metrics {
     }
 
     /// Sends what is not sent yet, and measures no more. It blocks.
-    pub fn finish(&self) {
-        if let Err(error) = self.provider.shutdown() {
-            tracing::warn!(%error, "the last metrics could not be sent");
-        }
+    ///
+    /// # Errors
+    ///
+    /// When the collector does not take it.
+    pub fn finish(&self) -> OTelSdkResult {
+        self.provider.shutdown()
     }
 }
 

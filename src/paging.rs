@@ -14,6 +14,7 @@ mod circle;
 use std::{num::NonZeroU32, sync::Arc};
 
 use tower::{Service, ServiceExt};
+use tracing::{Instrument, field::Empty, info_span};
 
 use self::circle::CircleGuard;
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
         Answer, Call, Caller, Deadline, Failure, Fault, Grant, Listing, Marker, Page, PageRequest, Place,
         Row, TapeStatus,
     },
+    telemetry::SPANS,
 };
 
 /// What AWS puts on a page when it is not told (service model).
@@ -149,11 +151,20 @@ where
             Allowed::By(_) => None,
             Allowed::With(grant) => grant.clone(),
         };
+        let trace =
+            info_span!(target: SPANS, "page", tapegate.operation = L::NAME, tapegate.page.tapes = Empty);
         let page = self.list.at(PageRequest { marker, limit });
         let call = Call::new(caller.clone(), page, deadline.clone())
             .fresh(*fresh)
             .granted(grant);
-        self.upstream.clone().oneshot(call).await
+        let upstream = self.upstream.clone();
+        // Within the span from its first moment on, so that its parts are in it.
+        let fetched = async move { upstream.oneshot(call).await };
+        let answer = fetched.instrument(trace.clone()).await;
+        if let Ok(Answer { output, .. }) = &answer {
+            trace.record("tapegate.page.tapes", output.rows.len());
+        }
+        answer
     }
 
     /// The last page of a bounded walk is asked for at exactly what remains, so that its

@@ -1,40 +1,127 @@
-//! What the process says of itself: log lines.
+//! What the process says of itself: log lines, and traces, metrics and logs for an
+//! OpenTelemetry collector.
+//!
+//! A span of a trace has the target [`SPANS`] and is no matter of what is logged: no level of
+//! the log switches it off, and the log does not show it. Where nothing is sent, such spans
+//! are not made at all.
 
-use std::{env, io};
+mod counted;
+mod lines;
+mod otlp;
+pub mod propagation;
 
-use opentelemetry::KeyValue;
-use opentelemetry_sdk::Resource;
-use tracing::{Level, Metadata};
+use std::{env, fmt::Display, time::Duration};
+
+use opentelemetry::{KeyValue, trace::TracerProvider};
+use opentelemetry_appender_tracing::layer::{OpenTelemetryTracingBridge, TracingSpanAttributes};
+use opentelemetry_sdk::{Resource, logs::SdkLoggerProvider, trace::SdkTracerProvider};
+use tokio::time::timeout;
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry,
+    Layer,
     filter::{FilterExt, filter_fn},
-    fmt::{self, MakeWriter},
+    fmt::MakeWriter,
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
 use uuid::Uuid;
 
-use crate::config::{Format, Log};
+use self::lines::{chosen, may_be_shown};
+pub use self::{
+    counted::{Sent, sent},
+    otlp::metrics,
+};
+use crate::config::{Log, Otlp};
 
-/// Begins to log, to what `writer` makes: stderr, as a rule. Only the first call in a process has
-/// an effect.
-pub fn start<W>(log: &Log, writer: W)
+/// The target of the spans that make up a trace.
+pub const SPANS: &str = "tapegate::trace";
+
+/// What has to be told when the process ends.
+#[derive(Debug, Default)]
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+    logs: Option<SdkLoggerProvider>,
+}
+
+/// Begins to log, to what `writer` makes: stderr, as a rule; and to send traces and logs where
+/// there is a collector. Only the first call in a process has an effect.
+///
+/// # Errors
+///
+/// When the collector's address, or what the environment says of it, cannot be used.
+pub fn start<W>(log: &Log, otlp: Option<&Otlp>, writer: W) -> Result<Telemetry, CannotExport>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let lines = fmt::layer().with_writer(writer);
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = match log.format {
-        Format::Human => lines
-            .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
-            .boxed(),
-        Format::Json => lines.json().flatten_event(true).boxed(),
-    };
-    let kept = chosen(log).and(filter_fn(may_be_shown));
+    let traces = otlp.map(otlp::traces).transpose()?.flatten();
+    let logs = otlp.map(otlp::logs).transpose()?.flatten();
+    let spans = traces.as_ref().map(|provider| {
+        tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("tapegate"))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+            .with_filter(filter_fn(|line| line.is_span() && line.target() == SPANS))
+    });
+    let records = logs.as_ref().map(|provider| {
+        // What sends telemetry must not make more of it.
+        let sends = ["opentelemetry", "tonic", "h2", "hyper", "reqwest", "tower"];
+        let is_own = filter_fn(move |line| !sends.iter().any(|name| line.target().starts_with(name)));
+        OpenTelemetryTracingBridge::builder(provider)
+            // Which call, and in which trace.
+            .with_tracing_span_attributes(TracingSpanAttributes::allowlist([
+                "request_id",
+                "trace_id",
+                "method",
+            ]))
+            .build()
+            .with_filter(chosen(log).and(filter_fn(may_be_shown)).and(is_own))
+    });
     let started = tracing_subscriber::registry()
-        .with(lines.with_filter(kept))
+        .with(spans)
+        .with(records)
+        .with(lines::layer(log, writer))
         .try_init();
     // In a process that logs already, such as a test's, its own way stands.
     drop(started);
+    Ok(Telemetry { traces, logs })
+}
+
+/// Nothing can be sent.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing can be sent to the OpenTelemetry collector (setting otlp.endpoint): {0}")]
+pub struct CannotExport(#[from] opentelemetry_otlp::ExporterBuildError);
+
+impl Telemetry {
+    /// Sends what is not sent yet, and no more after that.
+    pub async fn finish(self) {
+        let Self { traces, logs } = self;
+        let traces = last("traces", move || {
+            traces.map_or(Ok(()), |provider| provider.shutdown_with_timeout(LAST_WITHIN))
+        });
+        let logs = last("logs", move || {
+            logs.map_or(Ok(()), |provider| provider.shutdown_with_timeout(LAST_WITHIN))
+        });
+        tokio::join!(traces, logs);
+    }
+}
+
+/// How long a collector has for what is sent last. A process that ends is not held up longer by
+/// one that is away.
+const LAST_WITHIN: Duration = Duration::from_secs(5);
+
+/// Sends the last of a signal by `send`, which blocks.
+pub async fn last<E>(signal: &'static str, send: impl FnOnce() -> Result<(), E> + Send + 'static)
+where
+    E: Display + Send + 'static,
+{
+    let why = match timeout(LAST_WITHIN, tokio::task::spawn_blocking(send)).await {
+        Ok(Ok(Ok(()))) => return,
+        Ok(Ok(Err(error))) => error.to_string(),
+        Ok(Err(panic)) => panic.to_string(),
+        Err(_) => format!("the collector did not take them within {LAST_WITHIN:?}"),
+    };
+    tracing::warn!(signal, why, "the last of a signal could not be sent");
 }
 
 /// What this process is, to a collector and to Prometheus. `OTEL_SERVICE_NAME` and
@@ -50,28 +137,4 @@ pub fn resource() -> Resource {
         false => builder.with_service_name("tapegate"),
     }
     .build()
-}
-
-/// The audit's target. Its records are no matter of how much is logged.
-const AUDIT: &str = "tapegate::audit";
-
-/// What the operator asks for. Records are silenced by their own name alone.
-fn chosen(log: &Log) -> EnvFilter {
-    let filter = EnvFilter::new(&log.filter);
-    let names_audit = log.filter.split(',').any(|directive| {
-        directive
-            .split(['=', '['])
-            .next()
-            .is_some_and(|name| name.trim() == AUDIT)
-    });
-    match names_audit {
-        true => filter,
-        false => filter.add_directive(format!("{AUDIT}=info").parse().expect("this is a directive")),
-    }
-}
-
-/// At the level of trace the libraries below write out what goes over the wire: tokens, keys,
-/// what is signed. That is not shown, whatever is asked for.
-fn may_be_shown(line: &Metadata<'_>) -> bool {
-    *line.level() < Level::TRACE || line.target().starts_with("tapegate")
 }

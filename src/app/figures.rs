@@ -11,6 +11,7 @@ use crate::{
     metrics::{Count, Metrics, catalog},
     readiness::Readiness,
     reload::Reload,
+    telemetry::{self, Sent},
     upstream::{Shared, sdk::Clients, tally::Tally},
 };
 
@@ -65,6 +66,12 @@ impl Figures {
         metrics.gauges(&catalog::CREDENTIALS_AGE, move |seen| {
             if let Some(obtained) = clients.credentials_obtained() {
                 seen((Instant::now() - obtained).as_secs_f64(), &[]);
+            }
+        });
+        metrics.counts(&catalog::SPANS, |seen| {
+            let Sent { ended, taken, failed } = telemetry::sent();
+            for (result, count) in [("ended", ended), ("taken", taken), ("failed", failed)] {
+                seen(count.get(), &[("tapegate.result", result)]);
             }
         });
         metrics.gauge(&catalog::READY, move || {

@@ -111,10 +111,11 @@ impl Service {
             tapes,
             shutdown,
             log: _,
+            otlp,
         } = config;
         let (grpc, grpc_address) = listen("listen", server.listen).await?;
         let readiness = Readiness::new(scope.regions.len());
-        let metrics = Arc::new(Metrics::new(telemetry::resource(), None));
+        let metrics = Arc::new(Metrics::new(telemetry::resource(), telemetry::metrics(&otlp)?));
         let pages = admin::router(readiness.clone(), metrics.clone());
         let admin = Bound::listen("admin_listen", server.admin_listen, Face::Admin(pages)).await?;
 
@@ -308,14 +309,11 @@ impl Service {
             }),
         };
         let (audit, metrics) = (self.access.audit, self.metrics);
-        // To a disk and over a network, which may be slow.
-        let finish = move || {
-            audit.finish();
-            metrics.finish();
-        };
-        if tokio::task::spawn_blocking(finish).await.is_err() {
-            tracing::error!("writing the last audit records and metrics panicked");
+        // It writes to a disk, which may be slow.
+        if tokio::task::spawn_blocking(move || audit.finish()).await.is_err() {
+            tracing::error!("finishing the audit file panicked");
         }
+        telemetry::last("metrics", move || metrics.finish()).await;
         outcome.and(admin.end().await.map_err(Cut::from))
     }
 }

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use super::{
-    Audit, Auth, Config, Create, Deadline, Emulator, Faults, Log, Pace, Policy, Retry, Scope, Server,
+    Audit, Auth, Config, Create, Deadline, Emulator, Faults, Log, Otlp, Pace, Policy, Retry, Scope, Server,
     Setting, Shutdown, Sources, Tapes, Tls, Upstream, Winning, auth,
     emulator::{basics, credentials},
     limits, policy, scope, server, tls, upstream,
@@ -53,6 +53,7 @@ impl Config {
         let tapes = Tapes::read(values);
         let shutdown = Shutdown::read(values);
         let log = Log::read(values);
+        let otlp = Otlp::read(values);
         Some(Self {
             server: server?,
             tls: tls?,
@@ -69,6 +70,7 @@ impl Config {
             tapes: tapes?,
             shutdown: shutdown?,
             log: log?,
+            otlp: otlp?,
         })
     }
 

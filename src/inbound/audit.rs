@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use super::{Report, RequestId, connection::Peer, method, report::Told};
+use super::{Report, RequestId, connection::Peer, method, report::Told, trace::TraceId};
 use crate::{
     audit::{Audit, Record},
     domain::{Decision, Kind, Principal},
@@ -173,24 +173,6 @@ impl Drop for Entry {
     }
 }
 
-/// The trace that a call belongs to, by W3C's `traceparent`.
-fn trace_id(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get("traceparent")?.to_str().ok()?;
-    let mut parts = text.split('-');
-    let (version, id) = (parts.next()?, parts.next()?);
-    let is_hex = |text: &str| {
-        text.bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
-    let right = version.len() == 2
-        && is_hex(version)
-        && version != "ff"
-        && id.len() == 32
-        && is_hex(id)
-        && id.bytes().any(|b| b != b'0');
-    right.then(|| id.to_owned())
-}
-
 impl<S, B, R> Service<Request<B>> for Audited<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
@@ -211,7 +193,7 @@ where
             audit: self.audit.clone(),
             method: request.uri().path().to_owned(),
             request_id: request_id.unwrap_or_default().to_owned(),
-            trace_id: trace_id(request.headers()),
+            trace_id: extensions.get::<TraceId>().map(|id| id.as_str().to_owned()),
             report: extensions.get::<Report>().cloned().unwrap_or_default(),
             peer: extensions.get::<Peer>().cloned(),
             began: Instant::now(),

@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, info_span};
 
-use super::{Report, RequestId};
+use super::{Report, RequestId, trace::TraceId};
 
 /// Puts a span around every call, and writes one line when it has ended: streams at their
 /// last byte, calls that were given up when they are dropped.
@@ -42,6 +42,8 @@ impl LogLayer {
 /// Writes the line, at the latest when it is dropped.
 #[derive(Debug)]
 struct Line {
+    /// What the call's own span stands in: its trace.
+    around: Span,
     span: Span,
     report: Report,
     began: Instant,
@@ -73,7 +75,7 @@ impl Drop for Line {
         };
         let seconds = self.began.elapsed().as_secs_f64();
         let fault = told.fault.as_deref();
-        let _entered = self.span.enter();
+        let (_around, _entered) = (self.around.enter(), self.span.enter());
         match self.code {
             _ if self.in_progress.is_none() => tracing::debug!(code, seconds, "call ended"),
             Some(Code::Internal | Code::Unknown | Code::DataLoss) => {
@@ -123,8 +125,10 @@ where
         request.extensions_mut().insert(report.clone());
         let method = request.uri().path();
         let request_id = request.extensions().get::<RequestId>().map(RequestId::as_str);
-        let span = info_span!("call", method, request_id);
+        let trace_id = request.extensions().get::<TraceId>().map(TraceId::as_str);
+        let span = info_span!("call", method, request_id, trace_id);
         let mut line = Line {
+            around: Span::current(),
             span: span.clone(),
             report,
             began: Instant::now(),

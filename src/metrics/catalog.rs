@@ -95,6 +95,8 @@ metrics! {
         "Creates that were told of success because the tape was found to be their own.";
     CREDENTIALS_AGE = Gauge, Stable, "tapegate.aws_credentials.age", "s", [],
         "How long ago the AWS credentials in use were obtained. Not there before there are any.";
+    SPANS = Counter, Stable, "tapegate.telemetry.spans", "{span}", ["tapegate.result"],
+        "Spans that ended, were taken by the collector, or failed to be sent. Those that are neither taken nor failed wait, or were dropped because too many waited (OTEL_BSP_MAX_QUEUE_SIZE).";
     READY = Gauge, Stable, "tapegate.ready", "", [],
         "1 while the replica is ready, 0 while it is not; /readyz says why.";
     PROCESS_UPTIME = Gauge, Stable, "process.uptime", "s", [],

@@ -11,6 +11,11 @@ use std::{
 pub struct Count(AtomicU64);
 
 impl Count {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
     /// One more.
     pub fn add(&self) {
         self.add_many(1);

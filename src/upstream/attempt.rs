@@ -7,10 +7,14 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout};
 use tower::{Layer, Service};
-use tracing::{Instrument, field::Empty, info_span};
+use tracing::{Instrument, Span, field::Empty, info_span};
 
 use super::tally::Tally;
-use crate::domain::{Answer, Attempts, Call, Failure, Fault, GatewayArn, Kind, Operation};
+use crate::{
+    domain::{Answer, Attempts, Call, Failure, Fault, GatewayArn, Kind, Operation},
+    metrics::labels,
+    telemetry::SPANS,
+};
 
 /// Makes one attempt: bounds it in time, puts a span around it, and tells the call's progress.
 #[derive(Clone, Debug)]
@@ -80,11 +84,28 @@ where
             aws.request_id = Empty,
             error = Empty,
         );
+        let trace = info_span!(
+            target: SPANS,
+            "attempt",
+            otel.name = %format_args!("StorageGateway/{}", O::NAME),
+            otel.kind = "client",
+            otel.status_code = Empty,
+            rpc.system.name = "aws-api",
+            rpc.method = %format_args!("StorageGateway/{}", O::NAME),
+            cloud.region = call.operation.region().as_str(),
+            tapegate.attempt = progress.attempts().count,
+            tapegate.retry.reason = progress.last_fault().map(|fault| labels::error_type(&fault)),
+            tapegate.seconds_left = call.deadline.left().as_secs_f64(),
+            aws.request_id = Empty,
+            http.response.status_code = Empty,
+            error.type = Empty,
+        );
         let bound = match O::KIND {
             Kind::Read => bounds.read,
             Kind::Create => bounds.create,
         };
         let sent = self.inner.call(call);
+        let told = trace.clone();
         let attempt = async move {
             let began = Instant::now();
             let outcome = timeout(bound, sent)
@@ -102,8 +123,24 @@ where
                 }
             };
             span.record("aws.request_id", attempts.request_id.as_deref());
+            record(&told, attempts.request_id.as_deref(), fault);
             outcome
         };
-        Box::pin(attempt.instrument(span))
+        Box::pin(attempt.instrument(span).instrument(trace))
+    }
+}
+
+/// Says in an attempt's trace how it ended.
+fn record(trace: &Span, aws_request_id: Option<&str>, fault: Option<&Fault>) {
+    trace.record("aws.request_id", aws_request_id);
+    let http_status = match fault {
+        None => Some(200),
+        Some(Fault::Aws { http_status, .. } | Fault::Http { http_status }) => Some(*http_status),
+        Some(_) => None,
+    };
+    trace.record("http.response.status_code", http_status);
+    if let Some(fault) = fault {
+        trace.record("error.type", labels::error_type(fault));
+        trace.record("otel.status_code", "ERROR");
     }
 }

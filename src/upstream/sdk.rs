@@ -17,6 +17,7 @@ mod list_tapes;
 mod read;
 mod retry_after;
 mod strict;
+mod trace;
 mod write;
 
 use std::{

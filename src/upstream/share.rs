@@ -12,6 +12,7 @@ use futures_util::{
 };
 use tokio::time::{Instant, timeout_at};
 use tower::{Layer, Service, ServiceExt};
+use tracing::{Instrument, Span};
 
 use super::{lane::Lanes, tally::Tally};
 use crate::domain::{Answer, Attempts, Call, Deadline, Failure, Fault, Kind, Operation, Progress};
@@ -62,6 +63,7 @@ struct Fetch<O: Operation> {
     running: WeakShared<Running<O>>,
     deadline: FetchDeadline,
     progress: Progress,
+    began_in: Span,
 }
 
 /// When a fetch must have ended: when the caller has to who waits longest, or at its own
@@ -133,6 +135,7 @@ where
             fetch.deadline.put_off(&call.deadline);
             call.progress.follow(&fetch.progress);
             tally.shared_reads.add();
+            Span::current().follows_from(&fetch.began_in);
             return running.boxed();
         }
         in_flight.begun += 1;
@@ -149,13 +152,16 @@ where
             let _entry = entry;
             fetched.await
         };
-        let running = running.boxed().shared();
+        // Whoever polls it later, its spans are those of the caller that began it.
+        let began_in = Span::current();
+        let running = running.instrument(began_in.clone()).boxed().shared();
         if let Some(weak) = running.downgrade() {
             let fetch = Fetch {
                 id,
                 running: weak,
                 deadline,
                 progress,
+                began_in,
             };
             in_flight.by_key.insert(key, fetch);
         }

@@ -353,7 +353,7 @@ async fn a_read_that_ended_leaves_no_task_and_no_upstream_call_behind() {
     let (upstream, open) = hanging().await;
     let service = Service::over(&upstream, &[]).await;
     // Each has an upstream call of its own.
-    let headers = [("cache-control", "no-cache"), ("grpc-timeout", "300m")];
+    let headers = [("cache-control", "no-cache"), ("grpc-timeout", "1500m")];
     let read = async |method: &str| {
         out_of_time(&call(&service, method, &headers).await);
     };

@@ -8,12 +8,16 @@ use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
 };
+use tracing::info_span;
 
 use super::{
     Settings,
     rate::{GRACE, Rate, Sign},
 };
-use crate::domain::{Deadline, Fault};
+use crate::{
+    domain::{Deadline, Fault},
+    telemetry::SPANS,
+};
 
 /// Gives attempts their turns, first come, first served, at the [`Rate`] of one account,
 /// region and kind of call.
@@ -63,12 +67,13 @@ impl Pacer {
     /// waits for an upstream that gives no answer.
     pub(in crate::upstream) async fn turn(&self, is_first: bool, deadline: &Deadline) -> Result<Turn, Fault> {
         let place = self.join();
-        let mut waited = false;
+        let mut waits = None;
         loop {
-            match self.next(&place, is_first, waited, deadline)? {
+            match self.next(&place, is_first, waits.is_some(), deadline)? {
                 Next::Begin(turn) => return Ok(turn),
                 Next::Wait(until) => {
-                    waited = true;
+                    // Shown apart from work: a span for as long as it waits.
+                    waits.get_or_insert_with(|| info_span!(target: SPANS, "wait for a turn"));
                     tokio::select! {
                         () = sleep_until(until) => {}
                         () = place.changed.notified() => {}

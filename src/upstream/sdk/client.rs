@@ -15,6 +15,7 @@ use aws_sdk_storagegateway::{
 
 use super::{
     clock::ClockWatch, dated::Dated, failure::causes, identities::Identities, strict::StrictAnswers,
+    trace::TraceOnward,
 };
 use crate::domain::Region;
 
@@ -125,6 +126,7 @@ impl Settings {
             .timeout_config(timeouts)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .interceptor(StrictAnswers::new(self.max_answer_bytes))
+            .interceptor(TraceOnward)
             .interceptor(clock);
         match &self.endpoint {
             None => builder.build(),

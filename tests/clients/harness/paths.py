@@ -5,6 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+TOOLS = TARGET / "tools" / "bin"
 BINARY = Path(os.environ.get("TAPEGATE_BIN", TARGET / "debug" / "tapegate"))
 PROTOS = ROOT / "proto"
 STUBS = TARGET / "client-stubs"

@@ -43,7 +43,7 @@ pub fn listen() {
             filter: "info,tapegate=trace".to_owned(),
             format: Format::Json,
         };
-        telemetry::start(&log, || Listener);
+        telemetry::start(&log, None, || Listener).unwrap();
     });
 }
 

@@ -1,0 +1,152 @@
+"""A real OpenTelemetry collector, and what it took."""
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.paths import TOOLS
+from harness.process import check_for_secrets
+
+STARTS_WITHIN = 30.0
+TAKES_WITHIN = 30.0
+
+CONFIG = """\
+receivers:
+  otlp:
+    protocols:
+      grpc: {{endpoint: "{grpc}"}}
+      http: {{endpoint: "{http}"}}
+exporters:
+  file: {{path: "{file}", flush_interval: 100ms}}
+service:
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines:
+    traces: {{receivers: [otlp], exporters: [file]}}
+    metrics: {{receivers: [otlp], exporters: [file]}}
+    logs: {{receivers: [otlp], exporters: [file]}}
+"""
+
+
+def values(attributes: list[dict]) -> dict:
+    """Attributes by name, each with its one value."""
+    return {one["key"]: next(iter(one["value"].values()), None) for one in attributes}
+
+
+@dataclass
+class Span:
+    name: str
+    kind: int
+    trace: str
+    id: str
+    parent: str
+    attributes: dict
+    links: list[str]
+    status: dict
+    begins: int
+    ends: int
+    children: list["Span"] = field(default_factory=list)
+
+
+@dataclass
+class Collector:
+    grpc: str
+    http: str
+    file: Path
+
+    def text(self) -> str:
+        return self.file.read_text() if self.file.exists() else ""
+
+    def _all(self, kind: str) -> Iterator[dict]:
+        for line in self.text().splitlines():
+            yield from json.loads(line).get(kind, [])
+
+    def resources(self) -> list[dict]:
+        kinds = ("resourceSpans", "resourceMetrics", "resourceLogs")
+        return [values(one["resource"]["attributes"]) for kind in kinds for one in self._all(kind)]
+
+    def spans(self) -> list[Span]:
+        """All spans, with their children."""
+        spans = [
+            Span(
+                name=span["name"],
+                kind=span["kind"],
+                trace=span["traceId"],
+                id=span["spanId"],
+                parent=span.get("parentSpanId", ""),
+                attributes=values(span.get("attributes", [])),
+                links=[link["spanId"] for link in span.get("links", [])],
+                status=span.get("status", {}),
+                begins=int(span["startTimeUnixNano"]),
+                ends=int(span["endTimeUnixNano"]),
+            )
+            for resource in self._all("resourceSpans")
+            for scope in resource["scopeSpans"]
+            for span in scope["spans"]
+        ]
+        by_id = {span.id: span for span in spans}
+        for span in sorted(spans, key=lambda span: span.begins):
+            if span.parent in by_id:
+                by_id[span.parent].children.append(span)
+        return spans
+
+    def metrics(self) -> set[str]:
+        return {
+            metric["name"]
+            for resource in self._all("resourceMetrics")
+            for scope in resource["scopeMetrics"]
+            for metric in scope["metrics"]
+        }
+
+    def logs(self) -> list[dict]:
+        return [
+            record
+            for resource in self._all("resourceLogs")
+            for scope in resource["scopeLogs"]
+            for record in scope["logRecords"]
+        ]
+
+    def wait_for(self, found):
+        """What `found` finds, once it does."""
+        ends = time.monotonic() + TAKES_WITHIN
+        while not (what := found()):
+            assert time.monotonic() < ends, f"not taken within {TAKES_WITHIN} s"
+            time.sleep(0.05)
+        return what
+
+
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        host, port = probe.getsockname()
+    return f"{host}:{port}"
+
+
+@contextmanager
+def collector(folder: Path) -> Iterator[Collector]:
+    running = Collector(free_address(), free_address(), folder / "taken.json")
+    config = folder / "collector.yaml"
+    config.write_text(CONFIG.format(grpc=running.grpc, http=running.http, file=running.file))
+    with (folder / "collector.log").open("w") as log:
+        process = subprocess.Popen(
+            [TOOLS / "otelcol", "--config", config], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        ends = time.monotonic() + STARTS_WITHIN
+        host, _, port = running.grpc.rpartition(":")
+        while True:
+            try:
+                socket.create_connection((host, int(port)), timeout=1.0).close()
+                break
+            except OSError:
+                said = (folder / "collector.log").read_text()
+                assert process.poll() is None and time.monotonic() < ends, said
+                time.sleep(0.05)
+        yield running
+    finally:
+        process.terminate()
+        process.wait(STARTS_WITHIN)
+    check_for_secrets(running.text())
