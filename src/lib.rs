@@ -19,7 +19,7 @@
 //!
 //! Around that: [`cli`] and [`config`] say what is to run, [`app`] puts it together and runs
 //! it, [`tls`] is how connections are made safe, [`reload`] reads again what has changed,
-//! [`readiness`] and [`admin`] say how it is, [`metrics`] how much of what, [`telemetry`] what
+//! [`readiness`], [`health`] and [`admin`] say how it is, [`metrics`] how much of what, [`telemetry`] what
 //! it does, and [`shutdown`] when to stop.
 //!
 //! docs/architecture.md has the two stacks, who may touch what, and why.
@@ -34,6 +34,7 @@ pub mod convert;
 pub mod creating;
 pub mod domain;
 pub mod emulator;
+pub mod health;
 pub mod inbound;
 pub mod limits;
 pub mod metrics;

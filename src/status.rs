@@ -101,6 +101,14 @@ pub fn out_of_time() -> Status {
     )
 }
 
+/// Health of a service that is not here.
+pub fn unknown_service() -> Status {
+    plain(
+        Reason::NotFound,
+        "no such service is served here: ask for tapegate.v1.TapeService, or for \"\"",
+    )
+}
+
 /// A method of a service that is not served.
 pub fn unknown_method() -> Status {
     plain(Reason::UnknownMethod, NO_METHOD)

@@ -10,10 +10,7 @@ use tokio_util::{
     task::{AbortOnDropHandle, TaskTracker},
 };
 use tonic::transport::{Server, server::Router};
-use tonic_health::{
-    ServingStatus,
-    server::{HealthReporter, health_reporter},
-};
+use tonic_health::pb::health_server::HealthServer;
 use tower::layer::util::{Identity, Stack};
 
 use super::{
@@ -29,10 +26,11 @@ use crate::{
     convert::Rules,
     creating,
     domain::TapeSizeBounds,
+    health::Health,
     inbound::{self, accept},
     metrics::{Metrics, catalog},
     proto::{self, tape_service_server},
-    readiness::{Credentials, Readiness, Watch},
+    readiness::{Credentials, Readiness},
     service::Tapes,
     telemetry,
     upstream::{
@@ -58,7 +56,7 @@ pub(super) struct Service {
     connections: Arc<accept::Tally>,
     metrics: Arc<Metrics>,
     router: Router<Stack<inbound::Stack, Identity>>,
-    health: HealthReporter,
+    watching: CancellationToken,
     readiness: Readiness,
     access: Access,
     server: config::Server,
@@ -187,7 +185,8 @@ impl Service {
                 most: deadline.stream_max,
             },
         };
-        let (health, health_service) = health_reporter();
+        let watching = CancellationToken::new();
+        let health = HealthServer::new(Health::new(readiness.clone(), watching.clone()));
         let calls = TaskTracker::new();
         let (shed, refusals) = (Arc::default(), Arc::default());
         let connections = Arc::new(accept::Tally::new(server.max_connections));
@@ -225,7 +224,7 @@ impl Service {
             .http2_keepalive_timeout(Some(server.keepalive_timeout))
             .layer(inbound::stack(inward))
             .add_service(tapes)
-            .add_service(health_service)
+            .add_service(health)
             .add_service(reflection().build_v1().expect("the build made the descriptors"))
             .add_service(
                 reflection()
@@ -245,7 +244,7 @@ impl Service {
             connections,
             metrics,
             router,
-            health,
+            watching,
             readiness,
             access,
             server,
@@ -258,12 +257,8 @@ impl Service {
     }
 
     /// Runs until `shutdown` resolves; then drains.
-    pub(super) async fn run(mut self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Cut> {
+    pub(super) async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Cut> {
         let admin = self.admin.start();
-        let health = AbortOnDropHandle::new(tokio::spawn(show_health(
-            self.readiness.watch(),
-            self.health.clone(),
-        )));
         let _credentials = AbortOnDropHandle::new(tokio::spawn(tend_credentials(
             self.clients,
             self.readiness.clone(),
@@ -286,10 +281,7 @@ impl Service {
         sleep(self.shutdown.delay).await;
         stop_grpc.cancel();
         // Ends whoever watches health, whose streams would never end by themselves.
-        drop(health);
-        for name in service_names() {
-            self.health.clear_service_status(name).await;
-        }
+        self.watching.cancel();
         self.calls.close();
         self.sent_creates.close();
         let drained = timeout(self.shutdown.drain_timeout, async {
@@ -324,28 +316,6 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         // So that grpcurl can show the details of errors.
         .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-}
-
-/// The names that health is asked for: the server as a whole, and its one service.
-fn service_names() -> [&'static str; 2] {
-    ["", tape_service_server::SERVICE_NAME]
-}
-
-/// Shows readiness as gRPC health.
-async fn show_health(mut readiness: Watch, health: HealthReporter) {
-    loop {
-        let status = if readiness.ready() {
-            ServingStatus::Serving
-        } else {
-            ServingStatus::NotServing
-        };
-        for name in service_names() {
-            health.set_service_status(name, status).await;
-        }
-        if !readiness.changed().await {
-            return;
-        }
-    }
 }
 
 /// Sees to it that readiness learns of AWS credentials, and of their recovery, though no call

@@ -22,6 +22,14 @@ def test_check_of_an_unknown_service_is_not_found(health: health_pb2_grpc.Health
     assert refused.value.code() == grpc.StatusCode.NOT_FOUND
 
 
+def test_watch_of_an_unknown_service_says_so_and_stays(health: health_pb2_grpc.HealthStub):
+    watch = health.Watch(health_pb2.HealthCheckRequest(service="no.such.Service"), timeout=1)
+    assert next(watch).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+    with pytest.raises(grpc.RpcError) as ended:
+        next(watch)
+    assert ended.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED, "the service ended it"
+
+
 @pytest.mark.parametrize("name", ["", "tapegate.v1.TapeService"])
 def test_watch_begins_with_the_present_state(health: health_pb2_grpc.HealthStub, name: str):
     watch = health.Watch(health_pb2.HealthCheckRequest(service=name), timeout=10)
