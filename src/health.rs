@@ -10,7 +10,11 @@ use tonic_health::pb::{
     HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus, health_server,
 };
 
-use crate::{proto::tape_service_server, readiness::Readiness, status};
+use crate::{
+    proto::tape_service_server,
+    readiness::{Readiness, Watch},
+    status,
+};
 
 /// Answers for the server as a whole and for its one service, which are as ready as the replica.
 #[derive(Clone, Debug)]
@@ -69,7 +73,7 @@ impl health_server::Health for Health {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let statuses = match is_known(&request.into_inner().service) {
-            true => changes(self.readiness.clone()).boxed(),
+            true => changes(self.readiness.watch()).boxed(),
             // It stays: the name could become known, in a newer version behind the same address.
             false => stream::once(future::ready(ServingStatus::ServiceUnknown))
                 .chain(stream::pending())
@@ -82,8 +86,7 @@ impl health_server::Health for Health {
 }
 
 /// The status of now, and each that differs from the one before.
-fn changes(readiness: Readiness) -> impl Stream<Item = ServingStatus> {
-    let watch = readiness.watch();
+fn changes(watch: Watch) -> impl Stream<Item = ServingStatus> {
     stream::unfold((watch, None), |(mut watch, last)| async move {
         loop {
             let status = serving(watch.ready());

@@ -126,6 +126,9 @@ where
             Err(failure) => return Some(Err(failure)),
         };
         let Answer { output, attempts } = answer;
+        if let Some(what) = self.of_another_scope(&output) {
+            return Some(Err(Fault::Unreadable { what }.after(attempts)));
+        }
         let shown = match is_whole {
             true => self.take(limit, output),
             false => Ok(self.sift(&place, rows.as_ref(), &output)),
@@ -165,6 +168,27 @@ where
             trace.record("tapegate.page.tapes", output.rows.len());
         }
         answer
+    }
+
+    /// What is wrong where AWS shows tapes of another account or region than the list is of: those
+    /// of the account whose credentials signed, whatever account the caller named. Policies
+    /// were asked of the one that it named.
+    fn of_another_scope(&self, page: &Page<L::Row>) -> Option<String> {
+        let Allowed::By(Authority::Policies(_)) = &self.terms.allowed else {
+            return None;
+        };
+        let (region, account) = (self.list.region(), self.list.account()?);
+        page.rows.iter().find_map(|row| {
+            let mut parts = view(row).arn.split(':').skip(3);
+            let (of_region, of_account) = (parts.next()?, parts.next()?);
+            let is_other = of_region != region.as_str() || of_account != account.as_str();
+            is_other.then(|| {
+                format!(
+                    "it lists tapes of {of_account}/{of_region}, where {account}/{region} was asked for; \
+                     check account_id and accounts, and whose the AWS credentials are"
+                )
+            })
+        })
     }
 
     /// The last page of a bounded walk is asked for at exactly what remains, so that its

@@ -33,7 +33,7 @@ pub struct Tls {
 #[derive(Debug)]
 pub struct ClientCertificate {
     chain: Vec<CertificateDer<'static>>,
-    verifier: Arc<dyn ClientCertVerifier>,
+    tls: Arc<Reloading<Tls>>,
     /// Up to when it counts as valid without being looked at again, in seconds since 1970.
     valid_until: AtomicU64,
 }
@@ -92,16 +92,6 @@ impl Tls {
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
     }
-
-    /// The certificate that a client has presented in a handshake by this configuration.
-    pub fn client(&self, chain: Option<&[CertificateDer<'static>]>) -> Option<ClientCertificate> {
-        let chain = chain.filter(|chain| !chain.is_empty())?;
-        Some(ClientCertificate {
-            chain: chain.to_vec(),
-            verifier: self.verifier.clone()?,
-            valid_until: AtomicU64::new(0),
-        })
-    }
 }
 
 /// What `read` makes of a file, or a fault.
@@ -152,9 +142,18 @@ fn verifier(
 }
 
 impl ClientCertificate {
-    /// The client's own certificate, if it is valid still: it may have lapsed since its
-    /// connection was opened. It is held against what it was held against then, so that new
-    /// roots leave connections as they are.
+    /// The certificate that a client has presented in a handshake by this protection.
+    pub fn presented(tls: &Arc<Reloading<Tls>>, chain: Option<&[CertificateDer<'static>]>) -> Option<Self> {
+        let chain = chain.filter(|chain| !chain.is_empty())?;
+        Some(Self {
+            chain: chain.to_vec(),
+            tls: tls.clone(),
+            valid_until: AtomicU64::new(0),
+        })
+    }
+
+    /// The client's own certificate, if it is valid still: since its connection was opened it may
+    /// have lapsed, or its root have been taken out.
     ///
     /// # Errors
     ///
@@ -163,7 +162,9 @@ impl ClientCertificate {
         let (leaf, between) = self.chain.split_first().ok_or(Refused::CertificateInvalid)?;
         let now = UnixTime::now();
         if now.as_secs() >= self.valid_until.load(Ordering::Relaxed) {
-            self.verifier
+            let tls = self.tls.load();
+            let verifier = tls.verifier.as_ref().ok_or(Refused::CertificateInvalid)?;
+            verifier
                 .verify_client_cert(leaf, between, now)
                 .map_err(|_| Refused::CertificateInvalid)?;
             self.valid_until

@@ -79,6 +79,8 @@ struct Log {
     path: PathBuf,
     file: File,
     looked: Instant,
+    /// Whether a line may be there in part.
+    is_torn: bool,
 }
 
 impl Log {
@@ -92,6 +94,7 @@ impl Log {
             path: path.to_owned(),
             file,
             looked: Instant::now(),
+            is_torn: false,
         })
     }
 
@@ -102,7 +105,13 @@ impl Log {
                 *self = Self::open(&self.path)?;
             }
         }
-        self.file.write_all(line)
+        if self.is_torn {
+            self.file.write_all(b"\n")?;
+        }
+        self.is_torn = true;
+        self.file.write_all(line)?;
+        self.is_torn = false;
+        Ok(())
     }
 
     fn is_in_place(&self) -> bool {

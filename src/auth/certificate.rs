@@ -70,7 +70,7 @@ impl Ord for NamePattern {
 
 impl Rule {
     /// Who has this certificate, which was verified by whoever accepted it. The name is the
-    /// one of the first kind that has any; were there two that count, it could not be told
+    /// one of the first kind that it has any of; were there two that count, it could not be told
     /// which is meant.
     ///
     /// # Errors
@@ -95,8 +95,11 @@ impl Rule {
                     plain.map(str::to_ascii_lowercase).collect()
                 }
             };
+            if names.is_empty() {
+                continue;
+            }
             let mut counting = names.into_iter().filter(|name| self.counts(name));
-            let Some(name) = counting.next() else { continue };
+            let Some(name) = counting.next() else { break };
             if counting.next().is_some() {
                 return Err(Refused::CertificateName(
                     "several of its names could be the caller's",

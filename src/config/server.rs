@@ -158,7 +158,8 @@ pub(crate) static MAX_CONCURRENT_CALLS: Setting<Integer<usize>> = Setting {
     },
     default: Some("5000"),
     help: "How many calls of all connections together may be in progress, to the last byte of their answers. One more \
-           is answered UNAVAILABLE at once. Health is not counted.",
+           is answered UNAVAILABLE at once. Beside them there is room for a tenth as many reflection streams, and as \
+           many watches of health; asking for health once is not counted.",
 };
 
 impl Server {

@@ -12,7 +12,11 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::either::Either;
 
 use super::connection::{Connection, Peer};
-use crate::{metrics::Count, reload::Reloading, tls::Tls};
+use crate::{
+    metrics::Count,
+    reload::Reloading,
+    tls::{ClientCertificate, Tls},
+};
 
 /// A caller's socket.
 pub type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
@@ -148,9 +152,9 @@ async fn prepare(
         None => (Either::Left(socket), None),
         Some(tls) => {
             // Whatever is in force now holds for this connection.
-            let tls = tls.load();
-            let stream = TlsAcceptor::from(tls.config().clone()).accept(socket).await?;
-            let certificate = tls.client(stream.get_ref().1.peer_certificates());
+            let acceptor = TlsAcceptor::from(tls.load().config().clone());
+            let stream = acceptor.accept(socket).await?;
+            let certificate = ClientCertificate::presented(tls, stream.get_ref().1.peer_certificates());
             (Either::Right(Box::new(stream)), certificate)
         }
     };

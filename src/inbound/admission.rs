@@ -12,11 +12,16 @@ use super::{held::Held, method};
 use crate::{metrics::Count, status};
 
 /// Lets so many calls be in progress, to the last byte of their answers, and refuses the rest
-/// at once: a call that waits holds memory too. Health is not counted, or a full replica would
+/// at once: a call that waits holds memory too.
+///
+/// Reflection, and watching health, may stay for ever, so they have rooms of their own and
+/// cannot fill the one of calls. Asking for health once is not counted, or a full replica would
 /// look like a dead one.
 #[derive(Clone, Debug)]
 pub struct AdmissionLayer {
-    room: Arc<Semaphore>,
+    calls: Arc<Semaphore>,
+    reflection: Arc<Semaphore>,
+    watches: Arc<Semaphore>,
     shed: Arc<Count>,
 }
 
@@ -28,11 +33,24 @@ pub struct Admission<S> {
 }
 
 impl AdmissionLayer {
-    /// At most `most` calls; `shed` counts the others.
+    /// At most `most` calls, and a tenth as many of what may stay; `shed` counts the others.
     pub(super) fn new(most: usize, shed: Arc<Count>) -> Self {
+        let room = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
         Self {
-            room: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
+            calls: room(most),
+            reflection: room(most.div_ceil(10)),
+            watches: room(most.div_ceil(10)),
             shed,
+        }
+    }
+
+    /// The room that a call of this path needs some of.
+    fn room(&self, path: &str) -> Option<&Arc<Semaphore>> {
+        match path {
+            path if method::is_watch(path) => Some(&self.watches),
+            path if method::is_health(path) => None,
+            path if method::is_reflection(path) => Some(&self.reflection),
+            _ => Some(&self.calls),
         }
     }
 }
@@ -64,9 +82,9 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let permit = match method::is_health(request.uri().path()) {
-            true => None,
-            false => match self.layer.room.clone().try_acquire_owned() {
+        let permit = match self.layer.room(request.uri().path()) {
+            None => None,
+            Some(room) => match room.clone().try_acquire_owned() {
                 Ok(permit) => Some(permit),
                 Err(_) => {
                     self.layer.shed.add();

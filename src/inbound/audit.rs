@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tonic::{Code, Status};
@@ -61,6 +61,7 @@ struct Entry {
     peer: Option<Peer>,
     began: Instant,
     ended: Option<Ended>,
+    is_no_grpc: bool,
 }
 
 /// What a call's status says.
@@ -107,12 +108,17 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let kind = method::kind(&self.method);
-        if method::is_health(&self.method) {
-            return;
-        }
         let told = self.report.told();
         let decision = told.caller.as_ref().and_then(|caller| caller.trail.decision());
-        let is_refused = self.is_refused(&told, decision.as_ref());
+        let is_health = method::is_health(&self.method);
+        let is_refused = match is_health {
+            // Mostly it needs no caller.
+            true => self
+                .ended
+                .as_ref()
+                .is_some_and(|ended| ended.code == Code::Unauthenticated),
+            false => self.is_refused(&told, decision.as_ref()),
+        };
         let code = self.ended.as_ref().map(|ended| ended.code);
         let is_create = kind == Some(Kind::Create);
         let is_read = kind == Some(Kind::Read);
@@ -160,6 +166,7 @@ impl Drop for Entry {
                 .unwrap_or_default(),
             code: match (code, told.panicked) {
                 (Some(code), _) => status::name_of(code),
+                (None, _) if self.is_no_grpc => "not gRPC",
                 (None, _) => "given up",
             },
             reason: self.ended.as_ref().and_then(|ended| ended.reason.as_deref()),
@@ -198,11 +205,13 @@ where
             peer: extensions.get::<Peer>().cloned(),
             began: Instant::now(),
             ended: None,
+            is_no_grpc: false,
         };
         let response = self.inner.call(request);
         Box::pin(async move {
             let response = response.await?;
             entry.read(response.headers());
+            entry.is_no_grpc = response.status() != StatusCode::OK;
             Ok(response.map(|body| Recorded { body, entry }))
         })
     }

@@ -61,7 +61,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let caller = request.extensions().get::<Caller>();
-        let open = match caller.filter(|_| method::kind(request.uri().path()).is_some()) {
+        let path = request.uri().path();
+        let counts = method::kind(path).is_some() || method::is_reflection(path);
+        let open = match caller.filter(|_| counts) {
             None => None,
             Some(caller) => match self.limits.call(&caller.principal) {
                 Ok(open) => open,

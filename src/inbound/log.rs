@@ -39,6 +39,9 @@ impl LogLayer {
     }
 }
 
+/// The longest method that is logged, in bytes.
+const MAX_METHOD: usize = 100;
+
 /// Writes the line, at the latest when it is dropped.
 #[derive(Debug)]
 struct Line {
@@ -123,7 +126,9 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let report = Report::default();
         request.extensions_mut().insert(report.clone());
-        let method = request.uri().path();
+        let path = request.uri().path();
+        // The caller can write there what it likes.
+        let method = &path[..path.floor_char_boundary(MAX_METHOD)];
         let request_id = request.extensions().get::<RequestId>().map(RequestId::as_str);
         let trace_id = request.extensions().get::<TraceId>().map(TraceId::as_str);
         let span = info_span!("call", method, request_id, trace_id);

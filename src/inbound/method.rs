@@ -51,6 +51,11 @@ pub(super) fn is_health(path: &str) -> bool {
     path.starts_with("/grpc.health.v1.Health/")
 }
 
+/// Whether a path is the one of watching health, which has no end of its own.
+pub(super) fn is_watch(path: &str) -> bool {
+    path == "/grpc.health.v1.Health/Watch"
+}
+
 /// Whether a path is of gRPC's reflection, in either version.
 pub(super) fn is_reflection(path: &str) -> bool {
     path.starts_with("/grpc.reflection.")

@@ -54,8 +54,8 @@ impl<K: Ord + Clone> Counts<K> {
     }
 
     /// How many of this so far.
-    pub fn of(&self, key: K) -> u64 {
-        self.get().get(&key).copied().unwrap_or_default()
+    pub fn of(&self, key: &K) -> u64 {
+        self.get().get(key).copied().unwrap_or_default()
     }
 
     /// How many so far, of all.

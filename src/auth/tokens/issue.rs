@@ -4,7 +4,7 @@ use std::{
     fmt::Write as _,
     fs::{self, File, OpenOptions, Permissions},
     io::{self, Write as _},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
 };
 
@@ -98,11 +98,9 @@ impl NewToken {
         // One at a time: the second would write over what the first has added.
         let lock = File::open(folder).map_err(failed)?;
         lock.lock().map_err(failed)?;
-        let (mut text, mode) = match fs::read_to_string(&path) {
-            Ok(text) => (text, fs::metadata(&path).map_err(failed)?.permissions()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                (String::new(), Permissions::from_mode(0o600))
-            }
+        let (mut text, old) = match fs::read_to_string(&path) {
+            Ok(text) => (text, Some(fs::metadata(&path).map_err(failed)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (String::new(), None),
             Err(error) => return Err(failed(error)),
         };
         if !text.is_empty() {
@@ -115,6 +113,10 @@ impl NewToken {
                 path: path.clone(),
                 faults,
             })?;
+        let mode = match &old {
+            Some(old) => old.permissions(),
+            None => Permissions::from_mode(0o600),
+        };
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".new");
         let new = path.with_file_name(name);
@@ -126,6 +128,9 @@ impl NewToken {
                 .mode(0o600)
                 .open(&new)?;
             file.write_all(text.as_bytes())?;
+            if let Some(old) = &old {
+                fchown(&file, Some(old.uid()), Some(old.gid()))?;
+            }
             file.set_permissions(mode)?;
             file.sync_all()?;
             fs::rename(&new, &path)?;

@@ -110,7 +110,7 @@ fn aws_fault<E: OperationError>(error: &E, answer: &HttpResponse) -> Fault {
         Some(message) if is_about_credentials(code) || repeats_what_was_signed(message) => {
             "its message is not shown, since it can repeat secrets"
         }
-        Some(message) => &message[..message.floor_char_boundary(MAX_WORDS)],
+        Some(message) => &without_keys(&message[..message.floor_char_boundary(MAX_WORDS)]),
     };
     Fault::Aws {
         code: code.to_owned(),
@@ -119,6 +119,15 @@ fn aws_fault<E: OperationError>(error: &E, answer: &HttpResponse) -> Fault {
         http_status,
         misdated: answer.extension::<Misdated>().is_some(),
     }
+}
+
+/// A message without the ARNs of KMS keys, which are nobody's but who sent them.
+fn without_keys(message: &str) -> String {
+    let is_key = |word: &str| word.contains("arn:") && word.contains(":kms:");
+    let words = message.split_inclusive(char::is_whitespace);
+    words
+        .map(|word| if is_key(word) { "(a KMS key) " } else { word })
+        .collect()
 }
 
 /// Whether AWS shows in its message the request that it made a signature for.

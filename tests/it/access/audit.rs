@@ -273,3 +273,31 @@ fn record() -> tapegate::audit::Record<'static> {
         seconds: 0.0,
     }
 }
+
+#[tokio::test]
+async fn a_forwarded_address_is_believed_of_trusted_proxies_alone() {
+    for (trusted, expected) in [("[]", "127.0.0.1"), ("[\"127.0.0.0/8\"]", "198.51.100.7")] {
+        let site = Site::new();
+        let config = format!("trusted_proxies = {trusted}\n{}", site.config());
+        let service = audited(&site, &config).await;
+        let token = site.jwt("somebody", OPERATORS);
+        let mut headers = http::HeaderMap::new();
+        headers.insert(
+            http::header::AUTHORIZATION,
+            format!("Bearer {token}").parse().unwrap(),
+        );
+        headers.insert("x-forwarded-for", "203.0.113.9, 198.51.100.7".parse().unwrap());
+        let with = crate::harness::With(headers);
+        let channel = service.channel();
+        let mut client =
+            tapegate::proto::tape_service_client::TapeServiceClient::with_interceptor(channel, with);
+        client
+            .create_tapes(create("token-of-a-proxy"))
+            .await
+            .unwrap_or_else(|status| panic!("{status:?}"));
+        let (_, records) = recorded(&site, service).await;
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0]["peer"], "127.0.0.1");
+        assert_eq!(records[0]["address"], expected);
+    }
+}

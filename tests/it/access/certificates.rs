@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use tapegate::auth::certificate::{NameKind, NamePattern, Rule};
 use tapegate::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
 
 use super::attacks::{attack, audited, authorization, recorded};
@@ -109,4 +111,19 @@ async fn a_certificate_that_lapses_while_its_connection_is_open_is_refused_from_
         }
     });
     assert_eq!(refusal(&refused.await.unwrap()).reason, "CERTIFICATE_INVALID");
+}
+
+#[test]
+fn the_first_kind_that_a_certificate_has_decides_whether_it_counts_or_not() {
+    let names = ["spiffe://example.org/web", "x.agents.example.org"];
+    let certified = Ca::new("an authority").client(&names, Valid::Now);
+    let certificate = CertificateDer::from_pem_slice(certified.cert.as_bytes()).unwrap();
+    let rule = |allowed: &str| Rule {
+        kinds: vec![NameKind::Spiffe, NameKind::Uri, NameKind::Dns],
+        allowed: vec![NamePattern::new(allowed).unwrap()],
+        groups: Vec::new(),
+    };
+    assert!(rule("*.agents.example.org").principal(&certificate).is_err());
+    let known = rule("spiffe://example.org/*").principal(&certificate).unwrap();
+    assert_eq!(known.name(), "spiffe://example.org/web");
 }

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tapegate::proto::{DescribeTapeArchivesRequest, ListTapesRequest};
 
-use crate::harness::{Client, GATEWAY, Reply, Service, Site, Upstream, bearer, collect, tape_arn};
+use crate::harness::{Client, GATEWAY, Reply, Service, Site, Upstream, bearer, collect, refusal, tape_arn};
 
 const OTHER_GATEWAY: &str = "arn:aws:storagegateway:us-east-1:123456789012:gateway/sgw-00000002";
 const TAPES: usize = 10_000;
@@ -358,4 +358,28 @@ async fn a_tenant_does_not_see_another_by_asking_for_its_tapes_by_name() {
     let shown: Vec<_> = pages.iter().flat_map(|page| &page.tape_infos).collect();
     assert_eq!(shown.len(), 1);
     assert_eq!(shown[0].tape_barcode.as_deref(), Some(mine));
+}
+
+#[tokio::test]
+async fn a_list_of_another_account_than_the_one_that_was_named_is_an_error() {
+    let upstream = Upstream::always(Reply::ok(
+        &json!({ "TapeInfos": [{ "TapeARN": tape_arn("MINE0001") }] }),
+    ))
+    .await;
+    let site = Site::new();
+    let config = format!(
+        "accounts = [\"123456789012\", \"999999999999\"]\n{}",
+        site.config()
+    );
+    let service = site.over(&upstream, &config, &[]).await;
+    let mut client = bearer(service.channel(), Some(&site.jwt("operator", &["operators"])));
+    let list = |account: &str| ListTapesRequest {
+        account_id: Some(account.to_owned()),
+        ..Default::default()
+    };
+    collect(client.list_tapes(list("123456789012")).await)
+        .await
+        .unwrap();
+    let refused = collect(client.list_tapes(list("999999999999")).await).await;
+    assert_eq!(refusal(&refused.unwrap_err()).reason, "UPSTREAM_UNREADABLE");
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tapegate::proto::{CreateTapesRequest, ListTapesRequest};
 use tokio::{io::AsyncReadExt, net::TcpStream, time::Instant};
 use tonic::{Code, Status};
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use super::attacks::OPERATORS;
 use crate::harness::{
@@ -275,4 +276,36 @@ async fn connections_are_few_and_none_stays_that_does_not_speak() {
         };
         list(&bearer(channel, Some(&token))).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn reflection_and_watching_health_cannot_fill_the_room_of_calls() {
+    let site = Site::new();
+    let service = site.run(&site.config(), &["--max-concurrent-calls=10"]).await;
+    let token = site.jwt("somebody", &[]);
+    // A tenth of the calls, so one; it is held open.
+    let (_ask, asked) = tokio::sync::mpsc::channel(1);
+    let never = tokio_stream::wrappers::ReceiverStream::new(asked);
+    let with = |token: &str| {
+        let value = format!("Bearer {token}").parse().unwrap();
+        crate::harness::With(http::HeaderMap::from_iter([(http::header::AUTHORIZATION, value)]))
+    };
+    let reflect = async |stream| {
+        let channel = service.channel();
+        let mut client = ServerReflectionClient::with_interceptor(channel, with(&token));
+        client.server_reflection_info(stream).await
+    };
+    let first = reflect(never).await.unwrap();
+    let (_ask, asked) = tokio::sync::mpsc::channel(1);
+    let refused = reflect(tokio_stream::wrappers::ReceiverStream::new(asked)).await;
+    assert_eq!(refusal(&refused.unwrap_err()).reason, "OVERLOADED");
+    let mut health = tonic_health::pb::health_client::HealthClient::new(service.channel());
+    let request = tonic_health::pb::HealthCheckRequest::default;
+    let watch = health.watch(request()).await.unwrap();
+    let refused = health.watch(request()).await;
+    assert_eq!(refusal(&refused.unwrap_err()).reason, "OVERLOADED");
+    health.check(request()).await.unwrap();
+    let jwt = site.jwt("operator", OPERATORS);
+    list(&bearer(service.channel(), Some(&jwt))).await.unwrap();
+    drop((first, watch));
 }

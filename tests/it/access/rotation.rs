@@ -236,7 +236,11 @@ async fn everything_is_swapped_under_load_and_no_call_fails() {
             .is_err_and(|status| status.details().is_empty())
     })
     .await;
-    list(&mut open).await.unwrap();
+    eventually(
+        "who is known by the old authority is refused on an open connection",
+        async || refused(&mut open).await == "CERTIFICATE_INVALID",
+    )
+    .await;
     site.write("jwks.json", &jwks(&[&third]));
     load.more(50).await;
 

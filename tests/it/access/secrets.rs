@@ -11,8 +11,8 @@ use tokio::time::{Duration, sleep};
 
 use super::attacks::OPERATORS;
 use crate::harness::{
-    GATEWAY, Reply, SIZE, Site, Upstream, Valid, bearer, client_config, collect, in_seconds, refusal,
-    tape_arn, tls_channel,
+    GATEWAY, Reply, SIZE, Service, Site, Upstream, Valid, bearer, client_config, collect, in_seconds,
+    refusal, secrets, tape_arn, tls_channel,
 };
 
 /// The key that AWS says a tape is encrypted with, which no caller has named.
@@ -175,4 +175,17 @@ async fn no_secret_is_written_however_much_is_logged() {
         let line = said.lines().find(|line| line.contains(secret));
         assert!(line.is_none(), "{name} is in {line:?}");
     }
+}
+
+#[tokio::test]
+async fn a_key_in_the_words_of_aws_is_not_shown() {
+    secrets::plant(KMS_KEY);
+    let message = format!("The key {KMS_KEY} is disabled.");
+    let body = json!({ "__type": "InvalidGatewayRequestException", "message": message });
+    let upstream = Upstream::always(Reply::aws(400, &body)).await;
+    let service = Service::over(&upstream, &["--log-filter=trace"]).await;
+    let listed = collect(service.client().list_tapes(ListTapesRequest::default()).await).await;
+    let status = listed.unwrap_err();
+    assert!(status.message().contains("is disabled"), "{status:?}");
+    assert!(!format!("{status:?}").contains("planted-and-never-sent"));
 }

@@ -44,7 +44,7 @@ async fn a_share_of_the_calls_is_repeated_and_no_more() {
         println!("1 in {calls_per_repeat}: {repeats} repeats of {calls} calls");
         assert!(repeats <= share && repeats * 100 >= share * 95);
         assert_eq!(tally.attempts.get(), calls + repeats);
-        assert!(tally.not_repeated.of("budget") > 0);
+        assert!(tally.not_repeated.of(&"budget") > 0);
     }
 }
 
@@ -58,10 +58,10 @@ async fn the_reserve_is_for_few_calls_and_is_used_up_too() {
     };
     // One call earns nothing by itself.
     let tally = fail(retry(0), 1, 1).await.tally;
-    assert_eq!((tally.attempts.get(), tally.not_repeated.of("budget")), (1, 1));
+    assert_eq!((tally.attempts.get(), tally.not_repeated.of(&"budget")), (1, 1));
     // A reserve of 1 a second is 10 in ten seconds.
     let tally = fail(retry(1), 1, 1).await.tally;
-    assert_eq!((tally.attempts.get(), tally.not_repeated.of("budget")), (11, 1));
+    assert_eq!((tally.attempts.get(), tally.not_repeated.of(&"budget")), (11, 1));
     let tally = fail(retry(2), 100, 30).await.tally;
     let repeats = tally.repeats.sum();
     println!("2 a second, and 1 in 5 of 3,000 calls in 30 s: {repeats} repeats");
@@ -77,7 +77,10 @@ async fn why_a_call_is_not_repeated_is_counted() {
     };
     let tally = fail(once, 1, 1).await.tally;
     assert_eq!(
-        (tally.not_repeated.of("attempts"), tally.not_repeated.of("budget")),
+        (
+            tally.not_repeated.of(&"attempts"),
+            tally.not_repeated.of(&"budget")
+        ),
         (1, 0)
     );
 
@@ -93,7 +96,7 @@ async fn why_a_call_is_not_repeated_is_counted() {
         tapegate::domain::Fault::Aws { .. }
     ));
     let tally = &shared.tally;
-    assert_eq!((tally.not_repeated.of("deadline"), tally.attempts.get()), (1, 1));
+    assert_eq!((tally.not_repeated.of(&"deadline"), tally.attempts.get()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
