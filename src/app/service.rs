@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     admin,
+    audit::Audit,
     config::{self, Config, Shutdown},
     convert::Rules,
     creating,
@@ -272,7 +273,10 @@ impl Service {
             .serve_with_incoming_shutdown(incoming, stop_grpc.clone().cancelled_owned());
         tokio::pin!(serving);
         tokio::select! {
-            ended = &mut serving => return ended.map_err(|error| io::Error::other(error).into()),
+            ended = &mut serving => {
+                finish(self.access.audit, self.metrics).await;
+                return ended.map_err(|error| io::Error::other(error).into());
+            }
             () = shutdown => {}
         }
 
@@ -300,14 +304,18 @@ impl Service {
                 creates: self.sent_creates.len(),
             }),
         };
-        let (audit, metrics) = (self.access.audit, self.metrics);
-        // It writes to a disk, which may be slow.
-        if tokio::task::spawn_blocking(move || audit.finish()).await.is_err() {
-            tracing::error!("finishing the audit file panicked");
-        }
-        telemetry::last("metrics", move || metrics.finish()).await;
+        finish(self.access.audit, self.metrics).await;
         outcome.and(admin.end().await.map_err(Cut::from))
     }
+}
+
+/// Writes the last audit records, and sends the last metrics.
+async fn finish(audit: Arc<Audit>, metrics: Arc<Metrics>) {
+    // To a disk, which may be slow.
+    if tokio::task::spawn_blocking(move || audit.finish()).await.is_err() {
+        tracing::error!("finishing the audit file panicked");
+    }
+    telemetry::last("metrics", move || metrics.finish()).await;
 }
 
 fn reflection() -> tonic_reflection::server::Builder<'static> {

@@ -34,19 +34,13 @@ pub fn sent() -> &'static Sent {
     &SENT
 }
 
-/// Counts what passes by.
+/// Counts what an exporter gets rid of.
 #[derive(Debug)]
 pub(super) struct Counted<E>(E);
 
 /// Counts spans as they end.
 #[derive(Debug)]
 pub(super) struct Ended;
-
-impl Counted<Ended> {
-    pub(super) fn ended() -> Ended {
-        Ended
-    }
-}
 
 impl<E> Counted<E> {
     pub(super) fn new(exporter: E) -> Self {

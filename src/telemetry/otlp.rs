@@ -11,7 +11,10 @@ use opentelemetry_sdk::{
     trace::{Sampler, SdkTracerProvider},
 };
 
-use super::{counted::Counted, resource};
+use super::{
+    counted::{Counted, Ended},
+    resource,
+};
 use crate::{
     config::{Otlp, Protocol},
     metrics::Collector,
@@ -58,7 +61,7 @@ pub(super) fn traces(otlp: &Otlp) -> Result<Option<SdkTracerProvider>, ExporterB
     let exporter = Counted::new(exporter!(SpanExporter, otlp, "traces")?);
     let builder = SdkTracerProvider::builder()
         .with_resource(resource())
-        .with_span_processor(Counted::ended())
+        .with_span_processor(Ended)
         .with_batch_exporter(exporter);
     let builder = match env::var_os("OTEL_TRACES_SAMPLER") {
         Some(_) => builder,
