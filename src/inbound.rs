@@ -25,6 +25,7 @@ mod report;
 mod request_id;
 mod trace;
 mod trailers;
+mod until_end;
 
 use std::sync::Arc;
 

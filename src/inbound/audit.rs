@@ -1,18 +1,22 @@
 use std::{
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::{Instant, SystemTime},
 };
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Request, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
+use http::{Request, Response, StatusCode};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use super::{Report, RequestId, connection::Peer, method, report::Told, trace::TraceId};
+use super::{
+    Report, RequestId,
+    connection::Peer,
+    method,
+    report::Told,
+    trace::TraceId,
+    until_end::{Onlooker, UntilEnd, until_end},
+};
 use crate::{
     audit::{Audit, Record},
     domain::{Decision, Kind, Principal},
@@ -52,7 +56,7 @@ impl<S> Layer<S> for AuditLayer {
 
 /// One call. It is recorded when this is dropped, so once, however it ends.
 #[derive(Debug)]
-struct Entry {
+pub struct Entry {
     audit: Arc<Audit>,
     method: String,
     request_id: String,
@@ -72,19 +76,18 @@ struct Ended {
     outcome: Option<String>,
 }
 
-/// The longest method that is recorded, in characters: the caller can write there what it likes.
-const MAX_METHOD: usize = 100;
+impl Onlooker for Entry {
+    fn status(&mut self, status: &Status) {
+        let info = status::error_info(status);
+        self.ended = Some(Ended {
+            code: status.code(),
+            reason: info.as_ref().map(|info| info.reason.clone()),
+            outcome: info.and_then(|mut info| info.metadata.remove(status::OUTCOME)),
+        });
+    }
 
-impl Entry {
-    fn read(&mut self, headers: &HeaderMap) {
-        if let Some(status) = Status::from_header_map(headers) {
-            let info = status::error_info(&status);
-            self.ended = Some(Ended {
-                code: status.code(),
-                reason: info.as_ref().map(|info| info.reason.clone()),
-                outcome: info.and_then(|mut info| info.metadata.remove(status::OUTCOME)),
-            });
-        }
+    fn not_grpc(&mut self, _: StatusCode) {
+        self.is_no_grpc = true;
     }
 }
 
@@ -141,13 +144,11 @@ impl Drop for Entry {
             Some(ended) => ended.outcome.as_deref().or(given_up),
             None => given_up,
         };
-        let method = self.method.trim_start_matches('/');
-        let end = method.floor_char_boundary(MAX_METHOD);
         self.audit.record(&Record {
             time: SystemTime::now(),
             request_id: &self.request_id,
             trace_id: self.trace_id.as_deref(),
-            method: &method[..end],
+            method: method::shown(self.method.trim_start_matches('/')),
             principal: principal.map(Principal::name),
             groups: principal.map(Principal::groups).unwrap_or_default(),
             source: principal.map(|principal| principal.proof().to_string()),
@@ -164,10 +165,10 @@ impl Drop for Entry {
                 .as_ref()
                 .map(|decision| &*decision.policies)
                 .unwrap_or_default(),
-            code: match (code, told.panicked) {
-                (Some(code), _) => status::name_of(code),
-                (None, _) if self.is_no_grpc => "not gRPC",
-                (None, _) => "given up",
+            code: match code {
+                Some(code) => status::name_of(code),
+                None if self.is_no_grpc => "not gRPC",
+                None => "given up",
             },
             reason: self.ended.as_ref().and_then(|ended| ended.reason.as_deref()),
             panicked: told.panicked,
@@ -185,7 +186,7 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
 {
-    type Response = Response<Recorded<R>>;
+    type Response = Response<UntilEnd<R, Entry>>;
     type Error = S::Error;
     type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
@@ -196,7 +197,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let extensions = request.extensions();
         let request_id = extensions.get::<RequestId>().map(RequestId::as_str);
-        let mut entry = Entry {
+        let entry = Entry {
             audit: self.audit.clone(),
             method: request.uri().path().to_owned(),
             request_id: request_id.unwrap_or_default().to_owned(),
@@ -208,48 +209,6 @@ where
             is_no_grpc: false,
         };
         let response = self.inner.call(request);
-        Box::pin(async move {
-            let response = response.await?;
-            entry.read(response.headers());
-            entry.is_no_grpc = response.status() != StatusCode::OK;
-            Ok(response.map(|body| Recorded { body, entry }))
-        })
-    }
-}
-
-pin_project! {
-    /// A body whose end is recorded.
-    #[derive(Debug)]
-    pub struct Recorded<B> {
-        #[pin]
-        body: B,
-        entry: Entry,
-    }
-}
-
-impl<B: Body> Body for Recorded<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        let frame = ready!(this.body.poll_frame(cx));
-        if let Some(Ok(frame)) = &frame
-            && let Some(trailers) = frame.trailers_ref()
-        {
-            this.entry.read(trailers);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        Box::pin(async move { Ok(until_end(response.await?, entry)) })
     }
 }

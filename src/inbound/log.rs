@@ -1,19 +1,20 @@
 use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Instant,
 };
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Request, Response, StatusCode};
-use http_body::{Body, Frame};
-use pin_project_lite::pin_project;
+use http::{Request, Response, StatusCode};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, info_span};
 
-use super::{Report, RequestId, trace::TraceId};
+use super::{
+    Report, RequestId, method,
+    trace::TraceId,
+    until_end::{End, Onlooker, UntilEnd, until_end},
+};
 
 /// Puts a span around every call, and writes one line when it has ended: streams at their
 /// last byte, calls that were given up when they are dropped.
@@ -39,28 +40,29 @@ impl LogLayer {
     }
 }
 
-/// The longest method that is logged, in bytes.
-const MAX_METHOD: usize = 100;
-
 /// Writes the line, at the latest when it is dropped.
 #[derive(Debug)]
-struct Line {
+pub struct Line {
     /// What the call's own span stands in: its trace.
     around: Span,
     span: Span,
     report: Report,
     began: Instant,
     in_progress: Option<TaskTrackerToken>,
-    code: Option<Code>,
-    refused: Option<StatusCode>,
+    end: End,
 }
 
-impl Line {
-    /// Looks for the call's status in headers or trailers.
-    fn read(&mut self, headers: &HeaderMap) {
-        if let Some(status) = Status::from_header_map(headers) {
-            self.code = Some(status.code());
-        }
+impl Onlooker for Line {
+    fn status(&mut self, status: &Status) {
+        self.end = End::Grpc(status.code());
+    }
+
+    fn not_grpc(&mut self, status: StatusCode) {
+        self.end = End::Http(status);
+    }
+
+    fn span(&self) -> Span {
+        self.span.clone()
     }
 }
 
@@ -71,21 +73,21 @@ impl Drop for Line {
             Some(attempts) => (Some(attempts.count), attempts.request_id.as_deref()),
             None => (None, None),
         };
-        let code = match (self.code, self.refused) {
-            (Some(code), _) => format!("{code:?}"),
-            (None, Some(status)) => format!("none: not gRPC, HTTP {}", status.as_u16()),
-            (None, None) => "none: given up by the caller, or cut".to_owned(),
+        let code = match self.end {
+            End::Grpc(code) => format!("{code:?}"),
+            End::Http(status) => format!("none: not gRPC, HTTP {}", status.as_u16()),
+            End::GivenUp => "none: given up by the caller, or cut".to_owned(),
         };
         let seconds = self.began.elapsed().as_secs_f64();
         let fault = told.fault.as_deref();
         let (_around, _entered) = (self.around.enter(), self.span.enter());
-        match self.code {
+        match self.end {
             _ if self.in_progress.is_none() => tracing::debug!(code, seconds, "call ended"),
-            Some(Code::Internal | Code::Unknown | Code::DataLoss) => {
+            End::Grpc(Code::Internal | Code::Unknown | Code::DataLoss) => {
                 tracing::error!(code, seconds, attempts, aws_request_id, fault, "call ended");
             }
             // Mostly a matter for operators: a role, a gateway, time.
-            Some(
+            End::Grpc(
                 Code::Unavailable
                 | Code::DeadlineExceeded
                 | Code::PermissionDenied
@@ -115,7 +117,7 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
 {
-    type Response = Response<Logged<R>>;
+    type Response = Response<UntilEnd<R, Line>>;
     type Error = S::Error;
     type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
@@ -126,66 +128,20 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let report = Report::default();
         request.extensions_mut().insert(report.clone());
-        let path = request.uri().path();
-        // The caller can write there what it likes.
-        let method = &path[..path.floor_char_boundary(MAX_METHOD)];
+        let method = method::shown(request.uri().path());
         let request_id = request.extensions().get::<RequestId>().map(RequestId::as_str);
         let trace_id = request.extensions().get::<TraceId>().map(TraceId::as_str);
         let span = info_span!("call", method, request_id, trace_id);
-        let mut line = Line {
+        let line = Line {
             around: Span::current(),
             span: span.clone(),
             report,
             began: Instant::now(),
             in_progress: (!method.starts_with("/grpc.")).then(|| self.calls.token()),
-            code: None,
-            refused: None,
+            end: End::default(),
         };
         let response = span.in_scope(|| self.inner.call(request));
-        let logged = async move {
-            let response = response.await?;
-            line.read(response.headers());
-            line.refused = Some(response.status()).filter(|status| *status != StatusCode::OK);
-            Ok(response.map(|body| Logged { body, line }))
-        };
+        let logged = async move { Ok(until_end(response.await?, line)) };
         Box::pin(logged.instrument(span))
-    }
-}
-
-pin_project! {
-    /// A body whose end is logged.
-    #[derive(Debug)]
-    pub struct Logged<B> {
-        #[pin]
-        body: B,
-        line: Line,
-    }
-}
-
-impl<B: Body> Body for Logged<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        let _entered = this.line.span.clone().entered();
-        let frame = ready!(this.body.poll_frame(cx));
-        if let Some(Ok(frame)) = &frame
-            && let Some(trailers) = frame.trailers_ref()
-        {
-            this.line.read(trailers);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
     }
 }

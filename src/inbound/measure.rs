@@ -1,21 +1,21 @@
 use std::{
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Instant,
 };
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Request, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
-use tonic::{Code, Status};
+use http::{Request, Response, StatusCode};
+use tonic::Status;
 use tower::{Layer, Service};
 
-use super::method;
+use super::{
+    method,
+    until_end::{End, Onlooker, UntilEnd, until_end},
+};
 use crate::{
     metrics::{Histogram, Metrics, catalog},
     status,
@@ -79,23 +79,24 @@ impl<S> Layer<S> for MeasureLayer {
 
 /// A call that is being measured, until it is dropped.
 #[derive(Debug)]
-struct Measured {
+pub struct Measured {
     calls: Arc<Calls>,
     method: usize,
     began: Instant,
     has_begun_to_answer: bool,
-    code: Option<Code>,
-    refused: Option<StatusCode>,
+    end: End,
 }
 
-impl Measured {
-    fn read(&mut self, headers: &HeaderMap) {
-        if let Some(status) = Status::from_header_map(headers) {
-            self.code = Some(status.code());
-        }
+impl Onlooker for Measured {
+    fn status(&mut self, status: &Status) {
+        self.end = End::Grpc(status.code());
     }
 
-    fn answers(&mut self) {
+    fn not_grpc(&mut self, status: StatusCode) {
+        self.end = End::Http(status);
+    }
+
+    fn message(&mut self) {
         if !std::mem::replace(&mut self.has_begun_to_answer, true) {
             let waited = self.began.elapsed().as_secs_f64();
             let name = method::name(self.method);
@@ -111,11 +112,10 @@ impl Drop for Measured {
             ("rpc.system.name", "grpc"),
             ("rpc.method", method::name(self.method)),
         ];
-        match (self.code, &self.refused) {
-            (None, Some(refused)) => attributes.push(("error.type", refused.as_str())),
-            (code, _) => {
-                // Whoever has gone away has cancelled.
-                let code = code.unwrap_or(Code::Cancelled);
+        match &self.end {
+            End::Http(status) => attributes.push(("error.type", status.as_str())),
+            end => {
+                let code = end.code();
                 attributes.push(("rpc.response.status_code", status::name_of(code)));
                 if status::is_error_of_server(code) {
                     attributes.push(("error.type", status::name_of(code)));
@@ -132,7 +132,7 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
 {
-    type Response = Response<MeasuredBody<R>>;
+    type Response = Response<UntilEnd<R, Measured>>;
     type Error = S::Error;
     type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
@@ -143,58 +143,14 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let method = method::index(request.uri().path());
         self.calls.active[method].fetch_add(1, Ordering::Relaxed);
-        let mut measured = Measured {
+        let measured = Measured {
             calls: self.calls.clone(),
             method,
             began: Instant::now(),
             has_begun_to_answer: false,
-            code: None,
-            refused: None,
+            end: End::default(),
         };
         let response = self.inner.call(request);
-        Box::pin(async move {
-            let response = response.await?;
-            measured.read(response.headers());
-            measured.refused = Some(response.status()).filter(|status| *status != StatusCode::OK);
-            Ok(response.map(|body| MeasuredBody { body, measured }))
-        })
-    }
-}
-
-pin_project! {
-    /// A body whose end is measured.
-    #[derive(Debug)]
-    pub struct MeasuredBody<B> {
-        #[pin]
-        body: B,
-        measured: Measured,
-    }
-}
-
-impl<B: Body> Body for MeasuredBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        let frame = ready!(this.body.poll_frame(cx));
-        if let Some(Ok(frame)) = &frame {
-            match frame.trailers_ref() {
-                Some(trailers) => this.measured.read(trailers),
-                None => this.measured.answers(),
-            }
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        Box::pin(async move { Ok(until_end(response.await?, measured)) })
     }
 }

@@ -32,6 +32,14 @@ pub(super) fn name(index: usize) -> &'static str {
     KNOWN.get(index).copied().unwrap_or(labels::OTHER)
 }
 
+/// The longest method that is written down, in bytes: the caller can put there what it likes.
+const MAX_SHOWN: usize = 100;
+
+/// What is written down of a path.
+pub(super) fn shown(path: &str) -> &str {
+    &path[..path.floor_char_boundary(MAX_SHOWN)]
+}
+
 /// What a call of this path does; `None` where the path is not of this service.
 pub(super) fn kind(path: &str) -> Option<Kind> {
     let method = path

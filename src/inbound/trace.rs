@@ -1,19 +1,17 @@
-use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Request, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
+use http::{Request, Response, StatusCode};
 use opentelemetry::trace::{Status as SpanStatus, TraceContextExt};
-use pin_project_lite::pin_project;
-use tonic::{Code, Status};
+use tonic::Status;
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::{RequestId, method};
+use super::{
+    RequestId, method,
+    until_end::{End, Onlooker, UntilEnd, until_end},
+};
 use crate::{
     status,
     telemetry::{SPANS, propagation},
@@ -50,32 +48,36 @@ impl<S> Layer<S> for TraceLayer {
 
 /// The span of a call, until it is dropped.
 #[derive(Debug)]
-struct Traced {
+pub struct Traced {
     span: Span,
-    code: Option<Code>,
-    refused: Option<StatusCode>,
+    end: End,
 }
 
-impl Traced {
-    fn read(&mut self, headers: &HeaderMap) {
-        if let Some(status) = Status::from_header_map(headers) {
-            self.code = Some(status.code());
-        }
+impl Onlooker for Traced {
+    fn status(&mut self, status: &Status) {
+        self.end = End::Grpc(status.code());
+    }
+
+    fn not_grpc(&mut self, status: StatusCode) {
+        self.end = End::Http(status);
+    }
+
+    fn span(&self) -> Span {
+        self.span.clone()
     }
 }
 
 impl Drop for Traced {
     fn drop(&mut self) {
-        let Self { span, code, refused } = self;
+        let Self { span, end } = self;
         if span.is_disabled() {
             return;
         }
-        if let (None, Some(refused)) = (*code, *refused) {
-            span.set_attribute("error.type", refused.as_str().to_owned());
+        if let End::Http(status) = end {
+            span.set_attribute("error.type", status.as_str().to_owned());
             return;
         }
-        // Whoever has gone away has cancelled.
-        let code = code.unwrap_or(Code::Cancelled);
+        let code = end.code();
         let name = status::name_of(code);
         span.set_attribute("rpc.response.status_code", name);
         if status::is_error_of_server(code) {
@@ -90,7 +92,7 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
 {
-    type Response = Response<TracedBody<R>>;
+    type Response = Response<UntilEnd<R, Traced>>;
     type Error = S::Error;
     type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
@@ -100,10 +102,10 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let path = request.uri().path();
+        let name = method::name(method::index(path));
         let span = match method::is_health(path) {
             true => Span::none(),
             false => {
-                let name = method::name(method::index(path));
                 info_span!(target: SPANS, "call", otel.name = name, otel.kind = "server")
             }
         };
@@ -114,7 +116,7 @@ where
             // A span that has not begun has no parent yet.
             let _ = span.set_parent(parent);
             span.set_attribute("rpc.system.name", "grpc");
-            span.set_attribute("rpc.method", method::name(method::index(path)));
+            span.set_attribute("rpc.method", name);
             if let Some(id) = request.extensions().get::<RequestId>() {
                 span.set_attribute("tapegate.request_id", id.as_str().to_owned());
             }
@@ -124,56 +126,12 @@ where
         if let Some(trace_id) = trace_id {
             request.extensions_mut().insert(TraceId(trace_id.to_string()));
         }
-        let mut traced = Traced {
+        let traced = Traced {
             span: span.clone(),
-            code: None,
-            refused: None,
+            end: End::default(),
         };
         let response = span.in_scope(|| self.0.call(request));
-        let ended = async move {
-            let response = response.await?;
-            traced.read(response.headers());
-            traced.refused = Some(response.status()).filter(|status| *status != StatusCode::OK);
-            Ok(response.map(|body| TracedBody { body, traced }))
-        };
+        let ended = async move { Ok(until_end(response.await?, traced)) };
         Box::pin(ended.instrument(span))
-    }
-}
-
-pin_project! {
-    /// A body that is sent within its call's span.
-    #[derive(Debug)]
-    pub struct TracedBody<B> {
-        #[pin]
-        body: B,
-        traced: Traced,
-    }
-}
-
-impl<B: Body> Body for TracedBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        let _entered = this.traced.span.clone().entered();
-        let frame = ready!(this.body.poll_frame(cx));
-        if let Some(Ok(frame)) = &frame
-            && let Some(trailers) = frame.trailers_ref()
-        {
-            this.traced.read(trailers);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
