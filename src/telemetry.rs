@@ -10,7 +10,7 @@ mod lines;
 mod otlp;
 pub mod propagation;
 
-use std::{env, fmt::Display, time::Duration};
+use std::{env, fmt::Display, sync::LazyLock, time::Duration};
 
 use opentelemetry::{KeyValue, trace::TracerProvider};
 use opentelemetry_appender_tracing::layer::{OpenTelemetryTracingBridge, TracingSpanAttributes};
@@ -127,6 +127,11 @@ where
 /// What this process is, to a collector and to Prometheus. `OTEL_SERVICE_NAME` and
 /// `OTEL_RESOURCE_ATTRIBUTES` say more, or otherwise.
 pub fn resource() -> Resource {
+    RESOURCE.clone()
+}
+
+/// Made once: all signals are of one instance.
+static RESOURCE: LazyLock<Resource> = LazyLock::new(|| {
     let is_named = env::var_os("OTEL_SERVICE_NAME").is_some_and(|name| !name.is_empty());
     let builder = Resource::builder().with_attributes([
         KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
@@ -137,4 +142,4 @@ pub fn resource() -> Resource {
         false => builder.with_service_name("tapegate"),
     }
     .build()
-}
+});

@@ -13,7 +13,6 @@ from harness.paths import TOOLS
 from harness.process import check_for_secrets
 
 STARTS_WITHIN = 30.0
-TAKES_WITHIN = 30.0
 
 CONFIG = """\
 receivers:
@@ -45,7 +44,6 @@ class Span:
     id: str
     parent: str
     attributes: dict
-    links: list[str]
     status: dict
     begins: int
     ends: int
@@ -79,7 +77,6 @@ class Collector:
                 id=span["spanId"],
                 parent=span.get("parentSpanId", ""),
                 attributes=values(span.get("attributes", [])),
-                links=[link["spanId"] for link in span.get("links", [])],
                 status=span.get("status", {}),
                 begins=int(span["startTimeUnixNano"]),
                 ends=int(span["endTimeUnixNano"]),
@@ -109,14 +106,6 @@ class Collector:
             for scope in resource["scopeLogs"]
             for record in scope["logRecords"]
         ]
-
-    def wait_for(self, found):
-        """What `found` finds, once it does."""
-        ends = time.monotonic() + TAKES_WITHIN
-        while not (what := found()):
-            assert time.monotonic() < ends, f"not taken within {TAKES_WITHIN} s"
-            time.sleep(0.05)
-        return what
 
 
 def free_address() -> str:

@@ -147,6 +147,7 @@ def test_metrics_come_too(told: Told):
     resources = told.collector.resources()
     assert {resource["service.name"] for resource in resources} == {"tapegate"}
     assert all(resource["service.version"] for resource in resources)
+    assert len({resource["service.instance.id"] for resource in resources}) == 1, "one process is one instance"
 
 
 def test_nothing_forbidden_is_told(told: Told):
