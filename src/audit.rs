@@ -10,20 +10,18 @@ mod record;
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
 
 use self::file::Writer;
 pub use self::record::Record;
+use crate::metrics::Count;
 
 /// Takes records.
 pub struct Audit {
     reads: bool,
     sink: Sink,
-    lost: Arc<AtomicU64>,
+    lost: Arc<Count>,
 }
 
 enum Sink {
@@ -74,7 +72,7 @@ impl Audit {
 
     /// How many records could not be written to the file since the start.
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.lost.get()
     }
 
     /// Takes a record.
@@ -102,8 +100,8 @@ impl Audit {
 }
 
 /// A record that the file does not get.
-fn lose(lost: &AtomicU64, line: &str, why: &str) {
-    lost.fetch_add(1, Ordering::Relaxed);
+fn lose(lost: &Count, line: &str, why: &str) {
+    lost.add();
     let record = line.trim_end();
     tracing::error!(target: record::TARGET, record, why, "a record is missing in the audit file");
 }

@@ -101,6 +101,20 @@ impl Metrics {
             .build();
     }
 
+    /// Shows numbers that only grow, told apart by this attribute.
+    pub fn counts_by<I: IntoIterator<Item = (&'static str, u64)>>(
+        &self,
+        definition: &'static Definition,
+        attribute: &'static str,
+        read: impl Fn() -> I + Send + Sync + 'static,
+    ) {
+        self.counts(definition, move |seen| {
+            read()
+                .into_iter()
+                .for_each(|(value, count)| seen(count, &[(attribute, value)]));
+        });
+    }
+
     /// Shows a sum of seconds that only grows, each with its attributes.
     pub fn sums(
         &self,
@@ -157,6 +171,12 @@ impl Metrics {
     pub fn finish(&self) -> OTelSdkResult {
         self.provider.shutdown()
     }
+}
+
+/// A number as a gauge has it.
+#[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
+pub fn approximate(number: usize) -> f64 {
+    number as f64
 }
 
 impl fmt::Debug for Metrics {

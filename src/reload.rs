@@ -12,10 +12,7 @@ mod files;
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -27,6 +24,7 @@ use tokio::{
 
 use self::files::Digest;
 pub use self::files::{Contents, Files};
+use crate::metrics::Count;
 
 /// What is made of the bytes of files, or all that is wrong with them.
 type Parse<T> = dyn Fn(&Contents) -> Result<T, Vec<String>> + Send + Sync;
@@ -39,7 +37,8 @@ pub struct Reloading<T> {
     parse: Box<Parse<T>>,
     current: ArcSwap<T>,
     seen: Mutex<Seen>,
-    tally: Tally,
+    applied: Count,
+    refused: Count,
 }
 
 /// What was seen of the files.
@@ -48,13 +47,6 @@ struct Seen {
     judged: Digest,
     /// What is there since the last look and not yet judged.
     fresh: Option<Digest>,
-}
-
-/// How often files were read again.
-#[derive(Debug, Default)]
-pub struct Tally {
-    done: AtomicU64,
-    failed: AtomicU64,
 }
 
 impl<T> Reloading<T> {
@@ -79,30 +71,14 @@ impl<T> Reloading<T> {
                 judged: contents.digest(),
                 fresh: None,
             }),
-            tally: Tally::default(),
+            applied: Count::default(),
+            refused: Count::default(),
         })
     }
 
     /// What is in force.
     pub fn load(&self) -> Arc<T> {
         self.current.load_full()
-    }
-
-    /// How often it was read again.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
-    }
-}
-
-impl Tally {
-    /// How often a change came into force.
-    pub fn done(&self) -> u64 {
-        self.done.load(Ordering::Relaxed)
-    }
-
-    /// How often a change could not be used.
-    pub fn failed(&self) -> u64 {
-        self.failed.load(Ordering::Relaxed)
     }
 }
 
@@ -125,7 +101,7 @@ impl<T: Send + Sync> Reload for Reloading<T> {
     }
 
     fn counts(&self) -> [u64; 2] {
-        [self.tally.done(), self.tally.failed()]
+        [self.applied.get(), self.refused.get()]
     }
 
     fn look(&self, complete: bool) {
@@ -151,11 +127,11 @@ impl<T: Send + Sync> Reload for Reloading<T> {
         match read.and_then(|contents| (self.parse)(&contents)) {
             Ok(value) => {
                 self.current.store(Arc::new(value));
-                self.tally.done.fetch_add(1, Ordering::Relaxed);
+                self.applied.add();
                 tracing::info!(what, "changed files are in force");
             }
             Err(faults) => {
-                self.tally.failed.fetch_add(1, Ordering::Relaxed);
+                self.refused.add();
                 let faults = faults.join("; ");
                 tracing::error!(
                     what,

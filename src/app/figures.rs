@@ -1,6 +1,6 @@
 //! Which figures of the service are shown as which metrics.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use crate::{
     audit::Audit,
@@ -8,12 +8,16 @@ use crate::{
     domain::Kind,
     inbound::{Refusals, accept},
     limits::Limits,
-    metrics::{Count, Metrics, catalog},
+    metrics::{Count, Metrics, approximate, catalog},
     readiness::Readiness,
     reload::Reload,
     telemetry::{self, Sent},
     upstream::{Shared, sdk::Clients, tally::Tally},
 };
+
+const OPERATION: &str = "tapegate.operation";
+const REASON: &str = "tapegate.reason";
+const RESULT: &str = "tapegate.result";
 
 /// What the service counts, and where.
 pub(super) struct Figures {
@@ -49,30 +53,30 @@ impl Figures {
         show_calls(metrics, shed, connections);
         show_access(metrics, refusals, identities, authority);
         show_upstream(metrics, shared);
-        metrics.counts(&catalog::LIMITS_REACHED, move |seen| {
-            for (limit, count) in limits.reached.get() {
-                seen(count, &[("tapegate.limit", limit)]);
-            }
+        metrics.counts_by(&catalog::LIMITS_REACHED, "tapegate.limit", move || {
+            limits.reached.get()
         });
         metrics.count(&catalog::AUDIT_LOST, move || audit.lost());
         metrics.counts(&catalog::RELOADS, move |seen| {
             for file in &files {
                 let [applied, refused] = file.counts();
                 let setting = ("tapegate.setting", file.what());
-                seen(applied, &[setting, ("tapegate.result", "applied")]);
-                seen(refused, &[setting, ("tapegate.result", "refused")]);
+                seen(applied, &[setting, (RESULT, "applied")]);
+                seen(refused, &[setting, (RESULT, "refused")]);
             }
         });
         metrics.gauges(&catalog::CREDENTIALS_AGE, move |seen| {
             if let Some(obtained) = clients.credentials_obtained() {
-                seen((Instant::now() - obtained).as_secs_f64(), &[]);
+                seen(obtained.elapsed().as_secs_f64(), &[]);
             }
         });
-        metrics.counts(&catalog::SPANS, |seen| {
+        metrics.counts_by(&catalog::SPANS, RESULT, || {
             let Sent { ended, taken, failed } = telemetry::sent();
-            for (result, count) in [("ended", ended), ("taken", taken), ("failed", failed)] {
-                seen(count.get(), &[("tapegate.result", result)]);
-            }
+            [
+                ("ended", ended.get()),
+                ("taken", taken.get()),
+                ("failed", failed.get()),
+            ]
         });
         metrics.gauge(&catalog::READY, move || {
             f64::from(u8::from(readiness.reasons().is_empty()))
@@ -83,20 +87,12 @@ impl Figures {
 fn show_calls(metrics: &Metrics, shed: Arc<Count>, connections: Arc<accept::Tally>) {
     metrics.count(&catalog::SHED, move || shed.get());
     let tally = connections.clone();
-    metrics.counts(&catalog::CONNECTIONS, move |seen| {
-        let accept::Tally {
-            accepted,
-            refused,
-            handshakes_failed,
-            ..
-        } = &*tally;
-        for (result, count) in [
-            ("accepted", accepted),
-            ("refused", refused),
-            ("handshake_failed", handshakes_failed),
-        ] {
-            seen(count.get(), &[("tapegate.result", result)]);
-        }
+    metrics.counts_by(&catalog::CONNECTIONS, RESULT, move || {
+        [
+            ("accepted", tally.accepted.get()),
+            ("refused", tally.refused.get()),
+            ("handshake_failed", tally.handshakes_failed.get()),
+        ]
     });
     metrics.gauge(&catalog::OPEN_CONNECTIONS, move || {
         approximate(connections.open())
@@ -109,25 +105,19 @@ fn show_access(
     identities: Option<Arc<Identities>>,
     authority: Authority,
 ) {
-    metrics.counts(&catalog::AUTH_REFUSALS, move |seen| {
-        for (reason, count) in refusals.get() {
-            seen(count, &[("tapegate.reason", reason)]);
-        }
-    });
-    metrics.counts(&catalog::TOKEN_CACHE, move |seen| {
-        if let Some(identities) = &identities {
-            seen(identities.hits.get(), &[("tapegate.result", "hit")]);
-            seen(identities.misses.get(), &[("tapegate.result", "miss")]);
-        }
-    });
+    metrics.counts_by(&catalog::AUTH_REFUSALS, REASON, move || refusals.get());
+    if let Some(identities) = identities {
+        metrics.counts_by(&catalog::TOKEN_CACHE, RESULT, move || {
+            [("hit", identities.hits.get()), ("miss", identities.misses.get())]
+        });
+    }
     let Authority::Policies(policies) = authority else {
         return;
     };
     let decided = policies.clone();
-    metrics.counts(&catalog::POLICY_DECISIONS, move |seen| {
+    metrics.counts_by(&catalog::POLICY_DECISIONS, "tapegate.decision", move || {
         let [allowed, denied, _] = decided.counts();
-        seen(allowed, &[("tapegate.decision", "allow")]);
-        seen(denied, &[("tapegate.decision", "deny")]);
+        [("allow", allowed), ("deny", denied)]
     });
     let hiding = policies.clone();
     metrics.count(&catalog::HIDDEN_TAPES, move || {
@@ -140,32 +130,17 @@ fn show_access(
 fn show_upstream(metrics: &Metrics, shared: Shared) {
     let tally = &shared.tally;
     let shown = tally.clone();
-    metrics.counts(&catalog::PAGES, move |seen| {
-        for (operation, count) in shown.pages.get() {
-            seen(count, &[("tapegate.operation", operation)]);
-        }
-    });
+    metrics.counts_by(&catalog::PAGES, OPERATION, move || shown.pages.get());
     let shown = tally.clone();
-    metrics.counts(&catalog::TAPES, move |seen| {
-        for (operation, count) in shown.tapes.get() {
-            seen(count, &[("tapegate.operation", operation)]);
-        }
-    });
+    metrics.counts_by(&catalog::TAPES, OPERATION, move || shown.tapes.get());
     let shown = tally.clone();
     metrics.counts(&catalog::RETRIES, move |seen| {
         for ((operation, reason), count) in shown.repeats.get() {
-            seen(
-                count,
-                &[("tapegate.operation", operation), ("tapegate.reason", reason)],
-            );
+            seen(count, &[(OPERATION, operation), (REASON, reason)]);
         }
     });
     let shown = tally.clone();
-    metrics.counts(&catalog::RETRIES_ENDED, move |seen| {
-        for (reason, count) in shown.not_repeated.get() {
-            seen(count, &[("tapegate.reason", reason)]);
-        }
-    });
+    metrics.counts_by(&catalog::RETRIES_ENDED, REASON, move || shown.not_repeated.get());
     for (definition, count) in [
         (&catalog::PACED, (|tally| &tally.paced) as fn(&Tally) -> &Count),
         (&catalog::PACE_REFUSALS, |tally| &tally.refused_by_pace),
@@ -190,9 +165,4 @@ fn show_upstream(metrics: &Metrics, shared: Shared) {
             );
         }
     });
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
-fn approximate(number: usize) -> f64 {
-    number as f64
 }

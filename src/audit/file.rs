@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::AtomicU64,
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread::{self, JoinHandle},
@@ -13,6 +12,7 @@ use std::{
 };
 
 use super::lose;
+use crate::metrics::Count;
 
 /// A thread that adds lines to a file.
 pub(super) struct Writer {
@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 impl Writer {
     /// A writer to the file at `path`, which is made if it is not there; so many lines may wait.
-    pub(super) fn start(path: &Path, queue: usize, lost: Arc<AtomicU64>) -> io::Result<Self> {
+    pub(super) fn start(path: &Path, queue: usize, lost: Arc<Count>) -> io::Result<Self> {
         let file = Log::open(path)?;
         let (lines, waiting) = sync_channel(queue);
         let thread = thread::Builder::new()
@@ -56,7 +56,7 @@ impl Writer {
     }
 }
 
-fn write(mut log: Log, waiting: &Receiver<String>, lost: &AtomicU64) {
+fn write(mut log: Log, waiting: &Receiver<String>, lost: &Count) {
     let mut is_broken = false;
     while let Ok(line) = waiting.recv() {
         match log.add(line.as_bytes()) {

@@ -19,10 +19,7 @@ mod sight;
 use std::{
     collections::HashSet,
     path::Path,
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, LazyLock},
 };
 
 use cedar_policy::Schema;
@@ -34,6 +31,7 @@ pub use self::{
 };
 use crate::{
     domain::{AccountId, Caller, Operation, Region},
+    metrics::Count,
     reload::{Files, Reloading},
 };
 
@@ -59,10 +57,10 @@ pub struct Policies {
 /// What was decided since the start.
 #[derive(Debug, Default)]
 struct Tally {
-    allowed: AtomicU64,
-    denied: AtomicU64,
-    hidden: AtomicU64,
-    trial_differs: AtomicU64,
+    allowed: Count,
+    denied: Count,
+    hidden: Count,
+    trial_differs: Count,
 }
 
 impl Policies {
@@ -97,7 +95,7 @@ impl Policies {
         if let Some(trial) = &self.trial {
             let other = trial.load().decide(&question);
             if other.is_allowed != verdict.is_allowed {
-                self.tally.trial_differs.fetch_add(1, Ordering::Relaxed);
+                self.tally.trial_differs.add();
                 tracing::warn!(
                     principal = caller.principal.name(),
                     action = O::NAME,
@@ -114,7 +112,7 @@ impl Policies {
             true => &self.tally.allowed,
             false => &self.tally.denied,
         };
-        count.fetch_add(1, Ordering::Relaxed);
+        count.add();
         (question.resource().to_owned(), verdict)
     }
 
@@ -130,11 +128,9 @@ impl Policies {
     /// Notes what a page left out, and how many of its rows the policies on trial would have
     /// decided otherwise.
     pub fn shown(&self, caller: &Caller, hidden: u64, trial_differs: u64) {
-        self.tally.hidden.fetch_add(hidden, Ordering::Relaxed);
+        self.tally.hidden.add_many(hidden);
         if trial_differs > 0 {
-            self.tally
-                .trial_differs
-                .fetch_add(trial_differs, Ordering::Relaxed);
+            self.tally.trial_differs.add_many(trial_differs);
             tracing::warn!(
                 principal = caller.principal.name(),
                 action = "ReadTape",
@@ -146,7 +142,7 @@ impl Policies {
 
     /// How often the policies on trial decided otherwise.
     pub fn trial_differs(&self) -> u64 {
-        self.tally.trial_differs.load(Ordering::Relaxed)
+        self.tally.trial_differs.get()
     }
 
     /// How many calls were allowed, how many denied, and how many tapes hidden.
@@ -157,7 +153,7 @@ impl Policies {
             hidden,
             ..
         } = &self.tally;
-        [allowed, denied, hidden].map(|count| count.load(Ordering::Relaxed))
+        [allowed, denied, hidden].map(Count::get)
     }
 }
 

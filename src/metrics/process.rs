@@ -5,7 +5,7 @@ use std::{fs, time::Instant};
 
 use tokio::runtime::{Handle, RuntimeMetrics};
 
-use super::{Metrics, catalog};
+use super::{Metrics, approximate, catalog};
 
 /// Shows all of it.
 pub(super) fn observe(metrics: &Metrics) {
@@ -51,11 +51,6 @@ fn observe_runtime(metrics: &Metrics, runtime: &RuntimeMetrics) {
         let busy = workers.map(|worker| runtime.worker_total_busy_duration(worker).as_secs_f64());
         seen(busy.sum(), &[]);
     });
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
-fn approximate(number: usize) -> f64 {
-    number as f64
 }
 
 /// What the kernel counts time in, a second (`USER_HZ`: 100 on every platform that Linux has).

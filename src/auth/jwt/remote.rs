@@ -1,16 +1,6 @@
 //! Keys at a URL, kept for a while.
 
-use std::{
-    error::Error as _,
-    fs,
-    net::IpAddr,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{error::Error as _, fs, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use http::{HeaderValue, StatusCode, header};
@@ -21,6 +11,7 @@ use tokio::{
 };
 
 use super::Keys;
+use crate::metrics::Count;
 
 /// How keys are fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +38,7 @@ pub struct Remote {
     /// Held while keys are fetched, so that there is one fetch at a time.
     fetching: Mutex<LastFetch>,
     has_keys: watch::Sender<bool>,
-    failures: AtomicU64,
+    failures: Count,
 }
 
 #[derive(Debug)]
@@ -120,7 +111,7 @@ impl Remote {
             fetched: ArcSwapOption::empty(),
             fetching: Mutex::default(),
             has_keys: watch::Sender::new(false),
-            failures: AtomicU64::new(0),
+            failures: Count::default(),
         })
     }
 
@@ -141,7 +132,7 @@ impl Remote {
 
     /// How often a fetch has failed.
     pub fn failures(&self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
+        self.failures.get()
     }
 
     /// Keys newer than these, fetched now if need be; `None` where there are none.
@@ -197,7 +188,7 @@ impl Remote {
                 true
             }
             Err(why) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
+                self.failures.add();
                 let age = self.fetched.load().as_ref().map(|fetched| fetched.at.elapsed());
                 let usable = self.keys().is_some();
                 tracing::warn!(url, why, ?age, usable, "the keys of an issuer cannot be fetched");
