@@ -6,6 +6,7 @@
 
 mod certificates;
 mod client;
+mod eventually;
 pub mod foot;
 mod program;
 pub mod secrets;
@@ -16,6 +17,7 @@ mod upstream;
 
 pub use certificates::{Ca, Certified, Valid, client_config, tls_channel};
 pub use client::{Refusal, collect, get, refusal};
+pub use eventually::eventually;
 pub use program::Program;
 pub use service::Service;
 pub use signer::{Signer, in_seconds, jwks};

@@ -12,7 +12,7 @@ use tapegate::proto::ListTapesRequest;
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 
 use super::attacks::OPERATORS;
-use crate::harness::{AUDIENCE, ISSUER, Service, Signer, Site, bearer, collect, jwks, refusal};
+use crate::harness::{AUDIENCE, ISSUER, Service, Signer, Site, bearer, collect, eventually, jwks, refusal};
 
 /// A server of keys, which answers what it is told to.
 struct Server {
@@ -106,14 +106,12 @@ async fn ask(service: &Service, token: &str) -> String {
     }
 }
 
-async fn eventually(service: &Service, token: &str, reason: &str) {
-    let waiting = async {
-        while ask(service, token).await != reason {
-            sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let came = tokio::time::timeout(Duration::from_secs(20), waiting).await;
-    assert!(came.is_ok(), "never {reason:?}");
+/// Waits until a call with this token is refused by this reason; by none, until it is let in.
+async fn told(service: &Service, token: &str, reason: &str) {
+    eventually(&format!("{reason:?}"), async || {
+        ask(service, token).await == reason
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -122,7 +120,7 @@ async fn keys_are_fetched_and_an_unknown_id_makes_them_be_fetched_once_more_and_
     let server = Server::start(jwks(&[&site.es256])).await;
     let service = site.run(&config(&site, &server.url, ""), &[]).await;
     let token = site.jwt("somebody", OPERATORS);
-    eventually(&service, &token, "").await;
+    told(&service, &token, "").await;
     assert_eq!(server.asked(), 1);
 
     // Callers make up ids: at most one fetch in ten seconds, and none of them waits for more.
@@ -141,11 +139,11 @@ async fn a_new_key_of_the_issuer_is_taken_at_its_first_token() {
     let service = site
         .run(&config(&site, &server.url, "jwks_refresh = \"1h\""), &[])
         .await;
-    eventually(&service, &site.jwt("somebody", OPERATORS), "").await;
+    told(&service, &site.jwt("somebody", OPERATORS), "").await;
     let newer = Signer::new("newer", Algorithm::ES256);
     server.answer(StatusCode::OK, jwks(&[&site.es256, &newer]));
     // The least pause between two fetches is ten seconds.
-    eventually(&service, &newer.token(&site.claims("somebody", OPERATORS)), "").await;
+    told(&service, &newer.token(&site.claims("somebody", OPERATORS)), "").await;
 }
 
 #[tokio::test]
@@ -163,7 +161,7 @@ async fn stale_keys_are_believed_for_a_bounded_time_and_readiness_says_when_ther
     assert!(service.admin("/readyz").await.1.contains("identity_keys_missing"));
 
     server.answer(StatusCode::OK, jwks(&[&site.es256]));
-    eventually(&service, &token, "").await;
+    told(&service, &token, "").await;
     while service.admin("/readyz").await.0 != 200 {
         sleep(Duration::from_millis(20)).await;
     }
@@ -185,7 +183,7 @@ async fn stale_keys_are_believed_for_a_bounded_time_and_readiness_says_when_ther
             sleep(Duration::from_millis(20)).await;
         }
     }
-    eventually(&service, &token, "IDENTITY_KEYS_UNAVAILABLE").await;
+    told(&service, &token, "IDENTITY_KEYS_UNAVAILABLE").await;
     service.not_ready().await;
 }
 
@@ -210,7 +208,7 @@ async fn a_cluster_of_kubernetes_is_an_issuer_like_others() {
             },
         })
     };
-    eventually(&service, &site.rs256.token(&claims("backup")), "").await;
+    told(&service, &site.rs256.token(&claims("backup")), "").await;
     assert_eq!(
         ask(&service, &site.rs256.token(&claims("default"))).await,
         "PERMISSION_DENIED"

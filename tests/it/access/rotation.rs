@@ -16,8 +16,8 @@ use tonic::{Code, Status, transport::Channel};
 
 use super::attacks::OPERATORS;
 use crate::harness::{
-    Ca, Certified, Client, Service, Signer, Site, Valid, bearer, client_config, collect, jwks, refusal,
-    tls_channel,
+    Ca, Certified, Client, Service, Signer, Site, Valid, bearer, client_config, collect, eventually, jwks,
+    refusal, tls_channel,
 };
 
 async fn list(client: &mut Client) -> Result<(), Status> {
@@ -34,17 +34,6 @@ async fn refused(client: &mut Client) -> String {
         Ok(()) => String::new(),
         Err(status) => refusal(&status).reason,
     }
-}
-
-/// Waits until this holds, and fails if it does not within moments.
-async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !holds().await {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    let came = tokio::time::timeout(Duration::from_secs(20), waiting).await;
-    assert!(came.is_ok(), "never: {what}");
 }
 
 #[tokio::test]
