@@ -212,3 +212,44 @@ where
         Box::pin(async move { Ok(until_end(response.await?, entry)) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+    use std::{convert::Infallible, fs};
+
+    use bytes::Bytes;
+    use http_body_util::{BodyExt, Empty};
+    use serde_json::Value;
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+    use crate::inbound::catch_panic::CatchPanicLayer;
+
+    #[tokio::test]
+    async fn a_call_that_panics_is_recorded_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let audit = Arc::new(Audit::to_file(&path, 10, false).unwrap());
+        let service = service_fn(|_: Request<Empty<Bytes>>| async {
+            assert!(fs::exists("/nowhere").unwrap(), "of the test");
+            Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+        });
+        let stack = AuditLayer::new(audit.clone()).layer(CatchPanicLayer.layer(service));
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = "/tapegate.v1.TapeService/ListTapes".parse().unwrap();
+        request.extensions_mut().insert(Report::default());
+        let response = stack.oneshot(request).await.unwrap();
+        drop(response.into_body().collect().await);
+        audit.finish();
+        let written = fs::read_to_string(path).unwrap();
+        let [line] = written.lines().collect::<Vec<_>>()[..] else {
+            panic!("not one record: {written}");
+        };
+        let record: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(record["panicked"], true);
+        assert_eq!(record["code"], "INTERNAL");
+        assert_eq!(record["method"], "tapegate.v1.TapeService/ListTapes");
+    }
+}

@@ -116,6 +116,10 @@ async fn who_is_refused_is_counted_by_the_reason() {
         tokio::task::yield_now().await;
     }
     refused(Some(&stranger)).await;
+    // One that is wrong is not taken, and says so.
+    site.write("tokens.toml", "no table");
+    let broken = r#"tapegate_reloads_total{tapegate_result="refused",tapegate_setting="auth.tokens.file"}"#;
+    becomes(&service, broken, 1.0).await;
     for (series, value) in [
         (
             r#"tapegate_auth_refusals_total{tapegate_reason="CREDENTIALS_MISSING"}"#,
