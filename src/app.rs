@@ -21,7 +21,7 @@ use self::{
 };
 use crate::{
     audit::CannotRecord,
-    config::{self, Config, Dev, Standalone},
+    config::{self, Checked, Dev, Standalone},
     emulator::{Emulator, StateError, StateFile},
     telemetry::CannotExport,
 };
@@ -85,9 +85,9 @@ impl App {
     /// # Errors
     ///
     /// When an address cannot be listened on, or a file cannot be used.
-    pub async fn serve(config: Config, credentials: Option<Credentials>) -> Result<Self, CannotStart> {
+    pub async fn serve(checked: Checked, credentials: Option<Credentials>) -> Result<Self, CannotStart> {
         Ok(Self {
-            service: Some(Service::bind(config, credentials).await?),
+            service: Some(Service::bind(checked, credentials).await?),
             emulator: None,
             state_file: None,
         })
@@ -101,6 +101,7 @@ impl App {
     pub async fn dev(dev: Dev) -> Result<Self, CannotStart> {
         let Dev {
             mut config,
+            document,
             emulator,
             credentials,
         } = dev;
@@ -114,7 +115,7 @@ impl App {
             "tapegate dev",
         );
         Ok(Self {
-            service: Some(Service::bind(config, Some(signed_by)).await?),
+            service: Some(Service::bind(Checked { config, document }, Some(signed_by)).await?),
             emulator: Some(emulator),
             state_file,
         })

@@ -16,7 +16,7 @@ use std::{
 
 use clap::error::ErrorKind;
 
-use crate::config::{Config, Dev, Effective, Faults, Standalone};
+use crate::config::{Checked, Config, Dev, Faults, Standalone};
 
 /// The code with which the program ends when it was called wrongly: a wrong command
 /// line, or a wrong configuration.
@@ -28,7 +28,7 @@ pub enum Command {
     /// The service and the emulator in one process.
     Dev(Box<Dev>),
     /// The service.
-    Serve(Box<Config>),
+    Serve(Box<Checked>),
     /// The emulator alone.
     Emulator(Standalone),
     /// Show the settings in effect.
@@ -39,22 +39,6 @@ pub enum Command {
     Health(health::Question),
     /// Make a static token.
     NewToken(token::Wanted),
-}
-
-/// A configuration without faults, to be shown.
-#[derive(Debug)]
-pub struct Checked {
-    /// What `tapegate serve` would run with.
-    pub config: Config,
-    document: String,
-}
-
-impl Checked {
-    /// Writes the settings in effect as a configuration file that gives the same
-    /// ones, with where each comes from in a comment. Secrets are not shown.
-    pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
-        to.write_all(self.document.as_bytes())
-    }
 }
 
 /// Why there is no command to run.
@@ -130,17 +114,14 @@ pub fn parse(
     let sources = || flags::sources(name, matches, &variables);
     Ok(match name {
         flags::DEV => Command::Dev(Box::new(Dev::load(sources())?)),
-        flags::SERVE => Command::Serve(Box::new(Config::serve(sources())?.0)),
+        flags::SERVE => Command::Serve(Box::new(Config::serve(sources())?)),
         flags::EMULATOR => Command::Emulator(Standalone::load(sources())?),
         flags::CHECK => {
             let imagined = explain::Imagined::read(matches)?;
-            let (config, winning) = Config::serve(sources())?;
+            let checked = Config::serve(sources())?;
             match imagined {
-                Some(imagined) => Command::Explain(Box::new(config), imagined),
-                None => Command::Check(Box::new(Checked {
-                    config,
-                    document: Effective { winning: &winning }.to_string(),
-                })),
+                Some(imagined) => Command::Explain(Box::new(checked.config), imagined),
+                None => Command::Check(Box::new(checked)),
             }
         }
         flags::TOKEN => match token::Wanted::read(matches) {

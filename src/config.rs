@@ -25,6 +25,7 @@ mod otlp;
 mod pace;
 mod place;
 mod policy;
+mod readiness;
 mod retry;
 mod scope;
 mod server;
@@ -41,7 +42,7 @@ mod word;
 
 pub use audit::Audit;
 pub use auth::{Auth, Entry};
-pub use command::{DEV_CREDENTIALS, Dev, Standalone};
+pub use command::{Checked, DEV_CREDENTIALS, Dev, Standalone};
 pub use create::Create;
 pub use deadline::Deadline;
 pub(crate) use effective::Effective;
@@ -49,14 +50,15 @@ pub use emulator::Emulator;
 pub(crate) use environment::{CONFIG_FILE, Variables};
 pub use fault::{Fault, Faults};
 pub use kind::Toml;
-pub use log::{Format, Log};
+pub use log::{Directives, Format, Log};
 pub use otlp::{Otlp, Protocol};
 pub use pace::Pace;
 pub use place::Place;
 pub use policy::Policy;
+pub use readiness::{Readiness, TakenOutBy};
 pub use retry::Retry;
 pub use scope::Scope;
-pub use server::Server;
+pub use server::{AdminPages, Server};
 pub use setting::AnySetting;
 use setting::Setting;
 pub use shutdown::Shutdown;
@@ -74,6 +76,7 @@ const PREFIX: &str = "TAPEGATE_";
 pub static SETTINGS: &[&dyn AnySetting] = &[
     &server::LISTEN,
     &server::ADMIN_LISTEN,
+    &server::ADMIN_PAGES,
     &server::ALLOW_ANONYMOUS,
     &server::ALLOW_PLAINTEXT,
     &scope::REGION,
@@ -136,6 +139,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &create::RESEND_WINDOW,
     &tapes::MIN_SIZE_GIB,
     &tapes::MAX_SIZE_GIB,
+    &readiness::AWS,
     &shutdown::DELAY,
     &shutdown::DRAIN_TIMEOUT,
     &log::FILTER,
@@ -224,6 +228,8 @@ pub struct Config {
     pub create: Create,
     /// Which tapes may be created.
     pub tapes: Tapes,
+    /// When it is to be sent no calls.
+    pub readiness: Readiness,
     /// How the service stops.
     pub shutdown: Shutdown,
     /// What is logged.

@@ -50,7 +50,7 @@ pub use outcome::Outcome;
 pub use page::{Page, PageRequest};
 pub use pool::{Pool, StorageClass};
 pub use principal::{Caller, MAX_NAME, Principal, Proof};
-pub use progress::Progress;
+pub use progress::{Progress, Step};
 pub use region::Region;
 pub use scope::Scope;
 pub use tags::{MAX_TAGS, Tag, TagKey, TagValue};

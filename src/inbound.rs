@@ -26,6 +26,7 @@ mod request_id;
 mod trace;
 mod trailers;
 mod until_end;
+mod view;
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ pub use self::{
     method::is_resent,
     report::Report,
     request_id::RequestId,
+    view::{Failed, InProgress, View},
 };
 use self::{
     admission::AdmissionLayer, audit::AuditLayer, authenticate::AuthenticateLayer,
@@ -73,6 +75,8 @@ pub type Stack = (
 pub struct Settings {
     /// Keeps account of the calls in progress.
     pub calls: TaskTracker,
+    /// What operators are shown of them.
+    pub view: Arc<View>,
     /// How long they may take.
     pub deadlines: Deadlines,
     /// How many there may be.
@@ -95,6 +99,7 @@ pub struct Settings {
 pub fn stack(settings: Settings) -> Stack {
     let Settings {
         calls,
+        view,
         deadlines,
         max_concurrent_calls,
         entrance,
@@ -110,7 +115,7 @@ pub fn stack(settings: Settings) -> Stack {
         // Around all that can refuse a call, so that every end is in its trace, and lines have its id.
         TraceLayer,
         // Likewise, so that every end is logged.
-        LogLayer::new(calls),
+        LogLayer::new(calls, view),
         // Likewise, so that every end is measured.
         MeasureLayer::new(measured),
         // Likewise, so that every end is recorded, by whom as far as that was found out.

@@ -42,7 +42,7 @@ fn report(error: &dyn std::error::Error) {
 
 async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match command {
-        Command::Check(checked) => checked.write(&mut io::stdout())?,
+        Command::Check(checked) => io::stdout().write_all(checked.document.as_bytes())?,
         Command::Explain(config, imagined) => {
             return Ok(match imagined.explain(&config, &mut io::stdout()) {
                 Ok(true) => ExitCode::SUCCESS,
@@ -56,9 +56,10 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         }
         Command::Health(question) => question.ask().await?,
         Command::NewToken(wanted) => wanted.make(&mut io::stdout(), &mut io::stderr())?,
-        Command::Serve(config) => {
+        Command::Serve(checked) => {
+            let config = &checked.config;
             let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
-            let ran = run_app(App::serve(*config, None).await?, |_| String::new()).await;
+            let ran = run_app(App::serve(*checked, None).await?, |_| String::new()).await;
             telemetry.finish().await;
             ran?;
         }

@@ -20,7 +20,7 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     metrics::{PeriodicReader, SdkMeterProvider},
 };
-use prometheus::{Encoder, Registry, TextEncoder};
+use prometheus::{Encoder, Registry, TextEncoder, proto::MetricFamily};
 
 pub use self::{
     counts::{Count, Counts},
@@ -152,6 +152,11 @@ impl Metrics {
         self.gauges(definition, move |seen| seen(read(), &[]));
     }
 
+    /// All of it.
+    pub fn families(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
+    }
+
     /// All of it, as Prometheus reads it.
     ///
     /// # Errors
@@ -159,7 +164,7 @@ impl Metrics {
     /// When two instruments would be one to Prometheus.
     pub fn text(&self) -> Result<Vec<u8>, prometheus::Error> {
         let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        TextEncoder::new().encode(&self.families(), &mut text)?;
         Ok(text)
     }
 

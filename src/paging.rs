@@ -24,7 +24,7 @@ use crate::{
     },
     domain::{
         Answer, Call, Caller, Deadline, Failure, Fault, Grant, Listing, Marker, Page, PageRequest, Place,
-        Row, TapeStatus,
+        Row, Step, TapeStatus,
     },
     telemetry::SPANS,
 };
@@ -74,6 +74,7 @@ pub struct Walk<L, S> {
     remaining: Option<u64>,
     position: Position,
     circles: CircleGuard,
+    step: Step,
 }
 
 enum Position {
@@ -102,7 +103,14 @@ where
             remaining: max_items,
             position: Position::At(start),
             circles,
+            step: Step::default(),
         }
+    }
+
+    /// The same, which tells `step` which page it is at.
+    #[must_use]
+    pub fn telling(self, step: Step) -> Self {
+        Self { step, ..self }
     }
 
     /// The next page; `None` after the last one, and after a failure.
@@ -160,6 +168,7 @@ where
         let call = Call::new(caller.clone(), page, deadline.clone())
             .fresh(*fresh)
             .granted(grant);
+        self.step.is_at(&call.progress);
         let upstream = self.upstream.clone();
         // Within the span from its first moment on, so that its parts are in it.
         let fetched = async move { upstream.oneshot(call).await };

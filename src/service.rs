@@ -51,7 +51,9 @@ impl Tapes {
             .inward(&self.rules)
             .map_err(|faults| status::invalid(&faults))?;
         context.report.begin();
-        let answer = create(context.call(operation.clone())).await;
+        let call = context.call(operation.clone());
+        context.report.step().is_at(&call.progress);
+        let answer = create(call).await;
         Ok(Response::new(settle(&operation, &context.report, answer)?))
     }
 
@@ -84,7 +86,7 @@ impl Tapes {
             fresh,
             allowed: Allowed::By(self.upstream.authority.clone()),
         };
-        let mut walk = Walk::new(stack.clone(), list.clone(), plan, terms);
+        let mut walk = Walk::new(stack.clone(), list.clone(), plan, terms).telling(report.step());
         report.begin();
         let tally = self.upstream.tally.clone();
         let shown = move |answer: &Result<Answer<Arc<Page<L::Row>>>, Failure>| {

@@ -5,6 +5,7 @@
 //! the log switches it off, and the log does not show it. Where nothing is sent, such spans
 //! are not made at all.
 
+mod chosen;
 mod counted;
 mod lines;
 mod otlp;
@@ -25,8 +26,9 @@ use tracing_subscriber::{
 };
 use uuid::Uuid;
 
-use self::lines::{chosen, may_be_shown};
+use self::lines::may_be_shown;
 pub use self::{
+    chosen::{Chosen, chosen},
     counted::{Sent, sent},
     otlp::metrics,
 };
@@ -63,6 +65,7 @@ where
             .with_tracked_inactivity(false)
             .with_filter(filter_fn(|line| line.is_span() && line.target() == SPANS))
     });
+    let mut chosen = Chosen::new(log.filter.clone());
     let records = logs.as_ref().map(|provider| {
         // What sends telemetry must not make more of it.
         let sends = ["opentelemetry", "tonic", "h2", "hyper", "reqwest", "tower"];
@@ -75,15 +78,17 @@ where
                 "method",
             ]))
             .build()
-            .with_filter(chosen(log).and(filter_fn(may_be_shown)).and(is_own))
+            .with_filter(chosen.filter().and(filter_fn(may_be_shown)).and(is_own))
     });
     let started = tracing_subscriber::registry()
         .with(spans)
         .with(records)
-        .with(lines::layer(log, writer))
+        .with(lines::layer(log.format, chosen.filter(), writer))
         .try_init();
     // In a process that logs already, such as a test's, its own way stands.
-    drop(started);
+    if started.is_ok() {
+        chosen.hold();
+    }
     Ok(Telemetry { traces, logs })
 }
 

@@ -17,7 +17,11 @@ pub mod sdk;
 mod share;
 pub mod tally;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceBuilder, util::BoxCloneSyncService};
@@ -42,7 +46,7 @@ use crate::{
         ListTapes, Operation, Region,
     },
     limits::Limits,
-    readiness::Readiness,
+    readiness::{Condition, Readiness},
 };
 
 /// A stack for one operation, its layers' types forgotten. What it answers can be another
@@ -104,6 +108,16 @@ impl Shared {
             tally,
             settings,
         }
+    }
+
+    /// What recent attempts say of AWS, by the regions that were called.
+    pub fn conditions(&self) -> BTreeMap<Region, BTreeSet<Condition>> {
+        self.lanes.conditions()
+    }
+
+    /// How many repeats all calls together have left now.
+    pub fn retry_budget(&self) -> usize {
+        self.retry.budget_left()
     }
 
     /// How many attempts a second are let through where there is a pace, by region and kind; of

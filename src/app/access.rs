@@ -95,6 +95,11 @@ impl Access {
         self.upkeep.files.clone()
     }
 
+    /// What fetches keys from URLs.
+    pub(super) fn remotes(&self) -> Vec<Arc<Remote>> {
+        self.upkeep.remotes.clone()
+    }
+
     /// Looks after files and keys for as long as what comes back is kept, and tells readiness
     /// whether anybody can be known.
     pub(super) fn look_after(

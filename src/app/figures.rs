@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::{
     audit::Audit,
-    auth::{Authority, Identities},
+    auth::{Authority, Identities, jwt::Remote},
     domain::Kind,
     inbound::{Refusals, accept},
     limits::Limits,
     metrics::{Count, Metrics, approximate, catalog},
-    readiness::Readiness,
+    readiness::{Condition, Readiness},
     reload::Reload,
     telemetry::{self, Sent},
     upstream::{Shared, sdk::Clients, tally::Tally},
@@ -28,6 +28,7 @@ pub(super) struct Figures {
     pub(super) shed: Arc<Count>,
     pub(super) refusals: Arc<Refusals>,
     pub(super) identities: Option<Arc<Identities>>,
+    pub(super) remotes: Vec<Arc<Remote>>,
     pub(super) authority: Authority,
     pub(super) limits: Arc<Limits>,
     pub(super) audit: Arc<Audit>,
@@ -45,6 +46,7 @@ impl Figures {
             shed,
             refusals,
             identities,
+            remotes,
             authority,
             limits,
             audit,
@@ -52,6 +54,11 @@ impl Figures {
         } = self;
         show_calls(metrics, shed, connections);
         show_access(metrics, refusals, identities, authority);
+        if !remotes.is_empty() {
+            metrics.count(&catalog::KEY_FETCH_FAILURES, move || {
+                remotes.iter().map(|remote| remote.failures()).sum()
+            });
+        }
         show_upstream(metrics, shared);
         metrics.counts_by(&catalog::LIMITS_REACHED, "tapegate.limit", move || {
             limits.reached.get()
@@ -153,6 +160,21 @@ fn show_upstream(metrics: &Metrics, shared: Shared) {
         let shown = tally.clone();
         metrics.count(definition, move || count(&shown).get());
     }
+    let budget = shared.clone();
+    metrics.gauge(&catalog::RETRY_BUDGET, move || approximate(budget.retry_budget()));
+    let asked = shared.clone();
+    metrics.gauges(&catalog::CONDITION, move |seen| {
+        for (region, found) in asked.conditions() {
+            for condition in Condition::ALL {
+                let holds = f64::from(u8::from(found.contains(&condition)));
+                let attributes = [
+                    ("cloud.region", region.as_str()),
+                    ("tapegate.condition", condition.as_str()),
+                ];
+                seen(holds, &attributes);
+            }
+        }
+    });
     metrics.gauges(&catalog::PACE, move |seen| {
         for (region, kind, rate) in shared.paces() {
             let kind = match kind {

@@ -58,9 +58,12 @@ impl Bound {
                             tracing::debug!(%error, "cannot set TCP_NODELAY on a connection");
                         }
                     });
-                    axum::serve(listener, router)
-                        .with_graceful_shutdown(stopped)
-                        .await
+                    axum::serve(
+                        listener,
+                        router.into_make_service_with_connect_info::<SocketAddr>(),
+                    )
+                    .with_graceful_shutdown(stopped)
+                    .await
                 }
                 Face::Emulator(emulator) => emulator.serve(listener, stopped).await,
             }

@@ -1,9 +1,10 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use aws_credential_types::Credentials as AwsCredentials;
+use jiff::Timestamp;
 use tokio::{
     net::TcpListener,
-    time::{sleep, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::{
     sync::CancellationToken,
@@ -21,9 +22,9 @@ use super::{
     listen,
 };
 use crate::{
-    admin,
+    admin::{self, About, Door, history::History},
     audit::Audit,
-    config::{self, Config, Shutdown},
+    config::{self, AdminPages, Checked, Config, Shutdown},
     convert::Rules,
     creating,
     domain::TapeSizeBounds,
@@ -48,6 +49,9 @@ const CREDENTIALS_AT_HAND: Duration = Duration::from_secs(1);
 /// How long the credentials chain may take to answer.
 const CREDENTIALS_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often readiness is told how AWS is.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// The service, bound and not yet running.
 pub(super) struct Service {
     pub(super) grpc_address: SocketAddr,
@@ -56,6 +60,7 @@ pub(super) struct Service {
     acceptance: accept::Settings,
     connections: Arc<accept::Tally>,
     metrics: Arc<Metrics>,
+    history: Arc<History>,
     router: Router<Stack<inbound::Stack, Identity>>,
     watching: CancellationToken,
     readiness: Readiness,
@@ -63,7 +68,7 @@ pub(super) struct Service {
     server: config::Server,
     clients: Arc<Clients>,
     calls: TaskTracker,
-    sent_creates: TaskTracker,
+    shared: Shared,
     shutdown: Shutdown,
     credentials_pause: Duration,
 }
@@ -87,12 +92,13 @@ pub enum Cut {
 }
 
 impl Service {
-    /// The service of `config`, which signs with `credentials`, or with those of the SDK's
+    /// The service of these settings, which signs with `credentials`, or with those of the SDK's
     /// standard chain.
     pub(super) async fn bind(
-        config: Config,
+        checked: Checked,
         credentials: Option<AwsCredentials>,
     ) -> Result<Self, CannotStart> {
+        let Checked { config, document } = checked;
         let access = Access::of(&config)?;
         let Config {
             server,
@@ -111,12 +117,11 @@ impl Service {
             shutdown,
             log: _,
             otlp,
+            readiness,
         } = config;
         let (grpc, grpc_address) = listen("listen", server.listen).await?;
-        let readiness = Readiness::new(scope.regions.len());
+        let readiness = Readiness::new(scope.regions.len(), readiness.aws);
         let metrics = Arc::new(Metrics::new(telemetry::resource(), telemetry::metrics(&otlp)?));
-        let pages = admin::router(readiness.clone(), metrics.clone());
-        let admin = Bound::listen("admin_listen", server.admin_listen, Face::Admin(pages)).await?;
 
         let settings = sdk::Settings {
             endpoint: upstream.endpoint.as_ref().map(ToString::to_string),
@@ -159,6 +164,13 @@ impl Service {
             Arc::new(Tally::measuring(metrics.histogram(&catalog::ATTEMPT_DURATION))),
         );
         let sdk = Sdk::new(clients.clone());
+        let about = About {
+            started: Timestamp::now(),
+            grpc: grpc_address,
+            endpoint: upstream.endpoint.as_ref().map(ToString::to_string),
+            regions: scope.regions.iter().cloned().collect(),
+            settings: document,
+        };
         let rules = Rules {
             region: scope.region,
             regions: scope.regions,
@@ -189,7 +201,23 @@ impl Service {
         let watching = CancellationToken::new();
         let health = HealthServer::new(Health::new(readiness.clone(), watching.clone()));
         let calls = TaskTracker::new();
-        let (shed, refusals) = (Arc::default(), Arc::default());
+        let (view, shed, refusals) = (Arc::default(), Arc::default(), Arc::default());
+        let history = Arc::<History>::default();
+        let shown = admin::Shown {
+            readiness: readiness.clone(),
+            metrics: metrics.clone(),
+            history: history.clone(),
+            view: Arc::clone(&view),
+            shared: shared.clone(),
+            clients: clients.clone(),
+            about: Arc::new(about),
+        };
+        let door = match server.admin_pages {
+            AdminPages::Loopback => Door::Loopback,
+            AdminPages::Open => Door::Open,
+        };
+        let pages = Face::Admin(admin::router(shown, door));
+        let admin = Bound::listen("admin_listen", server.admin_listen, pages).await?;
         let connections = Arc::new(accept::Tally::new(server.max_connections));
         let figures = Figures {
             shared: shared.clone(),
@@ -199,6 +227,7 @@ impl Service {
             shed: Arc::clone(&shed),
             refusals: Arc::clone(&refusals),
             identities: access.entrance.identities.clone(),
+            remotes: access.remotes(),
             authority: access.authority.clone(),
             limits: access.limits.clone(),
             audit: access.audit.clone(),
@@ -207,6 +236,7 @@ impl Service {
         figures.show(&metrics);
         let inward = inbound::Settings {
             calls: calls.clone(),
+            view,
             deadlines,
             max_concurrent_calls: server.max_concurrent_calls,
             entrance: access.entrance.clone(),
@@ -232,7 +262,6 @@ impl Service {
                     .build_v1alpha()
                     .expect("the build made the descriptors"),
             );
-        let sent_creates = shared.sent_creates;
         let acceptance = accept::Settings {
             tls: access.tls.clone(),
             handshake_timeout: server.handshake_timeout,
@@ -244,6 +273,7 @@ impl Service {
             acceptance,
             connections,
             metrics,
+            history,
             router,
             watching,
             readiness,
@@ -251,7 +281,7 @@ impl Service {
             server,
             clients,
             calls,
-            sent_creates,
+            shared,
             shutdown,
             credentials_pause: upstream.credentials_pause,
         })
@@ -265,6 +295,12 @@ impl Service {
             self.readiness.clone(),
             self.credentials_pause,
         )));
+        let _conditions = AbortOnDropHandle::new(tokio::spawn(tell_of_aws(
+            self.shared.clone(),
+            self.readiness.clone(),
+        )));
+        let (history, metrics) = (self.history, self.metrics.clone());
+        let _history = AbortOnDropHandle::new(tokio::spawn(async move { history.keep(&metrics).await }));
         let stop_grpc = CancellationToken::new();
         let _upkeep = self.access.look_after(&self.server, &self.readiness);
         let incoming = accept::incoming(self.grpc, self.acceptance, self.connections);
@@ -287,13 +323,13 @@ impl Service {
         // Ends whoever watches health, whose streams would never end by themselves.
         self.watching.cancel();
         self.calls.close();
-        self.sent_creates.close();
+        self.shared.sent_creates.close();
         let drained = timeout(self.shutdown.drain_timeout, async {
             tokio::select! {
                 ended = &mut serving => ended.map_err(io::Error::other)?,
                 () = async { self.calls.wait().await; sleep(LINGER).await } => {}
             }
-            self.sent_creates.wait().await;
+            self.shared.sent_creates.wait().await;
             Ok::<_, io::Error>(())
         })
         .await;
@@ -301,7 +337,7 @@ impl Service {
             Ok(ended) => ended.map_err(Cut::from),
             Err(_) => Err(Cut::InProgress {
                 calls: self.calls.len(),
-                creates: self.sent_creates.len(),
+                creates: self.shared.sent_creates.len(),
             }),
         };
         finish(self.access.audit, self.metrics).await;
@@ -324,6 +360,16 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         // So that grpcurl can show the details of errors.
         .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+}
+
+/// Tells readiness how recent calls found AWS. Nothing is asked of AWS for it.
+async fn tell_of_aws(shared: Shared, readiness: Readiness) {
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        readiness.aws_is(shared.conditions());
+    }
 }
 
 /// Sees to it that readiness learns of AWS credentials, and of their recovery, though no call

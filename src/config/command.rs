@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use super::{
-    Audit, Auth, Config, Create, Deadline, Emulator, Faults, Log, Otlp, Pace, Policy, Retry, Scope, Server,
-    Setting, Shutdown, Sources, Tapes, Tls, Upstream, Winning, auth,
+    Audit, Auth, Config, Create, Deadline, Effective, Emulator, Faults, Log, Otlp, Pace, Policy, Readiness,
+    Retry, Scope, Server, Setting, Shutdown, Sources, Tapes, Tls, Upstream, Winning, auth,
     emulator::{basics, credentials},
     limits, policy, scope, server, tls, upstream,
     values::Values,
@@ -15,11 +15,23 @@ use crate::emulator::Credentials;
 /// The pair of credentials that `tapegate dev` signs with, known to everybody.
 pub const DEV_CREDENTIALS: (&str, &str) = ("TAPEGATEDEV", "tapegate-dev-only-not-a-secret");
 
+/// The settings of `tapegate serve`, without faults.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The settings.
+    pub config: Config,
+    /// The same as a configuration file that gives them, with where each comes from in a
+    /// comment. Secrets are not shown.
+    pub document: String,
+}
+
 /// The settings of `tapegate dev`.
 #[derive(Clone, Debug)]
 pub struct Dev {
     /// The service. Its upstream is the emulator, wherever that came to listen.
     pub config: Config,
+    /// The settings of both; see [`Checked::document`].
+    pub document: String,
     /// The emulator.
     pub emulator: Emulator,
     /// What the service signs with. The emulator takes it, whoever else's it takes.
@@ -51,6 +63,7 @@ impl Config {
         let pace = Pace::read(values);
         let create = Create::read(values);
         let tapes = Tapes::read(values);
+        let readiness = Readiness::read(values);
         let shutdown = Shutdown::read(values);
         let log = Log::read(values);
         let otlp = Otlp::read(values);
@@ -68,19 +81,24 @@ impl Config {
             pace: pace?,
             create: create?,
             tapes: tapes?,
+            readiness: readiness?,
             shutdown: shutdown?,
             log: log?,
             otlp: otlp?,
         })
     }
 
-    /// The settings of `tapegate serve`, and where each came from.
-    pub(crate) fn serve(sources: Sources) -> Result<(Self, Winning), Faults> {
+    /// The settings of `tapegate serve`.
+    pub(crate) fn serve(sources: Sources) -> Result<Checked, Faults> {
         let mut values = sources.values_in_aws();
         let config = Self::read(&mut values);
         closed_by_default(&mut values);
         reachable_as_far_as_is_safe(&mut values);
-        values.finish(config)
+        let (config, winning) = values.finish(config)?;
+        Ok(Checked {
+            config,
+            document: document(&winning),
+        })
     }
 
     /// Where the service listens and the file of its certificate, whatever else is said of it.
@@ -113,10 +131,16 @@ impl Dev {
             let message = "tapegate dev brings its own upstream; leave it out, or use tapegate serve";
             values.fault(&upstream::ENDPOINT, message);
         }
-        values.finish(dev).map(|(dev, _)| dev)
+        let ((config, emulator, credentials), winning) = values.finish(dev)?;
+        Ok(Self {
+            config,
+            document: document(&winning),
+            emulator,
+            credentials,
+        })
     }
 
-    fn read(values: &mut Values) -> Option<Self> {
+    fn read(values: &mut Values) -> Option<(Config, Emulator, Credentials)> {
         let config = Config::read(values);
         let credentials = credentials::pair(values).map(|pair| {
             pair.unwrap_or_else(|| Credentials {
@@ -126,11 +150,7 @@ impl Dev {
             })
         });
         let emulator = Emulator::read(values, credentials.as_ref());
-        Some(Self {
-            config: config?,
-            emulator: emulator?,
-            credentials: credentials?,
-        })
+        Some((config?, emulator?, credentials?))
     }
 }
 
@@ -152,6 +172,10 @@ impl Standalone {
             log: log?,
         })
     }
+}
+
+fn document(winning: &Winning) -> String {
+    Effective { winning }.to_string()
 }
 
 /// Refuses to run without knowing who calls and what each may do, unless anybody may do

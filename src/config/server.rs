@@ -6,7 +6,7 @@ use super::{
     Setting,
     kind::List,
     values::{Raw, Values},
-    word::{Address, Integer, Network, Span, Switch},
+    word::{Address, Choice, Integer, Network, Span, Switch},
 };
 
 /// What the service takes in: where it listens, and how much of it.
@@ -14,8 +14,10 @@ use super::{
 pub struct Server {
     /// Where gRPC is served (`listen`, `TAPEGATE_LISTEN`).
     pub listen: SocketAddr,
-    /// Where the health pages are served (`admin_listen`, `TAPEGATE_ADMIN_LISTEN`).
+    /// Where the admin pages are served (`admin_listen`, `TAPEGATE_ADMIN_LISTEN`).
     pub admin_listen: SocketAddr,
+    /// Who is shown those for operators (`admin_pages`).
+    pub admin_pages: AdminPages,
     /// The largest request message, in bytes (`max_request_bytes`).
     pub max_request_bytes: usize,
     /// How many calls a connection may have open (`max_concurrent_streams`).
@@ -42,6 +44,15 @@ pub struct Server {
     pub reload_interval: Duration,
 }
 
+/// Who is shown the admin pages for operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminPages {
+    /// This machine.
+    Loopback,
+    /// Whoever asks.
+    Open,
+}
+
 pub(crate) static LISTEN: Setting<Address> = Setting {
     key: "listen",
     kind: Address,
@@ -54,8 +65,17 @@ pub(crate) static ADMIN_LISTEN: Setting<Address> = Setting {
     key: "admin_listen",
     kind: Address,
     default: Some("127.0.0.1:9464"),
-    help: "Where the health pages /livez and /readyz are served over HTTP, to whoever asks. Loopback only, as long as \
-           anonymous callers are allowed.",
+    help: "Where the admin pages are served over HTTP: /livez, /readyz and /metrics to whoever asks, those for \
+           operators as admin_pages says. Loopback only, as long as anonymous callers are allowed.",
+};
+
+pub(crate) static ADMIN_PAGES: Setting<Choice<AdminPages>> = Setting {
+    key: "admin_pages",
+    kind: Choice(&[("loopback", AdminPages::Loopback), ("open", AdminPages::Open)]),
+    default: Some("loopback"),
+    help: "Who is shown the pages for operators, / and /config, which name callers and files: this machine alone, \
+           which includes ssh -L and kubectl port-forward (loopback), or whoever asks (open). /log-filter, which \
+           changes something, answers this machine alone in any case.",
 };
 
 pub(crate) static ALLOW_ANONYMOUS: Setting<Switch> = Setting {
@@ -169,6 +189,7 @@ impl Server {
         Some(Self {
             listen: values.get(&LISTEN)?,
             admin_listen: values.get(&ADMIN_LISTEN)?,
+            admin_pages: values.get(&ADMIN_PAGES)?,
             max_request_bytes: values.get(&MAX_REQUEST_BYTES)?,
             max_concurrent_streams: values.get(&MAX_CONCURRENT_STREAMS)?,
             max_concurrent_calls: values.get(&MAX_CONCURRENT_CALLS)?,

@@ -13,9 +13,11 @@ use std::{
 use http::Uri;
 use ipnet::IpNet;
 use secrecy::SecretString;
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use super::kind::{Toml, Word};
+use super::{
+    Directives,
+    kind::{Toml, Word},
+};
 use crate::{
     auth::{
         certificate::NamePattern,
@@ -238,24 +240,18 @@ impl Word for Endpoint {
 pub(crate) struct Filter;
 
 impl Word for Filter {
-    type Value = String;
+    type Value = Directives;
 
     fn name(&self) -> String {
         "DIRECTIVES".to_owned()
     }
 
     fn takes(&self) -> String {
-        "directives of tracing's EnvFilter, each a level (off, error, warn, info, debug, trace) or \
-         target=level, such as info or warn,tapegate=debug"
-            .to_owned()
+        Directives::TAKES.to_owned()
     }
 
-    fn parse(&self, text: &str) -> Option<String> {
-        // To EnvFilter any word is a target, so that `wran` would silence everything else.
-        // In brackets, commas and words are those of spans.
-        let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
-        let clear = text.contains('[') || text.split(',').all(|word| word.contains('=') || is_level(word));
-        (clear && !text.trim().is_empty() && EnvFilter::try_new(text).is_ok()).then(|| text.to_owned())
+    fn parse(&self, text: &str) -> Option<Directives> {
+        Directives::parse(text)
     }
 }
 

@@ -121,3 +121,20 @@ impl Progress {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
+
+/// Which step a call is at: a list has one for each page. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Step(Arc<Mutex<Progress>>);
+
+impl Step {
+    /// It is at the one of this progress.
+    pub fn is_at(&self, progress: &Progress) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = progress.clone();
+    }
+
+    /// How many attempts the step has taken so far.
+    pub fn attempts(&self) -> u32 {
+        let progress = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        progress.attempts().count
+    }
+}

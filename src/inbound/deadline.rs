@@ -112,6 +112,7 @@ where
         };
         request.extensions_mut().insert(deadline);
         let report = request.extensions().get::<Report>().cloned().unwrap_or_default();
+        report.ends_by(deadline.ours);
         let mut answer = Box::pin(self.inner.call(request));
         Box::pin(async move {
             if let Ok(answer) = timeout_at(end, &mut answer).await {

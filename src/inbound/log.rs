@@ -1,4 +1,5 @@
 use std::{
+    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -8,35 +9,38 @@ use http::{Request, Response, StatusCode};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
-use tracing::{Instrument, Span, info_span};
+use tracing::{Instrument, Level, Span, info_span};
 
 use super::{
-    Report, RequestId, method,
+    Report, RequestId, View, method,
     trace::TraceId,
     until_end::{End, Onlooker, UntilEnd, until_end},
+    view::InView,
 };
 
 /// Puts a span around every call, and writes one line when it has ended: streams at their
 /// last byte, calls that were given up when they are dropped.
 ///
-/// It also keeps account of the calls in progress, which shutdown waits for. Health and
-/// reflection are neither told nor counted: probes are many, and their streams may stay.
+/// It also keeps account of the calls in progress, which shutdown waits for and operators look
+/// at. Health and reflection are neither told nor counted: probes are many, and their streams
+/// may stay.
 #[derive(Clone, Debug)]
 pub struct LogLayer {
     calls: TaskTracker,
+    view: Arc<View>,
 }
 
 /// See [`LogLayer`].
 #[derive(Clone, Debug)]
 pub struct Log<S> {
-    calls: TaskTracker,
+    layer: LogLayer,
     inner: S,
 }
 
 impl LogLayer {
-    /// Keeps account in `calls`.
-    pub(super) fn new(calls: TaskTracker) -> Self {
-        Self { calls }
+    /// Keeps account in `calls`, and shows them in `view`.
+    pub(super) fn new(calls: TaskTracker, view: Arc<View>) -> Self {
+        Self { calls, view }
     }
 }
 
@@ -48,7 +52,7 @@ pub struct Line {
     span: Span,
     report: Report,
     began: Instant,
-    in_progress: Option<TaskTrackerToken>,
+    in_progress: Option<(TaskTrackerToken, InView)>,
     end: End,
 }
 
@@ -81,23 +85,37 @@ impl Drop for Line {
         let seconds = self.began.elapsed().as_secs_f64();
         let fault = told.fault.as_deref();
         let (_around, _entered) = (self.around.enter(), self.span.enter());
-        match self.end {
-            _ if self.in_progress.is_none() => tracing::debug!(code, seconds, "call ended"),
-            End::Grpc(Code::Internal | Code::Unknown | Code::DataLoss) => {
+        let Some((_, in_view)) = &self.in_progress else {
+            tracing::debug!(code, seconds, "call ended");
+            return;
+        };
+        match level(self.end) {
+            Level::ERROR => {
+                in_view.failed(&code);
                 tracing::error!(code, seconds, attempts, aws_request_id, fault, "call ended");
             }
-            // Mostly a matter for operators: a role, a gateway, time.
-            End::Grpc(
-                Code::Unavailable
-                | Code::DeadlineExceeded
-                | Code::PermissionDenied
-                | Code::FailedPrecondition
-                | Code::ResourceExhausted,
-            ) => {
+            Level::WARN => {
+                in_view.failed(&code);
                 tracing::warn!(code, seconds, attempts, aws_request_id, fault, "call ended");
             }
             _ => tracing::info!(code, seconds, attempts, aws_request_id, fault, "call ended"),
         }
+    }
+}
+
+/// How much the end of a call concerns operators.
+fn level(end: End) -> Level {
+    match end {
+        End::Grpc(Code::Internal | Code::Unknown | Code::DataLoss) => Level::ERROR,
+        // Mostly a matter for operators: a role, a gateway, time.
+        End::Grpc(
+            Code::Unavailable
+            | Code::DeadlineExceeded
+            | Code::PermissionDenied
+            | Code::FailedPrecondition
+            | Code::ResourceExhausted,
+        ) => Level::WARN,
+        _ => Level::INFO,
     }
 }
 
@@ -106,7 +124,7 @@ impl<S> Layer<S> for LogLayer {
 
     fn layer(&self, inner: S) -> Log<S> {
         Log {
-            calls: self.calls.clone(),
+            layer: self.clone(),
             inner,
         }
     }
@@ -130,6 +148,11 @@ where
         request.extensions_mut().insert(report.clone());
         let method = method::shown(request.uri().path());
         let request_id = request.extensions().get::<RequestId>().map(RequestId::as_str);
+        let LogLayer { calls, view } = &self.layer;
+        let in_progress = (!method.starts_with("/grpc.")).then(|| {
+            let in_view = view.begin(method, request_id.unwrap_or_default(), &report);
+            (calls.token(), in_view)
+        });
         let trace_id = request.extensions().get::<TraceId>().map(TraceId::as_str);
         let span = info_span!("call", method, request_id, trace_id);
         let line = Line {
@@ -137,7 +160,7 @@ where
             span: span.clone(),
             report,
             began: Instant::now(),
-            in_progress: (!method.starts_with("/grpc.")).then(|| self.calls.token()),
+            in_progress,
             end: End::default(),
         };
         let response = span.in_scope(|| self.inner.call(request));

@@ -3,12 +3,17 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::domain::{Attempts, Caller, Failure};
+use tokio::time::Instant;
+
+use crate::domain::{Attempts, Caller, Failure, Step};
 
 /// What became of one call, in the extensions of its request: the service adds to it, the
 /// layers around it tell it, in the trailers and in the log.
 #[derive(Clone, Debug, Default)]
-pub struct Report(Arc<Mutex<Told>>);
+pub struct Report {
+    told: Arc<Mutex<Told>>,
+    step: Step,
+}
 
 /// What a [`Report`] has been told so far.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +28,8 @@ pub(super) struct Told {
     pub(super) address: Option<IpAddr>,
     /// Who makes it, once that is known.
     pub(super) caller: Option<Caller>,
+    /// When it must have ended, once that is known.
+    pub(super) deadline: Option<Instant>,
     /// Whether it met a defect of the service.
     pub(super) panicked: bool,
 }
@@ -36,6 +43,16 @@ impl Report {
     /// This caller makes the call.
     pub(super) fn is_made_by(&self, caller: Caller) {
         self.tell(|told| told.caller = Some(caller));
+    }
+
+    /// The call must have ended by then.
+    pub(super) fn ends_by(&self, deadline: Instant) {
+        self.tell(|told| told.deadline = Some(deadline));
+    }
+
+    /// Where to say which step the call is at.
+    pub fn step(&self) -> Step {
+        self.step.clone()
     }
 
     /// The call met a defect of the service.
@@ -66,10 +83,10 @@ impl Report {
     }
 
     pub(super) fn told(&self) -> Told {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn tell(&self, change: impl FnOnce(&mut Told)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -60,6 +60,8 @@ metrics! {
         "Calls whose caller was not let in, by the reason that it was told.";
     TOKEN_CACHE = Counter, Experimental, "tapegate.auth.token_cache.lookups", "{lookup}", ["tapegate.result"],
         "JSON Web Tokens that were looked for among those verified before: hit or miss.";
+    KEY_FETCH_FAILURES = Counter, Stable, "tapegate.auth.key_fetch_failures", "{fetch}", [],
+        "Fetches of an issuer's keys from its URL that failed. There where a URL is configured.";
     POLICY_DECISIONS = Counter, Stable, "tapegate.policy.decisions", "{decision}", ["tapegate.decision"],
         "Calls that policies decided: allow or deny.";
     TRIAL_DIFFERENCES = Counter, Stable, "tapegate.policy.trial_differences", "{decision}", [],
@@ -77,6 +79,10 @@ metrics! {
         "Attempts that repeat another: after throttling, no_answer or an error.";
     RETRIES_ENDED = Counter, Stable, "tapegate.upstream.retries_ended", "{call}", ["tapegate.reason"],
         "Calls that were not repeated though it could have helped, for want of attempts, of time (deadline) or of budget.";
+    RETRY_BUDGET = Gauge, Stable, "tapegate.upstream.retry_budget", "{attempt}", [],
+        "How many repeats all calls together have left now (retry.budget_share, retry.budget_reserve).";
+    CONDITION = Gauge, Stable, "tapegate.upstream.condition", "", ["cloud.region", "tapegate.condition"],
+        "1 while AWS is in this condition, by recent calls: throttled, or no_answer; 0 while it is not. There for regions that were called.";
     PACE = Gauge, Stable, "tapegate.upstream.pace", "Hz", ["cloud.region", "tapegate.kind"],
         "How many attempts a second are let through, where AWS throttled: read or create. Not there where nothing is paced. With several accounts the slowest.";
     PACED = Counter, Stable, "tapegate.upstream.paced_attempts", "{attempt}", [],

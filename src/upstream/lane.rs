@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::pace::{Pacer, Settings};
-use crate::domain::{AccountId, Kind, Operation, Region};
+use crate::{
+    domain::{AccountId, Kind, Operation, Region},
+    readiness::Condition,
+};
 
 /// What all calls to one account and region have in common: their pace, and how far what
 /// they read from one another is true.
@@ -86,6 +89,18 @@ impl Lanes {
         let mut lanes = lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let lane = lanes.entry(key).or_insert_with(|| Arc::new(Lane::new(pace)));
         Arc::clone(lane)
+    }
+
+    /// See [`Shared::conditions`](super::Shared::conditions).
+    pub(super) fn conditions(&self) -> BTreeMap<Region, BTreeSet<Condition>> {
+        let lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut conditions: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for ((region, _), lane) in &*lanes {
+            let found = [&lane.reads, &lane.creates].map(|pacer| pacer.condition());
+            let in_region = conditions.entry(region.clone()).or_default();
+            in_region.extend(found.into_iter().flatten());
+        }
+        conditions
     }
 
     /// See [`Shared::paces`](super::Shared::paces).

@@ -1,16 +1,16 @@
 //! The one authority on repeating: which calls, how often, after what pause.
 
-use std::{fmt, sync::Arc, time::Duration};
+mod budget;
+
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Sleep, sleep};
 use tower::{
     Layer,
-    retry::{
-        Policy, Retry,
-        budget::{Budget, TpsBudget},
-    },
+    retry::{Policy, Retry},
 };
 
+use self::budget::Budget;
 use super::tally::Tally;
 use crate::domain::{Answer, Call, Failure, Fault, Kind, Operation, Repeat};
 
@@ -21,7 +21,7 @@ use crate::domain::{Answer, Call, Failure, Fault, Kind, Operation, Repeat};
 #[derive(Clone, Debug)]
 pub(super) struct RetryLayer {
     settings: Settings,
-    budget: Arc<Budgeted>,
+    budget: Arc<Budget>,
     tally: Arc<Tally>,
 }
 
@@ -100,9 +100,10 @@ impl Settings {
     /// Repeats pause for up to `base`, then twice as long each time, up to `cap`: full
     /// jitter, so that calls which failed together do not come back together. After a
     /// throttled attempt `throttled_base` stands for `base`, as in the SDKs: whatever took
-    /// what AWS grants takes it for a while. Where what is in the way goes slowly they pause for half of `cap` at least, and never for less than
-    /// the upstream asks. Credentials that were too old are renewed by the next attempt,
-    /// which need not wait. No attempt begins within 5 ms of the deadline.
+    /// what AWS grants takes it for a while. Where what is in the way goes slowly they pause
+    /// for half of `cap` at least, and never for less than the upstream asks. Credentials that
+    /// were too old are renewed by the next attempt, which need not wait. No attempt begins
+    /// within 5 ms of the deadline.
     pub fn decide(&self, situation: Situation<'_>) -> Decision {
         let Situation {
             fault,
@@ -145,12 +146,17 @@ impl Settings {
 impl RetryLayer {
     /// All that are cloned from one share its budget.
     pub(super) fn new(settings: Settings, tally: Arc<Tally>) -> Self {
-        let budget = Arc::new(Budgeted::new(&settings));
+        let budget = Arc::new(Budget::new(&settings));
         Self {
             settings,
             budget,
             tally,
         }
+    }
+
+    /// How many repeats the budget has left.
+    pub(super) fn budget_left(&self) -> usize {
+        self.budget.left()
     }
 }
 
@@ -176,29 +182,11 @@ impl<S> Layer<S> for RetryLayer {
     }
 }
 
-/// tower's budget, over the last ten seconds.
-struct Budgeted(TpsBudget);
-
-impl Budgeted {
-    fn new(settings: &Settings) -> Self {
-        const OVER: Duration = Duration::from_secs(10);
-        // tower rounds what a repeat costs down to whole calls: so it is told half a call more.
-        let share = 1.0 / (f32::from(settings.calls_per_repeat) + 0.5);
-        Self(TpsBudget::new(OVER, settings.reserve, share))
-    }
-}
-
-impl fmt::Debug for Budgeted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 /// The policy of one call.
 #[derive(Clone, Debug)]
 pub(super) struct Repeats {
     settings: Settings,
-    budget: Arc<Budgeted>,
+    budget: Arc<Budget>,
     tally: Arc<Tally>,
     /// Whether the call has paid in, which it does once.
     has_earned: bool,
@@ -212,7 +200,7 @@ impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
     fn retry(&mut self, call: &mut Call<O>, result: &mut Result<Answer<T>, Failure>) -> Option<Sleep> {
         let made = call.progress.attempts().count;
         if made > 0 && !std::mem::replace(&mut self.has_earned, true) {
-            self.budget.0.deposit();
+            self.budget.earn();
         }
         let failure = result.as_ref().err()?;
         let decision = self.settings.decide(Situation {
@@ -225,7 +213,7 @@ impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
             left: call.deadline.left(),
         });
         let why = match decision {
-            Decision::Pause { least, most } if self.budget.0.withdraw() => {
+            Decision::Pause { least, most } if self.budget.spend() => {
                 self.tally.repeated::<O>(&failure.fault);
                 self.renewed |= failure.fault.repeat(O::KIND) == Repeat::Once;
                 let pause = between(least, most);

@@ -70,7 +70,7 @@ impl Call {
 
     fn config(&self) -> Config {
         match self.parse() {
-            Ok(Command::Serve(config)) => *config,
+            Ok(Command::Serve(checked)) => checked.config,
             other => panic!("{other:?}"),
         }
     }
@@ -91,11 +91,7 @@ impl Call {
 
     fn check(&self) -> (Config, String) {
         match self.parse() {
-            Ok(Command::Check(checked)) => {
-                let mut document = Vec::new();
-                checked.write(&mut document).unwrap();
-                (checked.config, String::from_utf8(document).unwrap())
-            }
+            Ok(Command::Check(checked)) => (checked.config, checked.document),
             other => panic!("{other:?}"),
         }
     }

@@ -14,6 +14,7 @@
 
 mod abandoned;
 mod access;
+mod admin;
 mod config;
 mod create;
 mod creating;

@@ -297,7 +297,7 @@ async fn trouble_with_the_services_credentials_is_not_the_callers_and_shows_in_r
     let service = Service::over(&upstream, &["--upstream-credentials-pause=1h", ONCE[0]]).await;
     assert_eq!(
         service.admin("/readyz").await,
-        (200, r#"{"ready":true,"reasons":[]}"#.into())
+        (200, r#"{"ready":true,"reasons":[],"aws":[]}"#.into())
     );
 
     let refused = list(&service).await;

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     domain::{Deadline, Fault},
+    readiness::Condition,
     telemetry::SPANS,
 };
 
@@ -30,6 +31,15 @@ struct State {
     /// Those who wait, by when they came.
     queue: BTreeMap<u64, Arc<Notify>>,
     came: u64,
+}
+
+impl State {
+    /// Gives a pace up that has served its time and that nobody waits for.
+    fn forget(&mut self) {
+        if self.queue.is_empty() {
+            self.rate.forget(Instant::now());
+        }
+    }
 }
 
 /// An attempt that may begin.
@@ -99,15 +109,20 @@ impl Pacer {
 
     /// Attempts a second that are let through; `None` where there is no pace.
     pub(in crate::upstream) fn rate(&self) -> Option<f64> {
-        self.state().rate.per_second()
+        let mut state = self.state();
+        state.forget();
+        state.rate.per_second()
+    }
+
+    /// What recent attempts say of the upstream; `None` where nothing is wrong with it.
+    pub(in crate::upstream) fn condition(&self) -> Option<Condition> {
+        self.state().rate.condition(Instant::now())
     }
 
     fn join(&self) -> Place<'_> {
         let changed = Arc::new(Notify::new());
         let mut state = self.state();
-        if state.queue.is_empty() {
-            state.rate.forget(Instant::now());
-        }
+        state.forget();
         state.came += 1;
         let number = state.came;
         state.queue.insert(number, changed.clone());

@@ -3,7 +3,7 @@ use std::{collections::VecDeque, time::Duration};
 use tokio::time::Instant;
 
 use super::Settings;
-use crate::domain::Fault;
+use crate::{domain::Fault, readiness::Condition};
 
 /// What an attempt says of the upstream.
 #[derive(Clone, Copy, Debug)]
@@ -110,17 +110,30 @@ impl Rate {
         }
     }
 
-    /// Why the upstream counts as unreachable, while it does.
     /// Attempts a second; `None` where there is no pace.
     pub(super) fn per_second(&self) -> Option<f64> {
         self.pace.as_ref().map(|pace| pace.per_second)
     }
 
+    /// Why the upstream counts as unreachable, while it does.
     pub(super) fn outage(&self) -> Option<&Fault> {
         match &self.pace.as_ref()?.mode {
             Mode::Silent(fault) => Some(fault),
             Mode::Seeking(_) | Mode::Throttled | Mode::Recovering => None,
         }
+    }
+
+    /// What attempts say of the upstream that ended within [`Settings::forget`]: without any,
+    /// nothing is known against it.
+    pub(super) fn condition(&self, now: Instant) -> Option<Condition> {
+        let pace = self.pace.as_ref()?;
+        let is_recent = now.saturating_duration_since(pace.fell) <= self.settings.forget;
+        match &pace.mode {
+            Mode::Silent(_) => Some(Condition::NoAnswer),
+            Mode::Seeking(_) | Mode::Throttled => Some(Condition::Throttled),
+            Mode::Recovering => None,
+        }
+        .filter(|_| is_recent)
     }
 
     /// How long until an attempt may begin that has so many ahead of it.

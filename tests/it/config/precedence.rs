@@ -112,6 +112,8 @@ fn every_setting_of_the_service_but_lists_is_a_key_a_variable_and_a_flag() {
         "log.format" => "json",
         "otlp.endpoint" => "http://localhost:4317",
         "otlp.protocol" => "http",
+        "admin_pages" => "open",
+        "readiness.aws" => "no_answer",
         "otlp.sample_percent" => "10",
         "tapes.max_size_gib" => "20000",
         "upstream.attempt_timeout" => "19s",

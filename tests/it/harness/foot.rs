@@ -2,6 +2,7 @@ use std::{net::Ipv4Addr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use tapegate::{
     auth::Authority,
+    config::TakenOutBy,
     domain::{
         Answer, Attempts, Call, Caller, ClientToken, CreateTapes, CreatedTapes, Deadline, Encryption,
         Failure, Fault, ListTapes, NewTape, Operation, Page, PageRequest, Principal, Scope, TapeInfo,
@@ -42,7 +43,7 @@ pub fn shared(settings: Settings) -> Shared {
         settings,
         Authority::Anyone,
         limits,
-        Readiness::new(1),
+        Readiness::new(1, TakenOutBy::Nothing),
         Arc::default(),
     )
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use tapegate::{
-    config::{Format, Log},
+    config::{Directives, Format, Log},
     telemetry,
 };
 
@@ -40,7 +40,7 @@ pub fn listen() {
     static LISTENING: Once = Once::new();
     LISTENING.call_once(|| {
         let log = Log {
-            filter: "info,tapegate=trace".to_owned(),
+            filter: Directives::parse("info,tapegate=trace").unwrap(),
             format: Format::Json,
         };
         telemetry::start(&log, None, || Listener).unwrap();

@@ -55,7 +55,7 @@ impl Service {
         super::secrets::plant(SECRET);
         let credentials = Credentials::new("AKIDTEST", SECRET, None, None, "tests");
         match command("serve", &[&ours, flags].concat()) {
-            Command::Serve(config) => Self::run(App::serve(*config, Some(credentials)).await.unwrap()),
+            Command::Serve(checked) => Self::run(App::serve(*checked, Some(credentials)).await.unwrap()),
             other => panic!("not serve: {other:?}"),
         }
     }

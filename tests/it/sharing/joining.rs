@@ -9,6 +9,7 @@ use std::{
 use futures_util::future::join_all;
 use tapegate::{
     auth::{Authority, policy::Policies},
+    config::TakenOutBy,
     domain::{Call, Caller, Fault, ListTapes, Marker, PageRequest, Principal, Proof, Scope},
     limits::Limits,
     readiness::Readiness,
@@ -53,7 +54,13 @@ async fn who_may_not_read_has_no_part_in_a_read_of_who_may() {
     let real = Arc::new(Policies::open("policies of a test", folder.path()).unwrap());
     let authority = Authority::Policies(Arc::new(Policies::new(real, None, "GLACIER".to_owned())));
     let limits = Arc::new(Limits::new(Default::default()));
-    let shared = Shared::new(settings(), authority, limits, Readiness::new(1), Arc::default());
+    let shared = Shared::new(
+        settings(),
+        authority,
+        limits,
+        Readiness::new(1, TakenOutBy::Nothing),
+        Arc::default(),
+    );
     let foot = service_fn(|_: Call<ListTapes>| async {
         sleep(TAKES).await;
         Ok(page("LISTED01"))

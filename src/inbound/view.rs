@@ -1,0 +1,167 @@
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::Report;
+
+/// What operators are shown of calls: those in progress, and the last that failed in a way that
+/// concerns them.
+#[derive(Debug, Default)]
+pub struct View(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    began: u64,
+    in_progress: BTreeMap<u64, Begun>,
+    failed: VecDeque<Failed>,
+}
+
+/// How many failed calls are kept.
+const MAX_FAILED: usize = 50;
+
+/// How much is kept of why one failed, in bytes: it can have AWS's words in it.
+const MAX_FAULT: usize = 500;
+
+#[derive(Clone, Debug)]
+struct Begun {
+    method: String,
+    request_id: String,
+    at: Instant,
+    report: Report,
+}
+
+/// A call in progress.
+#[derive(Clone, Debug)]
+pub struct InProgress {
+    /// Its method.
+    pub method: String,
+    /// Its request id.
+    pub request_id: String,
+    /// Who makes it; `None` before that is known.
+    pub caller: Option<String>,
+    /// How long ago it began.
+    pub age: Duration,
+    /// Which attempt its present step is at; 0 before anything is sent.
+    pub attempt: u32,
+    /// How long it may take still; `None` before that is known.
+    pub left: Option<Duration>,
+}
+
+/// A call that failed.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Its method.
+    pub method: String,
+    /// Its request id.
+    pub request_id: String,
+    /// Who made it, where that was known.
+    pub caller: Option<String>,
+    /// Its code.
+    pub code: String,
+    /// How long it took.
+    pub took: Duration,
+    /// How many requests were sent for it.
+    pub attempts: u32,
+    /// The AWS request id of the last one that was answered.
+    pub aws_request_id: Option<String>,
+    /// Why it failed, in the operator's words.
+    pub fault: Option<String>,
+}
+
+/// A call that is in view until this is dropped.
+#[derive(Debug)]
+pub(super) struct InView {
+    view: Arc<View>,
+    number: u64,
+}
+
+impl View {
+    /// A call has begun.
+    pub(super) fn begin(self: &Arc<Self>, method: &str, request_id: &str, report: &Report) -> InView {
+        let begun = Begun {
+            method: method.to_owned(),
+            request_id: request_id.to_owned(),
+            at: Instant::now(),
+            report: report.clone(),
+        };
+        let mut kept = self.kept();
+        kept.began += 1;
+        let number = kept.began;
+        kept.in_progress.insert(number, begun);
+        drop(kept);
+        InView {
+            view: self.clone(),
+            number,
+        }
+    }
+
+    /// The calls in progress, the oldest first.
+    pub fn in_progress(&self) -> Vec<InProgress> {
+        let begun: Vec<_> = self.kept().in_progress.values().cloned().collect();
+        begun.iter().map(Begun::shown).collect()
+    }
+
+    /// The last calls that failed, the last one first.
+    pub fn failed(&self) -> Vec<Failed> {
+        self.kept().failed.iter().cloned().collect()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InView {
+    /// The call has failed, with this code.
+    pub(super) fn failed(&self, code: &str) {
+        let mut kept = self.view.kept();
+        let Some(begun) = kept.in_progress.get(&self.number).cloned() else {
+            return;
+        };
+        let told = begun.report.told();
+        let attempts = told.attempts.unwrap_or_default();
+        kept.failed.truncate(MAX_FAILED - 1);
+        kept.failed.push_front(Failed {
+            at: Timestamp::now(),
+            caller: told.caller.map(|caller| caller.principal.name().to_owned()),
+            method: begun.method,
+            request_id: begun.request_id,
+            code: code.to_owned(),
+            took: begun.at.elapsed(),
+            attempts: attempts.count,
+            aws_request_id: attempts.request_id.map(String::from),
+            fault: told
+                .fault
+                .map(|fault| fault[..fault.floor_char_boundary(MAX_FAULT)].to_owned()),
+        });
+    }
+}
+
+impl Drop for InView {
+    fn drop(&mut self) {
+        self.view.kept().in_progress.remove(&self.number);
+    }
+}
+
+impl Begun {
+    fn shown(&self) -> InProgress {
+        let told = self.report.told();
+        InProgress {
+            method: self.method.clone(),
+            request_id: self.request_id.clone(),
+            caller: told.caller.map(|caller| caller.principal.name().to_owned()),
+            age: self.at.elapsed(),
+            attempt: self.report.step().attempts(),
+            left: told
+                .deadline
+                .map(|deadline| deadline.saturating_duration_since(Instant::now())),
+        }
+    }
+}

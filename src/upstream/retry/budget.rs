@@ -1,0 +1,148 @@
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::Settings;
+
+/// How many repeats all calls together may make: what they earned in the last ten seconds, and
+/// what need not be earned.
+///
+/// tower's own does not tell how much of it is left, which operators want to see.
+#[derive(Debug)]
+pub(super) struct Budget {
+    calls_per_repeat: usize,
+    /// What need not be earned in as long as a window.
+    reserve: usize,
+    window: Mutex<Window>,
+}
+
+/// How many slots a window has, each as long as [`SLOT`].
+const SLOTS: usize = 10;
+
+const SLOT: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+struct Window {
+    began: Instant,
+    /// The slots since then, the present one included.
+    passed: u64,
+    slots: [Slot; SLOTS],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    calls: usize,
+    repeats: usize,
+}
+
+impl Budget {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            calls_per_repeat: usize::from(settings.calls_per_repeat),
+            reserve: usize::try_from(settings.reserve)
+                .unwrap_or(usize::MAX)
+                .saturating_mul(SLOTS),
+            window: Mutex::new(Window {
+                began: Instant::now(),
+                passed: 1,
+                slots: [Slot::default(); SLOTS],
+            }),
+        }
+    }
+
+    /// A call earns its share of a repeat.
+    pub(super) fn earn(&self) {
+        self.window().now().calls += 1;
+    }
+
+    /// Takes a repeat, if there is one left.
+    pub(super) fn spend(&self) -> bool {
+        let mut window = self.window();
+        let has_one = self.left_in(&mut window) > 0;
+        if has_one {
+            window.now().repeats += 1;
+        }
+        has_one
+    }
+
+    /// How many repeats there may be now.
+    pub(super) fn left(&self) -> usize {
+        self.left_in(&mut self.window())
+    }
+
+    fn left_in(&self, window: &mut Window) -> usize {
+        window.now();
+        let sum = |of: fn(&Slot) -> usize| window.slots.iter().map(of).sum::<usize>();
+        let earned = sum(|slot| slot.calls) / self.calls_per_repeat;
+        self.reserve
+            .saturating_add(earned)
+            .saturating_sub(sum(|slot| slot.repeats))
+    }
+
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Window {
+    /// The present slot; those that are older than the window are empty again.
+    fn now(&mut self) -> &mut Slot {
+        let passed = self.began.elapsed().as_secs() / SLOT.as_secs() + 1;
+        let is_new = (self.passed..passed).take(SLOTS);
+        is_new.for_each(|number| self.slots[place(number)] = Slot::default());
+        self.passed = self.passed.max(passed);
+        &mut self.slots[place(self.passed - 1)]
+    }
+}
+
+fn place(number: u64) -> usize {
+    usize::try_from(number % SLOTS as u64).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn budget(calls_per_repeat: u16, reserve: u32) -> Budget {
+        Budget::new(&Settings {
+            attempts: 4,
+            base: SLOT,
+            throttled_base: SLOT,
+            cap: SLOT,
+            calls_per_repeat,
+            reserve,
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_earn_repeats_for_ten_seconds() {
+        let budget = budget(5, 0);
+        assert!(!budget.spend());
+        (0..14).for_each(|_| budget.earn());
+        assert_eq!(budget.left(), 2);
+        assert!(budget.spend());
+        advance(9 * SLOT).await;
+        assert_eq!(budget.left(), 1);
+        advance(SLOT).await;
+        assert_eq!(budget.left(), 0);
+        assert!(!budget.spend());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_reserve_comes_back_after_ten_seconds() {
+        let budget = budget(5, 2);
+        assert_eq!((0..100).filter(|_| budget.spend()).count(), 20);
+        advance(9 * SLOT).await;
+        assert_eq!(budget.left(), 0);
+        advance(SLOT).await;
+        assert_eq!(budget.left(), 20);
+        budget.earn();
+        advance(1_000 * SLOT).await;
+        assert_eq!(budget.left(), 20);
+    }
+}

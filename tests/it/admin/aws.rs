@@ -1,0 +1,128 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tapegate::proto::ListTapesRequest;
+use tokio::time::timeout;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::harness::{Reply, Service, Upstream, eventually};
+
+async fn readyz(service: &Service) -> (u16, Value) {
+    let (status, body) = service.admin("/readyz").await;
+    (status, serde_json::from_str(&body).unwrap())
+}
+
+async fn list(service: &Service) {
+    let mut client = service.client();
+    let call = client.list_tapes(ListTapesRequest::default());
+    timeout(Duration::from_secs(10), call).await.unwrap().unwrap_err();
+}
+
+fn throttling() -> Reply {
+    Reply::aws(
+        400,
+        &json!({ "__type": "ThrottlingException", "message": "Rate exceeded" }),
+    )
+}
+
+/// Waits until `/readyz` names this condition, or none.
+async fn condition_is(service: &Service, condition: Option<&str>) -> u16 {
+    let mut last = 0;
+    eventually("what /readyz says of AWS", async || {
+        let (status, said) = readyz(service).await;
+        last = status;
+        said["aws"][0]["condition"].as_str() == condition
+    })
+    .await;
+    last
+}
+
+#[tokio::test]
+async fn throttling_is_reported_and_takes_nobody_out() {
+    let upstream = Upstream::always(throttling()).await;
+    let flags = ["--retry-attempts=1", "--pace-forget=2s"];
+    let service = Service::over(&upstream, &flags).await;
+    list(&service).await;
+    assert_eq!(condition_is(&service, Some("throttled")).await, 200);
+    let (_, said) = readyz(&service).await;
+    assert_eq!(
+        (&said["ready"], &said["aws"][0]["region"]),
+        (&json!(true), &json!("us-east-1"))
+    );
+    let (_, metrics) = service.admin("/metrics").await;
+    let series = r#"tapegate_upstream_condition{cloud_region="us-east-1",tapegate_condition="throttled"} 1"#;
+    assert!(metrics.contains(series), "{metrics}");
+    // Nothing more is asked, and after a while nothing more is known.
+    assert_eq!(condition_is(&service, None).await, 200);
+    assert_eq!(upstream.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn no_answer_takes_the_replica_out_where_that_is_set_until_one_comes() {
+    let upstream = Upstream::always(Reply::text(200, "text/html", "<p>a proxy's page")).await;
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = format!("http://{}", gone.local_addr().unwrap());
+    drop(gone);
+    for (setting, status) in [("report", 200), ("no_answer", 503), ("throttled", 503)] {
+        let setting = format!("--readiness-aws={setting}");
+        let flags = [
+            "--retry-attempts=1",
+            "--pace-silence=2",
+            "--pace-forget=2s",
+            &setting,
+        ];
+        let service = Service::at(&nobody, &flags).await;
+        list(&service).await;
+        list(&service).await;
+        assert_eq!(
+            condition_is(&service, Some("no_answer")).await,
+            status,
+            "{setting}"
+        );
+        if status == 503 {
+            let (_, said) = readyz(&service).await;
+            assert_eq!(said["reasons"][0]["reason"], "aws_no_answer");
+            let mut health = HealthClient::new(service.channel());
+            let mut watch = health
+                .watch(HealthCheckRequest::default())
+                .await
+                .unwrap()
+                .into_inner();
+            let mut told = async || watch.message().await.unwrap().unwrap().status();
+            assert_eq!(told().await, ServingStatus::NotServing);
+            // It gets no calls by which it could learn better.
+            assert_eq!(told().await, ServingStatus::Serving);
+        }
+        condition_is(&service, None).await;
+    }
+    // What answers, answers, whatever it says.
+    let service = Service::over(&upstream, &["--retry-attempts=1", "--pace-silence=1"]).await;
+    list(&service).await;
+    assert_eq!(readyz(&service).await.1["aws"], json!([]));
+}
+
+#[tokio::test]
+async fn one_region_does_not_take_the_others_out() {
+    let upstream = Upstream::always(throttling()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tapegate.toml");
+    std::fs::write(&file, "regions = ['us-east-1', 'eu-west-1']\n").unwrap();
+    let config = format!("--config={}", file.display());
+    let flags = [&*config, "--retry-attempts=1", "--readiness-aws=throttled"];
+    let service = Service::over(&upstream, &flags).await;
+    for (region, ready) in [("eu-west-1", 200), ("us-east-1", 503)] {
+        let request = ListTapesRequest {
+            region: Some(region.into()),
+            ..Default::default()
+        };
+        service.client().list_tapes(request).await.unwrap_err();
+        eventually("AWS to be reported as throttled", async || {
+            let (status, said) = readyz(&service).await;
+            let named = said["aws"].as_array().unwrap().iter();
+            status == ready && named.map(|one| &one["region"]).any(|name| name == region)
+        })
+        .await;
+    }
+}

@@ -1,0 +1,66 @@
+use reqwest::{Method, header::HeaderMap};
+use serde_json::json;
+use tapegate::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
+
+use super::ask;
+use crate::harness::{Program, Reply, Upstream};
+
+async fn list(program: &Program) {
+    let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+    client.list_tapes(ListTapesRequest::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_logged_is_changed_while_the_service_runs_and_changed_back() {
+    let upstream = Upstream::always(Reply::ok(&json!({ "TapeInfos": [] }))).await;
+    let mut program = Program::over(&upstream.endpoint(), "warn,tapegate::admin=info");
+    let url = format!("{}/log-filter", program.admin);
+    let filter = async |method, body| ask(&url, method, HeaderMap::new(), body).await;
+
+    let (status, _, now) = filter(Method::GET, "").await;
+    assert_eq!((status, now.as_str()), (200, "warn,tapegate::admin=info\n"));
+
+    // Only of one module.
+    let (status, _, now) = filter(Method::PUT, "warn,tapegate::inbound::log=info\n").await;
+    assert_eq!(
+        (status, now.as_str()),
+        (200, "warn,tapegate::inbound::log=info\n")
+    );
+    list(&program).await;
+    let line = program.logged("call ended").await;
+    assert!(line.contains("INFO"), "{line}");
+
+    let (status, _, now) = filter(Method::DELETE, "").await;
+    assert_eq!((status, now.as_str()), (200, "warn,tapegate::admin=info\n"));
+    list(&program).await;
+    filter(Method::PUT, "off").await;
+    // Nothing stands between these two: the second list was below the level.
+    for to in ["to=\"warn,tapegate::admin=info\"", "to=\"off\""] {
+        let line = program.logged("").await;
+        assert!(
+            line.contains("what is logged changes") && line.contains(to),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_filter_that_is_none_changes_nothing() {
+    let upstream = Upstream::script([]).await;
+    let program = Program::over(&upstream.endpoint(), "info");
+    let url = format!("{}/log-filter", program.admin);
+    for wrong in [
+        "",
+        "wran",
+        "tapegate=lots",
+        "\u{0}",
+        "info,,",
+        &"x".repeat(100_000),
+    ] {
+        let (status, _, said) = ask(&url, Method::PUT, HeaderMap::new(), wrong).await;
+        assert_eq!(status, 400, "{wrong}");
+        assert!(said.contains("target=level"), "{said}");
+    }
+    let (_, _, now) = ask(&url, Method::GET, HeaderMap::new(), "").await;
+    assert_eq!(now, "info\n");
+}

@@ -1,0 +1,217 @@
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use reqwest::{
+    Method,
+    header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN},
+};
+use serde_json::json;
+use tapegate::proto::ListTapesRequest;
+use tonic::Request;
+
+use super::ask;
+use crate::harness::{Reply, Service, Site, Upstream, bearer, eventually, refusal, secrets};
+
+fn url(service: &Service, path: &str) -> String {
+    format!("http://{}{path}", service.addresses.admin.unwrap())
+}
+
+async fn page(service: &Service) -> String {
+    let (status, _, page) = ask(&url(service, "/"), Method::GET, HeaderMap::new(), "").await;
+    assert_eq!(status, 200, "{page}");
+    page
+}
+
+/// The cells of the first row of a table in the section of this id.
+fn first_row(page: &str, section: &str) -> Vec<String> {
+    let (_, section) = page.split_once(&format!("<section id=\"{section}\">")).unwrap();
+    let (section, _) = section.split_once("</section>").unwrap();
+    let Some((_, body)) = section.split_once("<tbody>") else {
+        return Vec::new();
+    };
+    let (row, _) = body.split_once("</tr>").unwrap();
+    let cells = row.split("<td").skip(1);
+    cells
+        .map(|cell| cell.split_once('>').unwrap().1.replace("</td>", ""))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_call_in_progress_is_shown_with_its_caller_attempt_and_time() {
+    let is_first = AtomicBool::new(true);
+    let upstream = Upstream::answering(move |_| {
+        let is_first = is_first.swap(false, Ordering::SeqCst);
+        async move {
+            if !is_first {
+                std::future::pending::<()>().await;
+            }
+            Reply::aws(
+                500,
+                &json!({ "__type": "InternalServerError", "message": "again" }),
+            )
+        }
+    })
+    .await;
+    let site = Site::new();
+    let token = site.token("agent-7<script>", &["operators"]);
+    let service = site.over(&upstream, &site.config(), &["--retry-base=1ms"]).await;
+    let mut client = bearer(service.channel(), Some(&token));
+    let mut request = Request::new(ListTapesRequest::default());
+    request.set_timeout(Duration::from_secs(60));
+    request
+        .metadata_mut()
+        .insert("x-request-id", "in-progress-1".parse().unwrap());
+    let call = tokio::spawn(async move { client.list_tapes(request).await });
+    upstream.was_asked(2).await;
+
+    let page = page(&service).await;
+    let row = first_row(&page, "in-progress");
+    assert_eq!(row[0], "ListTapes");
+    assert_eq!(row[1], "agent-7&lt;script&gt;");
+    assert_eq!(row[3], "2", "the second attempt");
+    assert!(row[4].starts_with("5") && row[4].ends_with(" s"), "{row:?}");
+    assert_eq!(row[5], "<code>in-progress-1</code>");
+    assert!(page.contains("Calls in progress: 1"));
+
+    call.abort();
+    eventually("the call to be gone from the page", async || {
+        self::page(&service).await.contains("Calls in progress: 0")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_failed_call_is_shown_with_both_request_ids_and_why() {
+    let code = json!({ "__type": "InternalServerError", "message": "a <b>fault</b> of AWS" });
+    let upstream = Upstream::always(Reply::aws(500, &code)).await;
+    let service = Service::over(&upstream, &["--retry-attempts=1"]).await;
+    assert!(page(&service).await.contains("None since the start."));
+    let mut request = Request::new(ListTapesRequest::default());
+    request
+        .metadata_mut()
+        .insert("x-request-id", "failed-1".parse().unwrap());
+    let refused = refusal(&service.client().list_tapes(request).await.unwrap_err());
+    // A caller's own mistake concerns no operator.
+    let wrong = ListTapesRequest {
+        limit: 100_000,
+        ..Default::default()
+    };
+    service.client().list_tapes(wrong).await.unwrap_err();
+
+    let mut row = Vec::new();
+    eventually("the failed call to be on the page", async || {
+        row = first_row(&page(&service).await, "failed");
+        !row.is_empty()
+    })
+    .await;
+    assert_eq!(
+        (row[1].as_str(), &row[2]),
+        ("ListTapes", &format!("{:?}", refused.code))
+    );
+    assert_eq!(row[3], "anonymous");
+    assert_eq!(row[5], "1");
+    assert_eq!(
+        row[6],
+        "<code>failed-1</code><br><code>request-of-the-test</code>"
+    );
+    assert!(row[7].contains("a &lt;b&gt;fault&lt;/b&gt; of AWS"), "{row:?}");
+}
+
+#[tokio::test]
+async fn no_more_than_the_last_fifty_failures_are_kept() {
+    let upstream = Upstream::always(Reply::aws(500, &json!({ "__type": "InternalServerError" }))).await;
+    let service = Service::over(&upstream, &["--retry-attempts=1"]).await;
+    for _ in 0..60 {
+        service
+            .client()
+            .list_tapes(ListTapesRequest::default())
+            .await
+            .unwrap_err();
+    }
+    eventually("fifty failed calls to be on the page", async || {
+        let page = page(&service).await;
+        let (_, failed) = page.split_once("<section id=\"failed\">").unwrap();
+        failed.matches("<tr>").count() == 1 + 50
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_settings_are_shown_as_a_file_that_gives_them_without_secrets() {
+    let secret = "planted-secret-access-key";
+    secrets::plant(secret);
+    let flags = [
+        "--pace-floor=3",
+        "--emulator-access-key-id=AKIDPLANTED",
+        &format!("--emulator-secret-access-key={secret}"),
+    ];
+    let service = Service::dev(&flags).await;
+    let (status, headers, settings) = ask(&url(&service, "/config"), Method::GET, HeaderMap::new(), "").await;
+    assert_eq!(
+        (status, &headers["cache-control"]),
+        (200, &HeaderValue::from_static("no-store"))
+    );
+    let parsed: toml::Table = settings.parse().unwrap();
+    assert_eq!(parsed["pace"]["floor"].as_integer(), Some(3));
+    assert!(settings.contains("floor = 3  # --pace-floor"), "{settings}");
+    assert!(
+        settings.contains("secret_access_key is set, and not shown"),
+        "{settings}"
+    );
+}
+
+fn with(name: HeaderName, value: &'static str) -> HeaderMap {
+    [(name, HeaderValue::from_static(value))].into_iter().collect()
+}
+
+#[tokio::test]
+async fn web_pages_see_nothing_of_it() {
+    let upstream = Upstream::script([]).await;
+    for (pages, status) in [("loopback", 403), ("open", 200)] {
+        let setting = format!("--admin-pages={pages}");
+        let service = Service::over(&upstream, &[&setting]).await;
+        for path in ["/", "/config", "/page.js", "/page.css"] {
+            for headers in [
+                with(HOST, "rebound.example"),
+                with(HOST, "127.0.0.1.example"),
+                with(ORIGIN, "http://rebound.example"),
+            ] {
+                let (got, _, said) = ask(&url(&service, path), Method::GET, headers.clone(), "").await;
+                assert_eq!(got, status, "{path} {headers:?}: {said}");
+            }
+            for host in ["localhost:1", "127.0.0.1", "[::1]:9464"] {
+                let headers = with(HOST, host);
+                let (got, _, said) = ask(&url(&service, path), Method::GET, headers, "").await;
+                assert_eq!(got, 200, "{path} {host}: {said}");
+            }
+        }
+        // What changes something never is open.
+        for method in [Method::GET, Method::PUT, Method::DELETE] {
+            let headers = with(HOST, "rebound.example");
+            let (got, _, _) = ask(&url(&service, "/log-filter"), method, headers, "off").await;
+            assert_eq!(got, 403);
+        }
+        // Probes and Prometheus come by any name.
+        for path in ["/livez", "/readyz", "/metrics"] {
+            let headers = with(HOST, "tapegate.prod.svc");
+            let (got, _, _) = ask(&url(&service, path), Method::GET, headers, "").await;
+            assert_eq!(got, 200, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_page_takes_nothing_from_elsewhere() {
+    let service = Service::dev(&[]).await;
+    let (_, headers, page) = ask(&url(&service, "/"), Method::GET, HeaderMap::new(), "").await;
+    let policy = headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    for of in ["src=\"", "href=\""] {
+        for link in page.split(of).skip(1) {
+            let link = link.split('"').next().unwrap();
+            assert!(!link.contains("//"), "{link}");
+        }
+    }
+}
