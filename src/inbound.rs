@@ -41,7 +41,7 @@ pub use self::{
     method::is_resent,
     report::Report,
     request_id::RequestId,
-    view::{Failed, InProgress, View},
+    view::{Failed, InProgress, MAX_FAILED, View},
 };
 use self::{
     admission::AdmissionLayer, audit::AuditLayer, authenticate::AuthenticateLayer,

@@ -12,7 +12,10 @@ mod files;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -39,6 +42,7 @@ pub struct Reloading<T> {
     seen: Mutex<Seen>,
     applied: Count,
     refused: Count,
+    is_broken: AtomicBool,
 }
 
 /// What was seen of the files.
@@ -73,6 +77,7 @@ impl<T> Reloading<T> {
             }),
             applied: Count::default(),
             refused: Count::default(),
+            is_broken: AtomicBool::new(false),
         })
     }
 
@@ -90,6 +95,9 @@ pub trait Reload: Send + Sync {
     /// How often a change came into force, and how often it could not be used.
     fn counts(&self) -> [u64; 2];
 
+    /// Whether they cannot be used as they are, and what they said before is in force.
+    fn is_broken(&self) -> bool;
+
     /// Looks whether the files have changed, and takes over what they say. `complete` says
     /// that a change is a whole one.
     fn look(&self, complete: bool);
@@ -102,6 +110,10 @@ impl<T: Send + Sync> Reload for Reloading<T> {
 
     fn counts(&self) -> [u64; 2] {
         [self.applied.get(), self.refused.get()]
+    }
+
+    fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed)
     }
 
     fn look(&self, complete: bool) {
@@ -124,7 +136,9 @@ impl<T: Send + Sync> Reload for Reloading<T> {
             judged: digest,
             fresh: None,
         };
-        match read.and_then(|contents| (self.parse)(&contents)) {
+        let parsed = read.and_then(|contents| (self.parse)(&contents));
+        self.is_broken.store(parsed.is_err(), Ordering::Relaxed);
+        match parsed {
             Ok(value) => {
                 self.current.store(Arc::new(value));
                 self.applied.add();

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, async_trait, codegen::BoxStream};
 use crate::{
     convert::{Inward, Outward, Rules},
     creating,
-    domain::{self, Answer, Call, Caller, Failure, Listing, Operation, Page},
+    domain::{self, Answer, Call, Caller, Failure, Listing, Operation, Outcome, Page},
     inbound::{self, Deadline, Report},
     paging::{Allowed, Plan, Terms, Walk},
     proto::{self, tape_service_server::TapeService},
@@ -54,6 +54,11 @@ impl Tapes {
         let call = context.call(operation.clone());
         context.report.step().is_at(&call.progress);
         let answer = create(call).await;
+        if let Err(Failure { outcome, .. }) = &answer
+            && *outcome == Outcome::Unknown
+        {
+            self.upstream.tally.creates_unclear.add();
+        }
         Ok(Response::new(settle(&operation, &context.report, answer)?))
     }
 

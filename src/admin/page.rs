@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     domain::Kind,
-    inbound::{Failed, InProgress},
+    inbound::{Failed, InProgress, MAX_FAILED},
     readiness::Condition,
     telemetry,
 };
@@ -248,12 +248,13 @@ fn failed(shown: &Shown) -> Markup {
                         thead {
                             tr {
                                 th { "ended" } th { "operation" } th { "code" } th { "caller" } th { "took" }
-                                th { "attempts" } th { "request id, and AWS's" } th { "why" }
+                                th { "attempts" } th { "request id" } th { "AWS's" }
                             }
                         }
-                        tbody { @for call in &calls { (failed_call(call)) } }
+                        @for call in &calls { (failed_call(call)) }
                     }
                 }
+                p { small { "The last " (MAX_FAILED) " of each code." } }
             }
         }
     }
@@ -272,18 +273,20 @@ fn failed_call(call: &Failed) -> Markup {
         fault,
     } = call;
     html! {
-        tr {
-            td title=(at) { (since(*at)) " ago" }
-            td { (operation(method)) }
-            td { (code) }
-            td { (or_none(caller.as_deref())) }
-            td { (span(*took)) }
-            td { (attempts) }
-            td {
-                code { (request_id) }
-                @if let Some(id) = aws_request_id { br; code { (id) } }
+        tbody {
+            tr {
+                td title=(at) { (since(*at)) " ago" }
+                td { (operation(method)) }
+                td { (format!("{code:?}")) }
+                td { (or_none(caller.as_deref())) }
+                td { (span(*took)) }
+                td { (attempts) }
+                td { code { (request_id) } }
+                td { code { (or_none(aws_request_id.as_deref())) } }
             }
-            td.why { (or_none(fault.as_deref())) }
+            @if let Some(fault) = fault {
+                tr { td.why colspan="8" { (fault) } }
+            }
         }
     }
 }

@@ -64,6 +64,13 @@ impl Figures {
             limits.reached.get()
         });
         metrics.count(&catalog::AUDIT_LOST, move || audit.lost());
+        let looked_at = files.clone();
+        metrics.gauges(&catalog::BROKEN_FILES, move |seen| {
+            for file in &looked_at {
+                let is_broken = f64::from(u8::from(file.is_broken()));
+                seen(is_broken, &[("tapegate.setting", file.what())]);
+            }
+        });
         metrics.counts(&catalog::RELOADS, move |seen| {
             for file in &files {
                 let [applied, refused] = file.counts();
@@ -147,7 +154,7 @@ fn show_upstream(metrics: &Metrics, shared: Shared) {
         }
     });
     let shown = tally.clone();
-    metrics.counts_by(&catalog::RETRIES_ENDED, REASON, move || shown.not_repeated.get());
+    metrics.counts_by(&catalog::RETRIES_ENDED, REASON, move || shown.wanting());
     for (definition, count) in [
         (&catalog::PACED, (|tally| &tally.paced) as fn(&Tally) -> &Count),
         (&catalog::PACE_REFUSALS, |tally| &tally.refused_by_pace),
@@ -156,6 +163,7 @@ fn show_upstream(metrics: &Metrics, shared: Shared) {
         (&catalog::CREATES_UNHEARD, |tally| &tally.creates_unheard),
         (&catalog::CREATES_LOOKED_UP, |tally| &tally.creates_looked_up),
         (&catalog::CREATES_RECONCILED, |tally| &tally.creates_reconciled),
+        (&catalog::CREATES_UNCLEAR, |tally| &tally.creates_unclear),
     ] {
         let shown = tally.clone();
         metrics.count(definition, move || count(&shown).get());

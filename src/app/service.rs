@@ -289,6 +289,12 @@ impl Service {
 
     /// Runs until `shutdown` resolves; then drains.
     pub(super) async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Cut> {
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            grpc = %self.grpc_address,
+            admin = %self.admin.address,
+            "the service has started"
+        );
         let admin = self.admin.start();
         let _credentials = AbortOnDropHandle::new(tokio::spawn(tend_credentials(
             self.clients,

@@ -89,13 +89,17 @@ impl Drop for Line {
             tracing::debug!(code, seconds, "call ended");
             return;
         };
-        match level(self.end) {
+        let level = level(self.end);
+        if let End::Grpc(code) = self.end
+            && level <= Level::WARN
+        {
+            in_view.failed(code);
+        }
+        match level {
             Level::ERROR => {
-                in_view.failed(&code);
                 tracing::error!(code, seconds, attempts, aws_request_id, fault, "call ended");
             }
             Level::WARN => {
-                in_view.failed(&code);
                 tracing::warn!(code, seconds, attempts, aws_request_id, fault, "call ended");
             }
             _ => tracing::info!(code, seconds, attempts, aws_request_id, fault, "call ended"),

@@ -1,11 +1,13 @@
 use std::{
-    collections::{BTreeMap, VecDeque},
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use jiff::Timestamp;
 use tokio::time::Instant;
+use tonic::Code;
 
 use super::Report;
 
@@ -18,11 +20,12 @@ pub struct View(Mutex<Kept>);
 struct Kept {
     began: u64,
     in_progress: BTreeMap<u64, Begun>,
-    failed: VecDeque<Failed>,
+    /// By their codes, the last one first: many of one kind leave room for the others.
+    failed: HashMap<Code, VecDeque<Failed>>,
 }
 
-/// How many failed calls are kept.
-const MAX_FAILED: usize = 50;
+/// How many failed calls of each code are kept.
+pub const MAX_FAILED: usize = 10;
 
 /// How much is kept of why one failed, in bytes: it can have AWS's words in it.
 const MAX_FAULT: usize = 500;
@@ -64,7 +67,7 @@ pub struct Failed {
     /// Who made it, where that was known.
     pub caller: Option<String>,
     /// Its code.
-    pub code: String,
+    pub code: Code,
     /// How long it took.
     pub took: Duration,
     /// How many requests were sent for it.
@@ -110,7 +113,9 @@ impl View {
 
     /// The last calls that failed, the last one first.
     pub fn failed(&self) -> Vec<Failed> {
-        self.kept().failed.iter().cloned().collect()
+        let mut failed: Vec<_> = self.kept().failed.values().flatten().cloned().collect();
+        failed.sort_by_key(|call| Reverse(call.at));
+        failed
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -120,20 +125,21 @@ impl View {
 
 impl InView {
     /// The call has failed, with this code.
-    pub(super) fn failed(&self, code: &str) {
+    pub(super) fn failed(&self, code: Code) {
         let mut kept = self.view.kept();
         let Some(begun) = kept.in_progress.get(&self.number).cloned() else {
             return;
         };
         let told = begun.report.told();
         let attempts = told.attempts.unwrap_or_default();
-        kept.failed.truncate(MAX_FAILED - 1);
-        kept.failed.push_front(Failed {
+        let alike = kept.failed.entry(code).or_default();
+        alike.truncate(MAX_FAILED - 1);
+        alike.push_front(Failed {
             at: Timestamp::now(),
             caller: told.caller.map(|caller| caller.principal.name().to_owned()),
             method: begun.method,
             request_id: begun.request_id,
-            code: code.to_owned(),
+            code,
             took: begun.at.elapsed(),
             attempts: attempts.count,
             aws_request_id: attempts.request_id.map(String::from),

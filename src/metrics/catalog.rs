@@ -72,6 +72,8 @@ metrics! {
         "Audit records that the file did not take; they are in the log, as errors.";
     RELOADS = Counter, Stable, "tapegate.reloads", "{reload}", ["tapegate.setting", "tapegate.result"],
         "Files that had changed and were read again: applied, or refused because something is wrong with them.";
+    BROKEN_FILES = Gauge, Stable, "tapegate.files.broken", "", ["tapegate.setting"],
+        "1 while a file as it is now cannot be used, and what it said before is in force; 0 while it can.";
     ATTEMPT_DURATION = ATTEMPTS, Stable, "tapegate.upstream.attempt.duration", "s",
         ["tapegate.operation", "tapegate.outcome", "error.type"],
         "How long an attempt at AWS took. The outcome is ok, throttled, error, no_answer or not_sent.";
@@ -99,6 +101,8 @@ metrics! {
         "Creates whose barcode AWS refused, and whose tape was looked for.";
     CREATES_RECONCILED = Counter, Stable, "tapegate.creates.reconciled", "{create}", [],
         "Creates that were told of success because the tape was found to be their own.";
+    CREATES_UNCLEAR = Counter, Stable, "tapegate.creates.unclear", "{create}", [],
+        "Creates that ended while it was not known whether their tapes were made: their outcome is unknown, and the caller was told to send them again.";
     CREDENTIALS_AGE = Gauge, Stable, "tapegate.aws_credentials.age", "s", [],
         "How long ago the AWS credentials in use were obtained. Not there before there are any.";
     SPANS = Counter, Stable, "tapegate.telemetry.spans", "{span}", ["tapegate.result"],

@@ -28,7 +28,15 @@ pub struct Tally {
     pub creates_unheard: Count,
     pub creates_looked_up: Count,
     pub creates_reconciled: Count,
+    pub creates_unclear: Count,
 }
+
+/// What there can be no more of for another attempt, by name.
+const WANTING: [(Why, &str); 3] = [
+    (Why::Attempts, "attempts"),
+    (Why::Deadline, "deadline"),
+    (Why::Budget, "budget"),
+];
 
 impl Tally {
     /// Nothing yet; durations go to `attempt_duration`.
@@ -63,12 +71,17 @@ impl Tally {
 
     /// A call is not repeated.
     pub(super) fn ended(&self, why: Why) {
-        match why {
-            Why::Pointless | Why::NotSent => {}
-            Why::Attempts => self.not_repeated.add("attempts"),
-            Why::Deadline => self.not_repeated.add("deadline"),
-            Why::Budget => self.not_repeated.add("budget"),
+        if let Some((_, what)) = WANTING.iter().find(|(wanting, _)| *wanting == why) {
+            self.not_repeated.add(what);
         }
+    }
+
+    /// How many calls were not repeated for want of something, of each.
+    pub fn wanting(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+        let counts = self.not_repeated.get();
+        WANTING
+            .map(|(_, what)| (what, counts.get(what).copied().unwrap_or_default()))
+            .into_iter()
     }
 
     /// A page of a list was shown, with so many tapes.

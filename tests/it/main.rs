@@ -28,6 +28,7 @@ mod harness;
 mod metadata;
 mod metrics;
 mod model;
+mod operations_page;
 mod pace;
 mod paging;
 mod renewal;

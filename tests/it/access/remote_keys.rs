@@ -159,6 +159,11 @@ async fn stale_keys_are_believed_for_a_bounded_time_and_readiness_says_when_ther
     assert_eq!(ask(&service, &token).await, "IDENTITY_KEYS_UNAVAILABLE");
     service.not_ready().await;
     assert!(service.admin("/readyz").await.1.contains("identity_keys_missing"));
+    let (_, metrics) = service.admin("/metrics").await;
+    let failures = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("tapegate_auth_key_fetch_failures_total "));
+    assert!(failures.unwrap().parse::<u32>().unwrap() >= 1, "{metrics}");
 
     server.answer(StatusCode::OK, jwks(&[&site.es256]));
     told(&service, &token, "").await;

@@ -1,11 +1,14 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tapegate::{metrics::catalog, proto::ListTapesRequest};
+use tapegate::{
+    metrics::catalog,
+    proto::{CreateTapesRequest, ListTapesRequest},
+};
 use tokio::time::timeout;
 
 use super::Scrape;
-use crate::harness::{Reply, Service, Site, Upstream, bearer, collect, tape_arn};
+use crate::harness::{GATEWAY, Reply, SIZE, Service, Site, Upstream, bearer, collect, refusal, tape_arn};
 
 fn page(marker: Option<&str>, barcodes: &[&str]) -> Reply {
     let rows: Vec<_> = barcodes
@@ -93,6 +96,52 @@ async fn a_list_is_counted_by_its_pages_attempts_and_repeats() {
 }
 
 #[tokio::test]
+async fn a_create_whose_outcome_nobody_knows_is_counted_and_repeats_are_reckoned() {
+    let lost = Reply::text(502, "text/html", "<p>a balancer's page");
+    let upstream = Upstream::always(lost).await;
+    let flags = [
+        "--retry-attempts=2",
+        "--retry-base=1ms",
+        "--retry-budget-reserve=1",
+    ];
+    let service = Service::over(&upstream, &flags).await;
+    assert_eq!(
+        Scrape::of(&service).await.value("tapegate_upstream_retry_budget"),
+        10.0
+    );
+    let create = CreateTapesRequest {
+        gateway_arn: GATEWAY.to_owned(),
+        tape_size_in_bytes: SIZE,
+        client_token: "token-of-this-test".to_owned(),
+        num_tapes_to_create: 1,
+        tape_barcode_prefix: "UNCL".to_owned(),
+        ..Default::default()
+    };
+    let refused = refusal(&service.client().create_tapes(create).await.unwrap_err());
+    assert_eq!(refused.metadata["outcome"], "unknown");
+    collect(service.client().list_tapes(ListTapesRequest::default()).await)
+        .await
+        .unwrap_err();
+    let seen = Scrape::of(&service).await;
+    for (series, value) in [
+        // Not the list, which makes nothing.
+        ("tapegate_creates_unclear_total", 1.0),
+        ("tapegate_upstream_retry_budget", 8.0),
+        (
+            r#"tapegate_upstream_retries_ended_total{tapegate_reason="attempts"}"#,
+            2.0,
+        ),
+    ] {
+        assert_eq!(seen.value(series), value, "{series}");
+    }
+    // What has not happened is there, so that its first time is seen.
+    assert!(
+        seen.0
+            .contains_key(r#"tapegate_upstream_retries_ended_total{tapegate_reason="budget"}"#)
+    );
+}
+
+#[tokio::test]
 async fn who_is_refused_is_counted_by_the_reason() {
     let upstream = Upstream::script([]).await;
     let site = Site::new();
@@ -120,6 +169,11 @@ async fn who_is_refused_is_counted_by_the_reason() {
     site.write("tokens.toml", "no table");
     let broken = r#"tapegate_reloads_total{tapegate_result="refused",tapegate_setting="auth.tokens.file"}"#;
     becomes(&service, broken, 1.0).await;
+    // Until it is mended.
+    let is_broken = r#"tapegate_files_broken{tapegate_setting="auth.tokens.file"}"#;
+    becomes(&service, is_broken, 1.0).await;
+    site.write("tokens.toml", "");
+    becomes(&service, is_broken, 0.0).await;
     for (series, value) in [
         (
             r#"tapegate_auth_refusals_total{tapegate_reason="CREDENTIALS_MISSING"}"#,

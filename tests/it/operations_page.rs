@@ -1,0 +1,109 @@
+//! docs/operations.md has every event and every metric that operators are shown.
+
+use std::{fs, path::Path};
+
+use tapegate::metrics::catalog;
+
+const PAGE: &str = include_str!("../../docs/operations.md");
+
+/// The words of every event at info and above, in the order of the files.
+fn events(folder: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            events(&path, found);
+            continue;
+        }
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let source = fs::read_to_string(&path).unwrap();
+        for level in ["error", "warn", "info"] {
+            for after in source.split(&format!("tracing::{level}!(")).skip(1) {
+                found.extend(words(after));
+            }
+        }
+    }
+}
+
+/// The last text of a macro's arguments: its words. Lines that are broken in the source are one.
+fn words(arguments: &str) -> Option<String> {
+    let mut depth = 1;
+    let (mut texts, mut text) = (Vec::new(), None::<String>);
+    let mut letters = arguments.chars();
+    while depth > 0 {
+        match (letters.next()?, &mut text) {
+            ('\\', Some(text)) => match letters.next()? {
+                '\n' => {
+                    let rest = letters.as_str();
+                    letters = rest.trim_start().chars();
+                }
+                letter => text.push(letter),
+            },
+            ('"', open) => texts.extend(open.take().or_else(|| {
+                *open = Some(String::new());
+                None
+            })),
+            (letter, Some(text)) => text.push(letter),
+            ('(', None) => depth += 1,
+            (')', None) => depth -= 1,
+            _ => {}
+        }
+    }
+    texts.pop()
+}
+
+#[test]
+fn every_event_is_explained() {
+    let mut found = Vec::new();
+    events(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+    // These two are said by a function, which has them from its callers.
+    found.retain(|event| event != "{what}");
+    found.push("connections are closed at once: there are max_connections open".to_owned());
+    found.push("no connection can be taken".to_owned());
+    let written = |event: &str| {
+        let mut parts = event.split(['{', '}']).enumerate();
+        // What stands in braces is filled in.
+        let shown = parts.try_fold(String::new(), |shown, (number, part)| {
+            Some(shown + if number % 2 == 0 { part } else { "{…}" })
+        });
+        format!("`{}`", shown.unwrap_or_default())
+    };
+    let missing: Vec<_> = found.iter().map(|event| written(event)).collect();
+    let missing: Vec<_> = missing.iter().filter(|event| !PAGE.contains(*event)).collect();
+    assert!(found.len() > 30, "{found:?}");
+    assert!(
+        missing.is_empty(),
+        "docs/operations.md does not explain {missing:#?}"
+    );
+}
+
+#[test]
+fn every_metric_comes_with_what_to_do() {
+    let names = catalog::ALL
+        .iter()
+        .map(|metric| format!("`{}`", metric.prometheus_name()));
+    let missing: Vec<_> = names.filter(|name| !PAGE.contains(name)).collect();
+    assert!(
+        missing.is_empty(),
+        "docs/operations.md does not say what to do about {missing:#?}"
+    );
+}
+
+#[test]
+fn every_link_within_the_page_leads_somewhere() {
+    let headings = PAGE.lines().filter(|line| line.starts_with("##"));
+    let anchors: Vec<_> = headings
+        .map(|line| {
+            line.trim_start_matches('#')
+                .trim()
+                .to_lowercase()
+                .replace(' ', "-")
+        })
+        .map(|anchor| anchor.replace(|c: char| !c.is_alphanumeric() && c != '-', ""))
+        .collect();
+    for link in PAGE.split("](#").skip(1) {
+        let (anchor, _) = link.split_once(')').unwrap();
+        assert!(anchors.iter().any(|known| known == anchor), "#{anchor}");
+    }
+}
