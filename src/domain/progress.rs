@@ -1,4 +1,7 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use super::{Answer, Attempts, Failure, Fault, Grant, Outcome};
 
@@ -16,6 +19,7 @@ struct State {
     unclear: bool,
     unclear_before: bool,
     last: Option<Fault>,
+    paused: Option<Duration>,
     follows: Option<Progress>,
 }
 
@@ -34,6 +38,16 @@ impl Progress {
     /// That the call may go on, if it was decided so.
     pub fn granted(&self) -> Option<Grant> {
         self.look(|state| state.grant.clone())
+    }
+
+    /// The call is repeated after so long.
+    pub fn pauses(&self, pause: Duration) {
+        self.change(|state| state.paused = Some(pause));
+    }
+
+    /// How long it paused before its present attempt; `None` for its first.
+    pub fn paused(&self) -> Option<Duration> {
+        self.look(|state| state.paused)
     }
 
     /// An attempt is about to be sent.

@@ -95,6 +95,7 @@ where
             cloud.region = call.operation.region().as_str(),
             tapegate.attempt = progress.attempts().count,
             tapegate.retry.reason = progress.last_fault().map(|fault| labels::error_type(&fault)),
+            tapegate.retry.delay = progress.paused().map(|pause| pause.as_secs_f64()),
             tapegate.seconds_left = call.deadline.left().as_secs_f64(),
             aws.request_id = Empty,
             http.response.status_code = Empty,

@@ -217,6 +217,7 @@ impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
                 self.tally.repeated::<O>(&failure.fault);
                 self.renewed |= failure.fault.repeat(O::KIND) == Repeat::Once;
                 let pause = between(least, most);
+                call.progress.pauses(pause);
                 tracing::debug!(made, ?pause, fault = %failure.fault, "the call is repeated");
                 return Some(sleep(pause));
             }

@@ -116,6 +116,9 @@ def test_a_repeat_says_why(told: Told):
     assert first.attributes["http.response.status_code"] == "400"
     assert first.status["code"] == 2
     assert second.attributes["tapegate.retry.reason"] == "ThrottlingException"
+    # In seconds: full jitter up to retry.throttled_base.
+    assert 0.0 <= second.attributes["tapegate.retry.delay"] <= 0.02
+    assert "tapegate.retry.delay" not in first.attributes
     assert "error.type" not in second.attributes
     assert first.attributes["aws.request_id"] != second.attributes["aws.request_id"]
     # The call ended well.
