@@ -7,6 +7,7 @@ mod access;
 mod figures;
 mod http_server;
 mod service;
+mod settings;
 
 use std::{fmt, io, net::SocketAddr, path::PathBuf};
 

@@ -19,15 +19,12 @@ use super::{
     access::Access,
     figures::Figures,
     http_server::{Bound, Face, LINGER},
-    listen,
+    listen, settings,
 };
 use crate::{
-    admin::{self, About, Door, history::History},
+    admin::{self, About, history::History},
     audit::Audit,
-    config::{self, AdminPages, Checked, Config, Shutdown},
-    convert::Rules,
-    creating,
-    domain::TapeSizeBounds,
+    config::{self, Checked, Shutdown},
     health::Health,
     inbound::{self, accept},
     metrics::{Metrics, catalog},
@@ -36,8 +33,8 @@ use crate::{
     service::Tapes,
     telemetry,
     upstream::{
-        self, Shared, Upstream, pace, retry,
-        sdk::{self, Clients, Sdk},
+        Shared, Upstream,
+        sdk::{Clients, Sdk},
         tally::Tally,
     },
 };
@@ -100,104 +97,31 @@ impl Service {
     ) -> Result<Self, CannotStart> {
         let Checked { config, document } = checked;
         let access = Access::of(&config)?;
-        let Config {
-            server,
-            tls: _,
-            auth: _,
-            policy: _,
-            limits: _,
-            audit: _,
-            scope,
-            upstream,
-            deadline,
-            retry,
-            pace,
-            create,
-            tapes,
-            shutdown,
-            log: _,
-            otlp,
-            readiness,
-        } = config;
-        let (grpc, grpc_address) = listen("listen", server.listen).await?;
-        let readiness = Readiness::new(scope.regions.len(), readiness.aws);
-        let metrics = Arc::new(Metrics::new(telemetry::resource(), telemetry::metrics(&otlp)?));
+        let (grpc, grpc_address) = listen("listen", config.server.listen).await?;
+        let readiness = Readiness::new(config.scope.regions.len(), config.readiness.aws);
+        let metrics = Metrics::new(telemetry::resource(), telemetry::metrics(&config.otlp)?);
+        let metrics = Arc::new(metrics);
 
-        let settings = sdk::Settings {
-            endpoint: upstream.endpoint.as_ref().map(ToString::to_string),
-            credentials,
-            connect_timeout: upstream.connect_timeout,
-            attempt_timeout: upstream.attempt_timeout.max(upstream.create_timeout),
-            max_answer_bytes: upstream.max_answer_bytes,
-            credentials_pause: upstream.credentials_pause,
-        };
-        let clients = Arc::new(Clients::new(&settings, &scope.region, scope.regions.iter().cloned()).await);
+        let reached = settings::sdk(&config.upstream, credentials);
+        let regions = config.scope.regions.iter().cloned();
+        let clients = Arc::new(Clients::new(&reached, &config.scope.region, regions).await);
         if let Ok(Ok(())) = timeout(CREDENTIALS_AT_HAND, clients.obtain_credentials()).await {
             readiness.credentials_obtained();
         }
-        let outward = upstream::Settings {
-            attempt_timeout: upstream.attempt_timeout,
-            create_timeout: upstream.create_timeout,
-            operation_timeout: upstream.operation_timeout,
-            retry: retry::Settings {
-                attempts: retry.attempts,
-                base: retry.base,
-                throttled_base: retry.throttled_base,
-                cap: retry.cap,
-                calls_per_repeat: 100_u16.div_ceil(retry.budget_share),
-                reserve: retry.budget_reserve,
-            },
-            pace: pace::Settings {
-                floor: f64::from(pace.floor),
-                decrease: 1.0 - f64::from(pace.decrease) / 100.0,
-                increase: f64::from(pace.increase) / 100.0,
-                forget: pace.forget,
-                silence: pace.silence,
-            },
-            by_account: scope.account_id.is_some(),
-        };
         let shared = Shared::new(
-            outward,
+            settings::outward(&config),
             access.authority.clone(),
             access.limits.clone(),
             readiness.clone(),
             Arc::new(Tally::measuring(metrics.histogram(&catalog::ATTEMPT_DURATION))),
         );
-        let sdk = Sdk::new(clients.clone());
-        let about = About {
-            started: Timestamp::now(),
-            grpc: grpc_address,
-            endpoint: upstream.endpoint.as_ref().map(ToString::to_string),
-            regions: scope.regions.iter().cloned().collect(),
-            settings: document,
-        };
-        let rules = Rules {
-            region: scope.region,
-            regions: scope.regions,
-            account_id: scope.account_id,
-            accounts: scope.accounts,
-            tape_sizes: TapeSizeBounds::gib(tapes.min_size_gib, tapes.max_size_gib)
-                .expect("the configuration was checked"),
-        };
-        let tapes = tape_service_server::TapeServiceServer::new(Tapes::new(
-            rules,
-            creating::Settings {
-                clock_skew: create.clock_skew,
-                resend_window: create.resend_window,
-            },
-            Upstream::new(&shared, &sdk),
-        ))
-        .max_decoding_message_size(server.max_request_bytes);
-        let deadlines = inbound::Deadlines {
-            unary: inbound::Bounds {
-                default: deadline.unary,
-                most: deadline.unary_max,
-            },
-            stream: inbound::Bounds {
-                default: deadline.stream,
-                most: deadline.stream_max,
-            },
-        };
+        let tapes = Tapes::new(
+            settings::rules(&config.scope, &config.tapes),
+            settings::creating(&config.create),
+            Upstream::new(&shared, &Sdk::new(clients.clone())),
+        );
+        let tapes = tape_service_server::TapeServiceServer::new(tapes)
+            .max_decoding_message_size(config.server.max_request_bytes);
         let watching = CancellationToken::new();
         let health = HealthServer::new(Health::new(readiness.clone(), watching.clone()));
         let calls = TaskTracker::new();
@@ -210,13 +134,16 @@ impl Service {
             view: Arc::clone(&view),
             shared: shared.clone(),
             clients: clients.clone(),
-            about: Arc::new(about),
+            about: Arc::new(About {
+                started: Timestamp::now(),
+                grpc: grpc_address,
+                endpoint: reached.endpoint,
+                regions: config.scope.regions.iter().cloned().collect(),
+                settings: document,
+            }),
         };
-        let door = match server.admin_pages {
-            AdminPages::Loopback => Door::Loopback,
-            AdminPages::Open => Door::Open,
-        };
-        let pages = Face::Admin(admin::router(shown, door));
+        let server = config.server;
+        let pages = Face::Admin(admin::router(shown, settings::door(server.admin_pages)));
         let admin = Bound::listen("admin_listen", server.admin_listen, pages).await?;
         let connections = Arc::new(accept::Tally::new(server.max_connections));
         let figures = Figures {
@@ -237,7 +164,7 @@ impl Service {
         let inward = inbound::Settings {
             calls: calls.clone(),
             view,
-            deadlines,
+            deadlines: settings::deadlines(&config.deadline),
             max_concurrent_calls: server.max_concurrent_calls,
             entrance: access.entrance.clone(),
             limits: access.limits.clone(),
@@ -282,8 +209,8 @@ impl Service {
             clients,
             calls,
             shared,
-            shutdown,
-            credentials_pause: upstream.credentials_pause,
+            shutdown: config.shutdown,
+            credentials_pause: config.upstream.credentials_pause,
         })
     }
 
