@@ -2,7 +2,10 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode};
-use opentelemetry::trace::{Status as SpanStatus, TraceContextExt};
+use opentelemetry::{
+    Context as TraceContext,
+    trace::{FutureExt, Status as SpanStatus, TraceContextExt},
+};
 use tonic::Status;
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, info_span};
@@ -31,6 +34,8 @@ impl TraceId {
 
 /// Puts every call into a trace: the one of its `traceparent`, or a new one. Its span ends with
 /// the last byte of the answer. Health is not traced: probes are many.
+///
+/// Where this service makes no traces, the caller's goes on to AWS as it came.
 #[derive(Clone, Copy, Debug)]
 pub struct TraceLayer;
 
@@ -49,6 +54,7 @@ impl<S> Layer<S> for TraceLayer {
 /// The span of a call, until it is dropped.
 #[derive(Debug)]
 pub struct Traced {
+    caller: TraceContext,
     span: Span,
     end: End,
 }
@@ -65,11 +71,15 @@ impl Onlooker for Traced {
     fn span(&self) -> Span {
         self.span.clone()
     }
+
+    fn trace(&self) -> Option<TraceContext> {
+        Some(self.caller.clone())
+    }
 }
 
 impl Drop for Traced {
     fn drop(&mut self) {
-        let Self { span, end } = self;
+        let Self { span, end, .. } = self;
         if span.is_disabled() {
             return;
         }
@@ -109,12 +119,12 @@ where
                 info_span!(target: SPANS, "call", otel.name = name, otel.kind = "server")
             }
         };
-        let parent = propagation::extract(request.headers());
-        let caller = parent.span().span_context().clone();
-        let mut trace_id = caller.is_valid().then(|| caller.trace_id());
+        let caller = propagation::extract(request.headers());
+        let said = caller.span().span_context().clone();
+        let mut trace_id = said.is_valid().then(|| said.trace_id());
         if !span.is_disabled() {
             // A span that has not begun has no parent yet.
-            let _ = span.set_parent(parent);
+            let _ = span.set_parent(caller.clone());
             span.set_attribute("rpc.system.name", "grpc");
             span.set_attribute("rpc.method", name);
             if let Some(id) = request.extensions().get::<RequestId>() {
@@ -127,11 +137,14 @@ where
             request.extensions_mut().insert(TraceId(trace_id.to_string()));
         }
         let traced = Traced {
+            caller: caller.clone(),
             span: span.clone(),
             end: End::default(),
         };
+        let _attached = caller.clone().attach();
         let response = span.in_scope(|| self.0.call(request));
         let ended = async move { Ok(until_end(response.await?, traced)) };
-        Box::pin(ended.instrument(span))
+        // The span's own trace, where it has one, stands within the caller's.
+        Box::pin(ended.instrument(span).with_context(caller))
     }
 }

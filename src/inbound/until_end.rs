@@ -5,6 +5,7 @@ use std::{
 
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use opentelemetry::Context as TraceContext;
 use pin_project_lite::pin_project;
 use tonic::{Code, Status};
 use tracing::Span;
@@ -24,6 +25,11 @@ pub(super) trait Onlooker {
     /// What the answer is sent within.
     fn span(&self) -> Span {
         Span::none()
+    }
+
+    /// The trace that the call came in.
+    fn trace(&self) -> Option<TraceContext> {
+        None
     }
 }
 
@@ -80,6 +86,7 @@ impl<B: Body, O: Onlooker> Body for UntilEnd<B, O> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
+        let _attached = this.onlooker.trace().map(TraceContext::attach);
         let _entered = this.onlooker.span().entered();
         let frame = ready!(this.body.poll_frame(cx));
         if let Some(Ok(frame)) = &frame {

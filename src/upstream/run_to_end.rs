@@ -4,6 +4,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use opentelemetry::trace::FutureExt;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use tower::{Layer, Service};
@@ -89,7 +90,7 @@ where
                 outcome: Some(outcome),
             });
         };
-        sent.spawn(run.instrument(Span::current()));
+        sent.spawn(run.instrument(Span::current()).with_current_context());
         Box::pin(async move {
             let _left = left;
             let outcome = told.await.ok().and_then(|mut untold| untold.outcome.take());

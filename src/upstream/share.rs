@@ -10,6 +10,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, WeakShared},
 };
+use opentelemetry::trace::FutureExt as _;
 use tokio::time::{Instant, timeout_at};
 use tower::{Layer, Service, ServiceExt};
 use tracing::{Instrument, Span};
@@ -152,9 +153,10 @@ where
             let _entry = entry;
             fetched.await
         };
-        // Whoever polls it later, its spans are those of the caller that began it.
+        // Whoever polls it later, its trace is that of the caller that began it.
         let began_in = Span::current();
-        let running = running.instrument(began_in.clone()).boxed().shared();
+        let running = running.instrument(began_in.clone()).with_current_context();
+        let running = running.boxed().shared();
         if let Some(weak) = running.downgrade() {
             let fetch = Fetch {
                 id,

@@ -1,10 +1,13 @@
 """`tapegate serve` over an AWS of the test's own."""
 
+import json
 import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from harness.process import Tapegate
 from harness.seeds import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
@@ -67,6 +70,41 @@ class HangingUpstream:
 
     def __exit__(self, *error):
         self._listener.close()
+
+
+class ScriptedUpstream:
+    """An AWS that gives these answers, each a status and a body, one after the other, and keeps the heads of what it
+    was asked."""
+
+    def __init__(self, *answers: tuple[int, dict]):
+        self.heads: list[Message] = []
+        scripted, script = self, iter(answers)
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                scripted.heads.append(self.headers)
+                self.rfile.read(int(self.headers["Content-Length"]))
+                status, body = next(script)
+                text = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/x-amz-json-1.1")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.endpoint = "http://{}:{}".format(*self._server.server_address)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._server.shutdown()
+        self._server.server_close()
 
 
 def serve(upstream: str, *arguments: str, env: Mapping[str, str] = {}) -> Tapegate:

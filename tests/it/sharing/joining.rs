@@ -2,17 +2,23 @@
 
 use std::{
     net::Ipv4Addr,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
 use futures_util::future::join_all;
+use http::HeaderMap;
+use opentelemetry::{
+    Context as TraceContext,
+    trace::{FutureExt, TraceContextExt},
+};
 use tapegate::{
     auth::{Authority, policy::Policies},
     config::TakenOutBy,
     domain::{Call, Caller, Fault, ListTapes, Marker, PageRequest, Principal, Proof, Scope},
     limits::Limits,
     readiness::Readiness,
+    telemetry::propagation,
     upstream::{Settings, Shared, stack},
 };
 use tokio::time::{Instant, sleep};
@@ -203,4 +209,45 @@ async fn one_who_has_more_time_than_the_first_gets_it() {
     assert_eq!(short.attempts.count, 1);
     assert_eq!(long.unwrap().attempts.count, 2);
     assert_eq!(shared.tally.attempts.get(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_on_it_stays_in_the_trace_of_who_began_it() {
+    let said = |trace: &str| {
+        let mut headers = HeaderMap::new();
+        let value = format!("00-{trace}-00f067aa0ba902b7-01");
+        headers.insert("traceparent", value.parse().unwrap());
+        propagation::extract(&headers)
+    };
+    let (first, second) = (
+        "4bf92f3577b34da6a3ce929d0e0e4736",
+        "0af7651916cd43dd8448eb211c80319c",
+    );
+    let shared = shared(settings());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let see = seen.clone();
+    let foot = service_fn(move |_: Call<ListTapes>| {
+        let seen = see.clone();
+        async move {
+            sleep(TAKES).await;
+            let trace = TraceContext::current().span().span_context().trace_id();
+            seen.lock().unwrap().push(trace.to_string());
+            Ok(page("LISTED01"))
+        }
+    });
+    let stack = stack::<ListTapes>(&shared, foot);
+    let read = |trace| {
+        stack
+            .clone()
+            .oneshot(call(list(1), MINUTE))
+            .with_context(said(trace))
+    };
+    let mut began = Box::pin(read(first));
+    assert!(futures_util::poll!(&mut began).is_pending());
+    let mut joined = Box::pin(read(second));
+    assert!(futures_util::poll!(&mut joined).is_pending());
+    drop(began);
+    joined.await.unwrap();
+    read(second).await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), [first, second]);
 }
