@@ -45,6 +45,8 @@ class Span:
     parent: str
     attributes: dict
     status: dict
+    # The trace and the span that each leads to.
+    links: list[tuple[str, str]]
     begins: int
     ends: int
     children: list["Span"] = field(default_factory=list)
@@ -78,6 +80,7 @@ class Collector:
                 parent=span.get("parentSpanId", ""),
                 attributes=values(span.get("attributes", [])),
                 status=span.get("status", {}),
+                links=[(link["traceId"], link["spanId"]) for link in span.get("links", [])],
                 begins=int(span["startTimeUnixNano"]),
                 ends=int(span["endTimeUnixNano"]),
             )
