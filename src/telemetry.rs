@@ -29,7 +29,7 @@ use uuid::Uuid;
 use self::lines::may_be_shown;
 pub use self::{
     chosen::{Chosen, chosen},
-    counted::{Sent, sent},
+    counted::{RECORDS as SENT_RECORDS, SPANS as SENT_SPANS, Sent},
     otlp::metrics,
 };
 use crate::config::{Log, Otlp};

@@ -11,7 +11,7 @@ use crate::{
     metrics::{Count, Metrics, approximate, catalog},
     readiness::{Condition, Readiness},
     reload::Reload,
-    telemetry::{self, Sent},
+    telemetry,
     upstream::{Shared, sdk::Clients, tally::Tally},
 };
 
@@ -84,13 +84,9 @@ impl Figures {
                 seen(obtained.elapsed().as_secs_f64(), &[]);
             }
         });
-        metrics.counts_by(&catalog::SPANS, RESULT, || {
-            let Sent { ended, taken, failed } = telemetry::sent();
-            [
-                ("ended", ended.get()),
-                ("taken", taken.get()),
-                ("failed", failed.get()),
-            ]
+        metrics.counts_by(&catalog::SPANS, RESULT, || telemetry::SENT_SPANS.by_result("ended"));
+        metrics.counts_by(&catalog::LOG_RECORDS, RESULT, || {
+            telemetry::SENT_RECORDS.by_result("written")
         });
         metrics.gauge(&catalog::READY, move || {
             f64::from(u8::from(readiness.reasons().is_empty()))

@@ -106,7 +106,9 @@ metrics! {
     CREDENTIALS_AGE = Gauge, Stable, "tapegate.aws_credentials.age", "s", [],
         "How long ago the AWS credentials in use were obtained. Not there before there are any.";
     SPANS = Counter, Stable, "tapegate.telemetry.spans", "{span}", ["tapegate.result"],
-        "Spans that ended, were taken by the collector, or failed to be sent. Those that are neither taken nor failed wait, or were dropped because too many waited (OTEL_BSP_MAX_QUEUE_SIZE).";
+        "Spans that ended, and those of them that were taken by the collector, failed to be sent, or were dropped because too many waited (OTEL_BSP_MAX_QUEUE_SIZE). The rest wait.";
+    LOG_RECORDS = Counter, Stable, "tapegate.telemetry.log_records", "{record}", ["tapegate.result"],
+        "Log records that were written for the collector, and those of them that were taken by it, failed to be sent, or were dropped because too many waited (OTEL_BLRP_MAX_QUEUE_SIZE). The rest wait.";
     READY = Gauge, Stable, "tapegate.ready", "", [],
         "1 while the replica is ready, 0 while it is not; /readyz says why.";
     PROCESS_UPTIME = Gauge, Stable, "process.uptime", "s", [],

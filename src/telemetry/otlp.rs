@@ -6,13 +6,18 @@ use opentelemetry_otlp::{
     ExporterBuildError, LogExporter, MetricExporter, Protocol as Wire, SpanExporter, WithExportConfig,
 };
 use opentelemetry_sdk::{
-    logs::SdkLoggerProvider,
+    logs::{
+        BatchLogProcessor, OTEL_BLRP_MAX_QUEUE_SIZE, OTEL_BLRP_MAX_QUEUE_SIZE_DEFAULT, SdkLoggerProvider,
+    },
     metrics::PeriodicReader,
-    trace::{Sampler, SdkTracerProvider},
+    trace::{
+        BatchSpanProcessor, OTEL_BSP_MAX_QUEUE_SIZE, OTEL_BSP_MAX_QUEUE_SIZE_DEFAULT, Sampler,
+        SdkTracerProvider,
+    },
 };
 
 use super::{
-    counted::{Counted, Ended},
+    counted::{Bounded, Counted, RECORDS, SPANS},
     resource,
 };
 use crate::{
@@ -58,11 +63,16 @@ pub(super) fn traces(otlp: &Otlp) -> Result<Option<SdkTracerProvider>, ExporterB
     if !is_sent(otlp, "TRACES") {
         return Ok(None);
     }
-    let exporter = Counted::new(exporter!(SpanExporter, otlp, "traces")?);
+    let exporter = Counted::new(exporter!(SpanExporter, otlp, "traces")?, &SPANS);
+    let batches = BatchSpanProcessor::builder(exporter).build();
     let builder = SdkTracerProvider::builder()
         .with_resource(resource())
-        .with_span_processor(Ended)
-        .with_batch_exporter(exporter);
+        .with_span_processor(Bounded::new(
+            batches,
+            OTEL_BSP_MAX_QUEUE_SIZE,
+            OTEL_BSP_MAX_QUEUE_SIZE_DEFAULT,
+            &SPANS,
+        ));
     let builder = match env::var_os("OTEL_TRACES_SAMPLER") {
         Some(_) => builder,
         None => {
@@ -78,10 +88,16 @@ pub(super) fn logs(otlp: &Otlp) -> Result<Option<SdkLoggerProvider>, ExporterBui
     if !is_sent(otlp, "LOGS") {
         return Ok(None);
     }
-    let exporter = exporter!(LogExporter, otlp, "logs")?;
+    let exporter = Counted::new(exporter!(LogExporter, otlp, "logs")?, &RECORDS);
+    let batches = BatchLogProcessor::builder(exporter).build();
     let provider = SdkLoggerProvider::builder()
         .with_resource(resource())
-        .with_batch_exporter(exporter)
+        .with_log_processor(Bounded::new(
+            batches,
+            OTEL_BLRP_MAX_QUEUE_SIZE,
+            OTEL_BLRP_MAX_QUEUE_SIZE_DEFAULT,
+            &RECORDS,
+        ))
         .build();
     Ok(Some(provider))
 }

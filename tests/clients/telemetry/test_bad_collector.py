@@ -6,9 +6,13 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import grpc
 import pytest
+from tapegate.v1.tape_service_pb2 import ListTapesRequest
+from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
 
 from harness.collector import free_address
 from harness.grpcurl import Grpcurl
@@ -17,6 +21,19 @@ from harness.process import dev
 CALLS = 12
 # What a collector has for the last of each signal, and some.
 ENDS_WITHIN = 15.0
+
+# As many of each signal wait, unless set otherwise.
+QUEUE = 2048
+# So many calls fill that of the spans: each has three, and a line of the log.
+FILLS = 750
+CALLERS = 5
+# Each span of a call holds this: 4 KiB.
+HEAVY = [
+    ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    ("tracestate", ",".join(f"vendor{number}={'x' * 240}" for number in range(16))),
+]
+# In MiB. With queues of a million it is 26.
+GROWS_LESS = 12.0
 
 
 @contextmanager
@@ -56,10 +73,20 @@ KINDS = {
 }
 
 
-def span_counts(admin: str) -> dict[str, float]:
+def metrics(admin: str) -> str:
     with urllib.request.urlopen(f"{admin}/metrics") as page:
-        text = page.read().decode()
-    return {found[1]: float(found[2]) for found in re.finditer(r'telemetry_spans_total\{.*"(\w+)"\} (\S+)', text)}
+        return page.read().decode()
+
+
+def sent(admin: str, signal: str) -> dict[str, float]:
+    """How much of a signal there was, and what became of it."""
+    counts = re.finditer(rf'telemetry_{signal}_total\{{.*"(\w+)"\}} (\S+)', metrics(admin))
+    return {found[1]: float(found[2]) for found in counts}
+
+
+def resident(admin: str) -> float:
+    """Memory of the process, in MiB."""
+    return float(re.search(r"^process_memory_usage_bytes\S* (\S+)$", metrics(admin), re.MULTILINE)[1]) / (1 << 20)
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
@@ -74,9 +101,38 @@ def test_no_call_fails_or_waits_and_the_end_comes(kind: str, protocol: str):
             began = time.monotonic()
             assert grpcurl.call("ListTapes", {"maxItems": 1}).code == 0
             assert time.monotonic() - began < 5.0
-        counts = span_counts(running.admin)
+        counts = sent(running.admin, "spans")
         # Each has a call, a page and an attempt; the collector took none.
         assert counts["ended"] >= 3 * CALLS
         assert counts["taken"] == 0
         running.ask_to_end()
         assert running.wait(ENDS_WITHIN) == 0
+
+
+def test_memory_has_a_bound_and_what_is_dropped_is_counted():
+    def call(times: int):
+        def some(caller: int):
+            # Each asks for something else, so that no page is shared.
+            request = ListTapesRequest(max_items=1 + caller)
+            with grpc.insecure_channel(running.grpc) as channel:
+                stub = TapeServiceStub(channel)
+                for _ in range(times // CALLERS):
+                    assert list(stub.ListTapes(request, metadata=HEAVY, timeout=30))
+
+        with ThreadPoolExecutor(CALLERS) as callers:
+            list(callers.map(some, range(CALLERS)))
+
+    with listening(None) as address, dev(f"--otlp-endpoint=http://{address}") as running:
+        call(FILLS)
+        before = resident(running.admin)
+        call(2 * FILLS)
+        grew = resident(running.admin) - before
+        print(f"{grew:.1f} MiB more after {2 * FILLS} calls more")
+        for signal, made, of_a_call in ("spans", "ended", 3), ("log_records", "written", 1):
+            counts = sent(running.admin, signal)
+            assert counts[made] >= of_a_call * 3 * FILLS
+            assert counts[made] - counts["failed"] - counts["dropped"] <= QUEUE, f"{signal}: {counts}"
+            assert counts["dropped"] > 0 and counts["taken"] == 0
+        assert grew < GROWS_LESS
+        # The others show how it ends.
+        running.kill()
