@@ -17,16 +17,13 @@ use opentelemetry::{KeyValue, trace::TracerProvider};
 use opentelemetry_appender_tracing::layer::{OpenTelemetryTracingBridge, TracingSpanAttributes};
 use opentelemetry_sdk::{Resource, logs::SdkLoggerProvider, trace::SdkTracerProvider};
 use tokio::time::timeout;
+use tracing::Level;
 use tracing_subscriber::{
-    Layer,
-    filter::{FilterExt, filter_fn},
-    fmt::MakeWriter,
-    layer::SubscriberExt,
-    util::SubscriberInitExt,
+    Layer, Registry, filter::FilterExt, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
 };
 use uuid::Uuid;
 
-use self::lines::may_be_shown;
+use self::lines::{may_be_shown, up_to};
 pub use self::{
     chosen::{Chosen, chosen},
     counted::{RECORDS as SENT_RECORDS, SPANS as SENT_SPANS, Sent},
@@ -63,13 +60,17 @@ where
             .with_threads(false)
             .with_target(false)
             .with_tracked_inactivity(false)
-            .with_filter(filter_fn(|line| line.is_span() && line.target() == SPANS))
+            .with_filter(up_to(Level::INFO, |line| {
+                line.is_span() && line.target() == SPANS
+            }))
     });
     let mut chosen = Chosen::new(log.filter.clone());
     let records = logs.as_ref().map(|provider| {
         // What sends telemetry must not make more of it.
-        let sends = ["opentelemetry", "tonic", "h2", "hyper", "reqwest", "tower"];
-        let is_own = filter_fn(move |line| !sends.iter().any(|name| line.target().starts_with(name)));
+        let is_own = up_to(Level::TRACE, |line| {
+            let sends = ["opentelemetry", "tonic", "h2", "hyper", "reqwest", "tower"];
+            !sends.iter().any(|name| line.target().starts_with(name))
+        });
         OpenTelemetryTracingBridge::builder(provider)
             // Which call, and in which trace.
             .with_tracing_span_attributes(TracingSpanAttributes::allowlist([
@@ -78,18 +79,28 @@ where
                 "method",
             ]))
             .build()
-            .with_filter(chosen.filter().and(filter_fn(may_be_shown)).and(is_own))
+            .with_filter(chosen.filter().and(may_be_shown()).and(is_own))
     });
+    let lines = lines::layer(log.format, chosen.filter(), writer);
     let started = tracing_subscriber::registry()
-        .with(spans)
-        .with(records)
-        .with(lines::layer(log.format, chosen.filter(), writer))
+        .with(those_there(spans, records, lines))
         .try_init();
     // In a process that logs already, such as a test's, its own way stands.
     if started.is_ok() {
         chosen.hold();
     }
     Ok(Telemetry { traces, logs })
+}
+
+/// The layers that there are. One that is `None` in its place would be asked too, and want
+/// everything: what no other layer wants would be made for it.
+fn those_there(
+    spans: Option<impl Layer<Registry> + Send + Sync>,
+    records: Option<impl Layer<Registry> + Send + Sync>,
+    lines: impl Layer<Registry> + Send + Sync,
+) -> Vec<Box<dyn Layer<Registry> + Send + Sync>> {
+    let sent = [spans.map(Layer::boxed), records.map(Layer::boxed)];
+    sent.into_iter().flatten().chain([lines.boxed()]).collect()
 }
 
 /// Nothing can be sent.
@@ -148,3 +159,34 @@ static RESOURCE: LazyLock<Resource> = LazyLock::new(|| {
     }
     .build()
 });
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use tracing::{Subscriber, info_span, subscriber};
+    use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+
+    use super::*;
+    use crate::config::Format;
+
+    fn at(directives: &str) -> impl Subscriber + Send + Sync + use<> {
+        let nobody = None::<LevelFilter>;
+        let lines = lines::layer(Format::Human, EnvFilter::new(directives), io::sink);
+        tracing_subscriber::registry().with(those_there(nobody, nobody, lines))
+    }
+
+    #[test]
+    fn where_nothing_is_sent_no_span_is_made() {
+        subscriber::with_default(at("info"), || {
+            assert!(!info_span!("a line's").is_disabled());
+            assert!(info_span!(target: SPANS, "a trace's").is_disabled());
+        });
+    }
+
+    #[test]
+    fn what_is_finer_than_what_is_logged_is_not_looked_at() {
+        assert_eq!(at("info").max_level_hint(), Some(LevelFilter::INFO));
+        assert_eq!(at("info,h2=debug").max_level_hint(), Some(LevelFilter::DEBUG));
+    }
+}

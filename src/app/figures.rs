@@ -84,7 +84,9 @@ impl Figures {
                 seen(obtained.elapsed().as_secs_f64(), &[]);
             }
         });
-        metrics.counts_by(&catalog::SPANS, RESULT, || telemetry::SENT_SPANS.by_result("ended"));
+        metrics.counts_by(&catalog::SPANS, RESULT, || {
+            telemetry::SENT_SPANS.by_result("ended")
+        });
         metrics.counts_by(&catalog::LOG_RECORDS, RESULT, || {
             telemetry::SENT_RECORDS.by_result("written")
         });

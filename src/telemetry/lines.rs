@@ -5,7 +5,7 @@ use std::io;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
     Layer,
-    filter::{FilterExt, filter_fn},
+    filter::{FilterExt, FilterFn, filter_fn},
     fmt::{self, MakeWriter},
     layer::Filter,
     registry::LookupSpan,
@@ -28,13 +28,21 @@ where
             .boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
     };
-    lines.with_filter(chosen.and(filter_fn(may_be_shown)))
+    lines.with_filter(chosen.and(may_be_shown()))
 }
 
 /// At the level of trace the libraries below write out what goes over the wire: tokens, keys,
 /// what is signed. That is not shown, whatever is asked for. Spans of traces have the log's own
 /// beside them.
-pub(super) fn may_be_shown(line: &Metadata<'_>) -> bool {
-    let is_ours = line.target().starts_with("tapegate");
-    (*line.level() < Level::TRACE || is_ours) && line.target() != SPANS
+pub(super) fn may_be_shown() -> FilterFn {
+    up_to(Level::TRACE, |line| {
+        let is_ours = line.target().starts_with("tapegate");
+        (*line.level() < Level::TRACE || is_ours) && line.target() != SPANS
+    })
+}
+
+/// What `wants` wants, of no finer level than this. A filter that does not say so has every line of
+/// every library looked at, whatever the others say.
+pub(super) fn up_to(level: Level, wants: fn(&Metadata<'_>) -> bool) -> FilterFn {
+    filter_fn(wants).with_max_level_hint(level)
 }
