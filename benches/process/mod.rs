@@ -20,9 +20,13 @@ pub(crate) struct Tapegate {
 impl Tapegate {
     /// `tapegate` with these arguments.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tapegate"))
-            .args(arguments)
-            .arg("--log-filter=warn")
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tapegate"));
+        Self::run(command.args(arguments).arg("--log-filter=warn"))
+    }
+
+    /// This command of `tapegate`.
+    pub(crate) fn run(command: &mut Command) -> Self {
+        let mut child = command
             .env("AWS_ACCESS_KEY_ID", CREDENTIALS.0)
             .env("AWS_SECRET_ACCESS_KEY", CREDENTIALS.1)
             .stdout(Stdio::piped())
