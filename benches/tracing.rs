@@ -36,7 +36,7 @@ use http_body_util::{BodyExt, StreamBody};
 use opentelemetry::Context;
 use process::Tapegate;
 use tapegate::{
-    config::{Format, Log},
+    config::{Directives, Format, Log},
     proto::{DescribeTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient},
     telemetry::{self, SPANS, propagation},
 };
@@ -191,7 +191,7 @@ fn traced<T>(message: T) -> Request<T> {
 fn off_by_itself() -> Duration {
     const TIMES: u32 = 200_000;
     let log = Log {
-        filter: "info".to_owned(),
+        filter: Directives::parse("info").unwrap(),
         format: Format::Human,
     };
     drop(telemetry::start(&log, None, io::sink).unwrap());

@@ -9,6 +9,7 @@ pub mod history;
 mod log_filter;
 mod page;
 mod ready;
+mod serve;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -25,8 +26,11 @@ use http::{
 };
 use jiff::Timestamp;
 
-pub use self::door::Door;
 use self::history::History;
+pub use self::{
+    door::Door,
+    serve::{Bounds, serve},
+};
 use crate::{
     domain::Region,
     inbound::View,

@@ -77,6 +77,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &server::LISTEN,
     &server::ADMIN_LISTEN,
     &server::ADMIN_PAGES,
+    &server::ADMIN_MAX_CONNECTIONS,
     &server::ALLOW_ANONYMOUS,
     &server::ALLOW_PLAINTEXT,
     &scope::REGION,

@@ -54,8 +54,10 @@ impl Tapes {
         let call = context.call(operation.clone());
         context.report.step().is_at(&call.progress);
         let answer = create(call).await;
-        if let Err(Failure { outcome, .. }) = &answer
+        // What became of a call that its caller's library sent before is not this service's doing.
+        if let Err(Failure { outcome, fault, .. }) = &answer
             && *outcome == Outcome::Unknown
+            && (!context.resent || fault.outcome() == Outcome::Unknown)
         {
             self.upstream.tally.creates_unclear.add();
         }

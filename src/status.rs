@@ -5,6 +5,7 @@
 //! stock clients take 8 KiB of trailers: details are kept under [`MAX_DETAILS`], and the
 //! message, which is sent beside them, under [`MAX_MESSAGE`].
 
+mod blame;
 pub mod codes;
 mod entrance;
 pub mod reasons;
@@ -16,8 +17,11 @@ use http::HeaderMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, ErrorInfo, FieldViolation, StatusExt};
 
-pub use self::entrance::{limited, overloaded, reason_of, refused};
 use self::reasons::Reason;
+pub use self::{
+    blame::{Blame, blame},
+    entrance::{limited, overloaded, reason_of, refused},
+};
 use crate::{
     convert::Violations,
     domain::{Failure, Operation, Outcome},

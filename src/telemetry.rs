@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use self::lines::{may_be_shown, up_to};
 pub use self::{
-    chosen::{Chosen, chosen},
+    chosen::{CHANGES, Chosen, chosen, name_the_audit},
     counted::{RECORDS as SENT_RECORDS, SPANS as SENT_SPANS, Sent},
     otlp::metrics,
 };

@@ -18,7 +18,7 @@ pub enum Door {
     /// `kubectl port-forward`. No web page: one that makes its own name lead here could read
     /// them in the browser of whoever looks at it.
     Loopback,
-    /// Everybody who reaches the address.
+    /// Everybody who reaches the address, and web pages that make their own name lead there.
     Open,
 }
 
@@ -33,17 +33,35 @@ pub(super) async fn check(
     request: Request,
     next: Next,
 ) -> Result<Response, (StatusCode, String)> {
-    let against = match door {
-        Door::Open => Vec::new(),
-        Door::Loopback => against(peer, request.headers()),
-    };
+    let mut against = of_web_pages(request.headers());
+    if door == Door::Loopback {
+        against.extend(of_others(peer, request.headers()));
+    }
     if against.is_empty() {
         return Ok(next.run(request).await);
     }
     Err((StatusCode::FORBIDDEN, format!("{}\n", against.join("\n"))))
 }
 
-fn against(peer: SocketAddr, headers: &HeaderMap) -> Vec<String> {
+/// What a web page of another origin cannot leave out where it sends anything.
+fn of_web_pages(headers: &HeaderMap) -> Vec<String> {
+    let is_set = headers.contains_key(ORIGIN);
+    is_set
+        .then(|| "Origin is set: other web pages may not use this one".to_owned())
+        .into_iter()
+        .collect()
+}
+
+/// What proxies add. To one on this machine, such as a mesh's, everybody is here.
+const FORWARDED: [&str; 5] = [
+    "forwarded",
+    "x-forwarded-for",
+    "via",
+    "x-envoy-external-address",
+    "x-request-id",
+];
+
+fn of_others(peer: SocketAddr, headers: &HeaderMap) -> Vec<String> {
     let mut against = Vec::new();
     if !peer.ip().to_canonical().is_loopback() {
         against.push(format!(
@@ -55,8 +73,8 @@ fn against(peer: SocketAddr, headers: &HeaderMap) -> Vec<String> {
     if !names_loopback(headers) {
         against.push("Host has to be localhost, or an address in 127.0.0.0/8, or [::1]".to_owned());
     }
-    if headers.contains_key(ORIGIN) {
-        against.push("Origin is set: other web pages may not use this one".to_owned());
+    if let Some(name) = FORWARDED.iter().find(|name| headers.contains_key(**name)) {
+        against.push(format!("{name} is set: a proxy asks for somebody else"));
     }
     against
 }
@@ -89,7 +107,7 @@ mod tests {
             ("[2001:db8::1]:1", false),
         ] {
             let peer: SocketAddr = peer.parse().expect("an address");
-            let against = against(peer, &headers);
+            let against = of_others(peer, &headers);
             assert_eq!(against.is_empty(), may, "{peer}");
             assert!(against.iter().all(|why| why.contains("port-forward")));
         }

@@ -41,7 +41,7 @@ struct Reading {
 pub struct Point {
     /// Calls a second.
     pub calls: f64,
-    /// Those of them that ended by a fault of the service or of AWS.
+    /// Those of them whose end is to be blamed on AWS, a gateway, the service or the deadline.
     pub errors: f64,
     /// Attempts a second that AWS throttled.
     pub throttled: f64,
@@ -108,6 +108,9 @@ impl Reading {
                 sum.1 += approximate(bucket.cumulative_count());
             }
         }
+        // Prometheus's last bucket is only written down when it is asked for.
+        let calls_ended = calls().map(count).sum();
+        durations.push((f64::INFINITY, calls_ended));
         let pace = |kind: &str| {
             let paces = series("tapegate_upstream_pace_hertz").iter();
             let of_kind = paces.filter(|series| label(series, "tapegate_kind") == Some(kind));
@@ -117,9 +120,12 @@ impl Reading {
         };
         Self {
             at,
-            calls: calls().map(count).sum(),
+            calls: calls_ended,
             errors: calls()
-                .filter(|series| label(series, "error_type").is_some())
+                .filter(|series| {
+                    let blame = label(series, "tapegate_blame");
+                    blame.is_some_and(|blame| blame != "caller" && blame != "stranger")
+                })
                 .map(count)
                 .sum(),
             throttled: series("tapegate_upstream_throttled_attempts_total")
@@ -136,8 +142,10 @@ impl Reading {
         let seconds = (self.at - before.at).as_secs_f64().max(0.001);
         let rate = |of: fn(&Self) -> f64| (of(self) - of(before)).max(0.0) / seconds;
         let mut durations = self.durations.clone();
-        for (now, then) in durations.iter_mut().zip(&before.durations) {
-            now.1 -= then.1;
+        // Before the first call there are no other bounds than the last.
+        let then = |bound: f64| before.durations.iter().find(|(known, _)| *known >= bound);
+        for (bound, count) in &mut durations {
+            *count -= then(*bound).map_or(0.0, |(_, count)| *count);
         }
         Point {
             calls: rate(|reading| reading.calls),

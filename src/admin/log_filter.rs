@@ -22,6 +22,10 @@ pub(super) async fn put(body: Bytes) -> Result<String, Refusal> {
         let what = format!("the body has to be {}\n", Directives::TAKES);
         return Err((StatusCode::BAD_REQUEST, what));
     };
+    if telemetry::name_the_audit(&directives) {
+        let what = "the audit is not silenced from here: set log.filter, and start anew\n";
+        return Err((StatusCode::BAD_REQUEST, what.to_owned()));
+    }
     Ok(change(log, directives))
 }
 
@@ -32,8 +36,8 @@ pub(super) async fn delete() -> Result<String, Refusal> {
 }
 
 fn change(log: &Chosen, directives: Directives) -> String {
-    // Before, since the new ones may let nothing through.
     tracing::warn!(
+        target: telemetry::CHANGES,
         from = log.now().as_str(),
         to = directives.as_str(),
         "what is logged changes"

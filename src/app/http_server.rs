@@ -1,11 +1,14 @@
 use std::{io, net::SocketAddr, time::Duration};
 
-use axum::{Router, serve::ListenerExt};
+use axum::Router;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{CannotListen, listen};
-use crate::emulator::Emulator;
+use crate::{
+    admin::{self, Bounds},
+    emulator::Emulator,
+};
 
 /// How long connections may take to close once they are told to. One that never spoke would
 /// hold the door open for ever (hyperium/hyper#4170).
@@ -13,7 +16,7 @@ pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// What is served over HTTP.
 pub(super) enum Face {
-    Admin(Router),
+    Admin(Router, Bounds),
     Emulator(Emulator),
 }
 
@@ -48,24 +51,15 @@ impl Bound {
     /// Serves in a task of its own.
     pub(super) fn start(self) -> Running {
         let stop = CancellationToken::new();
-        let stopped = stop.clone().cancelled_owned();
+        let stopped = stop.clone();
         let Self { listener, face, .. } = self;
         let serving = async move {
             match face {
-                Face::Admin(router) => {
-                    let listener = listener.tap_io(|stream| {
-                        if let Err(error) = stream.set_nodelay(true) {
-                            tracing::debug!(%error, "cannot set TCP_NODELAY on a connection");
-                        }
-                    });
-                    axum::serve(
-                        listener,
-                        router.into_make_service_with_connect_info::<SocketAddr>(),
-                    )
-                    .with_graceful_shutdown(stopped)
-                    .await
+                Face::Admin(pages, bounds) => {
+                    admin::serve(listener, pages, bounds, stopped).await;
+                    Ok(())
                 }
-                Face::Emulator(emulator) => emulator.serve(listener, stopped).await,
+                Face::Emulator(emulator) => emulator.serve(listener, stopped.cancelled_owned()).await,
             }
         };
         Running {

@@ -143,7 +143,8 @@ impl Service {
             }),
         };
         let server = config.server;
-        let pages = Face::Admin(admin::router(shown, settings::door(server.admin_pages)));
+        let pages = admin::router(shown, settings::door(server.admin_pages));
+        let pages = Face::Admin(pages, settings::admin(&server));
         let admin = Bound::listen("admin_listen", server.admin_listen, pages).await?;
         let connections = Arc::new(accept::Tally::new(server.max_connections));
         let figures = Figures {

@@ -3,8 +3,8 @@
 use aws_credential_types::Credentials;
 
 use crate::{
-    admin::Door,
-    config::{AdminPages, Config, Create, Deadline, Pace, Retry, Scope, Tapes, Upstream},
+    admin::{Bounds, Door},
+    config::{AdminPages, Config, Create, Deadline, Pace, Retry, Scope, Server, Tapes, Upstream},
     convert::Rules,
     creating,
     domain::TapeSizeBounds,
@@ -95,6 +95,14 @@ pub(super) fn deadlines(config: &Deadline) -> inbound::Deadlines {
             default: config.stream,
             most: config.stream_max,
         },
+    }
+}
+
+/// How much the admin listener takes in.
+pub(super) fn admin(config: &Server) -> Bounds {
+    Bounds {
+        connections: config.admin_max_connections,
+        head: config.handshake_timeout,
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Server {
     pub admin_pages: AdminPages,
     /// The largest request message, in bytes (`max_request_bytes`).
     pub max_request_bytes: usize,
+    /// How many connections may be open to the admin pages (`admin_max_connections`).
+    pub admin_max_connections: usize,
     /// How many calls a connection may have open (`max_concurrent_streams`).
     pub max_concurrent_streams: u32,
     /// How many calls may be in progress (`max_concurrent_calls`).
@@ -76,6 +78,17 @@ pub(crate) static ADMIN_PAGES: Setting<Choice<AdminPages>> = Setting {
     help: "Who is shown the pages for operators, / and /config, which name callers and files: this machine alone, \
            which includes ssh -L and kubectl port-forward (loopback), or whoever asks (open). /log-filter, which \
            changes something, answers this machine alone in any case.",
+};
+
+pub(crate) static ADMIN_MAX_CONNECTIONS: Setting<Integer<usize>> = Setting {
+    key: "admin_max_connections",
+    kind: Integer {
+        range: 1..=100_000,
+        unit: "connections",
+    },
+    default: Some("128"),
+    help: "How many connections may be open to the admin pages. One more is closed at once. One that does not say all \
+           of a request's head within handshake_timeout is closed, and so is each after six times as long.",
 };
 
 pub(crate) static ALLOW_ANONYMOUS: Setting<Switch> = Setting {
@@ -190,6 +203,7 @@ impl Server {
             listen: values.get(&LISTEN)?,
             admin_listen: values.get(&ADMIN_LISTEN)?,
             admin_pages: values.get(&ADMIN_PAGES)?,
+            admin_max_connections: values.get(&ADMIN_MAX_CONNECTIONS)?,
             max_request_bytes: values.get(&MAX_REQUEST_BYTES)?,
             max_concurrent_streams: values.get(&MAX_CONCURRENT_STREAMS)?,
             max_concurrent_calls: values.get(&MAX_CONCURRENT_CALLS)?,

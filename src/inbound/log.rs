@@ -9,7 +9,7 @@ use http::{Request, Response, StatusCode};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
-use tracing::{Instrument, Level, Span, info_span};
+use tracing::{Instrument, Level, Span, error_span};
 
 use super::{
     Report, RequestId, View, method,
@@ -17,6 +17,7 @@ use super::{
     until_end::{End, Onlooker, UntilEnd, until_end},
     view::InView,
 };
+use crate::status;
 
 /// Puts a span around every call, and writes one line when it has ended: streams at their
 /// last byte, calls that were given up when they are dropped.
@@ -54,11 +55,13 @@ pub struct Line {
     began: Instant,
     in_progress: Option<(TaskTrackerToken, InView)>,
     end: End,
+    reason: Option<String>,
 }
 
 impl Onlooker for Line {
     fn status(&mut self, status: &Status) {
         self.end = End::Grpc(status.code());
+        self.reason = status::error_info(status).map(|info| info.reason);
     }
 
     fn not_grpc(&mut self, status: StatusCode) {
@@ -82,6 +85,10 @@ impl Drop for Line {
             End::Http(status) => format!("none: not gRPC, HTTP {}", status.as_u16()),
             End::GivenUp => "none: given up by the caller, or cut".to_owned(),
         };
+        let reason = self.reason.as_deref();
+        let caller = told.caller.as_ref();
+        let principal = caller.map(|caller| caller.principal.name());
+        let resource = caller.and_then(|caller| Some(caller.trail.decision()?.resource));
         let seconds = self.began.elapsed().as_secs_f64();
         let fault = told.fault.as_deref();
         let (_around, _entered) = (self.around.enter(), self.span.enter());
@@ -89,20 +96,50 @@ impl Drop for Line {
             tracing::debug!(code, seconds, "call ended");
             return;
         };
-        let level = level(self.end);
+        // Whoever was not let in is a matter for the audit, and can say what it likes.
+        let level = match caller {
+            Some(_) => level(self.end),
+            None => level_of_strangers(self.end),
+        };
         if let End::Grpc(code) = self.end
             && level <= Level::WARN
         {
             in_view.failed(code);
         }
         match level {
-            Level::ERROR => {
-                tracing::error!(code, seconds, attempts, aws_request_id, fault, "call ended");
-            }
-            Level::WARN => {
-                tracing::warn!(code, seconds, attempts, aws_request_id, fault, "call ended");
-            }
-            _ => tracing::info!(code, seconds, attempts, aws_request_id, fault, "call ended"),
+            Level::ERROR => tracing::error!(
+                code,
+                reason,
+                principal,
+                resource,
+                seconds,
+                attempts,
+                aws_request_id,
+                fault,
+                "call ended"
+            ),
+            Level::WARN => tracing::warn!(
+                code,
+                reason,
+                principal,
+                resource,
+                seconds,
+                attempts,
+                aws_request_id,
+                fault,
+                "call ended"
+            ),
+            _ => tracing::info!(
+                code,
+                reason,
+                principal,
+                resource,
+                seconds,
+                attempts,
+                aws_request_id,
+                fault,
+                "call ended"
+            ),
         }
     }
 }
@@ -119,6 +156,14 @@ fn level(end: End) -> Level {
             | Code::FailedPrecondition
             | Code::ResourceExhausted,
         ) => Level::WARN,
+        _ => Level::INFO,
+    }
+}
+
+/// The same of one whose caller was not let in, or not looked at.
+fn level_of_strangers(end: End) -> Level {
+    match end {
+        End::Grpc(Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable) => level(end),
         _ => Level::INFO,
     }
 }
@@ -158,7 +203,8 @@ where
             (calls.token(), in_view)
         });
         let trace_id = request.extensions().get::<TraceId>().map(TraceId::as_str);
-        let span = info_span!("call", method, request_id, trace_id);
+        // So that a filter which lets a line pass lets it say of which call it is.
+        let span = error_span!("call", method, request_id, trace_id);
         let line = Line {
             around: Span::current(),
             span: span.clone(),
@@ -166,6 +212,7 @@ where
             began: Instant::now(),
             in_progress,
             end: End::default(),
+            reason: None,
         };
         let response = span.in_scope(|| self.inner.call(request));
         let logged = async move { Ok(until_end(response.await?, line)) };

@@ -10,10 +10,11 @@ use std::{
 use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use tonic::Status;
+use tonic_types::ErrorInfo;
 use tower::{Layer, Service};
 
 use super::{
-    method,
+    Report, method,
     until_end::{End, Onlooker, UntilEnd, until_end},
 };
 use crate::{
@@ -85,11 +86,14 @@ pub struct Measured {
     began: Instant,
     has_begun_to_answer: bool,
     end: End,
+    report: Report,
+    info: Option<ErrorInfo>,
 }
 
 impl Onlooker for Measured {
     fn status(&mut self, status: &Status) {
         self.end = End::Grpc(status.code());
+        self.info = status::error_info(status);
     }
 
     fn not_grpc(&mut self, status: StatusCode) {
@@ -120,6 +124,9 @@ impl Drop for Measured {
                 if status::is_error_of_server(code) {
                     attributes.push(("error.type", status::name_of(code)));
                 }
+                let is_let_in = self.report.told().caller.is_some();
+                let blame = status::blame(code, self.info.as_ref(), is_let_in);
+                attributes.extend(blame.map(|blame| ("tapegate.blame", blame.as_str())));
             }
         }
         let seconds = self.began.elapsed().as_secs_f64();
@@ -149,6 +156,8 @@ where
             began: Instant::now(),
             has_begun_to_answer: false,
             end: End::default(),
+            report: request.extensions().get::<Report>().cloned().unwrap_or_default(),
+            info: None,
         };
         let response = self.inner.call(request);
         Box::pin(async move { Ok(until_end(response.await?, measured)) })

@@ -16,6 +16,7 @@ use super::{
     until_end::{End, Onlooker, UntilEnd, until_end},
 };
 use crate::{
+    metrics::labels,
     status,
     telemetry::{SPANS, propagation},
 };
@@ -116,7 +117,9 @@ where
         let span = match method::is_health(path) {
             true => Span::none(),
             false => {
-                info_span!(target: SPANS, "call", otel.name = name, otel.kind = "server")
+                // What nobody serves is not named by what a stranger writes (OpenTelemetry's conventions).
+                let shown = if name == labels::OTHER { "grpc" } else { name };
+                info_span!(target: SPANS, "call", otel.name = shown, otel.kind = "server")
             }
         };
         let caller = propagation::extract(request.headers());
@@ -127,6 +130,10 @@ where
             let _ = span.set_parent(caller.clone());
             span.set_attribute("rpc.system.name", "grpc");
             span.set_attribute("rpc.method", name);
+            if name == labels::OTHER {
+                let original = method::shown(path).trim_start_matches('/').to_owned();
+                span.set_attribute("rpc.method_original", original);
+            }
             if let Some(id) = request.extensions().get::<RequestId>() {
                 span.set_attribute("tapegate.request_id", id.as_str().to_owned());
             }

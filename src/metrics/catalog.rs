@@ -38,8 +38,8 @@ macro_rules! metrics {
 
 metrics! {
     CALL_DURATION = CALLS, Stable, "rpc.server.call.duration", "s",
-        ["rpc.system.name", "rpc.method", "rpc.response.status_code", "error.type"],
-        "How long a call took, to the last byte of its answer.";
+        ["rpc.system.name", "rpc.method", "rpc.response.status_code", "error.type", "tapegate.blame"],
+        "How long a call took, to the last byte of its answer. The blame for one that did not end well is with the caller, a stranger who was not let in, the deadline, a gateway, aws, or the service.";
     ACTIVE_CALLS = Gauge, Stable, "tapegate.server.active_calls", "{call}", ["rpc.method"],
         "Calls in progress, streams among them.";
     FIRST_MESSAGE = CALLS, Stable, "tapegate.server.first_message.duration", "s", ["rpc.method"],
@@ -76,7 +76,7 @@ metrics! {
         "1 while a file as it is now cannot be used, and what it said before is in force; 0 while it can.";
     ATTEMPT_DURATION = ATTEMPTS, Stable, "tapegate.upstream.attempt.duration", "s",
         ["tapegate.operation", "tapegate.outcome", "error.type"],
-        "How long an attempt at AWS took. The outcome is ok, throttled, error, no_answer or not_sent.";
+        "How long an attempt at AWS took. The outcome is ok, throttled, error, no_answer (also where the call's deadline came first), given_up by the caller, or not_sent.";
     RETRIES = Counter, Stable, "tapegate.upstream.retries", "{attempt}", ["tapegate.operation", "tapegate.reason"],
         "Attempts that repeat another: after throttling, no_answer or an error.";
     RETRIES_ENDED = Counter, Stable, "tapegate.upstream.retries_ended", "{call}", ["tapegate.reason"],

@@ -5,6 +5,12 @@ use crate::{domain::Fault, status};
 /// What anything is called that has no name here (OpenTelemetry's word for it).
 pub const OTHER: &str = "_OTHER";
 
+/// Of an attempt whose answer did not come before the call's deadline.
+pub const DEADLINE: &str = "deadline";
+
+/// Of an attempt whose caller has gone.
+pub const GIVEN_UP: &str = "given_up";
+
 /// How an attempt ended, in a word: throttling and silence are no errors of AWS's.
 pub fn outcome(fault: Option<&Fault>) -> &'static str {
     match fault {
@@ -32,7 +38,7 @@ pub fn error_type(fault: &Fault) -> &'static str {
         Fault::Unreachable { .. } => "unreachable",
         Fault::ConnectionLost { .. } => "connection_lost",
         Fault::AttemptTimeout | Fault::OperationTimeout => "timeout",
-        Fault::Deadline { .. } => "deadline",
+        Fault::Deadline { .. } => DEADLINE,
         Fault::Paced { .. } => "paced",
         Fault::NoCredentials { .. } => "no_credentials",
         Fault::NotSent { .. } => "not_sent",

@@ -12,6 +12,9 @@ use crate::config::Directives;
 /// The audit's target. Its records are no matter of how much is logged.
 const AUDIT: &str = "tapegate::audit";
 
+/// The target of what is said of changes.
+pub const CHANGES: &str = "tapegate::log";
+
 /// Which lines this process logs.
 #[derive(Debug)]
 pub struct Chosen {
@@ -75,18 +78,24 @@ impl Chosen {
     }
 }
 
-/// What the operator asks for. Records are silenced by their own name alone.
-fn filter(directives: &Directives) -> EnvFilter {
-    let filter = EnvFilter::new(directives.as_str());
-    let names_audit = directives.as_str().split(',').any(|directive| {
+/// Whether directives say how much of the audit is logged.
+pub fn name_the_audit(directives: &Directives) -> bool {
+    directives.as_str().split(',').any(|directive| {
         directive
             .split(['=', '['])
             .next()
             .is_some_and(|name| name.trim() == AUDIT)
-    });
-    match names_audit {
+    })
+}
+
+/// What the operator asks for. Records are silenced by their own name alone, and that what is
+/// logged was changed is always said.
+fn filter(directives: &Directives) -> EnvFilter {
+    let always = |target: &str| format!("{target}=info").parse().expect("this is a directive");
+    let filter = EnvFilter::new(directives.as_str()).add_directive(always(CHANGES));
+    match name_the_audit(directives) {
         true => filter,
-        false => filter.add_directive(format!("{AUDIT}=info").parse().expect("this is a directive")),
+        false => filter.add_directive(always(AUDIT)),
     }
 }
 

@@ -1,4 +1,5 @@
 use std::{
+    marker::PhantomData,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -11,7 +12,7 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 
 use super::tally::Tally;
 use crate::{
-    domain::{Answer, Attempts, Call, Failure, Fault, GatewayArn, Kind, Operation},
+    domain::{Answer, Attempts, Call, Deadline, Failure, Fault, GatewayArn, Kind, Operation},
     metrics::labels,
     telemetry::SPANS,
 };
@@ -105,13 +106,23 @@ where
             Kind::Read => bounds.read,
             Kind::Create => bounds.create,
         };
+        let deadline = call.deadline.clone();
         let sent = self.inner.call(call);
         let told = trace.clone();
         let attempt = async move {
             let began = Instant::now();
+            let mut watch = Watch::<O> {
+                call: PhantomData,
+                deadline,
+                began,
+                trace: told.clone(),
+                tally: tally.clone(),
+                has_ended: false,
+            };
             let outcome = timeout(bound, sent)
                 .await
                 .unwrap_or_else(|_| Err(Fault::AttemptTimeout.after(Attempts::one(None))));
+            watch.has_ended = true;
             progress.end(&outcome);
             let fault = outcome.as_ref().err().map(|failure| &failure.fault);
             tally.attempted::<O>(fault, began.elapsed());
@@ -128,6 +139,32 @@ where
             outcome
         };
         Box::pin(attempt.instrument(span).instrument(trace))
+    }
+}
+
+/// Counts an attempt that is cut: its answer did not come in the caller's time, or the caller has
+/// gone. An AWS that hangs would show nowhere otherwise.
+struct Watch<O: Operation> {
+    call: PhantomData<fn() -> O>,
+    deadline: Deadline,
+    began: Instant,
+    trace: Span,
+    tally: Arc<Tally>,
+    has_ended: bool,
+}
+
+impl<O: Operation> Drop for Watch<O> {
+    fn drop(&mut self) {
+        if self.has_ended {
+            return;
+        }
+        let why = match self.deadline.left().is_zero() {
+            true => labels::DEADLINE,
+            false => labels::GIVEN_UP,
+        };
+        self.tally.cut::<O>(why, self.began.elapsed());
+        self.trace.record("error.type", why);
+        self.trace.record("otel.status_code", "ERROR");
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     },
 };
 
-use super::pace::{Pacer, Settings};
+use super::pace::{Pacer, Seen, Settings};
 use crate::{
     domain::{AccountId, Kind, Operation, Region},
     readiness::Condition,
@@ -94,13 +94,14 @@ impl Lanes {
     /// See [`Shared::conditions`](super::Shared::conditions).
     pub(super) fn conditions(&self) -> BTreeMap<Region, BTreeSet<Condition>> {
         let lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut conditions: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        let mut seen: BTreeMap<_, Vec<Seen>> = BTreeMap::new();
         for ((region, _), lane) in &*lanes {
-            let found = [&lane.reads, &lane.creates].map(|pacer| pacer.condition());
-            let in_region = conditions.entry(region.clone()).or_default();
-            in_region.extend(found.into_iter().flatten());
+            let of_lane = [&lane.reads, &lane.creates].map(|pacer| pacer.seen());
+            seen.entry(region.clone()).or_default().extend(of_lane);
         }
-        conditions
+        seen.into_iter()
+            .map(|(region, seen)| (region, conditions(&seen)))
+            .collect()
     }
 
     /// See [`Shared::paces`](super::Shared::paces).
@@ -118,6 +119,21 @@ impl Lanes {
         let paces = slowest.into_iter();
         paces.map(|((region, kind), rate)| (region, kind, rate)).collect()
     }
+}
+
+/// What can be said of a region. Where one kind of call gets no answer and another does since
+/// then, AWS is not away.
+fn conditions(seen: &[Seen]) -> BTreeSet<Condition> {
+    let silent_since = seen.iter().filter_map(|seen| seen.silent_since).max();
+    let heard = seen.iter().filter_map(|seen| seen.heard).max();
+    let no_answer = silent_since.is_some_and(|since| heard.is_none_or(|heard| heard < since));
+    let throttled = seen.iter().any(|seen| seen.is_throttled);
+    let found = [
+        (no_answer, Condition::NoAnswer),
+        (throttled, Condition::Throttled),
+    ];
+    let found = found.into_iter().filter(|(holds, _)| *holds);
+    found.map(|(_, condition)| condition).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service, ServiceExt};
 
-pub(super) use self::pacer::Pacer;
+pub(super) use self::pacer::{Pacer, Seen, Turn};
 use self::rate::Sign;
 use super::{lane::Lanes, tally::Tally};
 use crate::domain::{Answer, Attempts, Call, Failure, Fault, Operation, Repeat};
@@ -121,7 +121,13 @@ where
             if turn.waited {
                 tally.paced.add();
             }
+            let mut watch = Watch {
+                pacer: &pacer,
+                turn,
+                has_ended: false,
+            };
             let mut outcome = inner.oneshot(call).await;
+            watch.has_ended = true;
             let says_nothing = |failure: &Failure| is_renewable(&failure.fault) && !was_renewed;
             if let Some(sign) = sign(&outcome)
                 && !outcome.as_ref().is_err_and(says_nothing)
@@ -136,6 +142,21 @@ where
             }
             outcome
         })
+    }
+}
+
+/// Tells the pacer of an attempt that nobody waits for any more.
+struct Watch<'p> {
+    pacer: &'p Pacer,
+    turn: Turn,
+    has_ended: bool,
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.pacer.told(self.turn, Sign::Cut);
+        }
     }
 }
 

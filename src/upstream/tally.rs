@@ -57,11 +57,26 @@ impl Tally {
         self.attempt_duration.record(took.as_secs_f64(), &attributes);
     }
 
+    /// An attempt was cut, since the deadline had passed or the caller gone. The one says of AWS
+    /// that no answer came, the other nothing.
+    pub(super) fn cut<O: Operation>(&self, why: &'static str, took: Duration) {
+        let outcome = match why {
+            labels::DEADLINE => "no_answer",
+            _ => "given_up",
+        };
+        let attributes = [
+            ("tapegate.operation", O::NAME),
+            ("tapegate.outcome", outcome),
+            ("error.type", why),
+        ];
+        self.attempt_duration.record(took.as_secs_f64(), &attributes);
+    }
+
     /// A call is repeated after this fault.
     pub(super) fn repeated<O: Operation>(&self, fault: &Fault) {
         let after = if fault.is_throttling() {
             "throttling"
-        } else if fault.is_no_answer() {
+        } else if fault.is_no_answer() && !fault.is_about_credentials() {
             "no_answer"
         } else {
             "error"

@@ -275,11 +275,17 @@ async fn without_aws_credentials_nothing_is_sent_and_readiness_says_why() {
     assert!(body.contains("aws_credentials_missing"), "{body}");
 
     let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
-    let refused = refusal(&client.list_tapes(ListTapesRequest::default()).await.unwrap_err());
-    assert_eq!(
-        (refused.code, refused.reason.as_str()),
-        (Code::Unavailable, "NO_AWS_CREDENTIALS")
-    );
+    for _ in 0..7 {
+        let refused = refusal(&client.list_tapes(ListTapesRequest::default()).await.unwrap_err());
+        assert_eq!(
+            (refused.code, refused.reason.as_str()),
+            (Code::Unavailable, "NO_AWS_CREDENTIALS")
+        );
+    }
+    // Nobody can tell how AWS is that was not asked.
+    let (_, metrics) = get(&format!("{}/metrics", program.admin)).await;
+    let silent = r#"tapegate_upstream_condition{cloud_region="us-east-1",tapegate_condition="no_answer"} 0"#;
+    assert!(metrics.contains(silent), "{metrics}");
 }
 
 /// AWS's refusal of a session token, which repeats what was signed.

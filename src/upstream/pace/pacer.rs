@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     domain::{Deadline, Fault},
-    readiness::Condition,
     telemetry::SPANS,
 };
 
@@ -48,6 +47,14 @@ pub(in crate::upstream) struct Turn {
     began: Instant,
     /// Whether it had to wait.
     pub(in crate::upstream) waited: bool,
+}
+
+/// What recent attempts say of the upstream.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::upstream) struct Seen {
+    pub(in crate::upstream) is_throttled: bool,
+    pub(in crate::upstream) silent_since: Option<Instant>,
+    pub(in crate::upstream) heard: Option<Instant>,
 }
 
 /// What one who waits does next.
@@ -114,9 +121,14 @@ impl Pacer {
         state.rate.per_second()
     }
 
-    /// What recent attempts say of the upstream; `None` where nothing is wrong with it.
-    pub(in crate::upstream) fn condition(&self) -> Option<Condition> {
-        self.state().rate.condition(Instant::now())
+    /// What recent attempts say of the upstream.
+    pub(in crate::upstream) fn seen(&self) -> Seen {
+        let (now, rate) = (Instant::now(), &self.state().rate);
+        Seen {
+            is_throttled: rate.is_throttled(now),
+            silent_since: rate.silent_since(now),
+            heard: rate.heard(),
+        }
     }
 
     fn join(&self) -> Place<'_> {

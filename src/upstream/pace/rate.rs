@@ -3,7 +3,7 @@ use std::{collections::VecDeque, time::Duration};
 use tokio::time::Instant;
 
 use super::Settings;
-use crate::{domain::Fault, readiness::Condition};
+use crate::domain::Fault;
 
 /// What an attempt says of the upstream.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +14,9 @@ pub(in crate::upstream) enum Sign<'a> {
     Throttled,
     /// It gives no answer.
     Silent(&'a Fault),
+    /// It gave none before somebody stopped waiting. That says something only where it was silent
+    /// before: the time may have been too short.
+    Cut,
 }
 
 /// The rate at which attempts may begin, as it follows from how earlier ones ended.
@@ -65,8 +68,8 @@ enum Mode {
     /// Throttled for the first time then, and what a whole second grants is not yet known.
     Seeking(Instant),
     Throttled,
-    /// No answer comes; this was the last fault.
-    Silent(Fault),
+    /// No answer comes since then; this was the last fault.
+    Silent(Fault, Instant),
     Recovering,
 }
 
@@ -118,22 +121,34 @@ impl Rate {
     /// Why the upstream counts as unreachable, while it does.
     pub(super) fn outage(&self) -> Option<&Fault> {
         match &self.pace.as_ref()?.mode {
-            Mode::Silent(fault) => Some(fault),
+            Mode::Silent(fault, _) => Some(fault),
             Mode::Seeking(_) | Mode::Throttled | Mode::Recovering => None,
         }
     }
 
-    /// What attempts say of the upstream that ended within [`Settings::forget`]: without any,
-    /// nothing is known against it.
-    pub(super) fn condition(&self, now: Instant) -> Option<Condition> {
-        let pace = self.pace.as_ref()?;
-        let is_recent = now.saturating_duration_since(pace.fell) <= self.settings.forget;
+    /// Since when no answer comes, by attempts that ended within [`Settings::forget`]: without any,
+    /// nothing is known. Credentials that are refused are an answer.
+    pub(super) fn silent_since(&self, now: Instant) -> Option<Instant> {
+        let pace = self.pace.as_ref().filter(|pace| self.is_recent(pace, now))?;
         match &pace.mode {
-            Mode::Silent(_) => Some(Condition::NoAnswer),
-            Mode::Seeking(_) | Mode::Throttled => Some(Condition::Throttled),
-            Mode::Recovering => None,
+            Mode::Silent(fault, since) if !fault.is_about_credentials() => Some(*since),
+            _ => None,
         }
-        .filter(|_| is_recent)
+    }
+
+    /// Whether the upstream throttles, by attempts that ended within [`Settings::forget`].
+    pub(super) fn is_throttled(&self, now: Instant) -> bool {
+        let pace = self.pace.as_ref().filter(|pace| self.is_recent(pace, now));
+        pace.is_some_and(|pace| matches!(pace.mode, Mode::Seeking(_) | Mode::Throttled))
+    }
+
+    /// When the last answer came.
+    pub(super) fn heard(&self) -> Option<Instant> {
+        self.heard
+    }
+
+    fn is_recent(&self, pace: &Pace, now: Instant) -> bool {
+        now.saturating_duration_since(pace.fell) <= self.settings.forget
     }
 
     /// How long until an attempt may begin that has so many ahead of it.
@@ -190,7 +205,7 @@ impl Rate {
             match pace.mode {
                 Mode::Seeking(_) | Mode::Throttled => calm > self.settings.forget,
                 Mode::Recovering => calm > RECOVERED,
-                Mode::Silent(_) => false,
+                Mode::Silent(..) => false,
             }
         };
         if self.pace.as_ref().is_some_and(is_over) {
@@ -203,6 +218,12 @@ impl Rate {
     pub(super) fn told(&mut self, began: Instant, sign: Sign<'_>, now: Instant) -> bool {
         match sign {
             Sign::Silent(fault) => return self.silence(began, fault, now),
+            Sign::Cut => {
+                if let Some(fault) = self.outage().cloned() {
+                    self.silence(began, &fault, now);
+                }
+                return false;
+            }
             Sign::Answered => self.granted.add(now),
             Sign::Throttled => {}
         }
@@ -227,16 +248,19 @@ impl Rate {
         if self.silent < self.settings.silence {
             return false;
         }
-        let began_before = self.outage().is_some();
+        let since = match self.pace.as_ref().map(|pace| &pace.mode) {
+            Some(Mode::Silent(_, since)) => Some(*since),
+            _ => None,
+        };
         self.pace = Some(Pace {
             per_second: self.settings.floor,
             last: self.pace.as_ref().map_or(began, |pace| pace.last),
             grown: now,
             fell: now,
             fell_to: self.settings.floor,
-            mode: Mode::Silent(fault.clone()),
+            mode: Mode::Silent(fault.clone(), since.unwrap_or(now)),
         });
-        !began_before
+        since.is_none()
     }
 
     fn fall(&mut self, began: Instant, now: Instant) -> bool {
@@ -288,7 +312,7 @@ impl Pace {
             Mode::Throttled => Mode::Throttled,
             Mode::Seeking(since) if now.saturating_duration_since(since) > SECOND => Mode::Throttled,
             Mode::Seeking(since) => Mode::Seeking(since),
-            Mode::Silent(_) | Mode::Recovering => Mode::Seeking(now),
+            Mode::Silent(..) | Mode::Recovering => Mode::Seeking(now),
         }
     }
 
@@ -300,7 +324,7 @@ impl Pace {
                 Growth::Step(self.fell_to * settings.increase * hurry)
             }
             Mode::Seeking(_) | Mode::Recovering => Growth::Quick,
-            Mode::Silent(_) => Growth::Step(0.0),
+            Mode::Silent(..) => Growth::Step(0.0),
         }
     }
 }

@@ -292,6 +292,13 @@ def test_each_alert_says_what_to_do(alert: str):
     assert re.search(rf"^### {alert}$", runbook, re.MULTILINE)
 
 
+def test_no_series_of_a_case_is_a_number_to_yaml():
+    for file in FOLDER.glob("*.test.yaml"):
+        series = [one for case in yaml.safe_load(file.read_text())["tests"] for one in case["input_series"]]
+        # 0x120 is a number in YAML, and one sample to promtool.
+        assert all(isinstance(one["values"], str) for one in series), file
+
+
 def raw(expression: str) -> set[str]:
     """The metrics that an expression is made of in the end."""
     names = {name_of(selector) for selector in selectors(expression)}

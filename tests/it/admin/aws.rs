@@ -1,13 +1,18 @@
 use std::time::Duration;
 
+use http_body_util::Full;
 use serde_json::{Value, json};
-use tapegate::proto::ListTapesRequest;
+use tapegate::proto::{CreateTapeWithBarcodeRequest, DescribeTapesRequest, ListTapesRequest};
 use tokio::time::timeout;
+use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::harness::{Reply, Service, Upstream, eventually};
+use crate::{
+    harness::{GATEWAY, Reply, SIZE, Service, Upstream, eventually},
+    wire,
+};
 
 async fn readyz(service: &Service) -> (u16, Value) {
     let (status, body) = service.admin("/readyz").await;
@@ -101,6 +106,91 @@ async fn no_answer_takes_the_replica_out_where_that_is_set_until_one_comes() {
     let service = Service::over(&upstream, &["--retry-attempts=1", "--pace-silence=1"]).await;
     list(&service).await;
     assert_eq!(readyz(&service).await.1["aws"], json!([]));
+}
+
+#[tokio::test]
+async fn an_aws_that_hangs_shows_though_callers_deadlines_end_every_attempt() {
+    let upstream = Upstream::answering(|_| std::future::pending()).await;
+    let service = Service::over(&upstream, &[]).await;
+    let address = service.addresses.grpc.unwrap();
+    for _ in 0..2 {
+        let path = "/tapegate.v1.TapeService/ListTapes";
+        let ended = wire::post_at(
+            address,
+            path,
+            &[("grpc-timeout", "300m")],
+            Full::new(wire::frame(&[])),
+        );
+        assert_eq!(ended.await.status().code(), Code::DeadlineExceeded);
+    }
+    // One that is given up says nothing of AWS.
+    let mut client = service.client();
+    let call = tokio::spawn(async move { client.list_tapes(ListTapesRequest::default()).await });
+    upstream.was_asked(3).await;
+    call.abort();
+    let count = "tapegate_upstream_attempt_duration_seconds_count";
+    let [silent, given_up] = [("deadline", "no_answer", 2), ("given_up", "given_up", 1)].map(
+        |(error_type, outcome, times)| {
+            format!(
+                r#"{count}{{error_type="{error_type}",tapegate_operation="ListTapes",tapegate_outcome="{outcome}"}} {times}"#
+            )
+        },
+    );
+    eventually("both kinds of attempts to be counted", async || {
+        let (_, metrics) = service.admin("/metrics").await;
+        metrics.contains(&silent) && metrics.contains(&given_up)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_one_kind_of_call_is_answered_aws_is_not_away() {
+    let upstream = Upstream::answering(|asked| {
+        std::future::ready(match asked.operation.as_str() {
+            "ListTapes" => Reply::ok(&json!({ "TapeInfos": [] })),
+            _ => Reply::text(502, "text/html", "<p>a balancer's page"),
+        })
+    })
+    .await;
+    let flags = [
+        "--retry-attempts=1",
+        "--pace-silence=2",
+        "--readiness-aws=no_answer",
+    ];
+    let service = Service::over(&upstream, &flags).await;
+    let describe = async || {
+        let request = DescribeTapesRequest {
+            gateway_arn: GATEWAY.to_owned(),
+            ..Default::default()
+        };
+        service.client().describe_tapes(request).await.unwrap_err();
+    };
+    let create = async || {
+        let request = CreateTapeWithBarcodeRequest {
+            gateway_arn: GATEWAY.to_owned(),
+            tape_size_in_bytes: SIZE,
+            tape_barcode: "SILENT01".to_owned(),
+            ..Default::default()
+        };
+        service
+            .client()
+            .create_tape_with_barcode(request)
+            .await
+            .unwrap_err();
+    };
+    for _ in 0..3 {
+        create().await;
+    }
+    assert_eq!(condition_is(&service, Some("no_answer")).await, 503);
+    // Reads are answered since.
+    let mut client = service.client();
+    client.list_tapes(ListTapesRequest::default()).await.unwrap();
+    assert_eq!(condition_is(&service, None).await, 200);
+    // And then they are not either.
+    for _ in 0..3 {
+        describe().await;
+    }
+    assert_eq!(condition_is(&service, Some("no_answer")).await, 503);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 use reqwest::{Method, header::HeaderMap};
 use serde_json::json;
 use tapegate::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
+use tonic::Request;
 
 use super::ask;
 use crate::harness::{Program, Reply, Upstream};
@@ -41,6 +42,49 @@ async fn what_is_logged_is_changed_while_the_service_runs_and_changed_back() {
             line.contains("what is logged changes") && line.contains(to),
             "{line}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_line_says_of_which_call_it_is_however_little_is_logged() {
+    let upstream = Upstream::always(Reply::aws(500, &json!({ "__type": "InternalServerError" }))).await;
+    let mut program = Program::over(&upstream.endpoint(), "error");
+    let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+    let mut request = Request::new(ListTapesRequest::default());
+    let metadata = request.metadata_mut();
+    metadata.insert("x-request-id", "looked-for".parse().unwrap());
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    metadata.insert(
+        "traceparent",
+        format!("00-{trace}-00f067aa0ba902b7-01").parse().unwrap(),
+    );
+    client.list_tapes(request).await.unwrap_err();
+    let line = program.logged("call ended").await;
+    for part in [
+        "looked-for",
+        trace,
+        "ListTapes",
+        "reason=\"INTERNAL_SERVER_ERROR\"",
+        "principal=\"anonymous\"",
+        "request-of-the-test",
+    ] {
+        assert!(line.contains(part), "no {part} in {line}");
+    }
+}
+
+#[tokio::test]
+async fn the_audit_and_what_is_said_of_changes_are_not_silenced() {
+    let upstream = Upstream::script([]).await;
+    let mut program = Program::over(&upstream.endpoint(), "info");
+    let url = format!("{}/log-filter", program.admin);
+    for silencing in ["tapegate::audit=off", "info, tapegate::audit = warn"] {
+        let (status, _, said) = ask(&url, Method::PUT, HeaderMap::new(), silencing).await;
+        assert_eq!(status, 400, "{said}");
+    }
+    for (from, to) in [("info", "off"), ("off", "info,tapegate=off")] {
+        assert_eq!(ask(&url, Method::PUT, HeaderMap::new(), to).await.0, 200);
+        let line = program.logged("what is logged changes").await;
+        assert!(line.contains(from) && line.contains(to), "{line}");
     }
 }
 

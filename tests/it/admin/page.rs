@@ -9,6 +9,10 @@ use reqwest::{
 };
 use serde_json::json;
 use tapegate::proto::ListTapesRequest;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tonic::Request;
 
 use super::ask;
@@ -178,7 +182,7 @@ fn with(name: HeaderName, value: &'static str) -> HeaderMap {
 }
 
 #[tokio::test]
-async fn web_pages_see_nothing_of_it() {
+async fn who_is_not_on_this_machine_sees_nothing_of_it() {
     let upstream = Upstream::script([]).await;
     for (pages, status) in [("loopback", 403), ("open", 200)] {
         let setting = format!("--admin-pages={pages}");
@@ -187,7 +191,8 @@ async fn web_pages_see_nothing_of_it() {
             for headers in [
                 with(HOST, "rebound.example"),
                 with(HOST, "127.0.0.1.example"),
-                with(ORIGIN, "http://rebound.example"),
+                with(HeaderName::from_static("x-forwarded-for"), "10.0.0.7"),
+                with(HeaderName::from_static("via"), "1.1 a-proxy"),
             ] {
                 let (got, _, said) = ask(&url(&service, path), Method::GET, headers.clone(), "").await;
                 assert_eq!(got, status, "{path} {headers:?}: {said}");
@@ -197,6 +202,10 @@ async fn web_pages_see_nothing_of_it() {
                 let (got, _, said) = ask(&url(&service, path), Method::GET, headers, "").await;
                 assert_eq!(got, 200, "{path} {host}: {said}");
             }
+            // Other web pages never do.
+            let headers = with(ORIGIN, "http://elsewhere.example");
+            let (got, _, said) = ask(&url(&service, path), Method::GET, headers, "").await;
+            assert_eq!(got, 403, "{path}: {said}");
         }
         // What changes something never is open.
         for method in [Method::GET, Method::PUT, Method::DELETE] {
@@ -225,4 +234,36 @@ async fn the_page_takes_nothing_from_elsewhere() {
             assert!(!link.contains("//"), "{link}");
         }
     }
+}
+
+#[tokio::test]
+async fn who_holds_connections_does_not_keep_others_out_for_long() {
+    let upstream = Upstream::script([]).await;
+    let flags = ["--admin-max-connections=3", "--handshake-timeout=500ms"];
+    let service = Service::over(&upstream, &flags).await;
+    let address = service.addresses.admin.unwrap();
+    let mut held = Vec::new();
+    for said in [
+        "",
+        "GET /livez HTTP/1.1\r\n",
+        "GET /livez HTTP/1.1\r\nhost: x\r\n",
+    ] {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(said.as_bytes()).await.unwrap();
+        held.push(connection);
+    }
+    // One more is closed at once, and not a byte is read of it.
+    let mut refused = TcpStream::connect(address).await.unwrap();
+    assert_eq!(refused.read(&mut [0; 64]).await.unwrap_or(0), 0);
+    for mut connection in held {
+        let mut said = Vec::new();
+        let _ = connection.read_to_end(&mut said).await;
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "{said}");
+    }
+    eventually("room for a probe", async || {
+        let probe = reqwest::get(url(&service, "/livez")).await;
+        probe.is_ok_and(|answer| answer.status() == 200)
+    })
+    .await;
 }

@@ -1,14 +1,19 @@
 use std::time::Duration;
 
+use http_body_util::Full;
 use serde_json::json;
 use tapegate::{
     metrics::catalog,
     proto::{CreateTapesRequest, ListTapesRequest},
 };
 use tokio::time::timeout;
+use tonic::Code;
 
 use super::Scrape;
-use crate::harness::{GATEWAY, Reply, SIZE, Service, Site, Upstream, bearer, collect, refusal, tape_arn};
+use crate::{
+    harness::{GATEWAY, Reply, SIZE, Service, Site, Upstream, bearer, collect, refusal, tape_arn},
+    wire,
+};
 
 fn page(marker: Option<&str>, barcodes: &[&str]) -> Reply {
     let rows: Vec<_> = barcodes
@@ -190,8 +195,20 @@ async fn who_is_refused_is_counted_by_the_reason() {
     ] {
         becomes(&service, series, value).await;
     }
-    let denied = r#"rpc_server_call_duration_seconds_count{rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="PERMISSION_DENIED",rpc_system_name="grpc"}"#;
+    let denied = r#"rpc_server_call_duration_seconds_count{rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="PERMISSION_DENIED",rpc_system_name="grpc",tapegate_blame="caller"}"#;
     becomes(&service, denied, 1.0).await;
+    // Whoever is not let in can give any deadline, and spoils nobody's objectives by it.
+    let address = service.addresses.grpc.unwrap();
+    let path = "/tapegate.v1.TapeService/ListTapes";
+    let late = wire::post_at(
+        address,
+        path,
+        &[("grpc-timeout", "1n")],
+        Full::new(wire::frame(&[])),
+    );
+    assert_eq!(late.await.status().code(), Code::DeadlineExceeded);
+    let stranger = r#"rpc_server_call_duration_seconds_count{error_type="DEADLINE_EXCEEDED",rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="DEADLINE_EXCEEDED",rpc_system_name="grpc",tapegate_blame="stranger"}"#;
+    becomes(&service, stranger, 1.0).await;
     // What a caller did wrong is no error of the service.
     let seen = Scrape::of(&service).await;
     assert!(

@@ -1,0 +1,93 @@
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::{Router, extract::ConnectInfo};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+
+/// How much the admin listener takes in. Whoever reaches it must not take the files and the
+/// memory that calls need.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How many connections may be open; one more is closed at once.
+    pub connections: usize,
+    /// How long a connection has to begin a request, and to say all of its head.
+    pub head: Duration,
+}
+
+/// How old a connection may become, as a multiple of [`Bounds::head`]: one whose reader stands
+/// still has its room no longer.
+const AGE: u32 = 6;
+
+/// How long an answer in progress may take when its connection is to end.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// After how long it is tried again when no connection could be taken.
+const OUT_OF_ROOM: Duration = Duration::from_millis(100);
+
+/// Serves the pages until `stop`.
+pub async fn serve(listener: TcpListener, pages: Router, bounds: Bounds, stop: CancellationToken) {
+    let room = Arc::new(Semaphore::new(bounds.connections));
+    let connections = TaskTracker::new();
+    loop {
+        let taken = tokio::select! {
+            taken = listener.accept() => taken,
+            () = stop.cancelled() => break,
+        };
+        match taken {
+            Ok((stream, peer)) => {
+                let Ok(permit) = room.clone().try_acquire_owned() else {
+                    continue;
+                };
+                let (pages, stop) = (pages.clone(), stop.clone());
+                connections.spawn(async move {
+                    let _permit = permit;
+                    converse(stream, peer, pages, bounds.head, stop).await;
+                });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "an admin connection cannot be taken");
+                sleep(OUT_OF_ROOM).await;
+            }
+        }
+    }
+    connections.close();
+    connections.wait().await;
+}
+
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    pages: Router,
+    head: Duration,
+    stop: CancellationToken,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY on a connection");
+    }
+    let answer = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        pages.clone().oneshot(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head)
+        .serve_connection(TokioIo::new(stream), answer);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = async { tokio::select! { () = stop.cancelled() => {}, () = sleep(head * AGE) => {} } } => {
+            connection.as_mut().graceful_shutdown();
+            timeout(LINGER, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "an admin connection ended badly");
+    }
+}
