@@ -106,40 +106,25 @@ impl Drop for Line {
         {
             in_view.failed(code);
         }
+        macro_rules! tell {
+            ($event:ident) => {
+                tracing::$event!(
+                    code,
+                    reason,
+                    principal,
+                    resource,
+                    seconds,
+                    attempts,
+                    aws_request_id,
+                    fault,
+                    "call ended"
+                )
+            };
+        }
         match level {
-            Level::ERROR => tracing::error!(
-                code,
-                reason,
-                principal,
-                resource,
-                seconds,
-                attempts,
-                aws_request_id,
-                fault,
-                "call ended"
-            ),
-            Level::WARN => tracing::warn!(
-                code,
-                reason,
-                principal,
-                resource,
-                seconds,
-                attempts,
-                aws_request_id,
-                fault,
-                "call ended"
-            ),
-            _ => tracing::info!(
-                code,
-                reason,
-                principal,
-                resource,
-                seconds,
-                attempts,
-                aws_request_id,
-                fault,
-                "call ended"
-            ),
+            Level::ERROR => tell!(error),
+            Level::WARN => tell!(warn),
+            _ => tell!(info),
         }
     }
 }

@@ -104,7 +104,7 @@ async fn repeats_are_counted_by_what_they_follow() {
     for (code, after) in [
         ("InternalFailure", "error"),
         ("ThrottlingException", "throttling"),
-        ("ExpiredTokenException", "no_answer"),
+        ("ExpiredTokenException", "error"),
     ] {
         let shared = shared(settings());
         let failures = std::sync::atomic::AtomicU32::new(1);
