@@ -195,17 +195,17 @@ impl Fault {
     }
 
     /// Whether the upstream gave no answer that had anything to do with the call: it could
-    /// not be reached, not even by a proxy, went silent, or did not know the service.
+    /// not be reached, not even by a proxy, or went silent.
     pub fn is_no_answer(&self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::Unreachable { .. }
-            | Self::ConnectionLost { .. }
-            | Self::AttemptTimeout
-            | Self::Http {
-                http_status: 502..=504,
-            } => true,
-            _ => self.is_about_credentials(),
-        }
+                | Self::ConnectionLost { .. }
+                | Self::AttemptTimeout
+                | Self::Http {
+                    http_status: 502..=504,
+                }
+        )
     }
 
     /// What an attempt of a create has come to that ended so.

@@ -17,7 +17,7 @@ pub fn outcome(fault: Option<&Fault>) -> &'static str {
         None => "ok",
         Some(fault) if fault.is_throttling() => "throttled",
         Some(Fault::Paced { .. } | Fault::NotSent { .. } | Fault::NoCredentials { .. }) => "not_sent",
-        Some(fault) if fault.is_no_answer() && !fault.is_about_credentials() => "no_answer",
+        Some(fault) if fault.is_no_answer() => "no_answer",
         Some(_) => "error",
     }
 }

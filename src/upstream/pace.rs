@@ -167,7 +167,8 @@ fn sign<T>(outcome: &Result<Answer<T>, Failure>) -> Option<Sign<'_>> {
         Err(Failure { fault, .. }) => match fault {
             Fault::NotSent { .. } | Fault::Internal { .. } => None,
             fault if fault.is_throttling() => Some(Sign::Throttled),
-            fault if fault.is_no_answer() => Some(Sign::Silent(fault)),
+            // An AWS that does not know the service is of as little use to any call.
+            fault if fault.is_no_answer() || fault.is_about_credentials() => Some(Sign::Silent(fault)),
             _ => Some(Sign::Answered),
         },
     }

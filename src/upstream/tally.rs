@@ -76,7 +76,7 @@ impl Tally {
     pub(super) fn repeated<O: Operation>(&self, fault: &Fault) {
         let after = if fault.is_throttling() {
             "throttling"
-        } else if fault.is_no_answer() && !fault.is_about_credentials() {
+        } else if fault.is_no_answer() {
             "no_answer"
         } else {
             "error"

@@ -131,7 +131,7 @@ impl Rate {
     pub(super) fn silent_since(&self, now: Instant) -> Option<Instant> {
         let pace = self.pace.as_ref().filter(|pace| self.is_recent(pace, now))?;
         match &pace.mode {
-            Mode::Silent(fault, since) if !fault.is_about_credentials() => Some(*since),
+            Mode::Silent(fault, since) if fault.is_no_answer() => Some(*since),
             _ => None,
         }
     }
