@@ -25,7 +25,6 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tonic::Code;
-use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_reflection::pb::v1::{
     ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
     server_reflection_request::MessageRequest,
@@ -313,12 +312,7 @@ async fn health_and_reflection_have_no_bound() {
     let upstream = Upstream::script([]).await;
     let flags = ["--deadline-unary=50ms", "--deadline-stream=50ms"];
     let mut service = Service::over(&upstream, &flags).await;
-    let mut health = HealthClient::new(service.channel());
-    let mut watch = health
-        .watch(HealthCheckRequest::default())
-        .await
-        .unwrap()
-        .into_inner();
+    let mut watch = service.watch_health().await;
     watch.message().await.unwrap().unwrap();
     let list = || ServerReflectionRequest {
         host: String::new(),

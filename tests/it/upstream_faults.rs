@@ -10,9 +10,7 @@ use tapegate::proto::{
 };
 use tokio::net::TcpListener;
 use tonic::Code;
-use tonic_health::pb::{
-    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
-};
+use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::harness::{
     GATEWAY, Program, Refusal, Reply, SIZE, Service, Upstream, collect, get, refusal, tape_arn,
@@ -348,12 +346,7 @@ async fn no_code_lets_a_session_token_through() {
 async fn a_refusal_lapses_though_no_call_comes() {
     let upstream = Upstream::script([expired()]).await;
     let service = Service::over(&upstream, &["--upstream-credentials-pause=50ms", ONCE[0]]).await;
-    let mut health = HealthClient::new(service.channel());
-    let mut watch = health
-        .watch(HealthCheckRequest::default())
-        .await
-        .unwrap()
-        .into_inner();
+    let mut watch = service.watch_health().await;
     let mut status = async || watch.message().await.unwrap().unwrap().status();
     while status().await != ServingStatus::Serving {}
     list(&service).await;

@@ -5,9 +5,7 @@ use serde_json::{Value, json};
 use tapegate::proto::{CreateTapeWithBarcodeRequest, DescribeTapesRequest, ListTapesRequest};
 use tokio::time::timeout;
 use tonic::Code;
-use tonic_health::pb::{
-    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
-};
+use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::{
     harness::{GATEWAY, Reply, SIZE, Service, Upstream, eventually},
@@ -89,12 +87,7 @@ async fn no_answer_takes_the_replica_out_where_that_is_set_until_one_comes() {
         if status == 503 {
             let (_, said) = readyz(&service).await;
             assert_eq!(said["reasons"][0]["reason"], "aws_no_answer");
-            let mut health = HealthClient::new(service.channel());
-            let mut watch = health
-                .watch(HealthCheckRequest::default())
-                .await
-                .unwrap()
-                .into_inner();
+            let mut watch = service.watch_health().await;
             let mut told = async || watch.message().await.unwrap().unwrap().status();
             assert_eq!(told().await, ServingStatus::NotServing);
             // It gets no calls by which it could learn better.

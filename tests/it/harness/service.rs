@@ -5,7 +5,11 @@ use tapegate::{
     proto::tape_service_client::TapeServiceClient,
 };
 use tokio::{sync::oneshot, task::JoinHandle};
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    Streaming,
+    transport::{Channel, Endpoint},
+};
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
 
 use super::Upstream;
 
@@ -89,6 +93,14 @@ impl Service {
     /// Where a further connection goes, for a test that sets it up in its own way.
     pub fn endpoint(&self) -> Endpoint {
         endpoint(self.addresses)
+    }
+
+    /// Watches the health of the whole server.
+    pub async fn watch_health(&self) -> Streaming<HealthCheckResponse> {
+        let watched = HealthClient::new(self.channel())
+            .watch(HealthCheckRequest::default())
+            .await;
+        watched.unwrap().into_inner()
     }
 
     /// The admin page at `path`: status and body.
