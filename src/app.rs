@@ -101,13 +101,12 @@ impl App {
     /// When an address cannot be listened on, or the emulator's state file cannot be used.
     pub async fn dev(dev: Dev) -> Result<Self, CannotStart> {
         let Dev {
-            mut config,
-            document,
+            mut service,
             emulator,
             credentials,
         } = dev;
         let (emulator, state_file) = bind_emulator(&emulator).await?;
-        config.upstream.endpoint = Some(endpoint(emulator.address));
+        service.config.upstream.endpoint = Some(endpoint(emulator.address));
         let signed_by = Credentials::new(
             &credentials.access_key_id,
             credentials.secret_access_key.expose_secret(),
@@ -116,7 +115,7 @@ impl App {
             "tapegate dev",
         );
         Ok(Self {
-            service: Some(Service::bind(Checked { config, document }, Some(signed_by)).await?),
+            service: Some(Service::bind(service, Some(signed_by)).await?),
             emulator: Some(emulator),
             state_file,
         })

@@ -70,7 +70,8 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             run_app(App::emulator(&settings).await?, more).await?;
         }
         Command::Dev(dev) => {
-            let telemetry = telemetry::start(&dev.config.log, Some(&dev.config.otlp), io::stderr)?;
+            let config = &dev.service.config;
+            let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
             let ran = run_app(App::dev(*dev).await?, |app| try_this(app) + &state_line(app)).await;
             telemetry.finish().await;
             ran?;

@@ -28,10 +28,9 @@ pub struct Checked {
 /// The settings of `tapegate dev`.
 #[derive(Clone, Debug)]
 pub struct Dev {
-    /// The service. Its upstream is the emulator, wherever that came to listen.
-    pub config: Config,
-    /// The settings of both; see [`Checked::document`].
-    pub document: String,
+    /// The service, whose upstream is the emulator, wherever that came to listen; the document has
+    /// the settings of both.
+    pub service: Checked,
     /// The emulator.
     pub emulator: Emulator,
     /// What the service signs with. The emulator takes it, whoever else's it takes.
@@ -45,6 +44,15 @@ pub struct Standalone {
     pub emulator: Emulator,
     /// What is logged.
     pub log: Log,
+}
+
+impl Checked {
+    fn new(config: Config, winning: &Winning) -> Self {
+        Self {
+            config,
+            document: Effective { winning }.to_string(),
+        }
+    }
 }
 
 impl Config {
@@ -95,10 +103,7 @@ impl Config {
         closed_by_default(&mut values);
         reachable_as_far_as_is_safe(&mut values);
         let (config, winning) = values.finish(config)?;
-        Ok(Checked {
-            config,
-            document: document(&winning),
-        })
+        Ok(Checked::new(config, &winning))
     }
 
     /// Where the service listens and the file of its certificate, whatever else is said of it.
@@ -133,8 +138,7 @@ impl Dev {
         }
         let ((config, emulator, credentials), winning) = values.finish(dev)?;
         Ok(Self {
-            config,
-            document: document(&winning),
+            service: Checked::new(config, &winning),
             emulator,
             credentials,
         })
@@ -172,10 +176,6 @@ impl Standalone {
             log: log?,
         })
     }
-}
-
-fn document(winning: &Winning) -> String {
-    Effective { winning }.to_string()
 }
 
 /// Refuses to run without knowing who calls and what each may do, unless anybody may do

@@ -58,9 +58,12 @@ fn serve_is_closed_until_anonymous_callers_are_allowed_and_then_stays_on_loopbac
 #[test]
 fn dev_needs_nothing_and_stays_on_loopback() {
     let dev = Call::new("dev").var("AWS_REGION", "eu-west-1").dev();
-    assert_eq!(dev.config.scope.region.as_str(), "us-east-1");
-    assert_eq!(dev.config.scope.account_id.unwrap().as_str(), "123456789012");
-    assert!(dev.config.server.allow_anonymous);
+    assert_eq!(dev.service.config.scope.region.as_str(), "us-east-1");
+    assert_eq!(
+        dev.service.config.scope.account_id.unwrap().as_str(),
+        "123456789012"
+    );
+    assert!(dev.service.config.server.allow_anonymous);
     assert_eq!(dev.credentials.access_key_id, DEV_CREDENTIALS.0);
     assert_eq!(
         dev.credentials.secret_access_key.expose_secret(),
@@ -73,7 +76,7 @@ fn dev_needs_nothing_and_stays_on_loopback() {
         .var("TAPEGATE_EMULATOR_ACCESS_KEY_ID", "AKID")
         .var("TAPEGATE_EMULATOR_SECRET_ACCESS_KEY", "hush")
         .dev();
-    assert_eq!(own.config.scope.region.as_str(), "eu-west-1");
+    assert_eq!(own.service.config.scope.region.as_str(), "eu-west-1");
     assert_eq!(own.emulator.listen.port(), 0);
     assert_eq!(own.credentials.access_key_id, "AKID");
 
