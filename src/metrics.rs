@@ -178,10 +178,13 @@ impl Metrics {
     }
 }
 
-/// A number as a gauge has it.
-#[allow(clippy::cast_precision_loss, reason = "a gauge need not be exact beyond 2^53")]
-pub fn approximate(number: usize) -> f64 {
-    number as f64
+/// A number as figures have it.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a figure need not be exact beyond 2^53"
+)]
+pub fn approximate(number: impl TryInto<u64>) -> f64 {
+    number.try_into().unwrap_or(u64::MAX) as f64
 }
 
 impl fmt::Debug for Metrics {

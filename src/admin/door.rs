@@ -33,7 +33,11 @@ pub(super) async fn check(
     request: Request,
     next: Next,
 ) -> Result<Response, (StatusCode, String)> {
-    let mut against = of_web_pages(request.headers());
+    let mut against = Vec::new();
+    // What a web page of another origin cannot leave out where it sends anything.
+    if request.headers().contains_key(ORIGIN) {
+        against.push("Origin is set: other web pages may not use this one".to_owned());
+    }
     if door == Door::Loopback {
         against.extend(of_others(peer, request.headers()));
     }
@@ -41,15 +45,6 @@ pub(super) async fn check(
         return Ok(next.run(request).await);
     }
     Err((StatusCode::FORBIDDEN, format!("{}\n", against.join("\n"))))
-}
-
-/// What a web page of another origin cannot leave out where it sends anything.
-fn of_web_pages(headers: &HeaderMap) -> Vec<String> {
-    let is_set = headers.contains_key(ORIGIN);
-    is_set
-        .then(|| "Origin is set: other web pages may not use this one".to_owned())
-        .into_iter()
-        .collect()
 }
 
 /// What proxies add. To one on this machine, such as a mesh's, everybody is here.

@@ -11,7 +11,7 @@ use std::{
 use prometheus::proto::{LabelPair, Metric, MetricFamily};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, approximate};
 
 /// How often the instruments are read.
 pub const EVERY: Duration = Duration::from_secs(5);
@@ -189,11 +189,6 @@ fn quantile(buckets: &[(f64, f64)], share: f64) -> Option<f64> {
     Some(below.0)
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a count need not be exact beyond 2^53")]
-fn approximate(count: u64) -> f64 {
-    count as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,6 +216,6 @@ mod tests {
             history.add(Reading::of(&[], began + EVERY * number));
         }
         let points = KEPT.div_duration_f64(EVERY);
-        assert_eq!(approximate(history.points().len() as u64), points);
+        assert_eq!(approximate(history.points().len()), points);
     }
 }

@@ -55,7 +55,7 @@ pub(super) async fn page(State(shown): State<Shown>) -> Response {
                 // Without scripts it is loaded anew.
                 noscript { meta http-equiv="refresh" content=(history::EVERY.as_secs()); }
             }
-            body { main { (head(&shown)) (aws(&shown)) (curves(&shown)) (in_progress(&shown)) (failed(&shown)) } }
+            body { main data-every=(history::EVERY.as_secs()) { (head(&shown)) (aws(&shown)) (curves(&shown)) (in_progress(&shown)) (failed(&shown)) } }
         }
     };
     let headers = [

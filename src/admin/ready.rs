@@ -7,12 +7,11 @@ use super::Shown;
 /// Whether the replica is ready, and if not, why; and how AWS is, whether that counts or not.
 pub(super) async fn ready(State(shown): State<Shown>) -> (StatusCode, Json<Value>) {
     let reasons = shown.readiness.reasons();
-    let status = if reasons.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
     let is_ready = reasons.is_empty();
+    let status = match is_ready {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
     let reasons: Vec<_> = reasons
         .iter()
         .map(|why| json!({ "reason": why.reason(), "message": why.message() }))

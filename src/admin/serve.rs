@@ -82,7 +82,7 @@ async fn converse(
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = async { tokio::select! { () = stop.cancelled() => {}, () = sleep(head * AGE) => {} } } => {
+        _ = timeout(head * AGE, stop.cancelled()) => {
             connection.as_mut().graceful_shutdown();
             timeout(LINGER, connection).await.unwrap_or(Ok(()))
         }

@@ -67,8 +67,7 @@ impl Figures {
         let looked_at = files.clone();
         metrics.gauges(&catalog::BROKEN_FILES, move |seen| {
             for file in &looked_at {
-                let is_broken = f64::from(u8::from(file.is_broken()));
-                seen(is_broken, &[("tapegate.setting", file.what())]);
+                seen(flag(file.is_broken()), &[("tapegate.setting", file.what())]);
             }
         });
         metrics.counts(&catalog::RELOADS, move |seen| {
@@ -90,9 +89,7 @@ impl Figures {
         metrics.counts_by(&catalog::LOG_RECORDS, RESULT, || {
             telemetry::SENT_RECORDS.by_result("written")
         });
-        metrics.gauge(&catalog::READY, move || {
-            f64::from(u8::from(readiness.reasons().is_empty()))
-        });
+        metrics.gauge(&catalog::READY, move || flag(readiness.reasons().is_empty()));
     }
 }
 
@@ -172,12 +169,11 @@ fn show_upstream(metrics: &Metrics, shared: Shared) {
     metrics.gauges(&catalog::CONDITION, move |seen| {
         for (region, found) in asked.conditions() {
             for condition in Condition::ALL {
-                let holds = f64::from(u8::from(found.contains(&condition)));
                 let attributes = [
                     ("cloud.region", region.as_str()),
                     ("tapegate.condition", condition.as_str()),
                 ];
-                seen(holds, &attributes);
+                seen(flag(found.contains(&condition)), &attributes);
             }
         }
     });
@@ -193,4 +189,9 @@ fn show_upstream(metrics: &Metrics, shared: Shared) {
             );
         }
     });
+}
+
+/// What holds or not, as a gauge has it.
+fn flag(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
 }

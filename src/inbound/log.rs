@@ -87,7 +87,7 @@ impl Drop for Line {
         };
         let reason = self.reason.as_deref();
         let caller = told.caller.as_ref();
-        let principal = caller.map(|caller| caller.principal.name());
+        let principal = told.principal();
         let resource = caller.and_then(|caller| Some(caller.trail.decision()?.resource));
         let seconds = self.began.elapsed().as_secs_f64();
         let fault = told.fault.as_deref();

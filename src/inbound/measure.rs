@@ -124,7 +124,7 @@ impl Drop for Measured {
                 if status::is_error_of_server(code) {
                     attributes.push(("error.type", status::name_of(code)));
                 }
-                let is_let_in = self.report.told().caller.is_some();
+                let is_let_in = self.report.knows_caller();
                 let blame = status::blame(code, self.info.as_ref(), is_let_in);
                 attributes.extend(blame.map(|blame| ("tapegate.blame", blame.as_str())));
             }

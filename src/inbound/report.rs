@@ -34,6 +34,13 @@ pub(super) struct Told {
     pub(super) panicked: bool,
 }
 
+impl Told {
+    /// The name of who makes the call, once that is known.
+    pub(super) fn principal(&self) -> Option<&str> {
+        self.caller.as_ref().map(|caller| caller.principal.name())
+    }
+}
+
 impl Report {
     /// The call came from there.
     pub(super) fn came_from(&self, address: IpAddr) {
@@ -80,6 +87,12 @@ impl Report {
         self.tell(|told| told.fault = Some(failure.fault.to_string()));
         failure.attempts = self.told().attempts.unwrap_or_default();
         failure
+    }
+
+    /// Whether it is known who makes the call.
+    pub(super) fn knows_caller(&self) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.caller.is_some()
     }
 
     pub(super) fn told(&self) -> Told {

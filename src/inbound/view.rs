@@ -131,12 +131,13 @@ impl InView {
             return;
         };
         let told = begun.report.told();
+        let caller = told.principal().map(str::to_owned);
         let attempts = told.attempts.unwrap_or_default();
         let alike = kept.failed.entry(code).or_default();
         alike.truncate(MAX_FAILED - 1);
         alike.push_front(Failed {
             at: Timestamp::now(),
-            caller: told.caller.map(|caller| caller.principal.name().to_owned()),
+            caller,
             method: begun.method,
             request_id: begun.request_id,
             code,
@@ -162,7 +163,7 @@ impl Begun {
         InProgress {
             method: self.method.clone(),
             request_id: self.request_id.clone(),
-            caller: told.caller.map(|caller| caller.principal.name().to_owned()),
+            caller: told.principal().map(str::to_owned),
             age: self.at.elapsed(),
             attempt: self.report.step().attempts(),
             left: told

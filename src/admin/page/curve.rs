@@ -2,6 +2,8 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
+use crate::metrics::approximate;
+
 /// A line of a drawing: a value for each moment, where there was one.
 pub(super) struct Line {
     /// What it is of.
@@ -49,13 +51,13 @@ pub(super) fn drawing(title: &str, unit: &str, moments: usize, lines: &[Line]) -
 
 /// The points of a line, in as many pieces as its gaps make; a moment by itself is a short one.
 fn pieces(values: &[Option<f64>], moments: usize, top: f64) -> Vec<String> {
-    let step = WIDTH / place(moments.max(2) - 1);
-    let first = place(moments.saturating_sub(values.len()));
+    let step = WIDTH / approximate(moments.max(2) - 1);
+    let first = approximate(moments.saturating_sub(values.len()));
     let mut pieces = vec![String::new()];
     for (number, value) in values.iter().enumerate() {
         match (value, pieces.last_mut()) {
             (Some(value), Some(piece)) => {
-                let x = (first + place(number)) * step;
+                let x = (first + approximate(number)) * step;
                 let y = HEIGHT - (value / top).clamp(0.0, 1.0) * (HEIGHT - 2.0) - 1.0;
                 if piece.is_empty() {
                     let _ = write!(piece, "{:.1},{y:.1} ", (x - step / 2.0).max(0.0));
@@ -90,11 +92,6 @@ fn amount(value: f64) -> String {
         _ => 3,
     };
     format!("{value:.digits$}")
-}
-
-#[allow(clippy::cast_precision_loss, reason = "there are few moments")]
-fn place(number: usize) -> f64 {
-    number as f64
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 // Shows the page as it is now, every few seconds, for as long as somebody looks at it.
-const EVERY = 5000;
+const main = document.querySelector("main");
+const EVERY = 1000 * main.dataset.every;
 
 async function show() {
-  const main = document.querySelector("main");
   // Whoever marks something wants to copy it.
   const marked = String(document.getSelection()) !== "";
   if (!document.hidden && !marked) {
