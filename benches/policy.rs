@@ -14,7 +14,7 @@ mod process;
 use std::{fmt::Write, fs, path::Path, time::Duration};
 
 use process::Tapegate;
-use tapegate::proto::{CreateTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient};
+use tapegate::grpc::proto::{CreateTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient};
 use tonic::{Request, transport::Channel};
 
 const GATEWAY: &str = "arn:aws:storagegateway:us-east-1:123456789012:gateway/sgw-12A3456B";

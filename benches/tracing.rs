@@ -36,9 +36,9 @@ use http_body_util::{BodyExt, StreamBody};
 use opentelemetry::Context;
 use process::Tapegate;
 use tapegate::{
-    config::{Directives, Format, Log},
-    proto::{DescribeTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient},
-    telemetry::{self, SPANS, propagation},
+    app::config::{Directives, Format, Log},
+    grpc::proto::{DescribeTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient},
+    observability::telemetry::{self, SPANS, propagation},
 };
 use tokio::net::TcpListener;
 use tonic::{Request, transport::Channel};

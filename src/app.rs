@@ -4,10 +4,13 @@
 //! known, and then run until it is told to stop.
 
 mod access;
+pub mod cli;
+pub mod config;
 mod figures;
 mod http_server;
 mod service;
 mod settings;
+pub mod shutdown;
 
 use std::{fmt, io, net::SocketAddr, path::PathBuf};
 
@@ -21,10 +24,10 @@ use self::{
     service::Service,
 };
 use crate::{
-    audit::CannotRecord,
-    config::{self, Checked, Dev, Standalone},
+    access::audit::CannotRecord,
+    app::config::{Checked, Dev, Standalone},
     emulator::{Emulator, StateError, StateFile},
-    telemetry::CannotExport,
+    observability::telemetry::CannotExport,
 };
 
 /// What runs in this process: the service, the emulator, or both.

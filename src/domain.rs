@@ -1,7 +1,7 @@
 //! What the service is about: tapes, the names of AWS, the five operations.
 //!
 //! Types here are valid by construction and know neither gRPC nor the AWS SDK.
-//! What a caller sends is parsed into them by [`crate::convert`]; what AWS answers
+//! What a caller sends is parsed into them by [`crate::grpc::convert`]; what AWS answers
 //! is put into them by [`crate::upstream`], where words that nobody knew yet (a
 //! pool, a status, an error code) are values and never failures.
 
@@ -33,7 +33,7 @@ mod trail;
 
 pub use account_id::AccountId;
 pub use arn::{GatewayArn, TapeArn};
-pub use aws_code::{Repeat, is_about_credentials};
+pub use aws_code::{RetryRule, is_about_credentials};
 pub use barcode::{Barcode, BarcodePrefix};
 pub use call::{Answer, Attempts, Call, Grant};
 pub use client_token::ClientToken;
@@ -41,10 +41,10 @@ pub use deadline::Deadline;
 pub use failure::{Failure, Fault};
 pub use invalid::Invalid;
 pub use kms_key::{Encryption, KmsKey};
-pub use marker::{Marker, Place};
+pub use marker::{Cursor, Marker};
 pub use operation::{
-    CreateTapeWithBarcode, CreateTapes, CreatedTape, CreatedTapes, DescribeTapeArchives, DescribeTapes, Kind,
-    Label, ListTapes, Listing, NewTape, NewTapes, Operation,
+    CreateTapeWithBarcode, CreateTapes, CreatedTape, CreatedTapes, DescribeTapeArchives, DescribeTapes,
+    Label, ListTapes, Listing, NewTape, NewTapes, Operation, OperationKind,
 };
 pub use outcome::Outcome;
 pub use page::{Page, PageRequest};

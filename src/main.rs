@@ -7,10 +7,13 @@ use std::{
 };
 
 use tapegate::{
-    app::App,
-    cli::{self, Command},
+    app::{
+        App,
+        cli::{self, Command},
+        shutdown,
+    },
     emulator::Credentials,
-    shutdown, telemetry,
+    observability::telemetry,
 };
 
 fn main() -> ExitCode {

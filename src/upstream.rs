@@ -6,16 +6,18 @@
 
 mod attempt;
 mod authorize;
+mod coalesce;
 mod credentials;
 mod deadline;
-mod lane;
+pub(crate) mod detach_creates;
+pub mod idempotency;
+pub mod metrics;
 pub mod pace;
+pub mod pagination;
+mod partition;
 mod quota;
 pub mod retry;
-pub(crate) mod run_to_end;
 pub mod sdk;
-mod share;
-pub mod tally;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,24 +31,23 @@ use tower::{Service, ServiceBuilder, util::BoxCloneSyncService};
 use self::{
     attempt::{AttemptLayer, Bounds},
     authorize::AuthorizeLayer,
+    coalesce::CoalesceLayer,
     credentials::CredentialsLayer,
     deadline::DeadlineLayer,
-    lane::Lanes,
+    detach_creates::DetachCreatesLayer,
+    metrics::UpstreamMetrics,
     pace::PaceLayer,
+    partition::Partitions,
     quota::QuotaLayer,
     retry::RetryLayer,
-    run_to_end::RunToEndLayer,
-    share::ShareLayer,
-    tally::Tally,
 };
 use crate::{
-    auth::Authority,
+    access::{Authority, limits::Limits},
     domain::{
-        Answer, Call, CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Failure, Kind,
-        ListTapes, Operation, Region,
+        Answer, Call, CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Failure,
+        ListTapes, Operation, OperationKind, Region,
     },
-    limits::Limits,
-    readiness::{Condition, Readiness},
+    observability::readiness::{Condition, Readiness},
 };
 
 /// A stack for one operation, its layers' types forgotten. What it answers can be another
@@ -80,39 +81,39 @@ pub struct Shared {
     /// Told when AWS refuses the service's own credentials, and when it takes them.
     pub readiness: Readiness,
     /// What was done since the start.
-    pub tally: Arc<Tally>,
+    pub metrics: Arc<UpstreamMetrics>,
     authority: Authority,
     limits: Arc<Limits>,
     settings: Settings,
-    lanes: Lanes,
+    partitions: Partitions,
     retry: RetryLayer,
 }
 
 impl Shared {
     /// What stacks share that go out as `settings` say, when `authority` lets them, within
-    /// `limits`, and count what they do in `tally`.
+    /// `limits`, and count what they do in `metrics`.
     pub fn new(
         settings: Settings,
         authority: Authority,
         limits: Arc<Limits>,
         readiness: Readiness,
-        tally: Arc<Tally>,
+        metrics: Arc<UpstreamMetrics>,
     ) -> Self {
         Self {
             sent_creates: TaskTracker::new(),
             readiness,
-            lanes: Lanes::new(settings.by_account, settings.pace.clone()),
-            retry: RetryLayer::new(settings.retry.clone(), tally.clone()),
+            partitions: Partitions::new(settings.by_account, settings.pace.clone()),
+            retry: RetryLayer::new(settings.retry.clone(), metrics.clone()),
             authority,
             limits,
-            tally,
+            metrics,
             settings,
         }
     }
 
     /// What recent attempts say of AWS, by the regions that were called.
     pub fn conditions(&self) -> BTreeMap<Region, BTreeSet<Condition>> {
-        self.lanes.conditions()
+        self.partitions.conditions()
     }
 
     /// How many repeats all calls together have left now.
@@ -122,8 +123,8 @@ impl Shared {
 
     /// How many attempts a second are let through where there is a pace, by region and kind; of
     /// several accounts the slowest.
-    pub fn paces(&self) -> Vec<(Region, Kind, f64)> {
-        self.lanes.paces()
+    pub fn paces(&self) -> Vec<(Region, OperationKind, f64)> {
+        self.partitions.paces()
     }
 }
 
@@ -131,7 +132,7 @@ impl Shared {
 #[derive(Clone)]
 #[allow(
     missing_docs,
-    reason = "each is the stack of the operation of that name; authority and tally are theirs together"
+    reason = "each is the stack of the operation of that name; authority and metrics are theirs together"
 )]
 pub struct Upstream {
     pub create_tape_with_barcode: Stack<CreateTapeWithBarcode>,
@@ -140,34 +141,34 @@ pub struct Upstream {
     pub describe_tapes: Stack<DescribeTapes>,
     pub list_tapes: Stack<ListTapes>,
     pub authority: Authority,
-    pub tally: Arc<Tally>,
+    pub metrics: Arc<UpstreamMetrics>,
 }
 
 impl Upstream {
-    /// The stacks over what they share, and one foot under them all: the
+    /// The stacks over what they share, and one transport under them all: the
     /// [`Sdk`](sdk::Sdk), or a test's stand-in.
-    pub fn new<F>(shared: &Shared, foot: &F) -> Self
+    pub fn new<F>(shared: &Shared, transport: &F) -> Self
     where
-        F: Foot<CreateTapeWithBarcode>
-            + Foot<CreateTapes>
-            + Foot<DescribeTapeArchives>
-            + Foot<DescribeTapes>
-            + Foot<ListTapes>,
+        F: Transport<CreateTapeWithBarcode>
+            + Transport<CreateTapes>
+            + Transport<DescribeTapeArchives>
+            + Transport<DescribeTapes>
+            + Transport<ListTapes>,
     {
         Self {
-            create_tape_with_barcode: stack(shared, foot.clone()),
-            create_tapes: stack(shared, foot.clone()),
-            describe_tape_archives: stack(shared, foot.clone()),
-            describe_tapes: stack(shared, foot.clone()),
-            list_tapes: stack(shared, foot.clone()),
+            create_tape_with_barcode: stack(shared, transport.clone()),
+            create_tapes: stack(shared, transport.clone()),
+            describe_tape_archives: stack(shared, transport.clone()),
+            describe_tapes: stack(shared, transport.clone()),
+            list_tapes: stack(shared, transport.clone()),
             authority: shared.authority.clone(),
-            tally: shared.tally.clone(),
+            metrics: shared.metrics.clone(),
         }
     }
 }
 
 /// What can stand under a stack: it makes one attempt.
-pub trait Foot<O: Operation>:
+pub trait Transport<O: Operation>:
     Service<Call<O>, Response = Answer<O::Output>, Error = Failure, Future: Send + 'static>
     + Clone
     + Send
@@ -176,7 +177,7 @@ pub trait Foot<O: Operation>:
 {
 }
 
-impl<O: Operation, S> Foot<O> for S where
+impl<O: Operation, S> Transport<O> for S where
     S: Service<Call<O>, Response = Answer<O::Output>, Error = Failure, Future: Send + 'static>
         + Clone
         + Send
@@ -186,15 +187,15 @@ impl<O: Operation, S> Foot<O> for S where
 }
 
 /// The way of a call, outermost first.
-pub fn stack<O: Operation>(shared: &Shared, foot: impl Foot<O>) -> Stack<O> {
+pub fn stack<O: Operation>(shared: &Shared, transport: impl Transport<O>) -> Stack<O> {
     let Shared {
         sent_creates,
         readiness,
-        tally,
+        metrics,
         authority,
         limits: quotas,
         settings,
-        lanes,
+        partitions,
         retry,
     } = shared.clone();
     let bounds = Bounds {
@@ -209,22 +210,22 @@ pub fn stack<O: Operation>(shared: &Shared, foot: impl Foot<O>) -> Stack<O> {
         // What is denied takes nothing from the caller's quota, and repeats take no more.
         .layer(QuotaLayer::new(quotas))
         // Identical reads become one, with all its repeats.
-        .layer(ShareLayer::new(
-            lanes.clone(),
+        .layer(CoalesceLayer::new(
+            partitions.clone(),
             settings.operation_timeout,
-            tally.clone(),
+            metrics.clone(),
         ))
         // What a call says of our credentials, once no repeat can mend it.
         .layer(CredentialsLayer::new(readiness))
         // The one authority on repeating.
         .layer(retry)
         // Below it, so that every attempt waits for its turn and every throttle is seen.
-        .layer(PaceLayer::new(lanes.clone(), tally.clone()))
+        .layer(PaceLayer::new(partitions.clone(), metrics.clone()))
         // An attempt of a create that was sent ends on its own, though nobody waits any more;
         // what stands above ends with the caller, so no other attempt begins.
-        .layer(RunToEndLayer::new(sent_creates, lanes, tally.clone()))
+        .layer(DetachCreatesLayer::new(sent_creates, partitions, metrics.clone()))
         // One attempt: a span, and a bound from its turn on.
-        .layer(AttemptLayer::new(bounds, tally))
-        .service(foot);
+        .layer(AttemptLayer::new(bounds, metrics))
+        .service(transport);
     BoxCloneSyncService::new(stack)
 }

@@ -7,19 +7,21 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::CannotStart;
 use crate::{
-    audit::Audit,
-    auth::{
+    access::{
         Authority, Identities,
+        audit::Audit,
         jwt::{Issuer, Keys, Location, Remote, Source},
+        limits::Limits,
         policy::Policies,
+        reload::{self, Files, Reload, Reloading},
         tokens::Tokens,
     },
-    config::{self, Config, Entry},
-    inbound::{Door, Entrance},
-    limits::Limits,
-    readiness::Readiness,
-    reload::{self, Files, Reload, Reloading},
-    tls::{self, Tls},
+    app::config::{self, Config, Entry},
+    grpc::{
+        inbound::{Door, Entrance},
+        tls::{self, Tls},
+    },
+    observability::readiness::Readiness,
 };
 
 /// Who is let in, and how far.

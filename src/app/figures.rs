@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use crate::{
-    audit::Audit,
-    auth::{Authority, Identities, jwt::Remote},
-    domain::Kind,
-    inbound::{Refusals, accept},
-    limits::Limits,
-    metrics::{Count, Metrics, approximate, catalog},
-    readiness::{Condition, Readiness},
-    reload::Reload,
-    telemetry,
-    upstream::{Shared, sdk::Clients, tally::Tally},
+    access::{Authority, Identities, audit::Audit, jwt::Remote, limits::Limits, reload::Reload},
+    domain::OperationKind,
+    grpc::inbound::{Refusals, accept},
+    observability::{
+        metrics::{Count, Metrics, approximate, catalog},
+        readiness::{Condition, Readiness},
+        telemetry,
+    },
+    upstream::{Shared, metrics::UpstreamMetrics, sdk::Clients},
 };
 
 const OPERATION: &str = "tapegate.operation";
@@ -24,7 +23,7 @@ pub(super) struct Figures {
     pub(super) shared: Shared,
     pub(super) clients: Arc<Clients>,
     pub(super) readiness: Readiness,
-    pub(super) connections: Arc<accept::Tally>,
+    pub(super) connections: Arc<accept::ConnectionMetrics>,
     pub(super) shed: Arc<Count>,
     pub(super) refusals: Arc<Refusals>,
     pub(super) identities: Option<Arc<Identities>>,
@@ -93,7 +92,7 @@ impl Figures {
     }
 }
 
-fn show_calls(metrics: &Metrics, shed: Arc<Count>, connections: Arc<accept::Tally>) {
+fn show_calls(metrics: &Metrics, shed: Arc<Count>, connections: Arc<accept::ConnectionMetrics>) {
     metrics.count(&catalog::SHED, move || shed.get());
     let tally = connections.clone();
     metrics.counts_by(&catalog::CONNECTIONS, RESULT, move || {
@@ -137,7 +136,7 @@ fn show_access(
 }
 
 fn show_upstream(metrics: &Metrics, shared: Shared) {
-    let tally = &shared.tally;
+    let tally = &shared.metrics;
     let shown = tally.clone();
     metrics.counts_by(&catalog::PAGES, OPERATION, move || shown.pages.get());
     let shown = tally.clone();
@@ -151,7 +150,10 @@ fn show_upstream(metrics: &Metrics, shared: Shared) {
     let shown = tally.clone();
     metrics.counts_by(&catalog::RETRIES_ENDED, REASON, move || shown.wanting());
     for (definition, count) in [
-        (&catalog::PACED, (|tally| &tally.paced) as fn(&Tally) -> &Count),
+        (
+            &catalog::PACED,
+            (|tally| &tally.paced) as fn(&UpstreamMetrics) -> &Count,
+        ),
         (&catalog::PACE_REFUSALS, |tally| &tally.refused_by_pace),
         (&catalog::THROTTLED, |tally| &tally.throttled),
         (&catalog::SHARED_READS, |tally| &tally.shared_reads),
@@ -180,8 +182,8 @@ fn show_upstream(metrics: &Metrics, shared: Shared) {
     metrics.gauges(&catalog::PACE, move |seen| {
         for (region, kind, rate) in shared.paces() {
             let kind = match kind {
-                Kind::Read => "read",
-                Kind::Create => "create",
+                OperationKind::Read => "read",
+                OperationKind::Create => "create",
             };
             seen(
                 rate,

@@ -6,8 +6,8 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{CannotListen, listen};
 use crate::{
-    admin::{self, Bounds},
     emulator::Emulator,
+    observability::admin::{self, Bounds},
 };
 
 /// How long connections may take to close once they are told to. One that never spoke would

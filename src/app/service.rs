@@ -22,20 +22,24 @@ use super::{
     listen, settings,
 };
 use crate::{
-    admin::{self, About, history::History},
-    audit::Audit,
-    config::{self, Checked, Shutdown},
-    health::Health,
-    inbound::{self, accept},
-    metrics::{Metrics, catalog},
-    proto::{self, tape_service_server},
-    readiness::{Credentials, Readiness},
-    service::Tapes,
-    telemetry,
+    access::audit::Audit,
+    app::config::{self, Checked, Shutdown},
+    grpc::{
+        health::Health,
+        inbound::{self, accept},
+        proto::{self, tape_service_server},
+        service::Tapes,
+    },
+    observability::{
+        admin::{self, About, history::History},
+        metrics::{Metrics, catalog},
+        readiness::{Credentials, Readiness},
+        telemetry,
+    },
     upstream::{
         Shared, Upstream,
+        metrics::UpstreamMetrics,
         sdk::{Clients, Sdk},
-        tally::Tally,
     },
 };
 
@@ -55,7 +59,7 @@ pub(super) struct Service {
     pub(super) admin: Bound,
     grpc: TcpListener,
     acceptance: accept::Settings,
-    connections: Arc<accept::Tally>,
+    connections: Arc<accept::ConnectionMetrics>,
     metrics: Arc<Metrics>,
     history: Arc<History>,
     router: Router<Stack<inbound::Stack, Identity>>,
@@ -113,7 +117,9 @@ impl Service {
             access.authority.clone(),
             access.limits.clone(),
             readiness.clone(),
-            Arc::new(Tally::measuring(metrics.histogram(&catalog::ATTEMPT_DURATION))),
+            Arc::new(UpstreamMetrics::measuring(
+                metrics.histogram(&catalog::ATTEMPT_DURATION),
+            )),
         );
         let tapes = Tapes::new(
             settings::rules(&config.scope, &config.tapes),
@@ -146,7 +152,7 @@ impl Service {
         let pages = admin::router(shown, settings::door(server.admin_pages));
         let pages = Face::Admin(pages, settings::admin(&server));
         let admin = Bound::listen("admin_listen", server.admin_listen, pages).await?;
-        let connections = Arc::new(accept::Tally::new(server.max_connections));
+        let connections = Arc::new(accept::ConnectionMetrics::new(server.max_connections));
         let figures = Figures {
             shared: shared.clone(),
             clients: clients.clone(),

@@ -3,13 +3,11 @@
 use aws_credential_types::Credentials;
 
 use crate::{
-    admin::{Bounds, Door},
-    config::{AdminPages, Config, Create, Deadline, Pace, Retry, Scope, Server, Tapes, Upstream},
-    convert::Rules,
-    creating,
+    app::config::{AdminPages, Config, Create, Deadline, Pace, Retry, Scope, Server, Tapes, Upstream},
     domain::TapeSizeBounds,
-    inbound,
-    upstream::{self, pace, retry, sdk},
+    grpc::{convert::Rules, inbound},
+    observability::admin::{Bounds, Door},
+    upstream::{self, idempotency, pace, retry, sdk},
 };
 
 /// How AWS is reached, and signed for with `credentials`, or with those of the SDK's chain.
@@ -77,8 +75,8 @@ pub(super) fn rules(scope: &Scope, tapes: &Tapes) -> Rules {
 }
 
 /// When a tape can be a call's own.
-pub(super) fn creating(config: &Create) -> creating::Settings {
-    creating::Settings {
+pub(super) fn creating(config: &Create) -> idempotency::Settings {
+    idempotency::Settings {
         clock_skew: config.clock_skew,
         resend_window: config.resend_window,
     }

@@ -1,13 +1,13 @@
 //! What a code of AWS says of the request that it answers: whether a create may have taken
 //! effect, and whether sending the same again can help.
 
-use super::{Kind, Outcome};
+use super::{OperationKind, Outcome};
 use Outcome::{NotApplied, Unknown};
-use Repeat::{Never, Once, Slowly, Soon};
+use RetryRule::{Never, Once, Slowly, Soon};
 
 /// Whether the same request, sent again, can succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeat {
+pub enum RetryRule {
     /// It cannot.
     Never,
     /// After the service has renewed what AWS found too old, once.
@@ -22,11 +22,11 @@ pub enum Repeat {
 struct Says {
     code: &'static str,
     outcome: Outcome,
-    read: Repeat,
-    create: Repeat,
+    read: RetryRule,
+    create: RetryRule,
 }
 
-const fn says(code: &'static str, outcome: Outcome, read: Repeat, create: Repeat) -> Says {
+const fn says(code: &'static str, outcome: Outcome, read: RetryRule, create: RetryRule) -> Says {
     Says {
         code,
         outcome,
@@ -85,10 +85,10 @@ pub(super) fn outcome(code: &str) -> Outcome {
 
 /// Whether a call that was answered with this code can be repeated; `None` where nobody knows
 /// the code.
-pub(super) fn repeat(code: &str, kind: Kind) -> Option<Repeat> {
+pub(super) fn retry_rule(code: &str, kind: OperationKind) -> Option<RetryRule> {
     match (find(code), kind) {
-        (Some(says), Kind::Read) => Some(says.read),
-        (Some(says), Kind::Create) => Some(says.create),
+        (Some(says), OperationKind::Read) => Some(says.read),
+        (Some(says), OperationKind::Create) => Some(says.create),
         (None, _) => REFUSALS.contains(&without_exception(code)).then_some(Never),
     }
 }

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use super::{
-    Attempts, Kind, Outcome,
-    aws_code::{self, Repeat, is_about_credentials},
+    Attempts, OperationKind, Outcome,
+    aws_code::{self, RetryRule, is_about_credentials},
 };
 
 /// Why a call did not succeed, and what it took.
@@ -24,7 +24,7 @@ pub struct Failure {
 /// What can go wrong beyond the request itself.
 ///
 /// The texts are for people; programs tell faults apart by the reason that
-/// [`crate::status`] gives each.
+/// [`crate::grpc::status`] gives each.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Fault {
     /// AWS refused or failed, and named a code.
@@ -235,23 +235,23 @@ impl Fault {
     }
 
     /// Whether an attempt that ended so may be followed by another of the same call.
-    pub fn repeat(&self, kind: Kind) -> Repeat {
+    pub fn retry_rule(&self, kind: OperationKind) -> RetryRule {
         match self {
-            Self::Aws { .. } if self.is_about_clock() => Repeat::Once,
+            Self::Aws { .. } if self.is_about_clock() => RetryRule::Once,
             Self::Aws {
                 code, http_status, ..
-            } => aws_code::repeat(code, kind).unwrap_or_else(|| by_status(*http_status)),
+            } => aws_code::retry_rule(code, kind).unwrap_or_else(|| by_status(*http_status)),
             Self::Http { http_status } => by_status(*http_status),
-            Self::Unreachable { .. } | Self::ConnectionLost { .. } | Self::AttemptTimeout => Repeat::Soon,
-            _ => Repeat::Never,
+            Self::Unreachable { .. } | Self::ConnectionLost { .. } | Self::AttemptTimeout => RetryRule::Soon,
+            _ => RetryRule::Never,
         }
     }
 }
 
 /// Whether a call can be repeated that was answered with this status and no code that says.
-fn by_status(http_status: u16) -> Repeat {
+fn by_status(http_status: u16) -> RetryRule {
     match http_status {
-        408 | 429 | 500 | 502..=504 => Repeat::Soon,
-        _ => Repeat::Never,
+        408 | 429 | 500 | 502..=504 => RetryRule::Soon,
+        _ => RetryRule::Never,
     }
 }

@@ -6,7 +6,7 @@ pub struct Marker(String);
 
 /// A place in a list: so many rows behind where a page of the upstream's begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Cursor {
     /// Where that page begins; `None` is the beginning.
     pub marker: Option<Marker>,
     /// How many rows of the upstream's are behind the reader from there on.
@@ -29,7 +29,7 @@ impl Marker {
     }
 }
 
-impl Place {
+impl Cursor {
     /// Where a page of the upstream's begins.
     pub fn at(marker: Marker) -> Self {
         Self {
@@ -76,8 +76,8 @@ fn upstreams(text: String) -> Result<Option<Marker>, Invalid> {
     }
 }
 
-impl From<Place> for Marker {
-    fn from(Place { marker, skip }: Place) -> Self {
+impl From<Cursor> for Marker {
+    fn from(Cursor { marker, skip }: Cursor) -> Self {
         match (marker, skip) {
             (Some(marker), 0) => marker,
             (marker, skip) => Self(format!(

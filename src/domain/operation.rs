@@ -14,7 +14,7 @@ pub trait Operation: Clone + Eq + Hash + Send + Sync + 'static {
     const NAME: &'static str;
 
     /// What a call of it does.
-    const KIND: Kind;
+    const KIND: OperationKind;
 
     /// The region that the call goes to.
     fn region(&self) -> &Region;
@@ -44,7 +44,7 @@ pub trait Operation: Clone + Eq + Hash + Send + Sync + 'static {
 
 /// What a call does to the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum OperationKind {
     /// It changes nothing, and may be dropped at any moment.
     Read,
     /// It makes tapes: once sent, it has to end.
@@ -174,7 +174,7 @@ pub struct CreatedTapes {
 impl Operation for CreateTapeWithBarcode {
     type Output = CreatedTape;
     const NAME: &'static str = "CreateTapeWithBarcode";
-    const KIND: Kind = Kind::Create;
+    const KIND: OperationKind = OperationKind::Create;
 
     fn region(&self) -> &Region {
         self.tape.gateway.region()
@@ -212,7 +212,7 @@ impl Operation for CreateTapeWithBarcode {
 impl Operation for CreateTapes {
     type Output = CreatedTapes;
     const NAME: &'static str = "CreateTapes";
-    const KIND: Kind = Kind::Create;
+    const KIND: OperationKind = OperationKind::Create;
 
     fn region(&self) -> &Region {
         self.tape.gateway.region()
@@ -250,7 +250,7 @@ impl Operation for CreateTapes {
 impl Operation for DescribeTapeArchives {
     type Output = Page<TapeArchive>;
     const NAME: &'static str = "DescribeTapeArchives";
-    const KIND: Kind = Kind::Read;
+    const KIND: OperationKind = OperationKind::Read;
 
     fn region(&self) -> &Region {
         &self.scope.region
@@ -285,7 +285,7 @@ impl Listing for DescribeTapeArchives {
 impl Operation for DescribeTapes {
     type Output = Page<Tape>;
     const NAME: &'static str = "DescribeTapes";
-    const KIND: Kind = Kind::Read;
+    const KIND: OperationKind = OperationKind::Read;
 
     fn region(&self) -> &Region {
         self.gateway.region()
@@ -320,7 +320,7 @@ impl Listing for DescribeTapes {
 impl Operation for ListTapes {
     type Output = Page<TapeInfo>;
     const NAME: &'static str = "ListTapes";
-    const KIND: Kind = Kind::Read;
+    const KIND: OperationKind = OperationKind::Read;
 
     fn region(&self) -> &Region {
         &self.scope.region

@@ -10,18 +10,17 @@ use tokio::time::{Instant, timeout};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, field::Empty, info_span};
 
-use super::tally::Tally;
+use super::metrics::UpstreamMetrics;
 use crate::{
-    domain::{Answer, Attempts, Call, Deadline, Failure, Fault, GatewayArn, Kind, Operation},
-    metrics::labels,
-    telemetry::SPANS,
+    domain::{Answer, Attempts, Call, Deadline, Failure, Fault, GatewayArn, Operation, OperationKind},
+    observability::{metrics::labels, telemetry::SPANS},
 };
 
 /// Makes one attempt: bounds it in time, puts a span around it, and tells the call's progress.
 #[derive(Clone, Debug)]
 pub(super) struct AttemptLayer {
     bounds: Bounds,
-    tally: Arc<Tally>,
+    metrics: Arc<UpstreamMetrics>,
 }
 
 /// How long one attempt may take, from its turn to the last byte of the answer.
@@ -40,8 +39,8 @@ pub(super) struct Attempt<S> {
 
 impl AttemptLayer {
     /// Each attempt may take what `bounds` says.
-    pub(super) fn new(bounds: Bounds, tally: Arc<Tally>) -> Self {
-        Self { bounds, tally }
+    pub(super) fn new(bounds: Bounds, metrics: Arc<UpstreamMetrics>) -> Self {
+        Self { bounds, metrics }
     }
 }
 
@@ -71,10 +70,10 @@ where
     }
 
     fn call(&mut self, call: Call<O>) -> Self::Future {
-        let AttemptLayer { bounds, tally } = self.layer.clone();
+        let AttemptLayer { bounds, metrics } = self.layer.clone();
         let progress = call.progress.clone();
         progress.begin();
-        tally.attempts.add();
+        metrics.attempts.add();
         let span = info_span!(
             "attempt",
             operation = O::NAME,
@@ -103,8 +102,8 @@ where
             error.type = Empty,
         );
         let bound = match O::KIND {
-            Kind::Read => bounds.read,
-            Kind::Create => bounds.create,
+            OperationKind::Read => bounds.read,
+            OperationKind::Create => bounds.create,
         };
         let deadline = call.deadline.clone();
         let sent = self.inner.call(call);
@@ -116,7 +115,7 @@ where
                 deadline,
                 began,
                 trace: told.clone(),
-                tally: tally.clone(),
+                metrics: metrics.clone(),
                 has_ended: false,
             };
             let outcome = timeout(bound, sent)
@@ -125,7 +124,7 @@ where
             watch.has_ended = true;
             progress.end(&outcome);
             let fault = outcome.as_ref().err().map(|failure| &failure.fault);
-            tally.attempted::<O>(fault, began.elapsed());
+            metrics.attempted::<O>(fault, began.elapsed());
             let span = tracing::Span::current();
             let attempts = match &outcome {
                 Ok(answer) => &answer.attempts,
@@ -149,7 +148,7 @@ struct Watch<O: Operation> {
     deadline: Deadline,
     began: Instant,
     trace: Span,
-    tally: Arc<Tally>,
+    metrics: Arc<UpstreamMetrics>,
     has_ended: bool,
 }
 
@@ -162,7 +161,7 @@ impl<O: Operation> Drop for Watch<O> {
             true => labels::DEADLINE,
             false => labels::GIVEN_UP,
         };
-        self.tally.cut::<O>(why, self.began.elapsed());
+        self.metrics.cut::<O>(why, self.began.elapsed());
         self.trace.record("error.type", why);
         self.trace.record("otel.status_code", "ERROR");
     }

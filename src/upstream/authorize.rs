@@ -4,7 +4,7 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 use tower::{Layer, Service};
 
 use crate::{
-    auth::Authority,
+    access::Authority,
     domain::{Answer, Attempts, Call, Decision, Failure, Fault, Operation},
 };
 

@@ -5,7 +5,7 @@ use tower::{Layer, Service};
 
 use crate::{
     domain::{Answer, Call, Failure, Fault, Operation, Region},
-    readiness::Readiness,
+    observability::readiness::Readiness,
 };
 
 /// Tells readiness what the end of a call says of the service's own credentials.

@@ -13,9 +13,9 @@ use futures_util::future::BoxFuture;
 use tower::{Layer, Service, ServiceExt};
 
 pub(super) use self::pacer::{Pacer, Seen, Turn};
-use self::rate::Sign;
-use super::{lane::Lanes, tally::Tally};
-use crate::domain::{Answer, Attempts, Call, Failure, Fault, Operation, Repeat};
+use self::rate::Signal;
+use super::{metrics::UpstreamMetrics, partition::Partitions};
+use crate::domain::{Answer, Attempts, Call, Failure, Fault, Operation, RetryRule};
 
 /// How calls are paced.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,22 +49,22 @@ impl Default for Settings {
 /// Makes every attempt wait for its turn, and learns from how it ends.
 #[derive(Clone, Debug)]
 pub(super) struct PaceLayer {
-    lanes: Lanes,
-    tally: Arc<Tally>,
+    partitions: Partitions,
+    metrics: Arc<UpstreamMetrics>,
 }
 
 /// See [`PaceLayer`].
 #[derive(Clone, Debug)]
 pub(super) struct Paced<S> {
-    lanes: Lanes,
-    tally: Arc<Tally>,
+    partitions: Partitions,
+    metrics: Arc<UpstreamMetrics>,
     inner: S,
 }
 
 impl PaceLayer {
-    /// By the pacers of `lanes`.
-    pub(super) fn new(lanes: Lanes, tally: Arc<Tally>) -> Self {
-        Self { lanes, tally }
+    /// By the pacers of `partitions`.
+    pub(super) fn new(partitions: Partitions, metrics: Arc<UpstreamMetrics>) -> Self {
+        Self { partitions, metrics }
     }
 }
 
@@ -72,8 +72,12 @@ impl<S> Layer<S> for PaceLayer {
     type Service = Paced<S>;
 
     fn layer(&self, inner: S) -> Paced<S> {
-        let Self { lanes, tally } = self.clone();
-        Paced { lanes, tally, inner }
+        let Self { partitions, metrics } = self.clone();
+        Paced {
+            partitions,
+            metrics,
+            inner,
+        }
     }
 }
 
@@ -93,8 +97,8 @@ where
     }
 
     fn call(&mut self, call: Call<O>) -> Self::Future {
-        let pacer = Arc::clone(self.lanes.of(&call.operation).pacer(O::KIND));
-        let tally = self.tally.clone();
+        let pacer = Arc::clone(self.partitions.of(&call.operation).pacer(O::KIND));
+        let metrics = self.metrics.clone();
         let inner = self.inner.clone();
         Box::pin(async move {
             let is_first = call.progress.attempts().count == 0;
@@ -105,7 +109,7 @@ where
                     return Err(Fault::Deadline { last }.after(Attempts::default()));
                 }
                 Err(fault) => {
-                    tally.refused_by_pace.add();
+                    metrics.refused_by_pace.add();
                     return Err(Failure {
                         retry_after: Some(pacer.wait()),
                         ..fault.after(Attempts::default())
@@ -113,13 +117,13 @@ where
                 }
             };
             // What the service has renewed meanwhile says nothing of the upstream, unless it is refused again.
-            let is_renewable = |fault: &Fault| fault.repeat(O::KIND) == Repeat::Once;
+            let is_renewable = |fault: &Fault| fault.retry_rule(O::KIND) == RetryRule::Once;
             let was_renewed = call
                 .progress
                 .last_fault()
                 .is_some_and(|fault| is_renewable(&fault));
             if turn.waited {
-                tally.paced.add();
+                metrics.paced.add();
             }
             let mut watch = Watch {
                 pacer: &pacer,
@@ -129,15 +133,15 @@ where
             let mut outcome = inner.oneshot(call).await;
             watch.has_ended = true;
             let says_nothing = |failure: &Failure| is_renewable(&failure.fault) && !was_renewed;
-            if let Some(sign) = sign(&outcome)
+            if let Some(signal) = signal(&outcome)
                 && !outcome.as_ref().is_err_and(says_nothing)
             {
-                pacer.told(turn, sign);
+                pacer.told(turn, signal);
             }
             if let Err(failure) = &mut outcome
                 && failure.fault.is_throttling()
             {
-                tally.throttled.add();
+                metrics.throttled.add();
                 failure.retry_after = Some(pacer.wait());
             }
             outcome
@@ -155,21 +159,23 @@ struct Watch<'p> {
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.pacer.told(self.turn, Sign::Cut);
+            self.pacer.told(self.turn, Signal::Cut);
         }
     }
 }
 
 /// What an attempt says of the upstream.
-fn sign<T>(outcome: &Result<Answer<T>, Failure>) -> Option<Sign<'_>> {
+fn signal<T>(outcome: &Result<Answer<T>, Failure>) -> Option<Signal<'_>> {
     match outcome {
-        Ok(_) => Some(Sign::Answered),
+        Ok(_) => Some(Signal::Answered),
         Err(Failure { fault, .. }) => match fault {
             Fault::NotSent { .. } | Fault::Internal { .. } => None,
-            fault if fault.is_throttling() => Some(Sign::Throttled),
+            fault if fault.is_throttling() => Some(Signal::Throttled),
             // An AWS that does not know the service is of as little use to any call.
-            fault if fault.is_no_answer() || fault.is_about_credentials() => Some(Sign::Silent(fault)),
-            _ => Some(Sign::Answered),
+            fault if fault.is_no_answer() || fault.is_about_credentials() => {
+                Some(Signal::Unresponsive(fault))
+            }
+            _ => Some(Signal::Answered),
         },
     }
 }

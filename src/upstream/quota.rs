@@ -7,8 +7,8 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 use tower::{Layer, Service};
 
 use crate::{
+    access::limits::{LimitExceeded, Limits},
     domain::{Answer, Attempts, Call, Failure, Fault, Operation, Outcome, Principal, Progress},
-    limits::{Limits, Reached},
 };
 
 /// Holds creates to the number of tapes that their caller may make in an hour. It stands below
@@ -62,7 +62,7 @@ where
             return self.inner.call(call).boxed();
         };
         let principal = call.caller.principal.clone();
-        if let Err(Reached { quota, wait }) = self.limits.make(&principal, count) {
+        if let Err(LimitExceeded { quota, wait }) = self.limits.make(&principal, count) {
             let fault = Fault::QuotaUsedUp { quota, wait };
             return ready(Err(fault.after(Attempts::default()))).boxed();
         }

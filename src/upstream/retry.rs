@@ -11,10 +11,10 @@ use tower::{
 };
 
 use self::budget::Budget;
-use super::tally::Tally;
-use crate::domain::{Answer, Call, Failure, Fault, Kind, Operation, Repeat};
+use super::metrics::UpstreamMetrics;
+use crate::domain::{Answer, Call, Failure, Fault, Operation, OperationKind, RetryRule};
 
-/// Repeats calls that failed.
+/// RetryPolicy calls that failed.
 ///
 /// A call is repeated as it is. So CreateTapes goes again under its own token, which AWS
 /// replays, and CreateTapeWithBarcode with its own barcode, which AWS never takes twice.
@@ -22,7 +22,7 @@ use crate::domain::{Answer, Call, Failure, Fault, Kind, Operation, Repeat};
 pub(super) struct RetryLayer {
     settings: Settings,
     budget: Arc<Budget>,
-    tally: Arc<Tally>,
+    metrics: Arc<UpstreamMetrics>,
 }
 
 /// How calls are repeated.
@@ -50,7 +50,7 @@ pub struct Situation<'a> {
     /// Whether it was sent: the pace may have refused it, or there was nothing to sign with.
     pub sent: bool,
     /// What the call does.
-    pub kind: Kind,
+    pub kind: OperationKind,
     /// How many attempts were sent, or may have been.
     pub made: u32,
     /// Whether one of them was a repeat with credentials renewed.
@@ -97,7 +97,7 @@ const LEAST: Duration = Duration::from_millis(5);
 impl Settings {
     /// Whether there may be another attempt, budget allowing, and after what pause.
     ///
-    /// Repeats pause for up to `base`, then twice as long each time, up to `cap`: full
+    /// RetryPolicy pause for up to `base`, then twice as long each time, up to `cap`: full
     /// jitter, so that calls which failed together do not come back together. After a
     /// throttled attempt `throttled_base` stands for `base`, as in the SDKs: whatever took
     /// what AWS grants takes it for a while. Where what is in the way goes slowly they pause
@@ -114,15 +114,15 @@ impl Settings {
             asked,
             left,
         } = situation;
-        let repeat = fault.repeat(kind);
+        let repeat = fault.retry_rule(kind);
         let doubled = 2_u32.saturating_pow(made.saturating_sub(1));
         let (least, spread) = match repeat {
-            Repeat::Never => return Decision::End(Why::Pointless),
-            Repeat::Once if renewed => return Decision::End(Why::Pointless),
+            RetryRule::Never => return Decision::End(Why::Pointless),
+            RetryRule::Once if renewed => return Decision::End(Why::Pointless),
             _ if !sent => return Decision::End(Why::NotSent),
             _ if made >= self.attempts => return Decision::End(Why::Attempts),
-            Repeat::Once => (Duration::ZERO, Duration::ZERO),
-            Repeat::Soon => {
+            RetryRule::Once => (Duration::ZERO, Duration::ZERO),
+            RetryRule::Soon => {
                 let base = if fault.is_throttling() {
                     self.throttled_base
                 } else {
@@ -130,7 +130,7 @@ impl Settings {
                 };
                 (Duration::ZERO, base.saturating_mul(doubled).min(self.cap))
             }
-            Repeat::Slowly => (self.cap / 2, self.cap / 2),
+            RetryRule::Slowly => (self.cap / 2, self.cap / 2),
         };
         let least = asked.unwrap_or_default().max(least);
         match left.checked_sub(LEAST) {
@@ -145,12 +145,12 @@ impl Settings {
 
 impl RetryLayer {
     /// All that are cloned from one share its budget.
-    pub(super) fn new(settings: Settings, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(settings: Settings, metrics: Arc<UpstreamMetrics>) -> Self {
         let budget = Arc::new(Budget::new(&settings));
         Self {
             settings,
             budget,
-            tally,
+            metrics,
         }
     }
 
@@ -161,19 +161,19 @@ impl RetryLayer {
 }
 
 impl<S> Layer<S> for RetryLayer {
-    type Service = Retry<Repeats, S>;
+    type Service = Retry<RetryPolicy, S>;
 
     fn layer(&self, inner: S) -> Self::Service {
         let Self {
             settings,
             budget,
-            tally,
+            metrics,
         } = self.clone();
         Retry::new(
-            Repeats {
+            RetryPolicy {
                 settings,
                 budget,
-                tally,
+                metrics,
                 has_earned: false,
                 renewed: false,
             },
@@ -184,17 +184,17 @@ impl<S> Layer<S> for RetryLayer {
 
 /// The policy of one call.
 #[derive(Clone, Debug)]
-pub(super) struct Repeats {
+pub(super) struct RetryPolicy {
     settings: Settings,
     budget: Arc<Budget>,
-    tally: Arc<Tally>,
+    metrics: Arc<UpstreamMetrics>,
     /// Whether the call has paid in, which it does once.
     has_earned: bool,
     /// Whether it was repeated because the service had renewed something.
     renewed: bool,
 }
 
-impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
+impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for RetryPolicy {
     type Future = Sleep;
 
     fn retry(&mut self, call: &mut Call<O>, result: &mut Result<Answer<T>, Failure>) -> Option<Sleep> {
@@ -214,8 +214,8 @@ impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
         });
         let why = match decision {
             Decision::Pause { least, most } if self.budget.spend() => {
-                self.tally.repeated::<O>(&failure.fault);
-                self.renewed |= failure.fault.repeat(O::KIND) == Repeat::Once;
+                self.metrics.repeated::<O>(&failure.fault);
+                self.renewed |= failure.fault.retry_rule(O::KIND) == RetryRule::Once;
                 let pause = between(least, most);
                 call.progress.pauses(pause);
                 tracing::debug!(made, ?pause, fault = %failure.fault, "the call is repeated");
@@ -224,7 +224,7 @@ impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for Repeats {
             Decision::Pause { .. } => Why::Budget,
             Decision::End(why) => why,
         };
-        self.tally.ended(why);
+        self.metrics.ended(why);
         if !matches!(why, Why::Pointless | Why::NotSent) {
             tracing::debug!(made, ?why, fault = %failure.fault, "the call is not repeated");
         }

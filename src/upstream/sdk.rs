@@ -8,16 +8,16 @@ mod client;
 mod clock;
 mod create_tape_with_barcode;
 mod create_tapes;
-mod dated;
 mod describe_tape_archives;
 mod describe_tapes;
 mod failure;
 mod identities;
 mod list_tapes;
+mod propagate_trace;
 mod read;
 mod retry_after;
 mod strict;
-mod trace;
+mod timestamped_provider;
 mod write;
 
 use std::{
@@ -42,7 +42,7 @@ pub trait SdkOperation: Operation {
     fn send(self, client: &Client) -> impl Future<Output = Result<Answer<Self::Output>, Failure>> + Send;
 }
 
-/// The foot of every stack: sends a call by the client of its region.
+/// The transport of every stack: sends a call by the client of its region.
 #[derive(Clone, Debug)]
 pub struct Sdk(Arc<Clients>);
 
@@ -74,14 +74,14 @@ impl<O: SdkOperation> Service<Call<O>> for Sdk {
                 let cause = format!("no client was made for region {region}");
                 return Err(Fault::Internal { cause }.after(Attempts::default()));
             };
-            let generation = clients.identities.generation();
+            let epoch = clients.identities.epoch();
             let outcome = call.operation.send(client).await;
             if let Err(Failure { fault, .. }) = &outcome
                 && matches!(fault, Fault::Aws { .. })
                 && fault.is_about_credentials()
                 && !fault.is_about_clock()
             {
-                clients.identities.refused(generation);
+                clients.identities.refused(epoch);
             }
             outcome
         })

@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::future::join_all;
 use serde_json::json;
-use tapegate::proto::{CreateTapeWithBarcodeRequest, ListTapesRequest};
+use tapegate::grpc::proto::{CreateTapeWithBarcodeRequest, ListTapesRequest};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},

@@ -10,7 +10,7 @@ mod reference;
 
 use std::{collections::BTreeMap, ffi::OsString, fs, path::Path, time::Duration};
 
-use tapegate::{
+use tapegate::app::{
     cli::{self, Command, Stop},
     config::{Config, DEV_CREDENTIALS, Dev, Format, SETTINGS, Standalone, TABLES, Toml},
 };

@@ -1,6 +1,6 @@
 //! The two creates, over the emulator.
 
-use tapegate::proto::{
+use tapegate::grpc::proto::{
     self, CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapesRequest, ListTapesRequest, PoolId,
     create_tape_with_barcode_request, create_tapes_request,
 };

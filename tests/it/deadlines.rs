@@ -16,7 +16,7 @@ use http_body::Frame;
 use http_body_util::{Full, StreamBody};
 use prost::Message;
 use serde_json::json;
-use tapegate::proto::{
+use tapegate::grpc::proto::{
     CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
     ListTapesRequest,
 };
@@ -272,7 +272,7 @@ async fn a_reader_that_comes_back_in_time_is_told() {
     let service = Service::over(&upstream, &["--deadline-stream=400ms"]).await;
     let channel = service.endpoint().initial_stream_window_size(1 << 10);
     let channel = channel.connect().await.unwrap();
-    let mut client = tapegate::proto::tape_service_client::TapeServiceClient::new(channel);
+    let mut client = tapegate::grpc::proto::tape_service_client::TapeServiceClient::new(channel);
     let mut pages = client
         .list_tapes(ListTapesRequest::default())
         .await

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use prost::Message;
 use serde_json::{Value, json};
-use tapegate::proto::{
+use tapegate::grpc::proto::{
     CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapesRequest, ListTapesRequest,
 };
 use tokio::net::TcpListener;
@@ -143,7 +143,7 @@ async fn the_largest_errors_fit() {
         // Hundreds of mistakes in a create: the id and the outcome have room beside them.
         let mistakes = CreateTapesRequest {
             tags: (0..300)
-                .map(|_| tapegate::proto::Tag {
+                .map(|_| tapegate::grpc::proto::Tag {
                     key: unit.repeat(400),
                     value: unit.repeat(400),
                 })

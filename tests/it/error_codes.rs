@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use prost::Message;
 use serde_json::{Value, json};
-use tapegate::proto::{
+use tapegate::grpc::proto::{
     CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
     ListTapesRequest,
 };

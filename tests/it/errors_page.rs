@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tapegate::{
-    domain::{Attempts, DescribeTapes, Failure, Fault, Kind, Repeat},
-    status::{
+    domain::{Attempts, DescribeTapes, Failure, Fault, OperationKind, RetryRule},
+    grpc::status::{
         self,
         codes::{self, ROWS},
         reasons::Reason,
@@ -202,12 +202,13 @@ fn the_page_has_what_each_fault_comes_to() {
         };
         assert!([&*created, "never"].contains(&&*said.create), "{case}");
         if !is_own && refused.reason != codes::UNKNOWN {
-            let repeats = [Kind::Read, Kind::Create].map(|kind| match fault.repeat(kind) {
-                Repeat::Never => "no",
-                Repeat::Once => "once",
-                Repeat::Soon => "yes",
-                Repeat::Slowly => "slowly",
-            });
+            let repeats =
+                [OperationKind::Read, OperationKind::Create].map(|kind| match fault.retry_rule(kind) {
+                    RetryRule::Never => "no",
+                    RetryRule::Once => "once",
+                    RetryRule::Soon => "yes",
+                    RetryRule::Slowly => "slowly",
+                });
             assert_eq!(
                 said.repeats.as_deref(),
                 Some(repeats.join(", ").as_str()),
@@ -221,8 +222,8 @@ fn the_page_has_what_each_fault_comes_to() {
                 | Fault::Paced { .. }
                 | Fault::OperationTimeout
                 | Fault::QuotaUsedUp { wait: Some(_), .. }
-        ) || matches!(&fault, Fault::LookUpFailed { cause, .. } if cause.repeat(Kind::Read) != Repeat::Never)
-            || fault.repeat(Kind::Read) != Repeat::Never;
+        ) || matches!(&fault, Fault::LookUpFailed { cause, .. } if cause.retry_rule(OperationKind::Read) != RetryRule::Never)
+            || fault.retry_rule(OperationKind::Read) != RetryRule::Never;
         assert_eq!(delay.is_some(), can_help, "{case}");
     }
     // Each code that the page has for a reason of the upstream comes.

@@ -1,7 +1,7 @@
 //! What goes beside the messages: headers in, headers and trailers out.
 
 use serde_json::json;
-use tapegate::proto::ListTapesRequest;
+use tapegate::grpc::proto::ListTapesRequest;
 use tonic::{Request, metadata::AsciiMetadataValue};
 
 use crate::harness::{Reply, Service, Upstream, tape_arn};

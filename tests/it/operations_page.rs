@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use tapegate::metrics::catalog;
+use tapegate::observability::metrics::catalog;
 
 const PAGE: &str = include_str!("../../docs/operations.md");
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tapegate::proto::{
+use tapegate::grpc::proto::{
     DescribeTapeArchivesRequest, DescribeTapesRequest, ListTapesRequest, ListTapesResponse,
     tape_service_client::TapeServiceClient,
 };

@@ -5,7 +5,7 @@ mod clock;
 mod credentials;
 
 use prost::Message;
-use tapegate::proto::ListTapesRequest;
+use tapegate::grpc::proto::ListTapesRequest;
 use tonic::{Code, transport::Channel};
 
 use crate::wire;

@@ -11,7 +11,7 @@ mod transport;
 use bytes::Bytes;
 use prost::Message;
 use serde_json::json;
-use tapegate::proto::{
+use tapegate::grpc::proto::{
     CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
     ListTapesRequest, Tag, create_tape_with_barcode_request as barcode_request,
     create_tapes_request as tapes_request,

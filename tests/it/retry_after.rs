@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tapegate::proto::ListTapesRequest;
+use tapegate::grpc::proto::ListTapesRequest;
 use tonic::Code;
 
 use crate::harness::{Refusal, Reply, Service, Upstream, collect, refusal};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tapegate::{
     app::{Addresses, Cut},
-    proto::{CreateTapeWithBarcodeRequest, ListTapesRequest, tape_service_client::TapeServiceClient},
+    grpc::proto::{CreateTapeWithBarcodeRequest, ListTapesRequest, tape_service_client::TapeServiceClient},
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Notify};
 use tonic::Code;

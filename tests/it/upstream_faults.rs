@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tapegate::proto::{
+use tapegate::grpc::proto::{
     CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
     ListTapesRequest, tape_service_client::TapeServiceClient,
 };

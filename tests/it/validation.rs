@@ -10,11 +10,13 @@ mod required;
 mod served;
 
 use tapegate::{
-    convert::{Inward, Rules, Violations},
     domain::TapeSizeBounds,
-    proto::{
-        CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
-        ListTapesRequest,
+    grpc::{
+        convert::{Inward, Rules, Violations},
+        proto::{
+            CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest,
+            DescribeTapesRequest, ListTapesRequest,
+        },
     },
 };
 

@@ -12,11 +12,11 @@ use tracing::info_span;
 
 use super::{
     Settings,
-    rate::{GRACE, Rate, Sign},
+    rate::{GRACE, Rate, Signal},
 };
 use crate::{
     domain::{Deadline, Fault},
-    telemetry::SPANS,
+    observability::telemetry::SPANS,
 };
 
 /// Gives attempts their turns, first come, first served, at the [`Rate`] of one account,
@@ -101,9 +101,9 @@ impl Pacer {
     }
 
     /// What an attempt that began in this turn came to.
-    pub(in crate::upstream) fn told(&self, turn: Turn, sign: Sign<'_>) {
+    pub(in crate::upstream) fn told(&self, turn: Turn, signal: Signal<'_>) {
         let mut state = self.state();
-        if state.rate.told(turn.began, sign, Instant::now()) {
+        if state.rate.told(turn.began, signal, Instant::now()) {
             state.queue.values().for_each(|waiting| waiting.notify_one());
         }
     }
@@ -229,7 +229,7 @@ mod tests {
         });
         let turn = pacer.turn(true, &after(SECOND)).await.unwrap();
         assert!(!turn.waited);
-        pacer.told(turn, Sign::Throttled);
+        pacer.told(turn, Signal::Throttled);
         pacer
     }
 
@@ -244,7 +244,7 @@ mod tests {
             began: Instant::now(),
             waited: true,
         };
-        pacer.told(turn, Sign::Throttled);
+        pacer.told(turn, Signal::Throttled);
     }
 
     #[tokio::test(start_paused = true)]
@@ -282,7 +282,7 @@ mod tests {
             began: Instant::now(),
             waited: true,
         };
-        pacer.told(turn, Sign::Throttled);
+        pacer.told(turn, Signal::Throttled);
         assert_eq!(pacer.wait(), wait);
     }
 
@@ -309,15 +309,15 @@ mod tests {
             waited: true,
         };
         for _ in 0..Settings::default().silence {
-            pacer.told(turn, Sign::Silent(&Fault::AttemptTimeout));
+            pacer.told(turn, Signal::Unresponsive(&Fault::AttemptTimeout));
         }
         assert!(matches!(first.await, Err(Fault::AttemptTimeout)));
         assert!(repeat.await.unwrap().waited);
         // What was under way when an answer came says nothing of what is now.
         advance(SECOND).await;
-        pacer.told(turn, Sign::Answered);
+        pacer.told(turn, Signal::Answered);
         for _ in 0..100 {
-            pacer.told(turn, Sign::Silent(&Fault::AttemptTimeout));
+            pacer.told(turn, Signal::Unresponsive(&Fault::AttemptTimeout));
         }
         let late = pacer.turn(true, &after(10 * SECOND)).await;
         assert!(late.is_ok(), "the outage was believed to go on");

@@ -7,13 +7,13 @@ use crate::domain::Fault;
 
 /// What an attempt says of the upstream.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::upstream) enum Sign<'a> {
+pub(in crate::upstream) enum Signal<'a> {
     /// It answers.
     Answered,
     /// It answers that it is asked too much.
     Throttled,
     /// It gives no answer.
-    Silent(&'a Fault),
+    Unresponsive(&'a Fault),
     /// It gave none before somebody stopped waiting. That says something only where it was silent
     /// before: the time may have been too short.
     Cut,
@@ -69,7 +69,7 @@ enum Mode {
     Seeking(Instant),
     Throttled,
     /// No answer comes since then; this was the last fault.
-    Silent(Fault, Instant),
+    Unresponsive(Fault, Instant),
     Recovering,
 }
 
@@ -121,7 +121,7 @@ impl Rate {
     /// Why the upstream counts as unreachable, while it does.
     pub(super) fn outage(&self) -> Option<&Fault> {
         match &self.pace.as_ref()?.mode {
-            Mode::Silent(fault, _) => Some(fault),
+            Mode::Unresponsive(fault, _) => Some(fault),
             Mode::Seeking(_) | Mode::Throttled | Mode::Recovering => None,
         }
     }
@@ -131,7 +131,7 @@ impl Rate {
     pub(super) fn silent_since(&self, now: Instant) -> Option<Instant> {
         let pace = self.pace.as_ref().filter(|pace| self.is_recent(pace, now))?;
         match &pace.mode {
-            Mode::Silent(fault, since) if fault.is_no_answer() => Some(*since),
+            Mode::Unresponsive(fault, since) if fault.is_no_answer() => Some(*since),
             _ => None,
         }
     }
@@ -205,7 +205,7 @@ impl Rate {
             match pace.mode {
                 Mode::Seeking(_) | Mode::Throttled => calm > self.settings.forget,
                 Mode::Recovering => calm > RECOVERED,
-                Mode::Silent(..) => false,
+                Mode::Unresponsive(..) => false,
             }
         };
         if self.pace.as_ref().is_some_and(is_over) {
@@ -215,17 +215,17 @@ impl Rate {
 
     /// What an attempt came to that began then. Says whether those who wait have to reckon
     /// anew.
-    pub(super) fn told(&mut self, began: Instant, sign: Sign<'_>, now: Instant) -> bool {
-        match sign {
-            Sign::Silent(fault) => return self.silence(began, fault, now),
-            Sign::Cut => {
+    pub(super) fn told(&mut self, began: Instant, signal: Signal<'_>, now: Instant) -> bool {
+        match signal {
+            Signal::Unresponsive(fault) => return self.silence(began, fault, now),
+            Signal::Cut => {
                 if let Some(fault) = self.outage().cloned() {
                     self.silence(began, &fault, now);
                 }
                 return false;
             }
-            Sign::Answered => self.granted.add(now),
-            Sign::Throttled => {}
+            Signal::Answered => self.granted.add(now),
+            Signal::Throttled => {}
         }
         self.silent = 0;
         self.heard = Some(now);
@@ -235,7 +235,7 @@ impl Rate {
             pace.mode = Mode::Recovering;
             (pace.grown, pace.fell, pace.fell_to) = (now, now, pace.per_second);
         }
-        let falls = matches!(sign, Sign::Throttled) && self.fall(began, now);
+        let falls = matches!(signal, Signal::Throttled) && self.fall(began, now);
         recovers || falls
     }
 
@@ -249,7 +249,7 @@ impl Rate {
             return false;
         }
         let since = match self.pace.as_ref().map(|pace| &pace.mode) {
-            Some(Mode::Silent(_, since)) => Some(*since),
+            Some(Mode::Unresponsive(_, since)) => Some(*since),
             _ => None,
         };
         self.pace = Some(Pace {
@@ -258,7 +258,7 @@ impl Rate {
             grown: now,
             fell: now,
             fell_to: self.settings.floor,
-            mode: Mode::Silent(fault.clone(), since.unwrap_or(now)),
+            mode: Mode::Unresponsive(fault.clone(), since.unwrap_or(now)),
         });
         since.is_none()
     }
@@ -312,7 +312,7 @@ impl Pace {
             Mode::Throttled => Mode::Throttled,
             Mode::Seeking(since) if now.saturating_duration_since(since) > SECOND => Mode::Throttled,
             Mode::Seeking(since) => Mode::Seeking(since),
-            Mode::Silent(..) | Mode::Recovering => Mode::Seeking(now),
+            Mode::Unresponsive(..) | Mode::Recovering => Mode::Seeking(now),
         }
     }
 
@@ -324,7 +324,7 @@ impl Pace {
                 Growth::Step(self.fell_to * settings.increase * hurry)
             }
             Mode::Seeking(_) | Mode::Recovering => Growth::Quick,
-            Mode::Silent(..) => Growth::Step(0.0),
+            Mode::Unresponsive(..) => Growth::Step(0.0),
         }
     }
 }

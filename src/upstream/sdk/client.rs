@@ -14,8 +14,8 @@ use aws_sdk_storagegateway::{
 };
 
 use super::{
-    clock::ClockWatch, dated::Dated, failure::causes, identities::Identities, strict::StrictAnswers,
-    trace::TraceOnward,
+    clock::ClockWatch, failure::causes, identities::Identities, propagate_trace::PropagateTrace,
+    strict::StrictAnswers, timestamped_provider::TimestampedProvider,
 };
 use crate::domain::Region;
 
@@ -41,7 +41,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Clients {
     by_region: BTreeMap<Region, Client>,
-    credentials: Option<Dated>,
+    credentials: Option<TimestampedProvider>,
     pub(super) identities: Identities,
 }
 
@@ -57,7 +57,7 @@ impl Clients {
             loader = loader.credentials_provider(credentials.clone());
         }
         let shared = loader.load().await;
-        let credentials = shared.credentials_provider().map(Dated::new);
+        let credentials = shared.credentials_provider().map(TimestampedProvider::new);
         let provider = credentials.clone().map(SharedCredentialsProvider::new);
         let shared = shared.into_builder();
         let shared = match provider {
@@ -126,7 +126,7 @@ impl Settings {
             .timeout_config(timeouts)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .interceptor(StrictAnswers::new(self.max_answer_bytes))
-            .interceptor(TraceOnward)
+            .interceptor(PropagateTrace)
             .interceptor(clock);
         match &self.endpoint {
             None => builder.build(),

@@ -72,7 +72,7 @@ impl ClockWatch {
             }
         } else if refused && !self.told.swap(true, Ordering::Relaxed) {
             let until_then = match self.corrects {
-                true => "requests are dated by AWS's answers",
+                true => "requests are timestamped_provider by AWS's answers",
                 false => "requests fail, since the SDK's clock skew correction is switched off",
             };
             tracing::warn!(

@@ -22,7 +22,7 @@ pub(super) struct Identities {
 
 struct State {
     cache: SharedIdentityCache,
-    generation: Generation,
+    epoch: Generation,
     renewed: Option<Instant>,
 }
 
@@ -35,7 +35,7 @@ impl Identities {
     pub(super) fn new(pause: Duration) -> Self {
         let state = State {
             cache: IdentityCache::lazy().build(),
-            generation: Generation(0),
+            epoch: Generation(0),
             renewed: None,
         };
         Self {
@@ -45,20 +45,20 @@ impl Identities {
     }
 
     /// What a request that begins now is signed with, at the least.
-    pub(super) fn generation(&self) -> Generation {
-        self.state().generation
+    pub(super) fn epoch(&self) -> Generation {
+        self.state().epoch
     }
 
     /// AWS refused a request that began with these: the next one fetches others. Of many that are
     /// refused together, the first one sees to it.
-    pub(super) fn refused(&self, generation: Generation) {
+    pub(super) fn refused(&self, epoch: Generation) {
         let mut state = self.state();
         let is_due = state
             .renewed
             .is_none_or(|renewed| renewed.elapsed() >= self.pause);
-        if state.generation == generation && is_due {
+        if state.epoch == epoch && is_due {
             state.cache = IdentityCache::lazy().build();
-            state.generation.0 += 1;
+            state.epoch.0 += 1;
             state.renewed = Some(Instant::now());
             tracing::info!("AWS refuses the service's credentials; they are fetched anew");
         }
@@ -84,6 +84,6 @@ impl ResolveCachedIdentity for Identities {
 /// Without the credentials.
 impl fmt::Debug for Identities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Identities").field(&self.generation()).finish()
+        f.debug_tuple("Identities").field(&self.epoch()).finish()
     }
 }

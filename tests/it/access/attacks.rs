@@ -11,7 +11,7 @@ mod static_tokens;
 
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
-use tapegate::proto::{CreateTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient};
+use tapegate::grpc::proto::{CreateTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient};
 use tonic::{Code, Status, service::interceptor::InterceptedService, transport::Channel};
 
 use self::{

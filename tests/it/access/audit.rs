@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tapegate::proto::{CreateTapesRequest, DescribeTapesRequest, ListTapesRequest};
+use tapegate::grpc::proto::{CreateTapesRequest, DescribeTapesRequest, ListTapesRequest};
 use tonic::{Code, Request};
 
 use super::attacks::{OPERATORS, audited, recorded};
@@ -229,7 +229,7 @@ async fn a_file_that_was_moved_away_is_opened_anew_and_a_record_that_cannot_be_w
 #[test]
 fn a_record_that_the_file_does_not_take_is_counted() {
     // Whatever is written there fails: the disk is full.
-    let audit = tapegate::audit::Audit::to_file("/dev/full".as_ref(), 10, false).unwrap();
+    let audit = tapegate::access::audit::Audit::to_file("/dev/full".as_ref(), 10, false).unwrap();
     let record = record();
     for _ in 0..3 {
         audit.record(&record);
@@ -239,7 +239,7 @@ fn a_record_that_the_file_does_not_take_is_counted() {
     // What comes after the end is not lost in silence either.
     audit.record(&record);
     assert_eq!(audit.lost(), 4);
-    let missing = tapegate::audit::Audit::to_file("/nowhere/audit.jsonl".as_ref(), 10, false);
+    let missing = tapegate::access::audit::Audit::to_file("/nowhere/audit.jsonl".as_ref(), 10, false);
     assert!(
         missing
             .unwrap_err()
@@ -248,8 +248,8 @@ fn a_record_that_the_file_does_not_take_is_counted() {
     );
 }
 
-fn record() -> tapegate::audit::Record<'static> {
-    tapegate::audit::Record {
+fn record() -> tapegate::access::audit::Record<'static> {
+    tapegate::access::audit::Record {
         time: std::time::SystemTime::UNIX_EPOCH,
         request_id: "request",
         trace_id: None,
@@ -290,7 +290,7 @@ async fn a_forwarded_address_is_believed_of_trusted_proxies_alone() {
         let with = crate::harness::With(headers);
         let channel = service.channel();
         let mut client =
-            tapegate::proto::tape_service_client::TapeServiceClient::with_interceptor(channel, with);
+            tapegate::grpc::proto::tape_service_client::TapeServiceClient::with_interceptor(channel, with);
         client
             .create_tapes(create("token-of-a-proxy"))
             .await

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use tapegate::auth::certificate::{NameKind, NamePattern, Rule};
-use tapegate::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
+use tapegate::access::certificate::{NameKind, NamePattern, Rule};
+use tapegate::grpc::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
 
 use super::attacks::{attack, audited, authorization, recorded};
 use crate::harness::{Ca, Certified, Site, Valid, With, collect, refusal};

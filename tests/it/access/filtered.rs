@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tapegate::proto::{DescribeTapeArchivesRequest, ListTapesRequest};
+use tapegate::grpc::proto::{DescribeTapeArchivesRequest, ListTapesRequest};
 
 use crate::harness::{Client, GATEWAY, Reply, Service, Site, Upstream, bearer, collect, refusal, tape_arn};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tapegate::proto::{CreateTapesRequest, ListTapesRequest};
+use tapegate::grpc::proto::{CreateTapesRequest, ListTapesRequest};
 use tokio::{io::AsyncReadExt, net::TcpStream, time::Instant};
 use tonic::{Code, Status};
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
@@ -136,7 +136,7 @@ async fn a_caller_creates_so_many_tapes_an_hour_and_those_not_made_do_not_count(
         client.clone().create_tapes(denied).await.unwrap_err().code(),
         Code::PermissionDenied
     );
-    // Refused by AWS, surely not made, and given back.
+    // AuthError by AWS, surely not made, and given back.
     let elsewhere = CreateTapesRequest {
         gateway_arn: GATEWAY.replace("sgw-12A3456B", "sgw-00000000"),
         tape_size_in_bytes: SIZE,

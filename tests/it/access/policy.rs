@@ -7,9 +7,11 @@ use std::{
 
 use proptest::prelude::*;
 use tapegate::{
-    auth::policy::{Engine, Policies, Question, SCHEMA, TapeView},
+    access::{
+        policy::{Engine, Policies, Question, SCHEMA, TapeView},
+        reload::Reloading,
+    },
     domain::{AccountId, Caller, DescribeTapes, ListTapes, PageRequest, Principal, Proof, Region, Scope},
-    reload::Reloading,
 };
 
 use crate::harness::{GATEWAY, foot};

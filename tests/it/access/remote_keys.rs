@@ -8,7 +8,7 @@ use std::{
 use axum::{Router, extract::Request, http::StatusCode, response::IntoResponse};
 use jsonwebtoken::Algorithm;
 use serde_json::json;
-use tapegate::proto::ListTapesRequest;
+use tapegate::grpc::proto::ListTapesRequest;
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 
 use super::attacks::OPERATORS;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use jsonwebtoken::Algorithm;
-use tapegate::proto::ListTapesRequest;
+use tapegate::grpc::proto::ListTapesRequest;
 use tokio::{task::JoinSet, time::sleep};
 use tonic::{Code, Status, transport::Channel};
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::json;
-use tapegate::proto::{CreateTapeWithBarcodeRequest, DescribeTapesRequest, ListTapesRequest};
+use tapegate::grpc::proto::{CreateTapeWithBarcodeRequest, DescribeTapesRequest, ListTapesRequest};
 use tokio::time::{Duration, sleep};
 
 use super::attacks::OPERATORS;
@@ -154,7 +154,7 @@ async fn no_secret_is_written_however_much_is_logged() {
 
     let said = said.join("\n");
     assert!(
-        said.contains("tapegate::audit") && said.contains("DEBUG"),
+        said.contains("tapegate::access::audit") && said.contains("DEBUG"),
         "it says too little to tell"
     );
     let secrets = [

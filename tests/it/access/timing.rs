@@ -4,9 +4,9 @@ use std::{hint::black_box, path::PathBuf, time::Instant};
 
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
-use tapegate::{
-    auth::tokens::{NewToken, Tokens},
+use tapegate::access::{
     reload::Contents,
+    tokens::{NewToken, Tokens},
 };
 
 /// Beyond this, two samples of times are surely not of one kind (as dudect has it).

@@ -1,14 +1,14 @@
 //! Policies on trial decide nothing, and what they would decide otherwise is counted.
 
 use tapegate::{
-    auth::{
+    access::{
         Authority,
         policy::{Policies, TapeView},
     },
     domain::{Caller, ListTapes, Principal, Proof},
 };
 
-use tapegate::proto::ListTapesRequest;
+use tapegate::grpc::proto::ListTapesRequest;
 
 use super::attacks::OPERATORS;
 use crate::harness::{Site, bearer, collect, foot};

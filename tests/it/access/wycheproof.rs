@@ -6,11 +6,9 @@ use std::sync::Arc;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
-use tapegate::{
-    auth::{
-        Refused,
-        jwt::{Claim, Claims, Issuer, Keys, Location, Settings, Source},
-    },
+use tapegate::access::{
+    AuthError,
+    jwt::{Claim, Claims, Issuer, Keys, Location, Settings, Source},
     reload::{Files, Reloading},
 };
 
@@ -59,7 +57,7 @@ async fn holds(issuer: Option<&Issuer>, token: &str) -> bool {
     match issuer {
         None => false,
         Some(issuer) => match issuer.verify(token).await {
-            Err(refused) => matches!(refused, Refused::ClaimsUnusable(_)),
+            Err(refused) => matches!(refused, AuthError::ClaimsUnusable(_)),
             Ok(verified) => panic!("{verified:?} by {token}"),
         },
     }

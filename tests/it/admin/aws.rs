@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use serde_json::{Value, json};
-use tapegate::proto::{CreateTapeWithBarcodeRequest, DescribeTapesRequest, ListTapesRequest};
+use tapegate::grpc::proto::{CreateTapeWithBarcodeRequest, DescribeTapesRequest, ListTapesRequest};
 use tokio::time::timeout;
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;

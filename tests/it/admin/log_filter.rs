@@ -1,6 +1,6 @@
 use reqwest::{Method, header::HeaderMap};
 use serde_json::json;
-use tapegate::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
+use tapegate::grpc::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
 use tonic::Request;
 
 use super::ask;
@@ -14,29 +14,35 @@ async fn list(program: &Program) {
 #[tokio::test]
 async fn what_is_logged_is_changed_while_the_service_runs_and_changed_back() {
     let upstream = Upstream::always(Reply::ok(&json!({ "TapeInfos": [] }))).await;
-    let mut program = Program::over(&upstream.endpoint(), "warn,tapegate::admin=info");
+    let mut program = Program::over(&upstream.endpoint(), "warn,tapegate::observability::admin=info");
     let url = format!("{}/log-filter", program.admin);
     let filter = async |method, body| ask(&url, method, HeaderMap::new(), body).await;
 
     let (status, _, now) = filter(Method::GET, "").await;
-    assert_eq!((status, now.as_str()), (200, "warn,tapegate::admin=info\n"));
-
-    // Only of one module.
-    let (status, _, now) = filter(Method::PUT, "warn,tapegate::inbound::log=info\n").await;
     assert_eq!(
         (status, now.as_str()),
-        (200, "warn,tapegate::inbound::log=info\n")
+        (200, "warn,tapegate::observability::admin=info\n")
+    );
+
+    // Only of one module.
+    let (status, _, now) = filter(Method::PUT, "warn,tapegate::grpc::inbound::log=info\n").await;
+    assert_eq!(
+        (status, now.as_str()),
+        (200, "warn,tapegate::grpc::inbound::log=info\n")
     );
     list(&program).await;
     let line = program.logged("call ended").await;
     assert!(line.contains("INFO"), "{line}");
 
     let (status, _, now) = filter(Method::DELETE, "").await;
-    assert_eq!((status, now.as_str()), (200, "warn,tapegate::admin=info\n"));
+    assert_eq!(
+        (status, now.as_str()),
+        (200, "warn,tapegate::observability::admin=info\n")
+    );
     list(&program).await;
     filter(Method::PUT, "off").await;
     // Nothing stands between these two: the second list was below the level.
-    for to in ["to=\"warn,tapegate::admin=info\"", "to=\"off\""] {
+    for to in ["to=\"warn,tapegate::observability::admin=info\"", "to=\"off\""] {
         let line = program.logged("").await;
         assert!(
             line.contains("what is logged changes") && line.contains(to),
@@ -77,7 +83,10 @@ async fn the_audit_and_what_is_said_of_changes_are_not_silenced() {
     let upstream = Upstream::script([]).await;
     let mut program = Program::over(&upstream.endpoint(), "info");
     let url = format!("{}/log-filter", program.admin);
-    for silencing in ["tapegate::audit=off", "info, tapegate::audit = warn"] {
+    for silencing in [
+        "tapegate::access::audit=off",
+        "info, tapegate::access::audit = warn",
+    ] {
         let (status, _, said) = ask(&url, Method::PUT, HeaderMap::new(), silencing).await;
         assert_eq!(status, 400, "{said}");
     }

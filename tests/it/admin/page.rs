@@ -8,7 +8,7 @@ use reqwest::{
     header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN},
 };
 use serde_json::json;
-use tapegate::proto::ListTapesRequest;
+use tapegate::grpc::proto::ListTapesRequest;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

@@ -1,6 +1,6 @@
 //! Settings of who is let in, and what their files say.
 
-use tapegate::config::Entry;
+use tapegate::app::config::Entry;
 
 use super::*;
 use crate::harness::{Ca, Site};

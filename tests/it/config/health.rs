@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tapegate::cli::health::{Question, Unhealthy};
+use tapegate::app::cli::health::{Question, Unhealthy};
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tapegate::proto::CreateTapeWithBarcodeRequest;
+use tapegate::grpc::proto::CreateTapeWithBarcodeRequest;
 use tonic::{Request, Response, Status};
 
 use crate::harness::{GATEWAY, Refusal, Reply, SIZE, Service, Upstream, refusal, tape_arn};
@@ -141,7 +141,7 @@ pub(super) async fn create(service: &Service, tape: CreateTapeWithBarcodeRequest
 
 /// What the caller was told.
 #[derive(Debug)]
-pub(super) struct Told(Result<tapegate::proto::CreateTapeWithBarcodeResponse, Status>);
+pub(super) struct Told(Result<tapegate::grpc::proto::CreateTapeWithBarcodeResponse, Status>);
 
 impl Told {
     pub(super) fn made(self) {

@@ -5,11 +5,10 @@ use std::{sync::Arc, time::Duration};
 
 use aws_credential_types::Credentials;
 use tapegate::{
-    creating,
     domain::{Call, CreateTapeWithBarcode, Encryption, NewTape, Outcome, TapeSize, TapeSizeBounds},
-    proto::{CreateTapesRequest, tape_service_client::TapeServiceClient},
+    grpc::proto::{CreateTapesRequest, tape_service_client::TapeServiceClient},
     upstream::{
-        self, Shared, pace, retry,
+        self, Shared, idempotency, pace, retry,
         sdk::{self, Clients},
     },
 };
@@ -87,12 +86,12 @@ impl Stacks {
 
     /// Creates, and leaves when this has happened.
     async fn create_until(&self, call: Call<CreateTapeWithBarcode>, left: impl Future<Output = ()>) {
-        let settings = creating::Settings {
+        let settings = idempotency::Settings {
             clock_skew: Duration::from_secs(60),
             resend_window: Duration::from_secs(600),
         };
         tokio::select! {
-            answer = creating::create_with_barcode(&self.upstream, settings, call) => panic!("{answer:?}"),
+            answer = idempotency::create_with_barcode(&self.upstream, settings, call) => panic!("{answer:?}"),
             () = left => {}
         }
     }
@@ -101,7 +100,7 @@ impl Stacks {
     async fn end(self) -> u64 {
         self.shared.sent_creates.close();
         self.shared.sent_creates.wait().await;
-        self.shared.tally.creates_unheard.get()
+        self.shared.metrics.creates_unheard.get()
     }
 }
 
@@ -121,7 +120,7 @@ async fn what_was_sent_runs_to_its_end_and_nothing_more_is_sent() {
         let stacks = Stacks::over(upstream.endpoint(), LONG).await;
         stacks.create_until(stacks.call(), upstream.was_asked(1)).await;
         assert_eq!(stacks.shared.sent_creates.len(), 1);
-        assert_eq!(stacks.shared.tally.creates_unheard.get(), 0);
+        assert_eq!(stacks.shared.metrics.creates_unheard.get(), 0);
         go.notify_one();
         assert_eq!(stacks.end().await, 1);
         assert_eq!(upstream.asked().len(), 1);
@@ -172,11 +171,11 @@ async fn a_caller_that_is_told_is_not_counted() {
     for reply in [made(), refused("InvalidParameters"), refused("GatewayNotFound")] {
         let upstream = Aws::answering(&[reply]).serve().await;
         let stacks = Stacks::over(upstream.endpoint(), LONG).await;
-        let settings = creating::Settings {
+        let settings = idempotency::Settings {
             clock_skew: Duration::ZERO,
             resend_window: Duration::ZERO,
         };
-        let _ = creating::create_with_barcode(&stacks.upstream, settings, stacks.call()).await;
+        let _ = idempotency::create_with_barcode(&stacks.upstream, settings, stacks.call()).await;
         assert_eq!(stacks.end().await, 0);
     }
 }
@@ -229,7 +228,7 @@ async fn the_log_has_the_token_or_the_barcode_whenever_the_caller_leaves() {
     }
     // It is well, and has sent no more.
     client
-        .list_tapes(tapegate::proto::ListTapesRequest::default())
+        .list_tapes(tapegate::grpc::proto::ListTapesRequest::default())
         .await
         .unwrap();
     assert_eq!(upstream.asked().len(), 3);

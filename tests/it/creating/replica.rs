@@ -1,4 +1,4 @@
-use tapegate::proto::tape_service_client::TapeServiceClient;
+use tapegate::grpc::proto::tape_service_client::TapeServiceClient;
 use tokio::runtime::{Builder, Runtime};
 use tonic::transport::Channel;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tapegate::proto::CreateTapesRequest;
+use tapegate::grpc::proto::CreateTapesRequest;
 use tonic::Request;
 
 use super::aws::{Aws, QUICK, create, failed, refused, tape};

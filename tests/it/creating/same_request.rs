@@ -11,7 +11,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use serde_json::json;
-use tapegate::proto::{
+use tapegate::grpc::proto::{
     CreateTapeWithBarcodeRequest, CreateTapesRequest, Tag, create_tape_with_barcode_request,
     create_tapes_request,
 };

@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tapegate::{
     emulator::Settings,
-    proto::{
+    grpc::proto::{
         CreateTapeWithBarcodeRequest, CreateTapesRequest, PoolId, create_tape_with_barcode_request,
         create_tapes_request,
     },

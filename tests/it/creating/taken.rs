@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tapegate::{
     emulator::Settings,
-    proto::{CreateTapeWithBarcodeRequest, PoolId, create_tape_with_barcode_request::Pool},
+    grpc::proto::{CreateTapeWithBarcodeRequest, PoolId, create_tape_with_barcode_request::Pool},
 };
 use tonic::Code;
 

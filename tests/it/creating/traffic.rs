@@ -15,7 +15,7 @@ use futures_util::{TryStreamExt, future::join_all};
 use serde_json::{Value, json};
 use tapegate::{
     emulator::Settings,
-    proto::{
+    grpc::proto::{
         CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
         ListTapesRequest, tape_service_client::TapeServiceClient,
     },

@@ -8,7 +8,7 @@ use aws_sdk_storagegateway::{
     types::Tag,
 };
 use serde_json::{Value, json};
-use tapegate::{
+use tapegate::app::{
     cli::{self, Command},
     config::SETTINGS,
 };

@@ -1,7 +1,7 @@
 //! What every code says of repeating a call, and of what a create has come to: the fixture against
 //! the domain.
 
-use tapegate::domain::{Fault, Kind, Outcome, Repeat};
+use tapegate::domain::{Fault, OperationKind, Outcome, RetryRule};
 use tonic::Code;
 
 use super::table::{Row, rows};
@@ -16,12 +16,12 @@ fn fault(code: &str, nested: bool, misdated: bool) -> Fault {
     }
 }
 
-fn repeat(word: &str) -> Repeat {
+fn retry_rule(word: &str) -> RetryRule {
     match word {
-        "no" => Repeat::Never,
-        "once" => Repeat::Once,
-        "yes" => Repeat::Soon,
-        "yes-slow" => Repeat::Slowly,
+        "no" => RetryRule::Never,
+        "once" => RetryRule::Once,
+        "yes" => RetryRule::Soon,
+        "yes-slow" => RetryRule::Slowly,
         other => panic!("not a word of the table: {other}"),
     }
 }
@@ -52,10 +52,15 @@ fn outcome(row: &Row) -> Outcome {
 fn every_code_is_repeated_as_the_table_has_it() {
     for row in rows() {
         let fault = fault(row.code, row.nested, false);
-        let [tapes, with_barcode, read] = row.retries.map(repeat);
-        assert_eq!(fault.repeat(Kind::Create), tapes, "{}", row.code);
-        assert_eq!(fault.repeat(Kind::Create), with_barcode, "{}", row.code);
-        assert_eq!(fault.repeat(Kind::Read), read, "{}", row.code);
+        let [tapes, with_barcode, read] = row.retries.map(retry_rule);
+        assert_eq!(fault.retry_rule(OperationKind::Create), tapes, "{}", row.code);
+        assert_eq!(
+            fault.retry_rule(OperationKind::Create),
+            with_barcode,
+            "{}",
+            row.code
+        );
+        assert_eq!(fault.retry_rule(OperationKind::Read), read, "{}", row.code);
     }
 }
 
@@ -80,8 +85,8 @@ fn both_spellings_of_a_name_say_the_same() {
             None => format!("{}Exception", row.code),
         };
         let (one, other) = (fault(row.code, false, false), fault(&other, false, false));
-        for kind in [Kind::Read, Kind::Create] {
-            assert_eq!(one.repeat(kind), other.repeat(kind), "{}", row.code);
+        for kind in [OperationKind::Read, OperationKind::Create] {
+            assert_eq!(one.retry_rule(kind), other.retry_rule(kind), "{}", row.code);
         }
         assert_eq!(one.outcome(), other.outcome(), "{}", row.code);
         assert_eq!(
@@ -98,7 +103,7 @@ fn both_spellings_of_a_name_say_the_same() {
 #[test]
 fn a_date_that_was_off_makes_a_difference_to_signatures_alone() {
     for row in rows() {
-        for kind in [Kind::Read, Kind::Create] {
+        for kind in [OperationKind::Read, OperationKind::Create] {
             let (right, wrong) = (
                 fault(row.code, row.nested, false),
                 fault(row.code, row.nested, true),
@@ -106,11 +111,11 @@ fn a_date_that_was_off_makes_a_difference_to_signatures_alone() {
             match row.code {
                 "InvalidSignatureException" => {
                     assert_eq!(
-                        (right.repeat(kind), wrong.repeat(kind)),
-                        (Repeat::Never, Repeat::Once)
+                        (right.retry_rule(kind), wrong.retry_rule(kind)),
+                        (RetryRule::Never, RetryRule::Once)
                     );
                 }
-                code => assert_eq!(right.repeat(kind), wrong.repeat(kind), "{code}"),
+                code => assert_eq!(right.retry_rule(kind), wrong.retry_rule(kind), "{code}"),
             }
             assert_eq!(right.outcome(), wrong.outcome());
         }
@@ -120,8 +125,8 @@ fn a_date_that_was_off_makes_a_difference_to_signatures_alone() {
 #[test]
 fn a_code_that_nobody_knew_promises_nothing() {
     let unknown = fault("TapeOnFire", true, false);
-    for kind in [Kind::Read, Kind::Create] {
-        assert_eq!(unknown.repeat(kind), Repeat::Never);
+    for kind in [OperationKind::Read, OperationKind::Create] {
+        assert_eq!(unknown.retry_rule(kind), RetryRule::Never);
     }
     assert_eq!(unknown.outcome(), Outcome::Unknown);
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use tapegate::{proto::DescribeTapesRequest, status::codes};
+use tapegate::grpc::{proto::DescribeTapesRequest, status::codes};
 use tonic::Code;
 
 use super::{Failing, OPERATIONS, named, nested, refused};

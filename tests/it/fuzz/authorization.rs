@@ -7,9 +7,10 @@ use std::{
 
 use futures_util::FutureExt;
 use http::HeaderValue;
-use tapegate::{
-    auth::{Identities, Presented, tokens::Tokens},
+use tapegate::access::{
+    Identities, Presented,
     reload::{Files, Reloading},
+    tokens::Tokens,
 };
 
 /// The only token that is known: a test's, which opens nothing.

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use rustls::pki_types::CertificateDer;
-use tapegate::auth::certificate::{NameKind, NamePattern, Rule};
+use tapegate::access::certificate::{NameKind, NamePattern, Rule};
 
 static RULE: LazyLock<Rule> = LazyLock::new(|| Rule {
     kinds: vec![NameKind::Spiffe, NameKind::Uri, NameKind::Dns],

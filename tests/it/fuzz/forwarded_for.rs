@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
-use tapegate::inbound::address_of_caller;
+use tapegate::grpc::inbound::address_of_caller;
 
 /// The address is the peer's, or one that stands in a header behind all that are not trusted;
 /// and whatever a caller writes in front of that changes nothing.

@@ -1,7 +1,7 @@
 //! The key set of an issuer.
 
 use serde_json::Value;
-use tapegate::auth::jwt::Keys;
+use tapegate::access::jwt::Keys;
 
 /// What is taken is an object with a list of keys, of which one at least is public; a message
 /// of what is wrong shows nothing of the text.

@@ -12,8 +12,8 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
-use tapegate::{
-    auth::jwt::{self, Claim, Claims, Issuer, Keys, Location, RemoteSettings, Settings, Source},
+use tapegate::access::{
+    jwt::{self, Claim, Claims, Issuer, Keys, Location, RemoteSettings, Settings, Source},
     reload::{Files, Reloading},
 };
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use tapegate::{auth::tokens::Tokens, reload::Contents};
+use tapegate::access::{reload::Contents, tokens::Tokens};
 
 /// A token whose hash stands nowhere in a file is let in by none.
 pub fn run(bytes: &[u8]) {

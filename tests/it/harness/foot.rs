@@ -1,17 +1,22 @@
 use std::{net::Ipv4Addr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use tapegate::{
-    auth::Authority,
-    config::TakenOutBy,
+    access::{
+        Authority,
+        limits::{self, Limits},
+    },
+    app::config::TakenOutBy,
     domain::{
         Answer, Attempts, Call, Caller, ClientToken, CreateTapes, CreatedTapes, Deadline, Encryption,
         Failure, Fault, ListTapes, NewTape, Operation, Page, PageRequest, Principal, Scope, TapeInfo,
         TapeSize, TapeSizeBounds,
     },
-    limits::{self, Limits},
-    paging::{Allowed, Terms},
-    readiness::Readiness,
-    upstream::{Settings, Shared, pace, retry},
+    observability::readiness::Readiness,
+    upstream::{
+        Settings, Shared, pace,
+        pagination::{ListContext, Visibility},
+        retry,
+    },
 };
 use tokio::time::Instant;
 
@@ -92,12 +97,12 @@ pub fn call<O: Operation>(operation: O, timeout: Duration) -> Call<O> {
 }
 
 /// A list for somebody who may see all of it, which has so long from now on.
-pub fn terms(timeout: Duration) -> Terms {
-    Terms {
+pub fn terms(timeout: Duration) -> ListContext {
+    ListContext {
         caller: anonymous(),
         deadline: Deadline::at(Instant::now() + timeout),
         fresh: false,
-        allowed: Allowed::By(Authority::Anyone),
+        allowed: Visibility::By(Authority::Anyone),
     }
 }
 

@@ -10,8 +10,8 @@ use std::{
 };
 
 use tapegate::{
-    config::{Directives, Format, Log},
-    telemetry,
+    app::config::{Directives, Format, Log},
+    observability::telemetry,
 };
 
 static PLANTED: Mutex<Vec<String>> = Mutex::new(Vec::new());

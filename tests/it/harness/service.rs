@@ -1,8 +1,10 @@
 use aws_credential_types::Credentials;
 use tapegate::{
-    app::{Addresses, App, Cut},
-    cli::{self, Command},
-    proto::tape_service_client::TapeServiceClient,
+    app::{
+        Addresses, App, Cut,
+        cli::{self, Command},
+    },
+    grpc::proto::tape_service_client::TapeServiceClient,
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 use tonic::{

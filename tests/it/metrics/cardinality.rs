@@ -2,7 +2,7 @@ use futures_util::{StreamExt, stream};
 use http::Request;
 use http_body_util::Empty;
 use serde_json::json;
-use tapegate::proto::DescribeTapesRequest;
+use tapegate::grpc::proto::DescribeTapesRequest;
 use tower::ServiceExt;
 
 use super::Scrape;

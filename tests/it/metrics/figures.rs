@@ -3,8 +3,8 @@ use std::time::Duration;
 use http_body_util::Full;
 use serde_json::json;
 use tapegate::{
-    metrics::catalog,
-    proto::{CreateTapesRequest, ListTapesRequest},
+    grpc::proto::{CreateTapesRequest, ListTapesRequest},
+    observability::metrics::catalog,
 };
 use tokio::time::timeout;
 use tonic::Code;

@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use tapegate::metrics::{Kind, catalog};
+use tapegate::observability::metrics::{Kind, catalog};
 
 /// docs/metrics.md follows from the catalog; `UPDATE_DOCS=1` writes it anew.
 #[test]

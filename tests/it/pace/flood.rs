@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tapegate::proto::{CreateTapesRequest, ListTapesRequest};
+use tapegate::grpc::proto::{CreateTapesRequest, ListTapesRequest};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tapegate::{
     domain::{Call, Fault, ListTapes},
-    proto::ListTapesRequest,
+    grpc::proto::ListTapesRequest,
     upstream::{Settings, pace, stack},
 };
 use tokio::time::{Instant, sleep};
@@ -78,7 +78,7 @@ async fn turns_come_in_order_and_who_would_be_late_is_told_at_once() {
     }
     assert_eq!(in_time, 10);
     assert_eq!(
-        (shared.tally.paced.get(), shared.tally.refused_by_pace.get()),
+        (shared.metrics.paced.get(), shared.metrics.refused_by_pace.get()),
         (10, 10)
     );
     let mut went = Vec::new();

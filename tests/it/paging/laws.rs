@@ -4,12 +4,12 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use tapegate::{
-    auth::{Authority, policy::Policies},
+    access::{Authority, policy::Policies},
     domain::{
-        Answer, Attempts, Call, Failure, Fault, ListTapes, Marker, Page, PageRequest, Place, Pool, Scope,
+        Answer, Attempts, Call, Cursor, Failure, Fault, ListTapes, Marker, Page, PageRequest, Pool, Scope,
         TapeInfo, TapeStatus,
     },
-    paging::{Allowed, Plan, Terms, Walk},
+    upstream::pagination::{ListContext, ListParams, Paginator, Visibility},
 };
 use tower::service_fn;
 
@@ -41,7 +41,7 @@ fn all() -> ListTapes {
 }
 
 /// The walk of a reader who may see everything, or one pool alone.
-fn reader(everything: bool) -> Terms {
+fn reader(everything: bool) -> ListContext {
     let terms = terms(Duration::from_secs(3600));
     if everything {
         return terms;
@@ -51,8 +51,8 @@ fn reader(everything: bool) -> Terms {
     std::fs::write(folder.path().join("mine.cedar"), policy).unwrap();
     let policies = Policies::open("policies of a test", folder.path()).unwrap();
     let policies = Policies::new(Arc::new(policies), None, "GLACIER".to_owned());
-    Terms {
-        allowed: Allowed::By(Authority::Policies(Arc::new(policies))),
+    ListContext {
+        allowed: Visibility::By(Authority::Policies(Arc::new(policies))),
         ..terms
     }
 }
@@ -109,12 +109,12 @@ impl Tapes {
     }
 
     /// The walk's rows, its messages' markers, and how many rows each was asked to hold.
-    fn walk(&self, plan: Plan) -> Vec<(Vec<usize>, Option<Marker>)> {
+    fn walk(&self, plan: ListParams) -> Vec<(Vec<usize>, Option<Marker>)> {
         let upstream = service_fn(|call: Call<ListTapes>| {
             let answer = self.page(&call.operation.page);
             async move { Ok::<_, Failure>(answer) }
         });
-        let mut walk = Walk::new(upstream, all(), plan, reader(self.mine.is_none()));
+        let mut walk = Paginator::new(upstream, all(), plan, reader(self.mine.is_none()));
         let mut pages = Vec::new();
         while let Some(page) = futures_util::FutureExt::now_or_never(walk.next()).unwrap() {
             let page = page.unwrap().output;
@@ -140,9 +140,9 @@ fn tapes() -> impl Strategy<Value = Tapes> {
     (0..300_usize, caps, mine).prop_map(|(total, caps, mine)| Tapes { total, caps, mine })
 }
 
-fn plan() -> impl Strategy<Value = Plan> {
-    (0..1000_u32, 0..400_u64).prop_map(|(limit, max_items)| Plan {
-        start: Place::default(),
+fn plan() -> impl Strategy<Value = ListParams> {
+    (0..1000_u32, 0..400_u64).prop_map(|(limit, max_items)| ListParams {
+        start: Cursor::default(),
         limit: NonZeroU32::new(limit),
         max_items: (max_items > 0).then_some(max_items),
     })
@@ -175,23 +175,23 @@ proptest! {
             seen += rows.len();
             let Some(marker) = marker else { continue };
             // As a caller sends it back.
-            let start = Place::resume(String::from(marker)).unwrap();
-            let rest = tapes.walk(Plan { start, max_items: None, ..second.clone() });
+            let start = Cursor::resume(String::from(marker)).unwrap();
+            let rest = tapes.walk(ListParams { start, max_items: None, ..second.clone() });
             let rest: Vec<_> = rest.into_iter().flat_map(|(rows, _)| rows).collect();
             prop_assert_eq!(&rest, &tapes.shown()[seen..]);
         }
     }
 
     #[test]
-    fn markers_that_go_in_circles_never_end_in_success(before in 0..40_usize, circle in 1..40_usize, from_marker: bool, sifted: bool) {
+    fn markers_that_go_in_circles_never_end_in_success(before in 0..40_usize, cycle_detector in 1..40_usize, from_marker: bool, sifted: bool) {
         let upstream = service_fn(move |call: Call<ListTapes>| async move {
             let page = call.operation.page.marker.map_or(0, |marker| marker.as_str().parse::<usize>().unwrap());
-            let next = if page + 1 < before + circle { page + 1 } else { before };
+            let next = if page + 1 < before + cycle_detector { page + 1 } else { before };
             Ok::<_, Failure>(answer(0..1, Some(next.to_string())))
         });
-        let start = if from_marker { Place::resume("0".into()).unwrap() } else { Place::default() };
-        let mut walk = Walk::new(upstream, all(), Plan { start, ..Plan::default() }, reader(!sifted));
-        let most = 3 * (before + circle) + 3;
+        let start = if from_marker { Cursor::resume("0".into()).unwrap() } else { Cursor::default() };
+        let mut walk = Paginator::new(upstream, all(), ListParams { start, ..ListParams::default() }, reader(!sifted));
+        let most = 3 * (before + cycle_detector) + 3;
         for _ in 0..most {
             match futures_util::FutureExt::now_or_never(walk.next()).unwrap() {
                 Some(Ok(_)) => {}
@@ -203,6 +203,6 @@ proptest! {
                 None => prop_assert!(false, "the list ended as if it were whole"),
             }
         }
-        prop_assert!(false, "{most} pages of {before} and a circle of {circle}, and no end");
+        prop_assert!(false, "{most} pages of {before} and a cycle_detector of {cycle_detector}, and no end");
     }
 }

@@ -1,7 +1,7 @@
 //! How much memory the program takes for a list, measured on the program itself.
 
 use serde_json::Value;
-use tapegate::proto::{DescribeTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient};
+use tapegate::grpc::proto::{DescribeTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient};
 use tonic::transport::Endpoint;
 
 use super::{full_page, page_number};

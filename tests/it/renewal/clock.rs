@@ -15,7 +15,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::json;
 use tapegate::{
     emulator::{Credentials, Emulator, Settings},
-    proto::CreateTapeWithBarcodeRequest,
+    grpc::proto::CreateTapeWithBarcodeRequest,
 };
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::task::AbortOnDropHandle;

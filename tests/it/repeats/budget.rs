@@ -38,7 +38,7 @@ async fn a_share_of_the_calls_is_repeated_and_no_more() {
             reserve: 0,
             ..settings().retry
         };
-        let tally = fail(retry, 100, 30).await.tally;
+        let tally = fail(retry, 100, 30).await.metrics;
         let (calls, repeats) = (3_000, tally.repeats.sum());
         let share = calls / u64::from(calls_per_repeat);
         println!("1 in {calls_per_repeat}: {repeats} repeats of {calls} calls");
@@ -57,12 +57,12 @@ async fn the_reserve_is_for_few_calls_and_is_used_up_too() {
         ..settings().retry
     };
     // One call earns nothing by itself.
-    let tally = fail(retry(0), 1, 1).await.tally;
+    let tally = fail(retry(0), 1, 1).await.metrics;
     assert_eq!((tally.attempts.get(), tally.not_repeated.of(&"budget")), (1, 1));
     // A reserve of 1 a second is 10 in ten seconds.
-    let tally = fail(retry(1), 1, 1).await.tally;
+    let tally = fail(retry(1), 1, 1).await.metrics;
     assert_eq!((tally.attempts.get(), tally.not_repeated.of(&"budget")), (11, 1));
-    let tally = fail(retry(2), 100, 30).await.tally;
+    let tally = fail(retry(2), 100, 30).await.metrics;
     let repeats = tally.repeats.sum();
     println!("2 a second, and 1 in 5 of 3,000 calls in 30 s: {repeats} repeats");
     // What is kept for ten seconds can be used at either end of thirty.
@@ -75,7 +75,7 @@ async fn why_a_call_is_not_repeated_is_counted() {
         attempts: 1,
         ..settings().retry
     };
-    let tally = fail(once, 1, 1).await.tally;
+    let tally = fail(once, 1, 1).await.metrics;
     assert_eq!(
         (
             tally.not_repeated.of(&"attempts"),
@@ -95,7 +95,7 @@ async fn why_a_call_is_not_repeated_is_counted() {
         failure.unwrap_err().fault,
         tapegate::domain::Fault::Aws { .. }
     ));
-    let tally = &shared.tally;
+    let tally = &shared.metrics;
     assert_eq!((tally.not_repeated.of(&"deadline"), tally.attempts.get()), (1, 1));
 }
 
@@ -124,7 +124,7 @@ async fn repeats_are_counted_by_what_they_follow() {
             .await
             .unwrap();
         assert_eq!(answer.attempts.count, 2);
-        let tally = &shared.tally;
+        let tally = &shared.metrics;
         assert_eq!(tally.repeats.get(), [(("ListTapes", after), 1)].into(), "{code}");
         assert_eq!(tally.throttled.get(), u64::from(after == "throttling"));
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tapegate::{
-    domain::{Fault, Kind},
+    domain::{Fault, OperationKind},
     upstream::retry::{Decision, Settings, Situation, Why},
 };
 
@@ -174,7 +174,7 @@ fn every_situation_is_decided_by_the_table() {
     let millis = Duration::from_millis;
     let mut situations = 0;
     for (fault, create, read) in outcomes() {
-        for (kind, may) in [(Kind::Create, create), (Kind::Read, read)] {
+        for (kind, may) in [(OperationKind::Create, create), (OperationKind::Read, read)] {
             for (attempts, made) in [1, 2, 4, 8]
                 .into_iter()
                 .flat_map(|all| (0..8).map(move |made| (all, made)))
@@ -211,7 +211,7 @@ fn extremes_do_not_overflow() {
     let situation = Situation {
         fault: &Fault::AttemptTimeout,
         sent: true,
-        kind: Kind::Read,
+        kind: OperationKind::Read,
         made: u32::MAX - 1,
         renewed: false,
         asked: Some(Duration::MAX),

@@ -149,7 +149,7 @@ proptest! {
             let late = Duration::from_millis(1);
             prop_assert!(Instant::now() <= deadline + late);
             prop_assert!(!made.is_empty() && made.len() <= attempts as usize);
-            prop_assert_eq!(shared.tally.attempts.get(), made.len() as u64);
+            prop_assert_eq!(shared.metrics.attempts.get(), made.len() as u64);
             let meets = |number: usize| steps[number % steps.len()].meets;
             for attempt in &made {
                 prop_assert!(attempt.began < deadline, "an attempt began after the deadline");

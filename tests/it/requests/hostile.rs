@@ -1,7 +1,7 @@
 //! Text that is meant to break what shows it: each text member of each request.
 
 use prost::Message;
-use tapegate::proto::{
+use tapegate::grpc::proto::{
     CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
     ListTapesRequest, create_tape_with_barcode_request as barcode_request,
     create_tapes_request as tapes_request,

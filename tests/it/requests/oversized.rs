@@ -1,7 +1,7 @@
 //! More than is taken: messages, faults, texts.
 
 use prost::Message;
-use tapegate::proto::{ListTapesRequest, Tag};
+use tapegate::grpc::proto::{ListTapesRequest, Tag};
 use tonic::Code;
 
 use super::{Attacked, METHODS, assert_refused, valid};
@@ -90,7 +90,7 @@ async fn more_faults_than_there_is_room_for() {
 #[tokio::test]
 async fn a_hundred_faults_of_all_kinds() {
     let attacked = Attacked::start(&[]).await;
-    let mut request = tapegate::proto::CreateTapesRequest::decode(&valid("CreateTapes")[..]).unwrap();
+    let mut request = tapegate::grpc::proto::CreateTapesRequest::decode(&valid("CreateTapes")[..]).unwrap();
     request.gateway_arn = tape_arn("TEST01");
     request.tags = (0..50)
         .map(|index| Tag {

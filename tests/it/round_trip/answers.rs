@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Debug};
 
 use prost_types::Timestamp;
 use serde_json::{Value, json};
-use tapegate::proto::{
+use tapegate::grpc::proto::{
     CreateTapeWithBarcodeRequest, CreateTapeWithBarcodeResponse, CreateTapesRequest, CreateTapesResponse,
     DescribeTapeArchivesRequest, DescribeTapesRequest, ListTapesRequest, PoolId, Tape, TapeArchive, TapeInfo,
     TapeStatus,

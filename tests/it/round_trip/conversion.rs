@@ -2,9 +2,8 @@
 
 use proptest::{option, prelude::*};
 use tapegate::{
-    convert::Outward,
     domain::{KmsKey, Pool, Tape, TapeArchive, TapeInfo, TapeStatus, Timestamp},
-    proto,
+    grpc::{convert::Outward, proto},
 };
 
 type At = Option<(i64, u32)>;

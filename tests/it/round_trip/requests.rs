@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
-use tapegate::proto::{
+use tapegate::grpc::proto::{
     CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
     ListTapesRequest, PoolId, Tag, create_tape_with_barcode_request as barcode_request,
     create_tapes_request as tapes_request, tape_service_client::TapeServiceClient,

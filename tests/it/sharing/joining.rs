@@ -13,12 +13,10 @@ use opentelemetry::{
     trace::{FutureExt, TraceContextExt},
 };
 use tapegate::{
-    auth::{Authority, policy::Policies},
-    config::TakenOutBy,
+    access::{Authority, limits::Limits, policy::Policies},
+    app::config::TakenOutBy,
     domain::{Call, Caller, Fault, ListTapes, Marker, PageRequest, Principal, Proof, Scope},
-    limits::Limits,
-    readiness::Readiness,
-    telemetry::propagation,
+    observability::{readiness::Readiness, telemetry::propagation},
     upstream::{Settings, Shared, stack},
 };
 use tokio::time::{Instant, sleep};
@@ -45,11 +43,11 @@ async fn identical_reads_in_flight_have_one_page() {
         assert_eq!(answer.attempts.count, 1);
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
-    assert_eq!(shared.tally.shared_reads.get(), 99);
+    assert_eq!(shared.metrics.shared_reads.get(), 99);
     // One that comes later asks anew.
     stack.oneshot(call(list(1), MINUTE)).await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 2);
-    assert_eq!(shared.tally.shared_reads.get(), 99);
+    assert_eq!(shared.metrics.shared_reads.get(), 99);
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,7 +82,7 @@ async fn who_may_not_read_has_no_part_in_a_read_of_who_may() {
     let denied = strangers.as_ref().unwrap_err();
     assert!(matches!(denied.fault, Fault::Denied { .. }), "{denied:?}");
     assert!(first.is_ok() && second.is_ok());
-    assert_eq!(shared.tally.shared_reads.get(), 1);
+    assert_eq!(shared.metrics.shared_reads.get(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +130,7 @@ async fn reads_that_differ_in_anything_are_apart() {
         .into_iter()
         .for_each(|answer| drop(answer.unwrap()));
     assert_eq!(asked.load(Ordering::SeqCst), different.len() as u32);
-    assert_eq!(shared.tally.shared_reads.get(), 0);
+    assert_eq!(shared.metrics.shared_reads.get(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,7 +144,7 @@ async fn a_fresh_read_neither_joins_nor_is_joined() {
         .map(|answer| answer.unwrap().output)
         .collect();
     assert_eq!(asked.load(Ordering::SeqCst), 3);
-    assert_eq!(shared.tally.shared_reads.get(), 1);
+    assert_eq!(shared.metrics.shared_reads.get(), 1);
     assert!(Arc::ptr_eq(&answers[0], &answers[3]));
     assert!(!Arc::ptr_eq(&answers[1], &answers[2]) && !Arc::ptr_eq(&answers[0], &answers[1]));
 }
@@ -165,7 +163,7 @@ async fn an_error_is_everyones_after_the_repeats_that_are_everyones_too() {
         assert!(matches!(&failure.fault, Fault::Aws { code, .. } if code == "InternalFailure"));
         assert_eq!(failure.attempts.count, 4);
     }
-    assert_eq!(shared.tally.attempts.get(), 4);
+    assert_eq!(shared.metrics.attempts.get(), 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,7 +206,7 @@ async fn one_who_has_more_time_than_the_first_gets_it() {
     assert!(matches!(short.fault, Fault::Deadline { .. }));
     assert_eq!(short.attempts.count, 1);
     assert_eq!(long.unwrap().attempts.count, 2);
-    assert_eq!(shared.tally.attempts.get(), 2);
+    assert_eq!(shared.metrics.attempts.get(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use std::{
 use serde_json::json;
 use tapegate::{
     domain::{Call, ListTapes},
-    proto::ListTapesRequest,
+    grpc::proto::ListTapesRequest,
     upstream::stack,
 };
 use tokio::{sync::watch, time::sleep};
@@ -63,7 +63,7 @@ async fn whoever_leaves_leaves_alone_and_the_last_one_ends_the_fetch() {
     drop(third);
     assert_eq!(in_flight(), 1);
     second.await.unwrap();
-    assert_eq!((in_flight(), shared.tally.attempts.get()), (0, 1));
+    assert_eq!((in_flight(), shared.metrics.attempts.get()), (0, 1));
 
     let (mut first, mut second) = (join(), join());
     assert!(futures_util::poll!(&mut first).is_pending());
@@ -72,7 +72,7 @@ async fn whoever_leaves_leaves_alone_and_the_last_one_ends_the_fetch() {
     assert_eq!(in_flight(), 0);
     // What was left half way is nobody's.
     join().await.unwrap();
-    assert_eq!(shared.tally.attempts.get(), 3);
+    assert_eq!(shared.metrics.attempts.get(), 3);
 }
 
 #[tokio::test]

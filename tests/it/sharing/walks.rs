@@ -11,9 +11,11 @@ use std::{
 use futures_util::future::join_all;
 use tapegate::{
     domain::{Answer, Call, ListTapes, Marker, PageRequest},
-    paging::{Plan, Walk},
-    proto::ListTapesRequest,
-    upstream::stack,
+    grpc::proto::ListTapesRequest,
+    upstream::{
+        pagination::{ListParams, Paginator},
+        stack,
+    },
 };
 use tokio::time::sleep;
 use tower::service_fn;
@@ -54,7 +56,12 @@ async fn a_thousand_walks_that_begin_within_a_page_cost_little_more_than_a_few()
                 page: PageRequest::default(),
                 ..list(0)
             };
-            let mut walk = Walk::new(stack, plain, Plan::default(), terms(Duration::from_secs(60)));
+            let mut walk = Paginator::new(
+                stack,
+                plain,
+                ListParams::default(),
+                terms(Duration::from_secs(60)),
+            );
             let mut pages = 0;
             while let Some(answer) = walk.next().await {
                 let Answer { output, .. } = answer.unwrap();
@@ -68,7 +75,7 @@ async fn a_thousand_walks_that_begin_within_a_page_cost_little_more_than_a_few()
     let (asked, alone) = (asked.load(Ordering::SeqCst) as usize, WALKS * PAGES);
     println!("{asked} upstream calls for {alone} pages");
     assert!(asked * 50 <= alone);
-    assert_eq!(shared.tally.shared_reads.get() as usize, alone - asked);
+    assert_eq!(shared.metrics.shared_reads.get() as usize, alone - asked);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

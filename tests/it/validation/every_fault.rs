@@ -1,7 +1,7 @@
 //! A request that is wrong in several members is told of each, once, by its path.
 
 use proptest::{prelude::*, sample::subsequence};
-use tapegate::proto::{
+use tapegate::grpc::proto::{
     CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
     ListTapesRequest, Tag, create_tape_with_barcode_request as barcode_request,
     create_tapes_request as tapes_request,

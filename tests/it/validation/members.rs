@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use proptest::{collection::vec, prelude::*, string::string_regex};
 use regex::Regex;
-use tapegate::proto::{
+use tapegate::grpc::proto::{
     CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
     ListTapesRequest, Tag, create_tape_with_barcode_request as barcode_request,
     create_tapes_request as tapes_request,

@@ -1,6 +1,6 @@
 //! Mistakes that were seen in public scripts are told what was probably meant.
 
-use tapegate::{
+use tapegate::grpc::{
     convert::Inward,
     proto::{
         CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapesRequest, ListTapesRequest, Tag,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tapegate::proto::{
+use tapegate::grpc::proto::{
     CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
     ListTapesRequest, Tag, create_tape_with_barcode_request as barcode_request,
     create_tapes_request as tapes_request,

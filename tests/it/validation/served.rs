@@ -1,7 +1,7 @@
 //! Regions and accounts that are not served are refused before any call, wherever a
 //! request names them.
 
-use tapegate::{
+use tapegate::grpc::{
     convert::Rules,
     proto::{
         CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,

@@ -1,0 +1,154 @@
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+};
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+
+use super::{explain, health, token};
+use crate::app::config::{
+    AnySetting, CONFIG_FILE, Faults, Given, Layer, Place, SETTINGS, Sources, Toml, Variables,
+};
+
+pub(super) const DEV: &str = "dev";
+pub(super) const SERVE: &str = "serve";
+pub(super) const EMULATOR: &str = "emulator";
+pub(super) const CHECK: &str = "check";
+pub(super) const HEALTH: &str = "health";
+pub(super) const TOKEN: &str = "token";
+
+const CONFIG: &str = "config";
+
+/// The whole command line.
+pub(super) fn program() -> Command {
+    Command::new("tapegate")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A gRPC façade for the virtual tapes of AWS Storage Gateway")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            configured(DEV)
+                .about("Run the service and the emulator in one process, on loopback, with tapes to try")
+                .before_help("Where not given, the region is us-east-1 and the account 123456789012.")
+                // Refused, with the reason, but nothing to offer.
+                .mut_arg("upstream.endpoint", |arg| arg.hide(true)),
+        )
+        .subcommand(configured(SERVE).about("Run the service"))
+        .subcommand(configured(EMULATOR).about("Run the emulator of the AWS API alone, for any AWS client"))
+        .subcommand(
+            explain::arguments(configured(CHECK))
+                .about("Show the settings that `serve` would run with, or all that is wrong with them")
+                .before_help(
+                    "Reads settings, certificates, keys, tokens and policies. Prints a configuration file that gives \
+                     the same settings, with where each comes from; or, with --as, what the policies decide.\n\
+                     Exits with 2 if something is wrong.",
+                ),
+        )
+        .subcommand(token::command(TOKEN))
+        .subcommand(health::command(HEALTH).arg(config_file()))
+}
+
+/// A command that takes settings.
+fn configured(name: &'static str) -> Command {
+    let flags = settings(name).filter_map(|setting| Some(flag(setting, flag_name(name, setting)?)));
+    Command::new(name)
+        .next_line_help(true)
+        .arg(config_file())
+        .args(flags)
+        .after_help(
+            "A flag wins over its variable, a variable over the file. \
+             docs/configuration.md explains every setting, lists too.",
+        )
+}
+
+/// The settings that `command` has flags for.
+fn settings(command: &str) -> impl Iterator<Item = &'static dyn AnySetting> {
+    let has = move |section: &str| match command {
+        DEV => true,
+        EMULATOR => matches!(section, "emulator" | "log"),
+        HEALTH | TOKEN => false,
+        _ => section != "emulator",
+    };
+    SETTINGS
+        .iter()
+        .copied()
+        .filter(move |setting| has(setting.path().0))
+}
+
+/// The name of the flag of `setting`. To the emulator alone, its own need no prefix.
+fn flag_name(command: &str, setting: &dyn AnySetting) -> Option<String> {
+    let flag = setting.flag()?;
+    match flag.strip_prefix("emulator-") {
+        Some(short) if command == EMULATOR => Some(short.to_owned()),
+        _ => Some(flag),
+    }
+}
+
+fn flag(setting: &'static dyn AnySetting, name: String) -> Arg {
+    let default = setting
+        .default()
+        .map(|value| format!("; default {value}"))
+        .unwrap_or_default();
+    let variable = setting.variable().unwrap_or_default();
+    let arg = Arg::new(setting.key())
+        .long(name)
+        .value_name(setting.value_name())
+        .value_parser(value_parser!(OsString))
+        .help(format!(
+            "{}\n[{}{default}; {variable}]",
+            setting.help(),
+            setting.takes()
+        ));
+    let arg = match setting.path().0 {
+        "" => arg,
+        section => arg.help_heading(section.to_owned()),
+    };
+    match setting.toml() {
+        Toml::Boolean => arg
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
+        _ => arg,
+    }
+}
+
+fn config_file() -> Arg {
+    Arg::new(CONFIG)
+        .long(CONFIG)
+        .value_name("FILE")
+        .value_parser(value_parser!(OsString))
+        .help(format!(
+            "The configuration file, such as tapegate.toml [{CONFIG_FILE}]"
+        ))
+}
+
+/// What `command` gets its settings from.
+pub(super) fn sources(command: &str, matches: &ArgMatches, variables: &Variables) -> Sources {
+    let mut faults = Faults::default();
+    let mut flags = Layer::new();
+    for setting in settings(command) {
+        let Some(name) = flag_name(command, setting) else {
+            continue;
+        };
+        let Some(value) = matches.get_one::<OsString>(setting.key()) else {
+            continue;
+        };
+        let place = Place::Flag(format!("--{name}"));
+        flags.insert(setting.key(), Given::external(place, value));
+    }
+    let by_flag = matches
+        .get_one::<OsString>(CONFIG)
+        .map(|path| (Path::new(path), Place::Flag("--config".to_owned())));
+    let by_variable = || {
+        let path = variables.get(OsStr::new(CONFIG_FILE))?;
+        Some((Path::new(path), Place::Variable(CONFIG_FILE.to_owned())))
+    };
+    let file = match by_flag.or_else(by_variable) {
+        Some((path, place)) if path.as_os_str().is_empty() => {
+            faults.push(place, "is empty; give the path of a TOML file, or leave it out");
+            None
+        }
+        file => file.map(|(path, _)| path),
+    };
+    Sources::collect(flags, variables, file, faults)
+}
