@@ -56,7 +56,7 @@ pub type Stack<O> = BoxCloneSyncService<Call<O>, Answer<Arc<<O as Operation>::Ou
 
 /// How calls go out.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct UpstreamSettings {
     /// How long one attempt of a read may take, from its turn to the last byte of the answer.
     pub attempt_timeout: Duration,
     /// How long one attempt of a create may take. Once sent it has so long, whatever its
@@ -65,9 +65,9 @@ pub struct Settings {
     /// How long one read may take, all its attempts included.
     pub operation_timeout: Duration,
     /// How calls are repeated.
-    pub retry: retry::Settings,
+    pub retry: retry::RetrySettings,
     /// How they are paced.
-    pub pace: pace::Settings,
+    pub pace: pace::PaceSettings,
     /// Whether every call says of which account it is, so that each can have a pace and
     /// shared reads of its own. Otherwise each region has.
     pub by_account: bool,
@@ -84,7 +84,7 @@ pub struct Shared {
     pub metrics: Arc<UpstreamMetrics>,
     authority: Authority,
     limits: Arc<Limits>,
-    settings: Settings,
+    settings: UpstreamSettings,
     partitions: Partitions,
     retry: RetryLayer,
 }
@@ -93,7 +93,7 @@ impl Shared {
     /// What stacks share that go out as `settings` say, when `authority` lets them, within
     /// `limits`, and count what they do in `metrics`.
     pub fn new(
-        settings: Settings,
+        settings: UpstreamSettings,
         authority: Authority,
         limits: Arc<Limits>,
         readiness: Readiness,

@@ -19,14 +19,14 @@ use self::header::Header;
 pub use self::{
     claims::{Claim, Claims},
     keys::Keys,
-    remote::{Remote, Settings as RemoteSettings, Unusable},
+    remote::{Remote, RemoteSettings, Unusable},
 };
 use super::AuthError;
 use crate::{access::reload::Reloading, domain::Principal};
 
 /// An issuer that is trusted, and how far.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct IssuerSettings {
     /// The `iss` of its tokens, character by character.
     pub issuer: String,
     /// What must be in the `aud` of a token.
@@ -55,7 +55,7 @@ pub enum Location {
 /// An issuer with its keys.
 #[derive(Debug)]
 pub struct Issuer {
-    settings: Settings,
+    settings: IssuerSettings,
     source: Source,
 }
 
@@ -87,7 +87,7 @@ struct Unproved {
 
 impl Issuer {
     /// The issuer of these settings, whose keys come from there.
-    pub fn new(settings: Settings, source: Source) -> Self {
+    pub fn new(settings: IssuerSettings, source: Source) -> Self {
         Self { settings, source }
     }
 

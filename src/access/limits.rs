@@ -34,7 +34,7 @@ pub struct GroupLimit {
 
 /// What holds for whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct LimitSettings {
     /// For every principal.
     pub each: Limit,
     /// For members of groups, instead. Of several the largest holds.
@@ -44,7 +44,7 @@ pub struct Settings {
 /// What every caller has used.
 #[derive(Debug)]
 pub struct Limits {
-    settings: Settings,
+    settings: LimitSettings,
     calls: Buckets,
     open: Counts,
     tapes: Buckets,
@@ -63,7 +63,7 @@ pub struct LimitExceeded {
 
 impl Limits {
     /// Nobody has used anything yet.
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: LimitSettings) -> Self {
         Self {
             settings,
             calls: Buckets::new(Duration::from_secs(1)),
@@ -129,7 +129,7 @@ impl Limits {
         if principal.is_anonymous() {
             return None;
         }
-        let Settings { each, groups } = &self.settings;
+        let LimitSettings { each, groups } = &self.settings;
         let is_member = |group: &&GroupLimit| principal.groups().binary_search(&group.name).is_ok();
         let of_groups = groups
             .iter()

@@ -18,7 +18,7 @@ use crate::{
     },
     app::config::{self, Config, Entry},
     grpc::{
-        inbound::{Door, Entrance},
+        inbound::{AccessMode, AuthSettings},
         tls::{self, Tls},
     },
     observability::readiness::Readiness,
@@ -27,7 +27,7 @@ use crate::{
 /// Who is let in, and how far.
 pub(super) struct Access {
     pub(super) tls: Option<Arc<Reloading<Tls>>>,
-    pub(super) entrance: Entrance,
+    pub(super) entrance: AuthSettings,
     pub(super) authority: Authority,
     pub(super) limits: Arc<Limits>,
     pub(super) audit: Arc<Audit>,
@@ -68,9 +68,9 @@ impl Access {
             }
         };
         let door = |entry| match entry {
-            Entry::Open => Door::Open,
-            Entry::Identified => Door::Identified,
-            Entry::Closed => Door::Closed,
+            Entry::Open => AccessMode::Open,
+            Entry::Identified => AccessMode::Identified,
+            Entry::Closed => AccessMode::Closed,
         };
         let config::Audit { file, reads, queue } = &config.audit;
         let audit = match file {
@@ -79,7 +79,7 @@ impl Access {
         };
         Ok(Self {
             tls,
-            entrance: Entrance {
+            entrance: AuthSettings {
                 identities,
                 health: door(config.auth.health),
                 reflection: door(config.auth.reflection),

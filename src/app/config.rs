@@ -212,7 +212,7 @@ pub struct Config {
     /// What they may do; `None` where nobody decides that.
     pub policy: Option<Policy>,
     /// How much each may have.
-    pub limits: crate::access::limits::Settings,
+    pub limits: crate::access::limits::LimitSettings,
     /// What is recorded of calls.
     pub audit: Audit,
     /// Which part of AWS it answers for.

@@ -58,7 +58,7 @@ pub(super) struct Service {
     pub(super) grpc_address: SocketAddr,
     pub(super) admin: Bound,
     grpc: TcpListener,
-    acceptance: accept::Settings,
+    acceptance: accept::AcceptSettings,
     connections: Arc<accept::ConnectionMetrics>,
     metrics: Arc<Metrics>,
     history: Arc<History>,
@@ -149,7 +149,7 @@ impl Service {
             }),
         };
         let server = config.server;
-        let pages = admin::router(shown, settings::door(server.admin_pages));
+        let pages = admin::router(shown, settings::admin_access(server.admin_pages));
         let pages = Face::Admin(pages, settings::admin(&server));
         let admin = Bound::listen("admin_listen", server.admin_listen, pages).await?;
         let connections = Arc::new(accept::ConnectionMetrics::new(server.max_connections));
@@ -168,7 +168,7 @@ impl Service {
             files: access.files(),
         };
         figures.show(&metrics);
-        let inward = inbound::Settings {
+        let inward = inbound::InboundSettings {
             calls: calls.clone(),
             view,
             deadlines: settings::deadlines(&config.deadline),
@@ -196,7 +196,7 @@ impl Service {
                     .build_v1alpha()
                     .expect("the build made the descriptors"),
             );
-        let acceptance = accept::Settings {
+        let acceptance = accept::AcceptSettings {
             tls: access.tls.clone(),
             handshake_timeout: server.handshake_timeout,
         };

@@ -6,13 +6,13 @@ use crate::{
     app::config::{AdminPages, Config, Create, Deadline, Pace, Retry, Scope, Server, Tapes, Upstream},
     domain::TapeSizeBounds,
     grpc::{convert::Rules, inbound},
-    observability::admin::{Bounds, Door},
+    observability::admin::{AdminAccess, Bounds},
     upstream::{self, idempotency, pace, retry, sdk},
 };
 
 /// How AWS is reached, and signed for with `credentials`, or with those of the SDK's chain.
-pub(super) fn sdk(config: &Upstream, credentials: Option<Credentials>) -> sdk::Settings {
-    sdk::Settings {
+pub(super) fn sdk(config: &Upstream, credentials: Option<Credentials>) -> sdk::SdkSettings {
+    sdk::SdkSettings {
         endpoint: config.endpoint.as_ref().map(ToString::to_string),
         credentials,
         connect_timeout: config.connect_timeout,
@@ -23,7 +23,7 @@ pub(super) fn sdk(config: &Upstream, credentials: Option<Credentials>) -> sdk::S
 }
 
 /// How calls go out.
-pub(super) fn outward(config: &Config) -> upstream::Settings {
+pub(super) fn outward(config: &Config) -> upstream::UpstreamSettings {
     let Config {
         upstream,
         retry,
@@ -31,7 +31,7 @@ pub(super) fn outward(config: &Config) -> upstream::Settings {
         scope,
         ..
     } = config;
-    upstream::Settings {
+    upstream::UpstreamSettings {
         attempt_timeout: upstream.attempt_timeout,
         create_timeout: upstream.create_timeout,
         operation_timeout: upstream.operation_timeout,
@@ -41,8 +41,8 @@ pub(super) fn outward(config: &Config) -> upstream::Settings {
     }
 }
 
-fn repeats(config: &Retry) -> retry::Settings {
-    retry::Settings {
+fn repeats(config: &Retry) -> retry::RetrySettings {
+    retry::RetrySettings {
         attempts: config.attempts,
         base: config.base,
         throttled_base: config.throttled_base,
@@ -52,8 +52,8 @@ fn repeats(config: &Retry) -> retry::Settings {
     }
 }
 
-fn paces(config: &Pace) -> pace::Settings {
-    pace::Settings {
+fn paces(config: &Pace) -> pace::PaceSettings {
+    pace::PaceSettings {
         floor: f64::from(config.floor),
         decrease: 1.0 - f64::from(config.decrease) / 100.0,
         increase: f64::from(config.increase) / 100.0,
@@ -75,8 +75,8 @@ pub(super) fn rules(scope: &Scope, tapes: &Tapes) -> Rules {
 }
 
 /// When a tape can be a call's own.
-pub(super) fn creating(config: &Create) -> idempotency::Settings {
-    idempotency::Settings {
+pub(super) fn creating(config: &Create) -> idempotency::ReconcileSettings {
+    idempotency::ReconcileSettings {
         clock_skew: config.clock_skew,
         resend_window: config.resend_window,
     }
@@ -105,9 +105,9 @@ pub(super) fn admin(config: &Server) -> Bounds {
 }
 
 /// Who is shown the admin pages for operators.
-pub(super) fn door(config: AdminPages) -> Door {
+pub(super) fn admin_access(config: AdminPages) -> AdminAccess {
     match config {
-        AdminPages::Loopback => Door::Loopback,
-        AdminPages::Open => Door::Open,
+        AdminPages::Loopback => AdminAccess::Loopback,
+        AdminPages::Open => AdminAccess::Open,
     }
 }

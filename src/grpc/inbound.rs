@@ -34,7 +34,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::{
     address::of_caller as address_of_caller,
-    authenticate::{Door, Refusals, Settings as Entrance},
+    authenticate::{AccessMode, AuthSettings, Refusals},
     connection::Connection,
     deadline::{Bounds, Deadline, Deadlines},
     measure::Calls,
@@ -75,7 +75,7 @@ pub type Stack = (
 
 /// What the layers of a call go by.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct InboundSettings {
     /// Keeps account of the calls in progress.
     pub calls: TaskTracker,
     /// What operators are shown of them.
@@ -85,7 +85,7 @@ pub struct Settings {
     /// How many there may be.
     pub max_concurrent_calls: usize,
     /// How callers are let in.
-    pub entrance: Entrance,
+    pub entrance: AuthSettings,
     /// How much each may have.
     pub limits: Arc<Limits>,
     /// Where calls are recorded.
@@ -99,8 +99,8 @@ pub struct Settings {
 }
 
 /// The layers of a call, outermost first.
-pub fn stack(settings: Settings) -> Stack {
-    let Settings {
+pub fn stack(settings: InboundSettings) -> Stack {
+    let InboundSettings {
         calls,
         view,
         deadlines,

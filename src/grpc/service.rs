@@ -23,13 +23,13 @@ use crate::{
 #[derive(Clone)]
 pub struct Tapes {
     rules: Rules,
-    creating: idempotency::Settings,
+    creating: idempotency::ReconcileSettings,
     upstream: Upstream,
 }
 
 impl Tapes {
     /// The service that holds requests against `rules`.
-    pub fn new(rules: Rules, creating: idempotency::Settings, upstream: Upstream) -> Self {
+    pub fn new(rules: Rules, creating: idempotency::ReconcileSettings, upstream: Upstream) -> Self {
         Self {
             rules,
             creating,

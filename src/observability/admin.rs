@@ -2,9 +2,9 @@
 //!
 //! `/livez` says that the process turns, no more. `/readyz` says whether this replica
 //! should be sent calls, and if not, why. `/metrics` is for Prometheus. Those three answer
-//! everybody. `/`, `/config` and `/log-filter` are for operators: see [`Door`].
+//! everybody. `/`, `/config` and `/log-filter` are for operators: see [`AdminAccess`].
 
-mod door;
+mod admin_access;
 pub mod history;
 mod log_filter;
 mod page;
@@ -28,7 +28,7 @@ use jiff::Timestamp;
 
 use self::history::History;
 pub use self::{
-    door::Door,
+    admin_access::AdminAccess,
     serve::{Bounds, serve},
 };
 use crate::{
@@ -75,8 +75,8 @@ pub struct About {
     pub settings: String,
 }
 
-/// The pages. Those for operators are behind `door`.
-pub fn router(shown: Shown, door: Door) -> Router {
+/// The pages. Those for operators are behind `admin_access`.
+pub fn router(shown: Shown, admin_access: AdminAccess) -> Router {
     let changes = Router::new()
         .route(
             "/log-filter",
@@ -85,13 +85,16 @@ pub fn router(shown: Shown, door: Door) -> Router {
                 .delete(log_filter::delete),
         )
         // Whatever is shown to whom: what changes something is for this machine alone.
-        .layer(middleware::from_fn_with_state(Door::Loopback, door::check));
+        .layer(middleware::from_fn_with_state(
+            AdminAccess::Loopback,
+            admin_access::check,
+        ));
     let for_people = Router::new()
         .route("/", get(page::page))
         .route("/page.css", get(page::style))
         .route("/page.js", get(page::script))
         .route("/config", get(config))
-        .layer(middleware::from_fn_with_state(door, door::check));
+        .layer(middleware::from_fn_with_state(admin_access, admin_access::check));
     Router::new()
         .route("/livez", get("ok\n"))
         .route("/readyz", get(ready::ready))

@@ -280,7 +280,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_fetch_is_forgotten_when_it_ends_and_when_it_is_left() {
-        let partitions = Partitions::new(false, pace::Settings::default());
+        let partitions = Partitions::new(false, pace::PaceSettings::default());
         let layer = CoalesceLayer::<ListTapes>::new(partitions, Duration::from_secs(60), Arc::default());
         let service = layer.layer(service_fn(async |call: Call<ListTapes>| {
             if call.operation.tapes.is_empty() {

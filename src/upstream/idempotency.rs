@@ -26,7 +26,7 @@ use crate::{
 
 /// When a tape that is found can be a call's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct ReconcileSettings {
     /// How far AWS's clock may be behind this machine's.
     pub clock_skew: Duration,
     /// How long before the call its client may have sent it the first time, where the client
@@ -58,7 +58,7 @@ pub async fn create_tapes(
 /// [`Fault::LookUpFailed`]. An own tape is no error.
 pub async fn create_with_barcode(
     upstream: &Upstream,
-    settings: Settings,
+    settings: ReconcileSettings,
     call: Call<CreateTapeWithBarcode>,
 ) -> Result<Answer<Arc<CreatedTape>>, Failure> {
     let watch = Watch::over(&call, &upstream.metrics);
@@ -69,7 +69,7 @@ pub async fn create_with_barcode(
 
 async fn create_or_find(
     upstream: &Upstream,
-    settings: Settings,
+    settings: ReconcileSettings,
     call: Call<CreateTapeWithBarcode>,
 ) -> Result<Answer<Arc<CreatedTape>>, Failure> {
     let began = SystemTime::now();
@@ -140,7 +140,7 @@ async fn create_or_find(
     })
 }
 
-impl Settings {
+impl ReconcileSettings {
     /// Since when a tape can have been made for a call that began then.
     fn since(self, began: SystemTime, resent: bool) -> SystemTime {
         let window = match resent {

@@ -19,7 +19,7 @@ use crate::domain::{Answer, Attempts, Call, Failure, Fault, Operation, RetryRule
 
 /// How calls are paced.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
+pub struct PaceSettings {
     /// The least rate, in attempts a second; above 0. So often an upstream that gives no
     /// answer is probed.
     pub floor: f64,
@@ -34,7 +34,7 @@ pub struct Settings {
     pub silence: u32,
 }
 
-impl Default for Settings {
+impl Default for PaceSettings {
     fn default() -> Self {
         Self {
             floor: 1.0,

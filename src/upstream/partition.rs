@@ -6,7 +6,7 @@ use std::{
     },
 };
 
-use super::pace::{Pacer, Seen, Settings};
+use super::pace::{PaceSettings, Pacer, Seen};
 use crate::{
     domain::{AccountId, Operation, OperationKind, Region},
     observability::readiness::Condition,
@@ -22,7 +22,7 @@ pub(super) struct Partition {
 }
 
 impl Partition {
-    fn new(pace: &Settings) -> Self {
+    fn new(pace: &PaceSettings) -> Self {
         Self {
             reads: Arc::new(Pacer::new(pace.clone())),
             creates: Arc::new(Pacer::new(pace.clone())),
@@ -61,7 +61,7 @@ type Key = (Region, Option<AccountId>);
 #[derive(Debug)]
 struct Inner {
     by_account: bool,
-    pace: Settings,
+    pace: PaceSettings,
     partitions: Mutex<HashMap<Key, Arc<Partition>>>,
 }
 
@@ -69,7 +69,7 @@ impl Partitions {
     /// Partitions for each account, or, where calls need not say of which they are, for each region
     /// alone: a create ends what is shared by all who could see its tape, and callers must not
     /// be able to make as many partitions as they like.
-    pub(super) fn new(by_account: bool, pace: Settings) -> Self {
+    pub(super) fn new(by_account: bool, pace: PaceSettings) -> Self {
         Self(Arc::new(Inner {
             by_account,
             pace,
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn callers_cannot_make_lanes_of_accounts_that_nobody_configured() {
-        let partitions = Partitions::new(false, Settings::default());
+        let partitions = Partitions::new(false, PaceSettings::default());
         for account in 0..1_000 {
             let account = format!("{account:012}");
             partitions.of(&list("us-east-1", Some(&account)));
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn where_accounts_are_known_each_has_a_lane() {
-        let partitions = Partitions::new(true, Settings::default());
+        let partitions = Partitions::new(true, PaceSettings::default());
         let [one, two] =
             ["111111111111", "222222222222"].map(|account| partitions.of(&list("us-east-1", Some(account))));
         one.begin_epoch();

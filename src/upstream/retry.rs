@@ -20,14 +20,14 @@ use crate::domain::{Answer, Call, Failure, Fault, Operation, OperationKind, Retr
 /// replays, and CreateTapeWithBarcode with its own barcode, which AWS never takes twice.
 #[derive(Clone, Debug)]
 pub(super) struct RetryLayer {
-    settings: Settings,
+    settings: RetrySettings,
     budget: Arc<Budget>,
     metrics: Arc<UpstreamMetrics>,
 }
 
 /// How calls are repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct RetrySettings {
     /// The attempts of a call, the first one included; at least 1.
     pub attempts: u32,
     /// The longest pause before the second attempt; it doubles with each one after.
@@ -94,7 +94,7 @@ pub enum Why {
 /// An attempt that has less than this cannot come to anything.
 const LEAST: Duration = Duration::from_millis(5);
 
-impl Settings {
+impl RetrySettings {
     /// Whether there may be another attempt, budget allowing, and after what pause.
     ///
     /// RetryPolicy pause for up to `base`, then twice as long each time, up to `cap`: full
@@ -145,7 +145,7 @@ impl Settings {
 
 impl RetryLayer {
     /// All that are cloned from one share its budget.
-    pub(super) fn new(settings: Settings, metrics: Arc<UpstreamMetrics>) -> Self {
+    pub(super) fn new(settings: RetrySettings, metrics: Arc<UpstreamMetrics>) -> Self {
         let budget = Arc::new(Budget::new(&settings));
         Self {
             settings,
@@ -185,7 +185,7 @@ impl<S> Layer<S> for RetryLayer {
 /// The policy of one call.
 #[derive(Clone, Debug)]
 pub(super) struct RetryPolicy {
-    settings: Settings,
+    settings: RetrySettings,
     budget: Arc<Budget>,
     metrics: Arc<UpstreamMetrics>,
     /// Whether the call has paid in, which it does once.

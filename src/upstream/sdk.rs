@@ -29,7 +29,7 @@ use aws_sdk_storagegateway::Client;
 use futures_util::future::BoxFuture;
 use tower::Service;
 
-pub use self::client::{Clients, Settings};
+pub use self::client::{Clients, SdkSettings};
 use crate::domain::{Answer, Attempts, Call, Failure, Fault, Operation};
 
 /// An operation that the SDK can send.

@@ -15,7 +15,7 @@ use crate::observability::metrics::Count;
 
 /// How keys are fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct RemoteSettings {
     /// How old they may become before they are fetched anew.
     pub refresh: Duration,
     /// How much older, while they cannot be.
@@ -32,7 +32,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Remote {
     url: Url,
-    settings: Settings,
+    settings: RemoteSettings,
     client: Client,
     fetched: ArcSwapOption<Fetched>,
     /// Held while keys are fetched, so that there is one fetch at a time.
@@ -81,7 +81,7 @@ impl Remote {
     /// # Errors
     ///
     /// [`Unusable`].
-    pub fn new(url: &str, settings: Settings) -> Result<Self, Unusable> {
+    pub fn new(url: &str, settings: RemoteSettings) -> Result<Self, Unusable> {
         let url = Url::parse(url).ok().filter(is_acceptable).ok_or(Unusable::Url)?;
         let client = Client::builder()
             // A redirect could lead to anywhere, and a server of keys has no need of one.
@@ -117,7 +117,7 @@ impl Remote {
 
     /// The keys, unless there are none or they are too old to be believed.
     pub fn keys(&self) -> Option<Arc<Keys>> {
-        let Settings {
+        let RemoteSettings {
             refresh, max_stale, ..
         } = self.settings;
         let fetched = self.fetched.load();

@@ -10,7 +10,7 @@ use super::{
     values::Values,
     word::{Choice, File, Integer, Span},
 };
-use crate::access::{certificate, jwt::Settings as Jwt, reload::Files, tokens::Tokens};
+use crate::access::{certificate, jwt::IssuerSettings as Jwt, reload::Files, tokens::Tokens};
 
 pub(crate) use self::{
     jwt::TABLE as JWT,

@@ -5,7 +5,7 @@ use super::{
     values::Values,
     word::{Integer, Text},
 };
-use crate::access::limits::{GroupLimit, Limit, Settings};
+use crate::access::limits::{GroupLimit, Limit, LimitSettings};
 
 macro_rules! limits {
     ($section:literal, $also:literal) => {
@@ -85,7 +85,7 @@ pub(crate) static TABLE: Table = Table {
     ],
 };
 
-pub(super) fn read(values: &mut Values) -> Option<Settings> {
+pub(super) fn read(values: &mut Values) -> Option<LimitSettings> {
     let groups = values.each(&TABLE, |row| {
         let name = row.required(&NAME);
         let limit = Limit {
@@ -95,7 +95,7 @@ pub(super) fn read(values: &mut Values) -> Option<Settings> {
         };
         Some(GroupLimit { name: name?, limit })
     });
-    Some(Settings {
+    Some(LimitSettings {
         each: Limit {
             calls_per_second: values.optional(&each::CALLS_PER_SECOND)?,
             concurrent_streams: values.optional(&each::CONCURRENT_STREAMS)?,

@@ -23,7 +23,7 @@ pub type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 /// How connections are taken.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct AcceptSettings {
     /// How they are protected; `None` is plain text.
     pub tls: Option<Arc<Reloading<Tls>>>,
     /// How long a connection has for its handshake, and again for the beginning of HTTP/2.
@@ -74,7 +74,7 @@ const SAY_AGAIN: Duration = Duration::from_secs(10);
 /// The connections that come to `listener`, for as long as somebody takes them.
 pub fn incoming(
     listener: TcpListener,
-    settings: Settings,
+    settings: AcceptSettings,
     tally: Arc<ConnectionMetrics>,
 ) -> impl Stream<Item = io::Result<Connection<Socket>>> {
     let (served, connections) = mpsc::channel(WAITING);
@@ -87,7 +87,7 @@ pub fn incoming(
 
 async fn accept(
     listener: TcpListener,
-    settings: Settings,
+    settings: AcceptSettings,
     tally: Arc<ConnectionMetrics>,
     served: mpsc::Sender<Connection<Socket>>,
 ) {
@@ -145,7 +145,7 @@ async fn prepare(
     socket: TcpStream,
     address: SocketAddr,
     permit: OwnedSemaphorePermit,
-    settings: &Settings,
+    settings: &AcceptSettings,
 ) -> io::Result<Connection<Socket>> {
     socket.set_nodelay(true)?;
     let (socket, certificate) = match &settings.tls {

@@ -21,20 +21,20 @@ use crate::{
 
 /// How callers are let in.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct AuthSettings {
     /// How they are known; `None` where anybody may do everything.
     pub identities: Option<Arc<Identities>>,
     /// Who is let in to health.
-    pub health: Door,
+    pub health: AccessMode,
     /// Who is let in to reflection.
-    pub reflection: Door,
+    pub reflection: AccessMode,
     /// Who is believed when saying for whom it forwards.
     pub trusted_proxies: BTreeSet<IpNet>,
 }
 
 /// Who is let in to a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum AccessMode {
     /// Everybody.
     Open,
     /// Whoever is known.
@@ -50,7 +50,7 @@ pub type Refusals = Counts<&'static str>;
 /// is not believed. The metadata that says so goes no further.
 #[derive(Clone, Debug)]
 pub struct AuthenticateLayer {
-    settings: Arc<Settings>,
+    settings: Arc<AuthSettings>,
     refusals: Arc<Refusals>,
 }
 
@@ -63,7 +63,7 @@ pub struct Authenticate<S> {
 
 impl AuthenticateLayer {
     /// As these settings say.
-    pub(super) fn new(settings: Settings, refusals: Arc<Refusals>) -> Self {
+    pub(super) fn new(settings: AuthSettings, refusals: Arc<Refusals>) -> Self {
         Self {
             settings: Arc::new(settings),
             refusals,
@@ -112,19 +112,19 @@ where
         let door = match path {
             path if method::is_health(path) => settings.health,
             path if method::is_reflection(path) => settings.reflection,
-            _ => Door::Identified,
+            _ => AccessMode::Identified,
         };
         // One that is ready goes with the call; what takes its place is made ready for the next.
         let inner = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, inner);
         let identities = match (door, &settings.identities) {
-            (Door::Closed, _) => return ready(Ok(status::unknown_method().into_http())).boxed(),
-            (Door::Open, _) => return inner.call(request).boxed(),
-            (Door::Identified, None) => {
+            (AccessMode::Closed, _) => return ready(Ok(status::unknown_method().into_http())).boxed(),
+            (AccessMode::Open, _) => return inner.call(request).boxed(),
+            (AccessMode::Identified, None) => {
                 admit(&mut request, &report, Principal::anonymous().into(), address);
                 return inner.call(request).boxed();
             }
-            (Door::Identified, Some(identities)) => identities.clone(),
+            (AccessMode::Identified, Some(identities)) => identities.clone(),
         };
         Box::pin(async move {
             let presented = Presented {

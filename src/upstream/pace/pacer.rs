@@ -11,7 +11,7 @@ use tokio::{
 use tracing::info_span;
 
 use super::{
-    Settings,
+    PaceSettings,
     rate::{GRACE, Rate, Signal},
 };
 use crate::{
@@ -65,7 +65,7 @@ enum Next {
 }
 
 impl Pacer {
-    pub(in crate::upstream) fn new(settings: Settings) -> Self {
+    pub(in crate::upstream) fn new(settings: PaceSettings) -> Self {
         Self(Mutex::new(State {
             rate: Rate::new(settings),
             queue: BTreeMap::new(),
@@ -223,9 +223,9 @@ mod tests {
 
     /// Throttled a moment ago, for the first time.
     async fn throttled() -> Pacer {
-        let pacer = Pacer::new(Settings {
+        let pacer = Pacer::new(PaceSettings {
             floor: 0.1,
-            ..Settings::default()
+            ..PaceSettings::default()
         });
         let turn = pacer.turn(true, &after(SECOND)).await.unwrap();
         assert!(!turn.waited);
@@ -288,7 +288,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_begins_at_its_deadline() {
-        let pacer = Pacer::new(Settings::default());
+        let pacer = Pacer::new(PaceSettings::default());
         let deadline = after(Duration::ZERO);
         assert!(matches!(
             pacer.turn(true, &deadline).await,
@@ -308,7 +308,7 @@ mod tests {
             began: Instant::now(),
             waited: true,
         };
-        for _ in 0..Settings::default().silence {
+        for _ in 0..PaceSettings::default().silence {
             pacer.told(turn, Signal::Unresponsive(&Fault::AttemptTimeout));
         }
         assert!(matches!(first.await, Err(Fault::AttemptTimeout)));

@@ -2,7 +2,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::Instant;
 
-use super::Settings;
+use super::PaceSettings;
 use crate::domain::Fault;
 
 /// What an attempt says of the upstream.
@@ -37,7 +37,7 @@ pub(in crate::upstream) enum Signal<'a> {
 /// Knows neither clock nor lock: both are the [`Pacer`](super::Pacer)'s.
 #[derive(Debug)]
 pub(super) struct Rate {
-    settings: Settings,
+    settings: PaceSettings,
     pace: Option<Pace>,
     /// Attempts that began while there was no pace.
     begun: LastSecond,
@@ -102,7 +102,7 @@ pub(super) const GRACE: Duration = Duration::from_millis(100);
 const SECOND: Duration = Duration::from_secs(1);
 
 impl Rate {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: PaceSettings) -> Self {
         Self {
             settings,
             pace: None,
@@ -126,7 +126,7 @@ impl Rate {
         }
     }
 
-    /// Since when no answer comes, by attempts that ended within [`Settings::forget`]: without any,
+    /// Since when no answer comes, by attempts that ended within [`PaceSettings::forget`]: without any,
     /// nothing is known. Credentials that are refused are an answer.
     pub(super) fn silent_since(&self, now: Instant) -> Option<Instant> {
         let pace = self.pace.as_ref().filter(|pace| self.is_recent(pace, now))?;
@@ -136,7 +136,7 @@ impl Rate {
         }
     }
 
-    /// Whether the upstream throttles, by attempts that ended within [`Settings::forget`].
+    /// Whether the upstream throttles, by attempts that ended within [`PaceSettings::forget`].
     pub(super) fn is_throttled(&self, now: Instant) -> bool {
         let pace = self.pace.as_ref().filter(|pace| self.is_recent(pace, now));
         pace.is_some_and(|pace| matches!(pace.mode, Mode::Seeking(_) | Mode::Throttled))
@@ -316,7 +316,7 @@ impl Pace {
         }
     }
 
-    fn growth(&self, now: Instant, settings: &Settings) -> Growth {
+    fn growth(&self, now: Instant, settings: &PaceSettings) -> Growth {
         match self.mode {
             Mode::Throttled => {
                 let calm = now.saturating_duration_since(self.fell);

@@ -5,7 +5,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::Settings;
+use super::RetrySettings;
 
 /// How many repeats all calls together may make: what they earned in the last ten seconds, and
 /// what need not be earned.
@@ -39,7 +39,7 @@ struct Slot {
 }
 
 impl Budget {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &RetrySettings) -> Self {
         Self {
             calls_per_repeat: usize::from(settings.calls_per_repeat),
             reserve: usize::try_from(settings.reserve)
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     fn budget(calls_per_repeat: u16, reserve: u32) -> Budget {
-        Budget::new(&Settings {
+        Budget::new(&RetrySettings {
             attempts: 4,
             base: SLOT,
             throttled_base: SLOT,

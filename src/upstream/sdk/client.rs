@@ -21,7 +21,7 @@ use crate::domain::Region;
 
 /// How the SDK's clients are made.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct SdkSettings {
     /// Where requests go instead of AWS's own endpoint.
     pub endpoint: Option<String>,
     /// What signs them; `None` is the SDK's standard chain.
@@ -48,7 +48,11 @@ pub struct Clients {
 impl Clients {
     /// Makes the clients of `regions`; the standard chain looks for credentials from
     /// `home`.
-    pub async fn new(settings: &Settings, home: &Region, regions: impl IntoIterator<Item = Region>) -> Self {
+    pub async fn new(
+        settings: &SdkSettings,
+        home: &Region,
+        regions: impl IntoIterator<Item = Region>,
+    ) -> Self {
         let identities = Identities::new(settings.credentials_pause);
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(SdkRegion::new(home.as_str().to_owned()))
@@ -106,7 +110,7 @@ impl Clients {
     }
 }
 
-impl Settings {
+impl SdkSettings {
     /// The configuration of one region's client.
     ///
     /// One authority retries and keeps time, and that is the upstream stack: so the SDK's

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::json;
 use tapegate::{
     domain::{Fault, Grant},
-    upstream::sdk::{Clients, Sdk, Settings},
+    upstream::sdk::{Clients, Sdk, SdkSettings},
 };
 use tower::ServiceExt;
 
@@ -18,7 +18,7 @@ use crate::harness::{
 async fn the_sdk_is_not_reached_without_a_decision() {
     let upstream = Upstream::always(Reply::ok(&json!({ "TapeInfos": [] }))).await;
     let credentials = aws_credential_types::Credentials::for_tests();
-    let settings = Settings {
+    let settings = SdkSettings {
         endpoint: Some(upstream.endpoint()),
         credentials: Some(credentials),
         connect_timeout: Duration::from_secs(3),

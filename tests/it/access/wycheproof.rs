@@ -8,7 +8,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use tapegate::access::{
     AuthError,
-    jwt::{Claim, Claims, Issuer, Keys, Location, Settings, Source},
+    jwt::{Claim, Claims, Issuer, IssuerSettings, Keys, Location, Source},
     reload::{Files, Reloading},
 };
 
@@ -35,7 +35,7 @@ fn issuer(keys: &Value) -> Option<Issuer> {
     };
     std::fs::write(&path, set.to_string()).unwrap();
     let keys = Reloading::open("keys of a test", Files::Each(vec![path.clone()]), Keys::read).ok()?;
-    let settings = Settings {
+    let settings = IssuerSettings {
         issuer: "of the vectors".to_owned(),
         audience: "nobody".to_owned(),
         jwks: Location::File(path),

@@ -31,7 +31,7 @@ impl Stacks {
     /// Before this endpoint; a create may take so long, and pauses between attempts have no end.
     async fn over(endpoint: String, create_timeout: Duration) -> Self {
         let region = "us-east-1".parse().unwrap();
-        let settings = sdk::Settings {
+        let settings = sdk::SdkSettings {
             endpoint: Some(endpoint),
             credentials: Some(Credentials::new(
                 "AKIDTEST",
@@ -46,11 +46,11 @@ impl Stacks {
             max_answer_bytes: 1 << 20,
         };
         let clients = Clients::new(&settings, &region, [region.clone()]).await;
-        let settings = upstream::Settings {
+        let settings = upstream::UpstreamSettings {
             attempt_timeout: LONG,
             create_timeout,
             operation_timeout: LONG,
-            retry: retry::Settings {
+            retry: retry::RetrySettings {
                 attempts: 4,
                 base: LONG,
                 throttled_base: LONG,
@@ -58,7 +58,7 @@ impl Stacks {
                 calls_per_repeat: 1,
                 reserve: 100,
             },
-            pace: pace::Settings::default(),
+            pace: pace::PaceSettings::default(),
             by_account: false,
         };
         let shared = foot::shared(settings);
@@ -86,7 +86,7 @@ impl Stacks {
 
     /// Creates, and leaves when this has happened.
     async fn create_until(&self, call: Call<CreateTapeWithBarcode>, left: impl Future<Output = ()>) {
-        let settings = idempotency::Settings {
+        let settings = idempotency::ReconcileSettings {
             clock_skew: Duration::from_secs(60),
             resend_window: Duration::from_secs(600),
         };
@@ -171,7 +171,7 @@ async fn a_caller_that_is_told_is_not_counted() {
     for reply in [made(), refused("InvalidParameters"), refused("GatewayNotFound")] {
         let upstream = Aws::answering(&[reply]).serve().await;
         let stacks = Stacks::over(upstream.endpoint(), LONG).await;
-        let settings = idempotency::Settings {
+        let settings = idempotency::ReconcileSettings {
             clock_skew: Duration::ZERO,
             resend_window: Duration::ZERO,
         };

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
 use tapegate::access::{
-    jwt::{self, Claim, Claims, Issuer, Keys, Location, RemoteSettings, Settings, Source},
+    jwt::{self, Claim, Claims, Issuer, IssuerSettings, Keys, Location, RemoteSettings, Source},
     reload::{Files, Reloading},
 };
 
@@ -30,7 +30,7 @@ static ISSUERS: LazyLock<Vec<Issuer>> = LazyLock::new(|| {
     let path = folder.path().join("jwks.json");
     std::fs::write(&path, json!({ "keys": [key] }).to_string()).unwrap();
     let keys = Reloading::open("keys", Files::Each(vec![path]), Keys::read).unwrap();
-    let settings = Settings {
+    let settings = IssuerSettings {
         issuer: "https://issuer.example".to_owned(),
         audience: "tapegate".to_owned(),
         jwks: Location::File(PathBuf::new()),

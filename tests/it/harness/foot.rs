@@ -13,7 +13,7 @@ use tapegate::{
     },
     observability::readiness::Readiness,
     upstream::{
-        Settings, Shared, pace,
+        Shared, UpstreamSettings, pace,
         pagination::{ListContext, Visibility},
         retry,
     },
@@ -23,12 +23,12 @@ use tokio::time::Instant;
 use super::{GATEWAY, SIZE, tape_arn};
 
 /// The settings of a service that was given none.
-pub fn settings() -> Settings {
-    Settings {
+pub fn settings() -> UpstreamSettings {
+    UpstreamSettings {
         attempt_timeout: Duration::from_secs(20),
         create_timeout: Duration::from_secs(30),
         operation_timeout: Duration::from_secs(60),
-        retry: retry::Settings {
+        retry: retry::RetrySettings {
             attempts: 4,
             base: Duration::from_millis(100),
             throttled_base: Duration::from_secs(1),
@@ -36,14 +36,14 @@ pub fn settings() -> Settings {
             calls_per_repeat: 5,
             reserve: 10,
         },
-        pace: pace::Settings::default(),
+        pace: pace::PaceSettings::default(),
         by_account: false,
     }
 }
 
 /// What stacks over a test's foot share.
-pub fn shared(settings: Settings) -> Shared {
-    let limits = Arc::new(Limits::new(limits::Settings::default()));
+pub fn shared(settings: UpstreamSettings) -> Shared {
+    let limits = Arc::new(Limits::new(limits::LimitSettings::default()));
     Shared::new(
         settings,
         Authority::Anyone,

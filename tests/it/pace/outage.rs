@@ -7,7 +7,7 @@ use std::{
 
 use tapegate::{
     domain::{Call, Failure, Fault, ListTapes},
-    upstream::{Settings, Shared, retry, stack},
+    upstream::{Shared, UpstreamSettings, retry, stack},
 };
 use tokio::{
     net::TcpListener,
@@ -56,9 +56,9 @@ struct Seen {
 
 /// 200 calls a second, and between the 10th and the 70th second the upstream is lost.
 async fn run(lost: Lost) -> Seen {
-    let shared = shared(Settings {
+    let shared = shared(UpstreamSettings {
         attempt_timeout: ATTEMPT,
-        retry: retry::Settings {
+        retry: retry::RetrySettings {
             reserve: 0,
             ..settings().retry
         },
@@ -173,11 +173,11 @@ async fn an_outage_costs_few_attempts_and_ends_without_a_storm() {
 
 #[tokio::test(start_paused = true)]
 async fn faults_between_answers_are_no_outage() {
-    let once = retry::Settings {
+    let once = retry::RetrySettings {
         attempts: 1,
         ..settings().retry
     };
-    let shared = shared(Settings {
+    let shared = shared(UpstreamSettings {
         retry: once,
         ..settings()
     });

@@ -6,7 +6,7 @@ use serde_json::json;
 use tapegate::{
     domain::{Call, Fault, ListTapes},
     grpc::proto::ListTapesRequest,
-    upstream::{Settings, pace, stack},
+    upstream::{UpstreamSettings, pace, stack},
 };
 use tokio::time::{Instant, sleep};
 use tonic::Code;
@@ -23,15 +23,15 @@ const THROTTLED: u32 = 1_000;
 
 #[tokio::test(start_paused = true)]
 async fn turns_come_in_order_and_who_would_be_late_is_told_at_once() {
-    let shared = shared(Settings {
-        retry: tapegate::upstream::retry::Settings {
+    let shared = shared(UpstreamSettings {
+        retry: tapegate::upstream::retry::RetrySettings {
             attempts: 1,
             ..settings().retry
         },
         // It does not grow, so that turns can be counted.
-        pace: pace::Settings {
+        pace: pace::PaceSettings {
             increase: 0.0,
-            ..pace::Settings::default()
+            ..pace::PaceSettings::default()
         },
         ..settings()
     });

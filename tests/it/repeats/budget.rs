@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tapegate::{
     domain::{Call, ListTapes},
-    upstream::{Settings, Shared, retry, stack},
+    upstream::{Shared, UpstreamSettings, retry, stack},
 };
 use tokio::{
     task::JoinSet,
@@ -15,8 +15,8 @@ use tower::{ServiceExt, service_fn};
 use crate::harness::foot::{aws, call, list, settings, shared};
 
 /// So many calls a second, for so many seconds, before an upstream that fails every one.
-async fn fail(retry: retry::Settings, per_second: u32, seconds: u32) -> Shared {
-    let shared = shared(Settings { retry, ..settings() });
+async fn fail(retry: retry::RetrySettings, per_second: u32, seconds: u32) -> Shared {
+    let shared = shared(UpstreamSettings { retry, ..settings() });
     let foot = service_fn(|_: Call<ListTapes>| async { Err(aws("InternalFailure", 500)) });
     let stack = stack::<ListTapes>(&shared, foot);
     let mut ticks = interval(Duration::from_secs(1) / per_second);
@@ -32,7 +32,7 @@ async fn fail(retry: retry::Settings, per_second: u32, seconds: u32) -> Shared {
 #[tokio::test(start_paused = true)]
 async fn a_share_of_the_calls_is_repeated_and_no_more() {
     for calls_per_repeat in [1, 2, 3, 5, 7, 20, 100] {
-        let retry = retry::Settings {
+        let retry = retry::RetrySettings {
             attempts: 20,
             calls_per_repeat,
             reserve: 0,
@@ -50,7 +50,7 @@ async fn a_share_of_the_calls_is_repeated_and_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn the_reserve_is_for_few_calls_and_is_used_up_too() {
-    let retry = |reserve| retry::Settings {
+    let retry = |reserve| retry::RetrySettings {
         attempts: 20,
         reserve,
         cap: Duration::from_millis(100),
@@ -71,7 +71,7 @@ async fn the_reserve_is_for_few_calls_and_is_used_up_too() {
 
 #[tokio::test(start_paused = true)]
 async fn why_a_call_is_not_repeated_is_counted() {
-    let once = retry::Settings {
+    let once = retry::RetrySettings {
         attempts: 1,
         ..settings().retry
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tapegate::{
     domain::{Fault, OperationKind},
-    upstream::retry::{Decision, Settings, Situation, Why},
+    upstream::retry::{Decision, RetrySettings, Situation, Why},
 };
 
 use crate::harness::foot;
@@ -121,8 +121,8 @@ const THROTTLED_BASE: Duration = Duration::from_millis(500);
 const CAP: Duration = Duration::from_secs(2);
 const LEAST: Duration = Duration::from_millis(5);
 
-fn settings(attempts: u32) -> Settings {
-    Settings {
+fn settings(attempts: u32) -> RetrySettings {
+    RetrySettings {
         attempts,
         base: BASE,
         throttled_base: THROTTLED_BASE,
@@ -217,7 +217,7 @@ fn extremes_do_not_overflow() {
         asked: Some(Duration::MAX),
         left: Duration::MAX,
     };
-    let settings = Settings {
+    let settings = RetrySettings {
         cap: Duration::MAX,
         ..settings(u32::MAX)
     };

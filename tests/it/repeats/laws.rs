@@ -8,7 +8,7 @@ use std::{
 use proptest::prelude::*;
 use tapegate::{
     domain::{Attempts, Call, CreateTapes, Failure, Fault},
-    upstream::{Settings, Shared, pace, retry, stack},
+    upstream::{Shared, UpstreamSettings, pace, retry, stack},
 };
 use tokio::time::{Instant, sleep};
 use tower::{ServiceExt, service_fn};
@@ -63,17 +63,17 @@ struct Made {
 
 const ATTEMPT: Duration = Duration::from_secs(1);
 
-fn bounded(attempts: u32) -> Settings {
-    Settings {
+fn bounded(attempts: u32) -> UpstreamSettings {
+    UpstreamSettings {
         create_timeout: ATTEMPT,
-        retry: retry::Settings {
+        retry: retry::RetrySettings {
             attempts,
             ..settings().retry
         },
         // So that no outage has a part in the pauses.
-        pace: pace::Settings {
+        pace: pace::PaceSettings {
             silence: u32::MAX,
-            ..pace::Settings::default()
+            ..pace::PaceSettings::default()
         },
         ..settings()
     }

@@ -10,7 +10,7 @@ use std::{
 
 use tapegate::{
     domain::{Call, CreateTapes, Fault, ListTapes},
-    upstream::{Settings, stack},
+    upstream::{UpstreamSettings, stack},
 };
 use tokio::time::sleep;
 use tower::{ServiceExt, service_fn};
@@ -30,7 +30,7 @@ enum Ends {
 #[tokio::test(start_paused = true)]
 async fn a_create_between_two_reads_is_seen_by_the_second_however_it_ends() {
     for ends in [Ends::Well, Ends::Refused, Ends::Unclear, Ends::Late] {
-        let shared = shared(Settings {
+        let shared = shared(UpstreamSettings {
             create_timeout: Duration::from_secs(10),
             ..settings()
         });

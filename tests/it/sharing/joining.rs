@@ -17,7 +17,7 @@ use tapegate::{
     app::config::TakenOutBy,
     domain::{Call, Caller, Fault, ListTapes, Marker, PageRequest, Principal, Proof, Scope},
     observability::{readiness::Readiness, telemetry::propagation},
-    upstream::{Settings, Shared, stack},
+    upstream::{Shared, UpstreamSettings, stack},
 };
 use tokio::time::{Instant, sleep};
 use tower::{ServiceExt, service_fn};
@@ -168,7 +168,7 @@ async fn an_error_is_everyones_after_the_repeats_that_are_everyones_too() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fetch_has_a_bound_of_its_own_whether_shared_or_fresh() {
-    let shared = shared(Settings {
+    let shared = shared(UpstreamSettings {
         operation_timeout: Duration::from_secs(5),
         ..settings()
     });

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     access::{
-        jwt::{Claims, Keys, Location, Remote, RemoteSettings, Settings},
+        jwt::{Claims, IssuerSettings, Keys, Location, Remote, RemoteSettings},
         reload::Files,
     },
     app::config::{
@@ -159,7 +159,7 @@ static JWKS_TOKEN_FILE: Setting<File> = Setting {
            /var/run/secrets/kubernetes.io/serviceaccount/token.",
 };
 
-pub(super) fn read(values: &mut Values) -> Option<Settings> {
+pub(super) fn read(values: &mut Values) -> Option<IssuerSettings> {
     let usual = ["ES256", "RS256"].map(|name| (Place::Default, Some(name.to_owned())));
     values.derive(&ALGORITHMS, Raw::Many(usual.into()));
     let issuer = values.required(&ISSUER);
@@ -190,7 +190,7 @@ pub(super) fn read(values: &mut Values) -> Option<Settings> {
         }
         None => {}
     }
-    Some(Settings {
+    Some(IssuerSettings {
         issuer: issuer?,
         audience: audience?,
         jwks: jwks?,

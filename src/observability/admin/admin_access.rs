@@ -13,7 +13,7 @@ use http::{
 
 /// Who is shown the pages for operators: they have the names of callers on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum AdminAccess {
     /// Programs on this machine, which includes what is forwarded to it, by `ssh -L` or
     /// `kubectl port-forward`. No web page: one that makes its own name lead here could read
     /// them in the browser of whoever looks at it.
@@ -28,7 +28,7 @@ pub enum Door {
 ///
 /// 403, with everything that speaks against it.
 pub(super) async fn check(
-    State(door): State<Door>,
+    State(admin_access): State<AdminAccess>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
@@ -38,7 +38,7 @@ pub(super) async fn check(
     if request.headers().contains_key(ORIGIN) {
         against.push("Origin is set: other web pages may not use this one".to_owned());
     }
-    if door == Door::Loopback {
+    if admin_access == AdminAccess::Loopback {
         against.extend(of_others(peer, request.headers()));
     }
     if against.is_empty() {
