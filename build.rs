@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut messages = prost_build::Config::new();
     messages.enable_type_names();
     tonic_prost_build::configure()
-        .codec_path("crate::grpc::inbound::codec::StrictCodec")
+        .codec_path("crate::grpc::codec::StrictCodec")
         .compile_fds_with_config(descriptors, messages)?;
     Ok(())
 }

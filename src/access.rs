@@ -20,7 +20,7 @@ use regex::Regex;
 
 pub use self::{
     auth_error::AuthError,
-    authority::Authority,
+    authority::{Authority, AuthorizedCall, Grant},
     identities::{Identities, Presented},
 };
 

@@ -4,6 +4,7 @@
 //! - Out: a validated operation of the [`domain`](crate::domain) for [`upstream`](crate::upstream),
 //!   and a gRPC response or a status with `google.rpc` details for the caller.
 
+pub mod codec;
 pub mod convert;
 pub mod health;
 pub mod inbound;

@@ -12,6 +12,7 @@
 
 pub mod access;
 pub mod app;
+pub mod call;
 pub mod domain;
 pub mod emulator;
 pub mod grpc;

@@ -5,11 +5,10 @@
 //! knows the AWS SDK.
 
 mod attempt;
-mod authorize;
 mod coalesce;
 mod credentials;
 mod deadline;
-pub(crate) mod detach_creates;
+mod detach_creates;
 pub mod idempotency;
 pub mod metrics;
 pub mod pace;
@@ -18,6 +17,7 @@ mod partition;
 mod quota;
 pub mod retry;
 pub mod sdk;
+mod wait_for_turn;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,30 +29,30 @@ use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceBuilder, util::BoxCloneSyncService};
 
 use self::{
-    attempt::{AttemptLayer, Bounds},
-    authorize::AuthorizeLayer,
-    coalesce::CoalesceLayer,
-    credentials::CredentialsLayer,
-    deadline::DeadlineLayer,
-    detach_creates::DetachCreatesLayer,
+    attempt::{AttemptTimeouts, MakeAttempt},
+    coalesce::Coalesce,
+    credentials::ReportCredentials,
+    deadline::EndAtDeadline,
+    detach_creates::DetachCreates,
     metrics::UpstreamMetrics,
-    pace::PaceLayer,
     partition::Partitions,
-    quota::QuotaLayer,
+    quota::TapeQuota,
     retry::RetryLayer,
+    wait_for_turn::WaitForTurn,
 };
 use crate::{
-    access::{Authority, limits::Limits},
+    access::{Authority, AuthorizedCall, limits::Limits},
+    call::{Answer, middleware::Around},
     domain::{
-        Answer, Call, CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Failure,
-        ListTapes, Operation, OperationKind, Region,
+        CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Failure, ListTapes,
+        Operation, OperationKind, Region,
     },
     observability::readiness::{Condition, Readiness},
 };
 
 /// A stack for one operation, its layers' types forgotten. What it answers can be another
 /// caller's too.
-pub type Stack<O> = BoxCloneSyncService<Call<O>, Answer<Arc<<O as Operation>::Output>>, Failure>;
+pub type Stack<O> = BoxCloneSyncService<AuthorizedCall<O>, Answer<Arc<<O as Operation>::Output>>, Failure>;
 
 /// How calls go out.
 #[derive(Clone, Debug)]
@@ -169,7 +169,7 @@ impl Upstream {
 
 /// What can stand under a stack: it makes one attempt.
 pub trait Transport<O: Operation>:
-    Service<Call<O>, Response = Answer<O::Output>, Error = Failure, Future: Send + 'static>
+    Service<AuthorizedCall<O>, Response = Answer<O::Output>, Error = Failure, Future: Send + 'static>
     + Clone
     + Send
     + Sync
@@ -178,7 +178,7 @@ pub trait Transport<O: Operation>:
 }
 
 impl<O: Operation, S> Transport<O> for S where
-    S: Service<Call<O>, Response = Answer<O::Output>, Error = Failure, Future: Send + 'static>
+    S: Service<AuthorizedCall<O>, Response = Answer<O::Output>, Error = Failure, Future: Send + 'static>
         + Clone
         + Send
         + Sync
@@ -186,46 +186,51 @@ impl<O: Operation, S> Transport<O> for S where
 {
 }
 
-/// The way of a call, outermost first.
+/// The layers of a call, outermost first.
 pub fn stack<O: Operation>(shared: &Shared, transport: impl Transport<O>) -> Stack<O> {
     let Shared {
-        sent_creates,
+        sent_creates: sent,
         readiness,
         metrics,
-        authority,
-        limits: quotas,
+        authority: _,
+        limits,
         settings,
         partitions,
         retry,
     } = shared.clone();
-    let bounds = Bounds {
+    let timeouts = AttemptTimeouts {
         read: settings.attempt_timeout,
         create: settings.create_timeout,
     };
     let stack = ServiceBuilder::new()
-        // Each caller's own deadline ends its wait, whatever goes on below.
-        .layer(DeadlineLayer)
-        // Above what is shared: of two who ask alike, one may not have the answer.
-        .layer(AuthorizeLayer::new(authority))
-        // What is denied takes nothing from the caller's quota, and repeats take no more.
-        .layer(QuotaLayer::new(quotas))
-        // Identical reads become one, with all its repeats.
-        .layer(CoalesceLayer::new(
+        // A call takes from its caller's quota once, whatever the retries below.
+        .layer(Around(TapeQuota(limits)))
+        // Identical reads become one, with all its retries.
+        .layer(Around(Coalesce::new(
             partitions.clone(),
             settings.operation_timeout,
             metrics.clone(),
-        ))
-        // What a call says of our credentials, once no repeat can mend it.
-        .layer(CredentialsLayer::new(readiness))
-        // The one authority on repeating.
+        )))
+        // Above retries: only the end of a call says whether AWS accepts our credentials.
+        .layer(Around(ReportCredentials(readiness)))
+        // The one authority on retries.
         .layer(retry)
-        // Below it, so that every attempt waits for its turn and every throttle is seen.
-        .layer(PaceLayer::new(partitions.clone(), metrics.clone()))
-        // An attempt of a create that was sent ends on its own, though nobody waits any more;
-        // what stands above ends with the caller, so no other attempt begins.
-        .layer(DetachCreatesLayer::new(sent_creates, partitions, metrics.clone()))
-        // One attempt: a span, and a bound from its turn on.
-        .layer(AttemptLayer::new(bounds, metrics))
+        // Below retries, so that every attempt waits for its turn and every throttle is seen.
+        .layer(Around(WaitForTurn {
+            partitions: partitions.clone(),
+            metrics: metrics.clone(),
+        }))
+        // Below the wait for a turn, and above what outlives the caller.
+        .layer(Around(EndAtDeadline))
+        // Below retries, so that a sent attempt of a create ends although its caller has gone,
+        // and no other attempt begins.
+        .layer(Around(DetachCreates {
+            sent,
+            partitions,
+            metrics: metrics.clone(),
+        }))
+        // One attempt: a span, and a timeout that starts with its turn.
+        .layer(Around(MakeAttempt { timeouts, metrics }))
         .service(transport);
     BoxCloneSyncService::new(stack)
 }

@@ -1,41 +1,60 @@
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use super::policy::{self, Policies, Rows, Verdict};
-use crate::domain::{Caller, Decision, Grant, Listing, Operation};
+use crate::{
+    call::{Call, Caller, Deadline, Decision, LatestDeadline, NextAttempt},
+    domain::{Failure, Fault, Listing, Operation},
+};
 
-/// Who decides what callers may do.
+/// Decides what callers may do.
 #[derive(Clone, Debug)]
 pub enum Authority {
-    /// Nobody: every caller may do everything. The service runs with `allow_anonymous`.
+    /// Every caller may do everything: the service runs with `allow_anonymous`.
     Anyone,
-    /// Policies.
+    /// Cedar policies decide.
     Policies(Arc<Policies>),
 }
 
+/// A call that is allowed. Only an [`Authority`] makes one, and nothing else can be sent
+/// upstream.
+#[derive(Clone, Debug)]
+pub struct AuthorizedCall<O> {
+    call: Call<O>,
+    grant: Grant,
+}
+
+/// The proof of a decision that allowed a call. Only an [`Authority`] makes one.
+#[derive(Clone, Debug)]
+pub struct Grant(());
+
 impl Authority {
-    /// Whether a caller may have this operation. The caller's trail is told.
+    /// Decides whether a call is allowed, and adds the decision to the call's context.
     ///
     /// # Errors
     ///
-    /// The decision, when it is no.
-    pub fn decide<O: Operation>(&self, caller: &Caller, operation: &O) -> Result<Grant, Decision> {
+    /// [`Fault::Denied`], if no policy allows it.
+    pub fn authorize<O: Operation>(&self, call: Call<O>) -> Result<AuthorizedCall<O>, Failure> {
         let (resource, verdict) = match self {
-            Self::Anyone => (policy::resource_of(operation), Verdict::to_anyone()),
-            Self::Policies(policies) => policies.decide(caller, operation),
+            Self::Anyone => (policy::resource_of(&call.operation), Verdict::to_anyone()),
+            Self::Policies(policies) => policies.decide(&call.caller, &call.operation),
         };
         let Verdict { is_allowed, policies } = verdict;
-        let decision = Decision {
+        let decision = Arc::new(Decision {
             action: O::NAME,
             resource,
             is_allowed,
             policies,
-        };
-        caller.trail.decided(decision.clone());
+        });
+        call.context.decided(decision.clone());
         match is_allowed {
-            true => Ok(Grant {
-                policies: decision.policies,
+            true => Ok(AuthorizedCall {
+                call,
+                grant: Grant(()),
             }),
-            false => Err(decision),
+            false => Err(call.not_sent(Fault::Denied {
+                action: O::NAME,
+                resource: decision.resource.clone(),
+            })),
         }
     }
 
@@ -50,11 +69,48 @@ impl Authority {
         }
     }
 
-    /// Notes what a page left out.
+    /// Counts the tapes that a page leaves out.
     pub fn shown(&self, caller: &Caller, hidden: u64, trial_differs: u64) {
-        caller.trail.hid(hidden);
         if let Self::Policies(policies) = self {
             policies.shown(caller, hidden, trial_differs);
         }
+    }
+}
+
+impl Grant {
+    /// A call that is part of the one that was allowed, such as looking up the tape that a
+    /// create may have made. It is not decided again.
+    pub fn extend_to<O>(&self, call: Call<O>) -> AuthorizedCall<O> {
+        AuthorizedCall {
+            call,
+            grant: self.clone(),
+        }
+    }
+}
+
+impl<O> AuthorizedCall<O> {
+    /// The proof that the call is allowed.
+    pub fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// The same call with the deadline of a coalesced fetch.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: LatestDeadline) -> Self {
+        self.call.deadline = Deadline::Latest(deadline);
+        self
+    }
+
+    /// Says which attempt comes next.
+    pub fn set_attempt(&mut self, attempt: NextAttempt) {
+        self.call.attempt = attempt;
+    }
+}
+
+impl<O> Deref for AuthorizedCall<O> {
+    type Target = Call<O>;
+
+    fn deref(&self) -> &Call<O> {
+        &self.call
     }
 }

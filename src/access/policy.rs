@@ -31,7 +31,8 @@ pub use self::{
 };
 use crate::{
     access::reload::{Files, Reloading},
-    domain::{AccountId, Caller, Operation, Region},
+    call::Caller,
+    domain::{AccountId, Operation, Region},
     observability::metrics::Count,
 };
 

@@ -148,7 +148,7 @@ fn show_upstream(metrics: &Metrics, shared: Shared) {
         }
     });
     let shown = tally.clone();
-    metrics.counts_by(&catalog::RETRIES_ENDED, REASON, move || shown.wanting());
+    metrics.counts_by(&catalog::RETRIES_ENDED, REASON, move || shown.stopped_retries());
     for (definition, count) in [
         (
             &catalog::PACED,

@@ -25,9 +25,10 @@ use crate::{
     access::audit::Audit,
     app::config::{self, Checked, Shutdown},
     grpc::{
+        codec,
         health::Health,
         inbound::{self, accept},
-        proto::{self, tape_service_server},
+        proto::tape_service_server,
         service::Tapes,
     },
     observability::{
@@ -173,10 +174,10 @@ impl Service {
             view,
             deadlines: settings::deadlines(&config.deadline),
             max_concurrent_calls: server.max_concurrent_calls,
-            entrance: access.entrance.clone(),
+            auth: access.entrance.clone(),
             limits: access.limits.clone(),
             audit: access.audit.clone(),
-            measured: inbound::Calls::shown_by(&metrics),
+            metrics: inbound::CallMetrics::exported_by(&metrics),
             shed,
             refusals,
         };
@@ -296,7 +297,7 @@ async fn finish(audit: Arc<Audit>, metrics: Arc<Metrics>) {
 
 fn reflection() -> tonic_reflection::server::Builder<'static> {
     tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(codec::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         // So that grpcurl can show the details of errors.
         .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)

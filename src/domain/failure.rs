@@ -15,6 +15,9 @@ pub struct Failure {
     pub attempts: Attempts,
     /// What it has come to, if it was a create.
     pub outcome: Outcome,
+    /// What the attempts before the last one have come to, if it was a create; those of the
+    /// caller's library included.
+    pub earlier: Outcome,
     /// How long the upstream asks to wait before the next attempt.
     pub asked: Option<Duration>,
     /// How long a caller had better wait before a repeat of the call, where that is known.
@@ -160,6 +163,7 @@ impl Fault {
             outcome: self.outcome(),
             fault: self,
             attempts,
+            earlier: Outcome::NotApplied,
             asked: None,
             retry_after: None,
         }

@@ -1,6 +1,4 @@
-use std::{fmt, net::IpAddr, sync::Arc};
-
-use super::Trail;
+use std::{fmt, sync::Arc};
 
 /// Who calls, as far as it was proved, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -87,28 +85,6 @@ impl fmt::Display for Proof {
             Self::Certificate => f.write_str("certificate"),
             Self::Jwt { issuer } => write!(f, "jwt {issuer}"),
             Self::Token { id } => write!(f, "token {id}"),
-        }
-    }
-}
-
-/// Whom a call is made for.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// Who.
-    pub principal: Arc<Principal>,
-    /// From where, as far as the proxies in between are trusted.
-    pub address: IpAddr,
-    /// What is decided of the call.
-    pub trail: Trail,
-}
-
-impl Caller {
-    /// A principal who calls from there, of which nothing is decided yet.
-    pub fn new(principal: impl Into<Arc<Principal>>, address: IpAddr) -> Self {
-        Self {
-            principal: principal.into(),
-            address,
-            trail: Trail::default(),
         }
     }
 }

@@ -1,100 +1,93 @@
-//! The way in: what every call passes before the service sees it, and its answer after.
+//! The inbound stack: what every call passes before the service sees it, and its response after.
 //!
-//! [`stack`] is where the layers are put together; each stands in a file of its own.
+//! [`stack`] puts the layers together; each is in a file of its own.
 
 pub mod accept;
 mod address;
 mod admission;
-mod at_trailers;
-mod audit;
 mod authenticate;
 mod catch_panic;
-pub mod codec;
 mod complete;
 mod connection;
 mod deadline;
 mod frames;
 mod grpc_only;
-mod held;
 mod limit;
-mod log;
-mod measure;
 mod method;
-mod overdue;
-mod report;
+mod observe;
 mod request_id;
-mod trace;
-mod trailers;
-mod until_end;
+mod stalled_reader;
 mod view;
+mod wrap;
 
 use std::sync::Arc;
 
+use http::Request;
 use tokio_util::task::TaskTracker;
 
 pub use self::{
     address::of_caller as address_of_caller,
     authenticate::{AccessMode, AuthSettings, Refusals},
     connection::Connection,
-    deadline::{Bounds, Deadline, Deadlines},
-    measure::Calls,
+    deadline::{Bounds, Deadlines},
     method::is_resent,
-    report::Report,
-    request_id::RequestId,
+    observe::CallMetrics,
     view::{Failed, InProgress, MAX_FAILED, View},
 };
 use self::{
-    admission::AdmissionLayer, audit::AuditLayer, authenticate::AuthenticateLayer,
-    catch_panic::CatchPanicLayer, complete::CompleteLayer, deadline::DeadlineLayer, frames::FramesLayer,
-    grpc_only::GrpcOnlyLayer, limit::LimitLayer, log::LogLayer, measure::MeasureLayer, overdue::OverdueLayer,
-    request_id::RequestIdLayer, trace::TraceLayer, trailers::TrailersLayer,
+    admission::Admission,
+    authenticate::Authenticate,
+    catch_panic::CatchPanic,
+    complete::CompleteTrailers,
+    deadline::DecideDeadline,
+    frames::SplitFrames,
+    grpc_only::GrpcOnly,
+    limit::LimitPrincipals,
+    observe::{ObserveCalls, Sinks},
+    stalled_reader::CloseStalledReaders,
 };
 use crate::{
     access::{audit::Audit, limits::Limits},
+    call::{CallContext, middleware::Around},
     observability::metrics::Count,
 };
 
 /// See [`stack`].
 pub type Stack = (
-    RequestIdLayer,
-    TraceLayer,
-    LogLayer,
-    MeasureLayer,
-    AuditLayer,
-    GrpcOnlyLayer,
-    CompleteLayer,
-    CatchPanicLayer,
-    DeadlineLayer,
-    OverdueLayer,
-    AdmissionLayer,
-    AuthenticateLayer,
-    LimitLayer,
-    TrailersLayer,
-    FramesLayer,
+    Around<ObserveCalls>,
+    Around<GrpcOnly>,
+    Around<CompleteTrailers>,
+    Around<CatchPanic>,
+    Around<DecideDeadline>,
+    Around<CloseStalledReaders>,
+    Around<Admission>,
+    Around<Authenticate>,
+    Around<LimitPrincipals>,
+    Around<SplitFrames>,
 );
 
-/// What the layers of a call go by.
+/// What the layers of the inbound stack need.
 #[derive(Clone, Debug)]
 pub struct InboundSettings {
-    /// Keeps account of the calls in progress.
+    /// Tracks the calls in progress.
     pub calls: TaskTracker,
-    /// What operators are shown of them.
+    /// What operators see of them.
     pub view: Arc<View>,
     /// How long they may take.
     pub deadlines: Deadlines,
-    /// How many there may be.
+    /// How many may be in progress.
     pub max_concurrent_calls: usize,
-    /// How callers are let in.
-    pub entrance: AuthSettings,
-    /// How much each may have.
+    /// How callers are authenticated.
+    pub auth: AuthSettings,
+    /// The limits of each principal.
     pub limits: Arc<Limits>,
     /// Where calls are recorded.
     pub audit: Arc<Audit>,
     /// What is measured of calls.
-    pub measured: Arc<Calls>,
-    /// How many calls were refused because there were too many.
+    pub metrics: Arc<CallMetrics>,
+    /// How many calls were shed because there were too many.
     pub shed: Arc<Count>,
-    /// How many were refused for want of an identity.
+    /// How many were rejected because they were not authenticated.
     pub refusals: Arc<Refusals>,
 }
 
@@ -105,43 +98,44 @@ pub fn stack(settings: InboundSettings) -> Stack {
         view,
         deadlines,
         max_concurrent_calls,
-        entrance,
+        auth,
         limits,
         audit,
-        measured,
+        metrics,
         shed,
         refusals,
     } = settings;
     (
-        // First, so that all that is logged of a call has its id.
-        RequestIdLayer,
-        // Around all that can refuse a call, so that every end is in its trace, and lines have its id.
-        TraceLayer,
-        // Likewise, so that every end is logged.
-        LogLayer::new(calls, view),
-        // Likewise, so that every end is measured.
-        MeasureLayer::new(measured),
-        // Likewise, so that every end is recorded, by whom as far as that was found out.
-        AuditLayer::new(audit),
-        // What is not gRPC is answered in HTTP.
-        GrpcOnlyLayer,
-        // What is refused below without details gets them.
-        CompleteLayer,
-        // Around all that may have a defect.
-        CatchPanicLayer,
-        // The caller's timer, or this service's, becomes the call's deadline.
-        DeadlineLayer::new(deadlines),
+        // Around everything that can end a call, so that every end is traced, logged, measured and
+        // recorded.
+        Around(ObserveCalls::new(Sinks {
+            in_progress: calls,
+            view,
+            metrics,
+            audit,
+        })),
+        // Requests that are not gRPC get an HTTP status.
+        Around(GrpcOnly),
+        // Errors from below that lack details get them; all calls get their trailers.
+        Around(CompleteTrailers),
+        // Around everything that may have a defect.
+        Around(CatchPanic),
+        // The caller's deadline, or the settings', becomes the call's.
+        Around(DecideDeadline(deadlines)),
         // Below it, for readers that outlast their deadline.
-        OverdueLayer,
-        // Before any work is done for it, a call needs room.
-        AdmissionLayer::new(max_concurrent_calls, shed),
-        // Nothing below is reached by whoever is not let in; its message is not read either.
-        AuthenticateLayer::new(entrance, refusals),
-        // How much a caller may have is known once it is known who it is.
-        LimitLayer::new(limits),
-        // What the service reports becomes trailers.
-        TrailersLayer,
+        Around(CloseStalledReaders),
+        // Before authentication, so that a flood costs no verified signatures.
+        Around(Admission::new(max_concurrent_calls, shed)),
+        // Nothing below is reached without an identity; the message is not read either.
+        Around(Authenticate::new(auth, refusals)),
+        // The limits of a principal need its identity.
+        Around(LimitPrincipals(limits)),
         // Next to the service, so that the reader's pace reaches its pages.
-        FramesLayer,
+        Around(SplitFrames),
     )
+}
+
+/// The context of a request's call, which [`observe`] has put there.
+fn context_of<B>(request: &Request<B>) -> Option<&Arc<CallContext>> {
+    request.extensions().get()
 }

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
 use tonic::{Request, Response, Status, async_trait, codegen::BoxStream};
 
 use crate::{
-    domain::{self, Answer, Call, Caller, Failure, Listing, Operation, Outcome, Page},
+    access::AuthorizedCall,
+    call::{Answer, Call, CallContext, Caller},
+    domain::{Failure, Listing, Operation, Outcome, Page},
     grpc::{
         convert::{Inward, Outward, Rules},
-        inbound::{self, Deadline, Report},
+        inbound,
         proto::{self, tape_service_server::TapeService},
         status,
     },
@@ -41,30 +44,41 @@ impl Tapes {
     async fn create<M, O, F>(
         &self,
         request: Request<M>,
-        create: impl FnOnce(Call<O>) -> F,
+        create: impl FnOnce(AuthorizedCall<O>) -> F,
     ) -> Result<Response<<O::Output as Outward>::Message>, Status>
     where
         M: Inward<Operation = O>,
         O: Operation<Output: Outward>,
         F: Future<Output = Result<Answer<Arc<O::Output>>, Failure>>,
     {
-        let context = Context::of(&request)?;
+        let Context {
+            context,
+            caller,
+            deadline,
+            fresh,
+            resent,
+        } = Context::of(&request)?;
         let operation = request
             .into_inner()
             .inward(&self.rules)
             .map_err(|faults| status::invalid(&faults))?;
-        context.report.begin();
-        let call = context.call(operation.clone());
-        context.report.step().is_at(&call.progress);
-        let answer = create(call).await;
-        // What became of a call that its caller's library sent before is not this service's doing.
+        context.dispatch();
+        let call = Call::new(&context, caller, operation.clone(), deadline)
+            .fresh(fresh)
+            .resent(resent);
+        context.enter_step(&call.live);
+        let answer = match self.upstream.authority.authorize(call) {
+            Ok(call) => create(call).await,
+            Err(denied) => Err(denied),
+        };
+        // The outcome of a call that its caller's library sent before is not this service's doing.
         if let Err(Failure { outcome, fault, .. }) = &answer
             && *outcome == Outcome::Unknown
-            && (!context.resent || fault.outcome() == Outcome::Unknown)
+            && (!resent || fault.outcome() == Outcome::Unknown)
         {
             self.upstream.metrics.creates_unclear.add();
         }
-        Ok(Response::new(settle(&operation, &context.report, answer)?))
+        Ok(Response::new(settle(&operation, &context, answer)?))
     }
 
     /// A call that is answered page by page. The first page is fetched before the answer
@@ -80,90 +94,87 @@ impl Tapes {
         Page<L::Row>: Outward<Message: Send>,
     {
         let Context {
+            context,
             caller,
             deadline,
             fresh,
-            report,
-            ..
+            resent: _,
         } = Context::of(&request)?;
-        let (list, plan) = request
+        let (list, params) = request
             .into_inner()
             .inward(&self.rules)
             .map_err(|faults| status::invalid(&faults))?;
-        let terms = ListContext {
+        let list_context = ListContext {
+            context: context.clone(),
             caller,
             deadline,
             fresh,
-            allowed: Visibility::By(self.upstream.authority.clone()),
+            visibility: Visibility::By(self.upstream.authority.clone()),
         };
-        let mut walk = Paginator::new(stack.clone(), list.clone(), plan, terms).telling(report.step());
-        report.begin();
+        let mut pages = Paginator::new(stack.clone(), list.clone(), params, list_context);
+        context.dispatch();
         let metrics = self.upstream.metrics.clone();
         let shown = move |answer: &Result<Answer<Arc<Page<L::Row>>>, Failure>| {
             if let Ok(Answer { output, .. }) = answer {
                 metrics.shown::<L>(output.rows.len());
             }
         };
-        let first = walk.next().await.inspect(&shown);
-        let first = first.map(|answer| settle(&list, &report, answer)).transpose()?;
-        let rest = stream::unfold(walk, |mut walk| async { Some((walk.next().await?, walk)) });
+        let first = pages.next().await.inspect(&shown);
+        let first = first.map(|answer| settle(&list, &context, answer)).transpose()?;
+        let rest = stream::unfold(pages, |mut pages| async { Some((pages.next().await?, pages)) });
         let rest = rest
             .inspect(shown)
-            .map(move |answer| settle(&list, &report, answer));
+            .map(move |answer| settle(&list, &context, answer));
         Ok(Response::new(Box::pin(stream::iter(first.map(Ok)).chain(rest))))
     }
 }
 
-/// What holds for a call beside its request.
+/// What the inbound stack and the metadata say of a call.
 struct Context {
+    context: Arc<CallContext>,
     caller: Caller,
-    deadline: domain::Deadline,
+    deadline: Instant,
     /// `cache-control: no-cache`.
     fresh: bool,
     /// `grpc-previous-rpc-attempts` above 0 (gRFC A6).
     resent: bool,
-    report: Report,
 }
 
 impl Context {
     fn of<M>(request: &Request<M>) -> Result<Self, Status> {
-        let (metadata, extensions) = (request.metadata(), request.extensions());
-        let deadline = extensions.get::<Deadline>();
-        let deadline = deadline.ok_or_else(|| status::internal("the call was given no deadline"))?;
-        let caller = extensions.get::<Caller>();
-        let caller = caller.ok_or_else(|| status::internal("nobody found out who calls"))?;
+        let metadata = request.metadata();
+        let context: Option<&Arc<CallContext>> = request.extensions().get();
+        let context = context.ok_or_else(|| status::internal("the call has no context"))?;
+        let deadline = context.deadline();
+        let deadline = deadline.ok_or_else(|| status::internal("the call has no deadline"))?;
+        let caller = context.caller();
+        let caller = caller.ok_or_else(|| status::internal("the caller was not authenticated"))?;
         let text = |name| metadata.get(name).and_then(|value| value.to_str().ok());
         let mut directives = text("cache-control").unwrap_or_default().split(',');
         Ok(Self {
+            context: context.clone(),
             caller: caller.clone(),
-            deadline: domain::Deadline::at(deadline.ours),
+            deadline: deadline.ours,
             fresh: directives.any(|word| word.trim().eq_ignore_ascii_case("no-cache")),
             resent: inbound::is_resent(metadata.as_ref()),
-            report: extensions.get().cloned().unwrap_or_default(),
         })
-    }
-
-    fn call<O>(&self, operation: O) -> Call<O> {
-        Call::new(self.caller.clone(), operation, self.deadline.clone())
-            .fresh(self.fresh)
-            .resent(self.resent)
     }
 }
 
-/// The message for what the upstream said, which the report is told.
+/// The message or the status for a result, which is added to the call's context.
 fn settle<O: Operation, T: Outward + Clone>(
     operation: &O,
-    report: &Report,
+    context: &CallContext,
     answer: Result<Answer<Arc<T>>, Failure>,
 ) -> Result<T::Message, Status> {
     match answer {
         Ok(Answer { output, attempts }) => {
-            report.add(&attempts);
+            context.add_attempts(&attempts);
             // Copied only where others have the answer too.
             Ok(Arc::unwrap_or_clone(output).outward())
         }
         Err(failure) => {
-            let failure = report.fail(failure);
+            let failure = context.fail(failure);
             Err(status::failed(operation, &failure))
         }
     }

@@ -2,7 +2,6 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
     time::Duration,
 };
 
@@ -12,46 +11,43 @@ use futures_util::{
 };
 use opentelemetry::trace::FutureExt as _;
 use tokio::time::{Instant, timeout_at};
-use tower::{Layer, Service, ServiceExt};
+use tower::{Service, ServiceExt};
 use tracing::{Instrument, Span};
 
 use super::{metrics::UpstreamMetrics, partition::Partitions};
-use crate::domain::{Answer, Attempts, Call, Deadline, Failure, Fault, Operation, OperationKind, Progress};
+use crate::{
+    access::AuthorizedCall,
+    call::{Answer, LatestDeadline, LiveAttempts, middleware::Middleware},
+    domain::{Failure, Fault, Operation, OperationKind},
+};
 
-/// Lets identical reads that are in flight at once be one upstream call.
+/// Coalesces identical reads: those in flight at the same time become one upstream call.
 ///
-/// The fetch belongs to no caller: whoever waits for it drives it, it ends with the last of
-/// them, and what it comes to is everyone's, an error too. Only reads that began in the same
-/// epoch share, so a read that follows a create sees what was made. A read that asks
-/// for a fresh answer shares nobody's, and nobody shares its. Either has a bound of its own.
+/// The fetch belongs to no caller: each waiting caller drives it, it ends with the last of them,
+/// and all receive its result, a failure too. Only reads that began in the same epoch coalesce,
+/// so a read that follows a create sees the new tape. A read that asks for a fresh answer is
+/// sent by itself. Either has a bound of its own, `upstream.operation_timeout`.
 ///
 /// Creates pass through.
 #[derive(Clone, Debug)]
-pub(super) struct CoalesceLayer<O: Operation> {
+pub(super) struct Coalesce<O: Operation> {
     partitions: Partitions,
-    limit: Duration,
+    timeout: Duration,
     metrics: Arc<UpstreamMetrics>,
     fetches: Fetches<O>,
-}
-
-/// See [`CoalesceLayer`].
-#[derive(Clone, Debug)]
-pub(super) struct Coalesce<O: Operation, S> {
-    layer: CoalesceLayer<O>,
-    inner: S,
 }
 
 type Outcome<O> = Result<Answer<Arc<<O as Operation>::Output>>, Failure>;
 type Running<O> = BoxFuture<'static, Outcome<O>>;
 
-/// What reads have to have in common: the epoch, and all that they ask.
+/// What coalesced reads have in common: the epoch, and the operation with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key<O> {
     epoch: u64,
     operation: O,
 }
 
-/// The fetches that somebody waits for.
+/// The fetches that callers wait for.
 struct Fetches<O: Operation>(Arc<Mutex<InFlight<O>>>);
 
 struct InFlight<O: Operation> {
@@ -59,101 +55,76 @@ struct InFlight<O: Operation> {
     by_key: HashMap<Key<O>, Fetch<O>>,
 }
 
+/// A fetch. Its deadline and its attempts are the state that its callers share.
 struct Fetch<O: Operation> {
     id: u64,
     running: WeakShared<Running<O>>,
-    deadline: FetchDeadline,
-    progress: Progress,
+    deadline: LatestDeadline,
+    bound: Instant,
+    live: LiveAttempts,
     began_in: Span,
 }
 
-/// When a fetch must have ended: when the caller has to who waits longest, or at its own
-/// bound. An attempt that begins later is in nobody's time.
-struct FetchDeadline {
-    deadline: Deadline,
-    bound: Instant,
-}
-
-impl<O: Operation> CoalesceLayer<O> {
-    /// By the epochs of `partitions`; a fetch may take `limit`, all its attempts included.
-    pub(super) fn new(partitions: Partitions, limit: Duration, metrics: Arc<UpstreamMetrics>) -> Self {
+impl<O: Operation> Coalesce<O> {
+    /// By the epochs of `partitions`; a fetch may take `timeout`, all its attempts included.
+    pub(super) fn new(partitions: Partitions, timeout: Duration, metrics: Arc<UpstreamMetrics>) -> Self {
         Self {
             partitions,
-            limit,
+            timeout,
             metrics,
             fetches: Fetches::default(),
         }
     }
 }
 
-impl<O: Operation, S> Layer<S> for CoalesceLayer<O> {
-    type Service = Coalesce<O, S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Coalesce {
-            layer: self.clone(),
-            inner,
-        }
-    }
-}
-
-impl<O, S> Service<Call<O>> for Coalesce<O, S>
+impl<O, S> Middleware<S, AuthorizedCall<O>> for Coalesce<O>
 where
     O: Operation,
-    S: Service<Call<O>, Response = Answer<O::Output>, Error = Failure> + Clone + Send + 'static,
+    S: Service<AuthorizedCall<O>, Response = Answer<O::Output>, Error = Failure> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
     type Response = Answer<Arc<O::Output>>;
-    type Error = Failure;
     type Future = Running<O>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, call: Call<O>) -> Self::Future {
+    fn call(&self, inner: &mut S, call: AuthorizedCall<O>) -> Self::Future {
         if O::KIND == OperationKind::Create {
-            return shared(self.inner.call(call)).boxed();
+            return shared(inner.call(call)).boxed();
         }
-        let CoalesceLayer {
-            partitions,
-            limit,
-            metrics,
-            fetches,
-        } = &self.layer;
-        let deadline = FetchDeadline::new(&call.deadline, *limit);
+        let own_deadline = call.deadline.moment();
+        let bound = Instant::now() + self.timeout;
         if call.fresh {
-            return deadline.bind(self.inner.clone(), call).boxed();
+            return fetch(inner.clone(), call, bound).boxed();
         }
         let key = Key {
-            epoch: partitions.of(&call.operation).epoch(),
+            epoch: self.partitions.of(&call.operation).epoch(),
             operation: call.operation.clone(),
         };
-        let mut in_flight = fetches.lock();
+        let mut in_flight = self.fetches.lock();
         if let Some(fetch) = in_flight.by_key.get(&key)
             && let Some(running) = fetch.running.upgrade()
         {
-            fetch.deadline.put_off(&call.deadline);
-            call.progress.follow(&fetch.progress);
-            metrics.shared_reads.add();
+            fetch.deadline.extend_to(own_deadline.min(fetch.bound));
+            call.context.enter_step(&fetch.live);
+            self.metrics.shared_reads.add();
             Span::current().follows_from(&fetch.began_in);
-            return running.boxed();
+            return wait::<O>(running, own_deadline, fetch.live.clone()).boxed();
         }
         in_flight.begun += 1;
         let id = in_flight.begun;
-        let progress = call.progress.clone();
-        let fetched = deadline.bind(self.inner.clone(), call);
-        // Ends with the future, also when the last who waited for it has gone.
+        let live = call.live.clone();
+        let deadline = LatestDeadline::new(own_deadline.min(bound));
+        let fetched = fetch(inner.clone(), call.with_deadline(deadline.clone()), bound);
+        // Dropped with the future, also when the last waiting caller leaves.
         let entry = Entry {
             id,
-            fetches: fetches.clone(),
+            fetches: self.fetches.clone(),
             key: key.clone(),
         };
         let running = async move {
             let _entry = entry;
             fetched.await
         };
-        // Whoever polls it later, its trace is that of the caller that began it.
+        // Its trace is that of the caller that began it, whichever caller polls it.
         let began_in = Span::current();
         let running = running.instrument(began_in.clone()).with_current_context();
         let running = running.boxed().shared();
@@ -162,49 +133,45 @@ where
                 id,
                 running: weak,
                 deadline,
-                progress,
+                bound,
+                live: live.clone(),
                 began_in,
             };
             in_flight.by_key.insert(key, fetch);
         }
-        running.boxed()
+        wait::<O>(running, own_deadline, live).boxed()
     }
 }
 
-impl FetchDeadline {
-    fn new(first: &Deadline, limit: Duration) -> Self {
-        let bound = Instant::now() + limit;
-        Self {
-            deadline: Deadline::at(first.moment().min(bound)),
-            bound,
-        }
+/// Sends the call, and ends it at `bound`.
+async fn fetch<O, S>(inner: S, call: AuthorizedCall<O>, bound: Instant) -> Outcome<O>
+where
+    O: Operation,
+    S: Service<AuthorizedCall<O>, Response = Answer<O::Output>, Error = Failure>,
+{
+    let live = call.live.clone();
+    match timeout_at(bound, shared(inner.oneshot(call))).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Fault::OperationTimeout.after(live.attempts())),
     }
+}
 
-    /// Another waits for it too.
-    fn put_off(&self, other: &Deadline) {
-        self.deadline.put_off(other.moment().min(self.bound));
-    }
-
-    /// The call with this deadline in the place of its own, ended at the bound.
-    fn bind<O, S>(&self, inner: S, call: Call<O>) -> impl Future<Output = Outcome<O>> + use<O, S>
-    where
-        O: Operation,
-        S: Service<Call<O>, Response = Answer<O::Output>, Error = Failure>,
-    {
-        let fetched = inner.oneshot(Call {
-            deadline: self.deadline.clone(),
-            ..call
-        });
-        let in_time = timeout_at(self.bound, shared(fetched));
-        async {
-            in_time
-                .await
-                .unwrap_or_else(|_| Err(Fault::OperationTimeout.after(Attempts::default())))
+/// Waits for a fetch until the caller's own deadline.
+async fn wait<O: Operation>(
+    fetch: impl Future<Output = Outcome<O>>,
+    deadline: Instant,
+    live: LiveAttempts,
+) -> Outcome<O> {
+    match timeout_at(deadline, fetch).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            let last = live.last_fault().map(Box::new);
+            Err(Fault::Deadline { last }.after(live.attempts()))
         }
     }
 }
 
-/// The answer in a form that many can have.
+/// The answer in a form that several callers can have.
 async fn shared<T>(
     answer: impl Future<Output = Result<Answer<T>, Failure>>,
 ) -> Result<Answer<Arc<T>>, Failure> {
@@ -243,7 +210,7 @@ impl<O: Operation> fmt::Debug for Fetches<O> {
     }
 }
 
-/// A fetch in the map, which it leaves when it ends.
+/// Removes a fetch from the map when it ends.
 struct Entry<O: Operation> {
     id: u64,
     fetches: Fetches<O>,
@@ -253,7 +220,7 @@ struct Entry<O: Operation> {
 impl<O: Operation> Drop for Entry<O> {
     fn drop(&mut self) {
         let mut in_flight = self.fetches.lock();
-        // Another may have begun in its place, when nobody waited for this one any more.
+        // Another may have begun in its place, after the last caller of this one left.
         let is_own = in_flight
             .by_key
             .get(&self.key)
@@ -270,19 +237,21 @@ mod tests {
 
     use std::net::Ipv4Addr;
 
-    use tower::service_fn;
+    use tower::{Layer, service_fn};
 
     use super::*;
     use crate::{
-        domain::{Caller, ListTapes, Page, PageRequest, Principal, Scope},
+        access::Authority,
+        call::{Call, CallContext, Caller, middleware::Around},
+        domain::{Attempts, ListTapes, Page, PageRequest, Principal, Scope},
         upstream::pace,
     };
 
     #[tokio::test]
     async fn a_fetch_is_forgotten_when_it_ends_and_when_it_is_left() {
         let partitions = Partitions::new(false, pace::PaceSettings::default());
-        let layer = CoalesceLayer::<ListTapes>::new(partitions, Duration::from_secs(60), Arc::default());
-        let service = layer.layer(service_fn(async |call: Call<ListTapes>| {
+        let layer = Coalesce::<ListTapes>::new(partitions, Duration::from_secs(60), Arc::default());
+        let service = Around(layer.clone()).layer(service_fn(async |call: AuthorizedCall<ListTapes>| {
             if call.operation.tapes.is_empty() {
                 std::future::pending::<()>().await;
             }
@@ -309,9 +278,13 @@ mod tests {
                     limit: None,
                 },
             };
-            let deadline = Deadline::at(Instant::now() + Duration::from_secs(60));
+            let deadline = Instant::now() + Duration::from_secs(60);
             let caller = Caller::new(Principal::anonymous(), Ipv4Addr::LOCALHOST.into());
-            service.clone().oneshot(Call::new(caller, list, deadline))
+            let context = Arc::new(CallContext::new("/test", "request-1", None, None));
+            let call = Call::new(&context, caller, list, deadline);
+            service
+                .clone()
+                .oneshot(Authority::Anyone.authorize(call).unwrap())
         };
         for marker in 0..100 {
             list(marker, true).await.unwrap();

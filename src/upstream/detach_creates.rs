@@ -1,117 +1,82 @@
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either};
 use opentelemetry::trace::FutureExt;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
-use tower::{Layer, Service};
+use tower::Service;
 use tracing::{Instrument, Span};
 
 use super::{
     metrics::UpstreamMetrics,
     partition::{Partition, Partitions},
 };
-use crate::domain::{Answer, Attempts, Call, Failure, Fault, GatewayArn, Operation, OperationKind, Progress};
+use crate::{
+    access::AuthorizedCall,
+    call::{Answer, LiveAttempts, middleware::Middleware},
+    domain::{Attempts, Failure, Fault, GatewayArn, Operation, OperationKind},
+};
 
-/// Lets an attempt of a create that was sent run to its end, though its caller has gone:
-/// dropped half way, nobody would ever know whether it made a tape. What it came to is then
-/// logged.
+/// Detaches each attempt of a create from its caller: once sent, it runs to its end although the
+/// caller has gone. If it were dropped half way, its outcome would never be known. The outcome of
+/// an attempt whose caller has gone is logged.
 ///
 /// Reads pass through, and end with their caller.
 #[derive(Clone, Debug)]
-pub(super) struct DetachCreatesLayer {
-    sent: TaskTracker,
-    partitions: Partitions,
-    metrics: Arc<UpstreamMetrics>,
+pub(super) struct DetachCreates {
+    pub(super) sent: TaskTracker,
+    pub(super) partitions: Partitions,
+    pub(super) metrics: Arc<UpstreamMetrics>,
 }
 
-/// See [`DetachCreatesLayer`].
-#[derive(Clone, Debug)]
-pub(super) struct DetachCreates<S> {
-    layer: DetachCreatesLayer,
-    inner: S,
-}
-
-impl DetachCreatesLayer {
-    /// Keeps account of the creates in `sent`, and begins a epoch in their partition when
-    /// they have ended.
-    pub(super) fn new(sent: TaskTracker, partitions: Partitions, metrics: Arc<UpstreamMetrics>) -> Self {
-        Self {
-            sent,
-            partitions,
-            metrics,
-        }
-    }
-}
-
-impl<S> Layer<S> for DetachCreatesLayer {
-    type Service = DetachCreates<S>;
-
-    fn layer(&self, inner: S) -> DetachCreates<S> {
-        DetachCreates {
-            layer: self.clone(),
-            inner,
-        }
-    }
-}
-
-impl<O, S> Service<Call<O>> for DetachCreates<S>
+impl<O, S> Middleware<S, AuthorizedCall<O>> for DetachCreates
 where
     O: Operation,
-    S: Service<Call<O>, Response = Answer<O::Output>, Error = Failure>,
+    S: Service<AuthorizedCall<O>, Response = Answer<O::Output>, Error = Failure>,
     S::Future: Send + 'static,
 {
     type Response = Answer<O::Output>;
-    type Error = Failure;
-    type Future = BoxFuture<'static, Result<Self::Response, Failure>>;
+    type Future = Either<S::Future, BoxFuture<'static, Result<Self::Response, Failure>>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, call: Call<O>) -> Self::Future {
+    fn call(&self, inner: &mut S, call: AuthorizedCall<O>) -> Self::Future {
         if O::KIND == OperationKind::Read {
-            return Box::pin(self.inner.call(call));
+            return Either::Left(inner.call(call));
         }
-        let DetachCreatesLayer {
+        let Self {
             sent,
             partitions,
             metrics,
-        } = self.layer.clone();
+        } = self.clone();
         let partition = partitions.of(&call.operation);
         let operation = call.operation.clone();
-        let progress = call.progress.clone();
-        let answer = self.inner.call(call);
-        let (tell, told) = oneshot::channel();
+        let attempt = inner.call(call);
+        let (sender, receiver) = oneshot::channel();
         let left = LeftEarly(partition.clone());
         let run = async move {
-            let outcome = answer.await;
-            // Before anybody is told, so that whoever then reads sees what was made.
+            let outcome = attempt.await;
+            // Before the caller receives it, so that a read that follows sees the new tape.
             partition.begin_epoch();
-            // Comes back, or is dropped on its way, if nobody is there to hear it.
-            let _ = tell.send(Untold {
+            // If the caller has gone, the outcome comes back here, or is dropped on its way.
+            let _ = sender.send(Unreceived {
                 operation,
                 metrics,
                 outcome: Some(outcome),
             });
         };
         sent.spawn(run.instrument(Span::current()).with_current_context());
-        Box::pin(async move {
+        Either::Right(Box::pin(async move {
             let _left = left;
-            let outcome = told.await.ok().and_then(|mut untold| untold.outcome.take());
-            progress.hear();
+            let received = receiver.await.ok();
+            let outcome = received.and_then(|mut unreceived| unreceived.outcome.take());
             outcome.unwrap_or_else(|| {
                 let cause = format!("the task of a sent {} ended early", O::NAME);
                 Err(Fault::Internal { cause }.after(Attempts::one(None)))
             })
-        })
+        }))
     }
 }
 
-/// Begins a epoch when a caller stops waiting for a create: it may be made by now.
+/// Begins an epoch when a caller stops waiting for a create: the tape may exist by now.
 struct LeftEarly(Arc<Partition>);
 
 impl Drop for LeftEarly {
@@ -120,14 +85,14 @@ impl Drop for LeftEarly {
     }
 }
 
-/// How an attempt ended, until somebody is told. Dropped before, it is logged.
-struct Untold<O: Operation> {
+/// The outcome of an attempt until its caller receives it. If it is dropped before, it is logged.
+struct Unreceived<O: Operation> {
     operation: O,
     metrics: Arc<UpstreamMetrics>,
     outcome: Option<Result<Answer<O::Output>, Failure>>,
 }
 
-impl<O: Operation> Drop for Untold<O> {
+impl<O: Operation> Drop for Unreceived<O> {
     fn drop(&mut self) {
         let Some(outcome) = &self.outcome else { return };
         self.metrics.creates_unheard.add();
@@ -155,48 +120,47 @@ impl<O: Operation> Drop for Untold<O> {
     }
 }
 
-/// Stands by a create until its caller is told how it ended. One that is given up between its
-/// attempts, or while its tape is looked up, is logged too: there is no attempt left then
-/// that could be.
-pub(crate) struct Watch<O: Operation> {
+/// Logs a create that its caller abandons between its attempts or while its tape is looked up:
+/// no attempt is left then that could log it.
+pub(super) struct AbandonedCreate<O: Operation> {
     operation: O,
-    progress: Progress,
+    live: LiveAttempts,
     metrics: Arc<UpstreamMetrics>,
-    is_told: bool,
+    is_answered: bool,
 }
 
-impl<O: Operation> Watch<O> {
-    /// Over a call to which nothing has happened yet.
-    pub(crate) fn over(call: &Call<O>, metrics: &Arc<UpstreamMetrics>) -> Self {
+impl<O: Operation> AbandonedCreate<O> {
+    /// Guards a call of which no attempt was made yet.
+    pub(super) fn guard(call: &AuthorizedCall<O>, metrics: &Arc<UpstreamMetrics>) -> Self {
         Self {
             operation: call.operation.clone(),
-            progress: call.progress.clone(),
+            live: call.live.clone(),
             metrics: metrics.clone(),
-            is_told: false,
+            is_answered: false,
         }
     }
 
-    /// Its caller is told.
-    pub(crate) fn told(mut self) {
-        self.is_told = true;
+    /// The caller receives the result.
+    pub(super) fn answered(mut self) {
+        self.is_answered = true;
     }
 }
 
-impl<O: Operation> Drop for Watch<O> {
+impl<O: Operation> Drop for AbandonedCreate<O> {
     fn drop(&mut self) {
-        // An attempt that nobody has heard of yet is logged when it ends.
-        if self.is_told || !self.progress.is_heard() {
+        // An attempt in flight is logged when it ends.
+        if self.is_answered || !self.live.is_between_attempts() {
             return;
         }
         self.metrics.creates_unheard.add();
-        let Attempts { count, request_id } = self.progress.attempts();
+        let Attempts { count, request_id } = self.live.attempts();
         tracing::warn!(
             operation = O::NAME,
             gateway = self.operation.gateway().map(GatewayArn::as_str),
             asked = self.operation.trace(),
             attempts = count,
-            outcome = %self.progress.outcome(),
-            fault = self.progress.last_fault().map(|fault| fault.to_string()),
+            outcome = %self.live.outcome(),
+            fault = self.live.last_fault().map(|fault| fault.to_string()),
             aws_request_id = request_id,
             "a create was not gone on with after its caller had gone"
         );

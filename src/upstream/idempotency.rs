@@ -16,12 +16,14 @@ use std::{
 use tower::ServiceExt;
 
 use self::look_up::{Found, look_up};
+use super::{Upstream, detach_creates::AbandonedCreate};
 use crate::{
+    access::AuthorizedCall,
+    call::Answer,
     domain::{
-        Answer, Call, CreateTapeWithBarcode, CreateTapes, CreatedTape, CreatedTapes, Failure, Fault,
-        OperationKind, Outcome, RetryRule,
+        CreateTapeWithBarcode, CreateTapes, CreatedTape, CreatedTapes, Failure, Fault, OperationKind,
+        Outcome, RetryRule,
     },
-    upstream::{Upstream, detach_creates::Watch},
 };
 
 /// When a tape that is found can be a call's own.
@@ -34,19 +36,19 @@ pub struct ReconcileSettings {
     pub resend_window: Duration,
 }
 
-/// Creates tapes with barcodes that AWS makes. A repeat under the same token, which is the
-/// only one that there is, makes no more of them.
+/// Creates tapes with barcodes that AWS makes. A retry with the same `client_token` creates no
+/// further tapes.
 ///
 /// # Errors
 ///
-/// Those of the upstream.
+/// Those of the upstream stack.
 pub async fn create_tapes(
     upstream: &Upstream,
-    call: Call<CreateTapes>,
+    call: AuthorizedCall<CreateTapes>,
 ) -> Result<Answer<Arc<CreatedTapes>>, Failure> {
-    let watch = Watch::over(&call, &upstream.metrics);
+    let guard = AbandonedCreate::guard(&call, &upstream.metrics);
     let answer = upstream.create_tapes.clone().oneshot(call).await;
-    watch.told();
+    guard.answered();
     answer
 }
 
@@ -54,33 +56,33 @@ pub async fn create_tapes(
 ///
 /// # Errors
 ///
-/// Those of the upstream, and [`Fault::TapeExists`], [`Fault::BarcodeTaken`] and
-/// [`Fault::LookUpFailed`]. An own tape is no error.
+/// Those of the upstream stack, and [`Fault::TapeExists`], [`Fault::BarcodeTaken`] and
+/// [`Fault::LookUpFailed`]. That the call's own earlier attempt created the tape is no error.
 pub async fn create_with_barcode(
     upstream: &Upstream,
     settings: ReconcileSettings,
-    call: Call<CreateTapeWithBarcode>,
+    call: AuthorizedCall<CreateTapeWithBarcode>,
 ) -> Result<Answer<Arc<CreatedTape>>, Failure> {
-    let watch = Watch::over(&call, &upstream.metrics);
+    let guard = AbandonedCreate::guard(&call, &upstream.metrics);
     let answer = create_or_find(upstream, settings, call).await;
-    watch.told();
+    guard.answered();
     answer
 }
 
 async fn create_or_find(
     upstream: &Upstream,
     settings: ReconcileSettings,
-    call: Call<CreateTapeWithBarcode>,
+    call: AuthorizedCall<CreateTapeWithBarcode>,
 ) -> Result<Answer<Arc<CreatedTape>>, Failure> {
     let began = SystemTime::now();
     let stack = upstream.create_tape_with_barcode.clone();
-    let refused = match stack.oneshot(call.clone()).await {
-        Err(failure) if is_refusal(&failure.fault) => failure,
+    let rejected = match stack.oneshot(call.clone()).await {
+        Err(failure) if is_rejection(&failure.fault) => failure,
         answer => return answer,
     };
-    let was_sent_before = call.progress.was_unclear_before();
-    if !is_invalid_parameters(&refused.fault) && !was_sent_before {
-        return Err(refused);
+    let may_be_own = rejected.earlier == Outcome::Unknown;
+    if !is_invalid_parameters(&rejected.fault) && !may_be_own {
+        return Err(rejected);
     }
     upstream.metrics.creates_looked_up.add();
     let arn = call.operation.tape.gateway.tape(&call.operation.barcode);
@@ -93,7 +95,7 @@ async fn create_or_find(
             ..
         }) => {
             let fault = Fault::LookUpFailed {
-                refusal: Box::new(refused.fault),
+                refusal: Box::new(rejected.fault),
                 cause: Box::new(cause),
             };
             return Err(Failure {
@@ -101,24 +103,24 @@ async fn create_or_find(
                 outcome: Outcome::Unknown,
                 asked,
                 retry_after,
-                ..refused
+                ..rejected
             });
         }
         // What was sent before and never answered may still arrive.
-        Ok(Found::Nothing) if was_sent_before => (refused.fault, Outcome::Unknown),
-        Ok(Found::Nothing) => (refused.fault, Outcome::NotApplied),
+        Ok(Found::Nothing) if may_be_own => (rejected.fault, Outcome::Unknown),
+        Ok(Found::Nothing) => (rejected.fault, Outcome::NotApplied),
         Ok(Found::Elsewhere) => (Fault::BarcodeTaken, Outcome::NotApplied),
         Ok(Found::Tape(found)) => {
             let age = found
                 .created
                 .map(|created| created.is_since(settings.since(began, call.resent)));
-            if found.differs.is_empty() && age == Some(true) && was_sent_before {
+            if found.differs.is_empty() && age == Some(true) && may_be_own {
                 upstream.metrics.creates_reconciled.add();
                 let tape_arn = arn.to_string();
                 tracing::info!(tape_arn, "a create whose answer was lost had succeeded");
                 return Ok(Answer {
                     output: Arc::new(CreatedTape { tape_arn }),
-                    attempts: refused.attempts,
+                    attempts: rejected.attempts,
                 });
             }
             let outcome = match found.is_others || age == Some(false) {
@@ -136,7 +138,7 @@ async fn create_or_find(
     Err(Failure {
         fault,
         outcome,
-        ..refused
+        ..rejected
     })
 }
 
@@ -151,9 +153,9 @@ impl ReconcileSettings {
     }
 }
 
-/// Whether AWS refused, for good. After an attempt that may have succeeded, any refusal may
-/// be of the repeat alone: a library that the tape has filled, for one.
-fn is_refusal(fault: &Fault) -> bool {
+/// Whether AWS rejected the create for good. After an attempt that may have succeeded, any
+/// rejection may be of the retry alone, for example because that tape has filled the library.
+fn is_rejection(fault: &Fault) -> bool {
     matches!(fault, Fault::Aws { nested: true, .. })
         && fault.retry_rule(OperationKind::Create) == RetryRule::Never
 }

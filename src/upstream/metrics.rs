@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::retry::Why;
 use crate::{
     domain::{Fault, Operation},
     observability::metrics::{Count, Counts, Histogram, labels},
@@ -31,12 +30,8 @@ pub struct UpstreamMetrics {
     pub creates_unclear: Count,
 }
 
-/// What there can be no more of for another attempt, by name.
-const WANTING: [(Why, &str); 3] = [
-    (Why::Attempts, "attempts"),
-    (Why::Deadline, "deadline"),
-    (Why::Budget, "budget"),
-];
+/// Why calls that could be retried were not, as the metric says it.
+const STOPPED_BY: [&str; 3] = ["attempts", "deadline", "budget"];
 
 impl UpstreamMetrics {
     /// Nothing yet; durations go to `attempt_duration`.
@@ -84,18 +79,16 @@ impl UpstreamMetrics {
         self.repeats.add((O::NAME, after));
     }
 
-    /// A call is not repeated.
-    pub(super) fn ended(&self, why: Why) {
-        if let Some((_, what)) = WANTING.iter().find(|(wanting, _)| *wanting == why) {
-            self.not_repeated.add(what);
-        }
+    /// A call that could be retried is not, for want of this.
+    pub(super) fn stopped(&self, by: &'static str) {
+        self.not_repeated.add(by);
     }
 
-    /// How many calls were not repeated for want of something, of each.
-    pub fn wanting(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+    /// How many calls were not retried, by what they were stopped by.
+    pub fn stopped_retries(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
         let counts = self.not_repeated.get();
-        WANTING
-            .map(|(_, what)| (what, counts.get(what).copied().unwrap_or_default()))
+        STOPPED_BY
+            .map(|by| (by, counts.get(by).copied().unwrap_or_default()))
             .into_iter()
     }
 

@@ -13,19 +13,18 @@ mod cycle_detector;
 
 use std::{num::NonZeroU32, sync::Arc};
 
+use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 use tracing::{Instrument, field::Empty, info_span};
 
 use self::cycle_detector::CycleDetector;
 use crate::{
     access::{
-        Authority,
+        Authority, AuthorizedCall, Grant,
         policy::{Rows, TapeView},
     },
-    domain::{
-        Answer, Call, Caller, Cursor, Deadline, Failure, Fault, Grant, Listing, Marker, Page, PageRequest,
-        Row, Step, TapeStatus,
-    },
+    call::{Answer, Call, CallContext, Caller},
+    domain::{Cursor, Failure, Fault, Listing, Marker, Page, PageRequest, Row, TapeStatus},
     observability::telemetry::SPANS,
 };
 
@@ -46,35 +45,36 @@ pub struct ListParams {
 /// Whom a list is for, and how it is fetched.
 #[derive(Clone, Debug)]
 pub struct ListContext {
+    /// The gRPC call that it is part of.
+    pub context: Arc<CallContext>,
     /// Its reader.
     pub caller: Caller,
     /// When it must have ended.
-    pub deadline: Deadline,
-    /// Whether every page has to be asked for now.
+    pub deadline: Instant,
+    /// Whether every page must be asked for now.
     pub fresh: bool,
-    /// Who says what the reader may see.
-    pub allowed: Visibility,
+    /// What the reader may see.
+    pub visibility: Visibility,
 }
 
-/// Who says what the reader of a list may see.
+/// What the reader of a list may see.
 #[derive(Clone, Debug)]
 pub enum Visibility {
-    /// This authority: page by page, and row by row.
+    /// What this authority allows, page by page and row by row.
     By(Authority),
-    /// The decision on a call that the list is part of: all of it.
-    With(Option<Grant>),
+    /// All of it: the list is part of a call that is allowed.
+    PartOf(Grant),
 }
 
 /// A list on its way, page by page.
 pub struct Paginator<L, S> {
     upstream: S,
     list: L,
-    terms: ListContext,
+    context: ListContext,
     limit: Option<NonZeroU32>,
     remaining: Option<u64>,
     position: Position,
     cycles: CycleDetector,
-    step: Step,
 }
 
 enum Position {
@@ -85,32 +85,25 @@ enum Position {
 impl<L, S> Paginator<L, S>
 where
     L: Listing,
-    S: Service<Call<L>, Response = Answer<Arc<Page<L::Row>>>, Error = Failure> + Clone,
+    S: Service<AuthorizedCall<L>, Response = Answer<Arc<Page<L::Row>>>, Error = Failure> + Clone,
 {
     /// A walk over `list` that has asked for nothing yet.
-    pub fn new(upstream: S, list: L, plan: ListParams, terms: ListContext) -> Self {
+    pub fn new(upstream: S, list: L, params: ListParams, context: ListContext) -> Self {
         let ListParams {
             start,
             limit,
             max_items,
-        } = plan;
+        } = params;
         let cycles = CycleDetector::starting_at(start.marker.clone());
         Self {
             upstream,
             list,
-            terms,
+            context,
             limit,
             remaining: max_items,
             position: Position::At(start),
             cycles,
-            step: Step::default(),
         }
-    }
-
-    /// The same, which tells `step` which page it is at.
-    #[must_use]
-    pub fn telling(self, step: Step) -> Self {
-        Self { step, ..self }
     }
 
     /// The next page; `None` after the last one, and after a failure.
@@ -122,9 +115,9 @@ where
         let Position::At(place) = std::mem::replace(&mut self.position, Position::Ended) else {
             return None;
         };
-        let rows = match &self.terms.allowed {
-            Visibility::By(authority) => authority.rows(&self.terms.caller, &self.list),
-            Visibility::With(_) => None,
+        let rows = match &self.context.visibility {
+            Visibility::By(authority) => authority.rows(&self.context.caller, &self.list),
+            Visibility::PartOf(_) => None,
         };
         // Of a page that is not shown whole, as many rows as remain need not be enough.
         let is_whole = rows.is_none() && place.skip == 0;
@@ -153,22 +146,23 @@ where
         limit: Option<NonZeroU32>,
     ) -> Result<Answer<Arc<Page<L::Row>>>, Failure> {
         let ListContext {
+            context,
             caller,
             deadline,
             fresh,
-            allowed,
-        } = &self.terms;
-        let grant = match allowed {
-            Visibility::By(_) => None,
-            Visibility::With(grant) => grant.clone(),
-        };
+            visibility,
+        } = &self.context;
         let trace =
             info_span!(target: SPANS, "page", tapegate.operation = L::NAME, tapegate.page.tapes = Empty);
         let page = self.list.at(PageRequest { marker, limit });
-        let call = Call::new(caller.clone(), page, deadline.clone())
-            .fresh(*fresh)
-            .granted(grant);
-        self.step.is_at(&call.progress);
+        let call = Call::new(context, caller.clone(), page, *deadline).fresh(*fresh);
+        let call = match visibility {
+            Visibility::By(authority) => authority.authorize(call)?,
+            Visibility::PartOf(grant) => grant.extend_to(call),
+        };
+        if let Visibility::By(_) = visibility {
+            context.enter_step(&call.live);
+        }
         let upstream = self.upstream.clone();
         // Within the span from its first moment on, so that its parts are in it.
         let fetched = async move { upstream.oneshot(call).await };
@@ -183,7 +177,7 @@ where
     /// of the account whose credentials signed, whatever account the caller named. Policies
     /// were asked of the one that it named.
     fn of_another_scope(&self, page: &Page<L::Row>) -> Option<String> {
-        let Visibility::By(Authority::Policies(_)) = &self.terms.allowed else {
+        let Visibility::By(Authority::Policies(_)) = &self.context.visibility else {
             return None;
         };
         let (region, account) = (self.list.region(), self.list.account()?);
@@ -257,8 +251,9 @@ where
             shown.push(row.clone());
             self.remaining = self.remaining.map(|remaining| remaining - 1);
         }
-        if let Visibility::By(authority) = &self.terms.allowed {
-            authority.shown(&self.terms.caller, hidden, differing);
+        if let Visibility::By(authority) = &self.context.visibility {
+            self.context.context.hide(hidden);
+            authority.shown(&self.context.caller, hidden, differing);
         }
         let is_cut = cut.is_some();
         let next = cut.or(behind);

@@ -1,100 +1,77 @@
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt, ready};
-use tower::{Layer, Service};
+use tower::Service;
 
 use crate::{
-    access::limits::{LimitExceeded, Limits},
-    domain::{Answer, Attempts, Call, Failure, Fault, Operation, Outcome, Principal, Progress},
+    access::{
+        AuthorizedCall,
+        limits::{LimitExceeded, Limits},
+    },
+    call::{Answer, LiveAttempts, middleware::Middleware},
+    domain::{Failure, Fault, Operation, Outcome, Principal},
 };
 
-/// Holds creates to the number of tapes that their caller may make in an hour. It stands below
-/// the decision, so that what is denied costs nothing, and above repeats, which cost nothing
-/// more.
+/// Enforces the number of tapes that a principal may create in an hour.
+///
+/// It stands below authorization, so that a denied call costs nothing, and above retries, which
+/// cost nothing more.
 #[derive(Clone, Debug)]
-pub(super) struct QuotaLayer(Arc<Limits>);
+pub(super) struct TapeQuota(pub(super) Arc<Limits>);
 
-/// See [`QuotaLayer`].
-#[derive(Clone, Debug)]
-pub(super) struct Quota<S> {
-    limits: Arc<Limits>,
-    inner: S,
-}
-
-impl QuotaLayer {
-    /// By these limits.
-    pub(super) fn new(limits: Arc<Limits>) -> Self {
-        Self(limits)
-    }
-}
-
-impl<S> Layer<S> for QuotaLayer {
-    type Service = Quota<S>;
-
-    fn layer(&self, inner: S) -> Quota<S> {
-        Quota {
-            limits: self.0.clone(),
-            inner,
-        }
-    }
-}
-
-impl<O, T, S> Service<Call<O>> for Quota<S>
+impl<O, T, S> Middleware<S, AuthorizedCall<O>> for TapeQuota
 where
     O: Operation,
     T: Send + 'static,
-    S: Service<Call<O>, Response = Answer<T>, Error = Failure>,
+    S: Service<AuthorizedCall<O>, Response = Answer<T>, Error = Failure>,
     S::Future: Send + 'static,
 {
     type Response = Answer<T>;
-    type Error = Failure;
     type Future = BoxFuture<'static, Result<Answer<T>, Failure>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, call: Call<O>) -> Self::Future {
+    fn call(&self, inner: &mut S, call: AuthorizedCall<O>) -> Self::Future {
         let Some(count) = call.operation.new_tapes().map(|new| new.count) else {
-            return self.inner.call(call).boxed();
+            return inner.call(call).boxed();
         };
         let principal = call.caller.principal.clone();
-        if let Err(LimitExceeded { quota, wait }) = self.limits.make(&principal, count) {
-            let fault = Fault::QuotaUsedUp { quota, wait };
-            return ready(Err(fault.after(Attempts::default()))).boxed();
+        if let Err(LimitExceeded { quota, wait }) = self.0.make(&principal, count) {
+            let refused = call.not_sent(Fault::QuotaUsedUp { quota, wait });
+            return ready(Err(refused)).boxed();
         }
-        let counted = Counted {
-            limits: self.limits.clone(),
+        let charge = Charge {
+            limits: self.0.clone(),
             principal,
             count,
-            progress: call.progress.clone(),
-            is_made: false,
+            live: call.live.clone(),
+            is_final: false,
         };
-        let answer = self.inner.call(call);
+        let answer = inner.call(call);
         Box::pin(async move {
-            let mut counted = counted;
+            let mut charge = charge;
             let answer = answer.await;
-            counted.is_made = answer.is_ok();
+            charge.is_final = match &answer {
+                Ok(_) => true,
+                Err(failure) => failure.outcome == Outcome::Unknown,
+            };
             answer
         })
     }
 }
 
-/// Tapes that were counted; those that were surely not made are given back.
-struct Counted {
+/// Tapes charged to a principal's quota. When dropped, those that were surely not created are
+/// refunded.
+struct Charge {
     limits: Arc<Limits>,
     principal: Arc<Principal>,
     count: u8,
-    progress: Progress,
-    is_made: bool,
+    live: LiveAttempts,
+    is_final: bool,
 }
 
-impl Drop for Counted {
+impl Drop for Charge {
     fn drop(&mut self) {
-        if !self.is_made && self.progress.outcome() == Outcome::NotApplied {
+        // A call that its caller has abandoned has no result: its attempts tell.
+        if !self.is_final && self.live.outcome() == Outcome::NotApplied {
             self.limits.unmake(&self.principal, self.count);
         }
     }

@@ -12,7 +12,11 @@ use tower::{
 
 use self::budget::Budget;
 use super::metrics::UpstreamMetrics;
-use crate::domain::{Answer, Call, Failure, Fault, Operation, OperationKind, RetryRule};
+use crate::{
+    access::AuthorizedCall,
+    call::{Answer, AttemptHistory, NextAttempt},
+    domain::{Failure, Fault, Operation, OperationKind, RetryRule},
+};
 
 /// RetryPolicy calls that failed.
 ///
@@ -65,7 +69,7 @@ pub struct Situation<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The failure is final.
-    End(Why),
+    End(StopReason),
     /// There may be another attempt, if the budget has one, after a pause drawn evenly from
     /// this range.
     Pause {
@@ -78,9 +82,9 @@ pub enum Decision {
 
 /// Why a failure is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum StopReason {
     /// The same request would fail again.
-    Pointless,
+    NotRetryable,
     /// It was not sent, and what kept it back would do so again.
     NotSent,
     /// The call has had its attempts.
@@ -89,6 +93,19 @@ pub enum Why {
     Deadline,
     /// Other calls have used up the repeats.
     Budget,
+}
+
+impl StopReason {
+    /// The name of what a retryable call was stopped by; `None` for a call that could not be
+    /// retried.
+    fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::NotRetryable | Self::NotSent => None,
+            Self::Attempts => Some("attempts"),
+            Self::Deadline => Some("deadline"),
+            Self::Budget => Some("budget"),
+        }
+    }
 }
 
 /// An attempt that has less than this cannot come to anything.
@@ -117,10 +134,10 @@ impl RetrySettings {
         let repeat = fault.retry_rule(kind);
         let doubled = 2_u32.saturating_pow(made.saturating_sub(1));
         let (least, spread) = match repeat {
-            RetryRule::Never => return Decision::End(Why::Pointless),
-            RetryRule::Once if renewed => return Decision::End(Why::Pointless),
-            _ if !sent => return Decision::End(Why::NotSent),
-            _ if made >= self.attempts => return Decision::End(Why::Attempts),
+            RetryRule::Never => return Decision::End(StopReason::NotRetryable),
+            RetryRule::Once if renewed => return Decision::End(StopReason::NotRetryable),
+            _ if !sent => return Decision::End(StopReason::NotSent),
+            _ if made >= self.attempts => return Decision::End(StopReason::Attempts),
             RetryRule::Once => (Duration::ZERO, Duration::ZERO),
             RetryRule::Soon => {
                 let base = if fault.is_throttling() {
@@ -138,7 +155,7 @@ impl RetrySettings {
                 least,
                 most: least.saturating_add(spread).min(room),
             },
-            _ => Decision::End(Why::Deadline),
+            _ => Decision::End(StopReason::Deadline),
         }
     }
 }
@@ -164,74 +181,95 @@ impl<S> Layer<S> for RetryLayer {
     type Service = Retry<RetryPolicy, S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let Self {
-            settings,
-            budget,
-            metrics,
-        } = self.clone();
-        Retry::new(
-            RetryPolicy {
-                settings,
-                budget,
-                metrics,
-                has_earned: false,
-                renewed: false,
-            },
-            inner,
-        )
+        let policy = RetryPolicy {
+            layer: self.clone(),
+            history: None,
+            was_renewed: false,
+        };
+        Retry::new(policy, inner)
     }
 }
 
-/// The policy of one call.
+/// The policy of one call: tower clones it for each.
 #[derive(Clone, Debug)]
 pub(super) struct RetryPolicy {
-    settings: RetrySettings,
-    budget: Arc<Budget>,
-    metrics: Arc<UpstreamMetrics>,
-    /// Whether the call has paid in, which it does once.
-    has_earned: bool,
-    /// Whether it was repeated because the service had renewed something.
-    renewed: bool,
+    layer: RetryLayer,
+    /// The attempts of the call; `None` before the first one has ended.
+    history: Option<AttemptHistory>,
+    /// Whether the call was retried because the service had renewed its credentials or clock.
+    was_renewed: bool,
 }
 
-impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for RetryPolicy {
+impl<O: Operation, T> Policy<AuthorizedCall<O>, Answer<T>, Failure> for RetryPolicy {
     type Future = Sleep;
 
-    fn retry(&mut self, call: &mut Call<O>, result: &mut Result<Answer<T>, Failure>) -> Option<Sleep> {
-        let made = call.progress.attempts().count;
-        if made > 0 && !std::mem::replace(&mut self.has_earned, true) {
-            self.budget.earn();
+    fn retry(
+        &mut self,
+        call: &mut AuthorizedCall<O>,
+        result: &mut Result<Answer<T>, Failure>,
+    ) -> Option<Sleep> {
+        let RetryLayer {
+            settings,
+            budget,
+            metrics,
+        } = &self.layer;
+        let history = self
+            .history
+            .get_or_insert_with(|| AttemptHistory::new(call.resent));
+        let had_paid = history.attempts().count > 0;
+        history.add(result);
+        let made = history.attempts().count;
+        let failure = match result {
+            Ok(answer) => {
+                if !had_paid {
+                    budget.earn();
+                }
+                answer.attempts.clone_from(history.attempts());
+                return None;
+            }
+            Err(failure) => failure,
+        };
+        call.live.failed(history);
+        // A call that its deadline has ended earns no retry for others.
+        if made > 0 && !had_paid && !matches!(failure.fault, Fault::Deadline { .. }) {
+            budget.earn();
         }
-        let failure = result.as_ref().err()?;
-        let decision = self.settings.decide(Situation {
+        let decision = settings.decide(Situation {
             fault: &failure.fault,
             sent: failure.attempts.count > 0,
             kind: O::KIND,
             made,
-            renewed: self.renewed,
+            renewed: self.was_renewed,
             asked: failure.asked,
             left: call.deadline.left(),
         });
         let why = match decision {
-            Decision::Pause { least, most } if self.budget.spend() => {
-                self.metrics.repeated::<O>(&failure.fault);
-                self.renewed |= failure.fault.retry_rule(O::KIND) == RetryRule::Once;
+            Decision::Pause { least, most } if budget.spend() => {
+                metrics.repeated::<O>(&failure.fault);
+                self.was_renewed |= failure.fault.retry_rule(O::KIND) == RetryRule::Once;
                 let pause = between(least, most);
-                call.progress.pauses(pause);
                 tracing::debug!(made, ?pause, fault = %failure.fault, "the call is repeated");
+                call.set_attempt(NextAttempt {
+                    earlier: made,
+                    after: Some(Box::new(failure.fault.clone())),
+                    pause: Some(pause),
+                });
                 return Some(sleep(pause));
             }
-            Decision::Pause { .. } => Why::Budget,
+            Decision::Pause { .. } => StopReason::Budget,
             Decision::End(why) => why,
         };
-        self.metrics.ended(why);
-        if !matches!(why, Why::Pointless | Why::NotSent) {
-            tracing::debug!(made, ?why, fault = %failure.fault, "the call is not repeated");
+        if let Some(why) = why.as_str() {
+            metrics.stopped(why);
+            tracing::debug!(made, why, fault = %failure.fault, "the call is not repeated");
         }
+        failure.attempts.clone_from(history.attempts());
+        failure.outcome = history.outcome();
+        failure.earlier = history.earlier_outcome();
         None
     }
 
-    fn clone_request(&mut self, call: &Call<O>) -> Option<Call<O>> {
+    fn clone_request(&mut self, call: &AuthorizedCall<O>) -> Option<AuthorizedCall<O>> {
         Some(call.clone())
     }
 }

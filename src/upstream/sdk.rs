@@ -30,7 +30,11 @@ use futures_util::future::BoxFuture;
 use tower::Service;
 
 pub use self::client::{Clients, SdkSettings};
-use crate::domain::{Answer, Attempts, Call, Failure, Fault, Operation};
+use crate::{
+    access::AuthorizedCall,
+    call::Answer,
+    domain::{Attempts, Failure, Fault, Operation},
+};
 
 /// An operation that the SDK can send.
 pub trait SdkOperation: Operation {
@@ -53,7 +57,7 @@ impl Sdk {
     }
 }
 
-impl<O: SdkOperation> Service<Call<O>> for Sdk {
+impl<O: SdkOperation> Service<AuthorizedCall<O>> for Sdk {
     type Response = Answer<O::Output>;
     type Error = Failure;
     type Future = BoxFuture<'static, Result<Self::Response, Failure>>;
@@ -62,20 +66,16 @@ impl<O: SdkOperation> Service<Call<O>> for Sdk {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, call: Call<O>) -> Self::Future {
+    fn call(&mut self, call: AuthorizedCall<O>) -> Self::Future {
         let clients = self.0.clone();
         Box::pin(async move {
-            if call.progress.granted().is_none() {
-                let cause = format!("nobody decided whether {} is allowed", O::NAME);
-                return Err(Fault::Internal { cause }.after(Attempts::default()));
-            }
             let region = call.operation.region();
             let Some(client) = clients.of(region) else {
                 let cause = format!("no client was made for region {region}");
                 return Err(Fault::Internal { cause }.after(Attempts::default()));
             };
             let epoch = clients.identities.epoch();
-            let outcome = call.operation.send(client).await;
+            let outcome = call.operation.clone().send(client).await;
             if let Err(Failure { fault, .. }) = &outcome
                 && matches!(fault, Fault::Aws { .. })
                 && fault.is_about_credentials()

@@ -13,5 +13,4 @@ mod secrets;
 mod timing;
 mod transport;
 mod trial;
-mod undecided;
 mod wycheproof;

@@ -41,7 +41,7 @@ fn the_record_for_dns_is_the_file() {
 
 #[test]
 fn it_names_every_method_of_the_service_and_no_other() {
-    let descriptors = prost_types::FileDescriptorSet::decode(tapegate::grpc::proto::DESCRIPTORS).unwrap();
+    let descriptors = prost_types::FileDescriptorSet::decode(tapegate::grpc::codec::DESCRIPTORS).unwrap();
     let services = descriptors.file.iter().flat_map(|file| {
         let package = file.package().to_owned();
         file.service.iter().map(move |service| (package.clone(), service))

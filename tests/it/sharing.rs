@@ -15,7 +15,8 @@ use std::{
 };
 
 use tapegate::{
-    domain::{Call, ListTapes},
+    access::AuthorizedCall,
+    domain::ListTapes,
     upstream::{Shared, Stack, stack},
 };
 use tokio::time::sleep;
@@ -28,7 +29,7 @@ fn slow(takes: Duration) -> (Stack<ListTapes>, Arc<AtomicU32>, Shared) {
     let shared = shared(settings());
     let asked = Arc::new(AtomicU32::new(0));
     let count = asked.clone();
-    let foot = service_fn(move |_: Call<ListTapes>| {
+    let foot = service_fn(move |_: AuthorizedCall<ListTapes>| {
         let number = count.fetch_add(1, Ordering::SeqCst);
         async move {
             sleep(takes).await;

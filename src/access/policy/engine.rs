@@ -9,7 +9,10 @@ use super::{
     rows::{Judge, Rows},
     sorted,
 };
-use crate::domain::{AccountId, Caller, Region};
+use crate::{
+    call::Caller,
+    domain::{AccountId, Region},
+};
 
 /// The policies of a folder, and what has been found out about them.
 ///

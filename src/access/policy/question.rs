@@ -7,7 +7,10 @@ use cedar_policy::{
 };
 
 use super::rows::TapeView;
-use crate::domain::{AccountId, Caller, GatewayArn, Label, NewTapes, Operation, Principal, Region};
+use crate::{
+    call::Caller,
+    domain::{AccountId, GatewayArn, Label, NewTapes, Operation, Principal, Region},
+};
 
 /// Whether a principal may do something with a resource.
 #[derive(Clone, Debug)]

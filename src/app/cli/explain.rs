@@ -11,10 +11,11 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use crate::{
     access::policy::{Engine, Policies, Question, TapeView, Verdict},
     app::config::Config,
+    call::Caller,
     domain::{
-        Caller, CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Encryption,
-        GatewayArn, Invalid, ListTapes, NewTape, Operation, PageRequest, Pool, Principal, Proof, Scope,
-        TapeSize, TapeSizeBounds,
+        CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Encryption, GatewayArn,
+        Invalid, ListTapes, NewTape, Operation, PageRequest, Pool, Principal, Proof, Scope, TapeSize,
+        TapeSizeBounds,
     },
 };
 

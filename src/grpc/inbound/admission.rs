@@ -1,51 +1,44 @@
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
-use futures_util::future::{BoxFuture, FutureExt, ready};
+use futures_util::future::{Either, Ready, ready};
 use http::{Request, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower::{Layer, Service};
+use tower::Service;
 
-use super::{held::Held, method};
-use crate::{grpc::status, observability::metrics::Count};
+use super::{
+    method,
+    wrap::{Guard, GuardedBody, Wrapping},
+};
+use crate::{call::middleware::Middleware, grpc::status, observability::metrics::Count};
 
-/// Lets so many calls be in progress, to the last byte of their answers, and refuses the rest
-/// at once: a call that waits holds memory too.
+/// Limits the calls in progress, to the last byte of their responses, and sheds the rest at once:
+/// a call that waits holds memory too.
 ///
-/// Reflection, and watching health, may stay for ever, so they have rooms of their own and
-/// cannot fill the one of calls. Asking for health once is not counted, or a full replica would
-/// look like a dead one.
+/// Reflection and health watches may stay open for ever, so they have separate, smaller limits. A
+/// health check is not counted, or a full replica would look like a dead one.
 #[derive(Clone, Debug)]
-pub struct AdmissionLayer {
+pub struct Admission {
     calls: Arc<Semaphore>,
     reflection: Arc<Semaphore>,
     watches: Arc<Semaphore>,
     shed: Arc<Count>,
 }
 
-/// See [`AdmissionLayer`].
-#[derive(Clone, Debug)]
-pub struct Admission<S> {
-    layer: AdmissionLayer,
-    inner: S,
-}
-
-impl AdmissionLayer {
-    /// At most `most` calls, and a tenth as many of what may stay; `shed` counts the others.
-    pub(super) fn new(most: usize, shed: Arc<Count>) -> Self {
-        let room = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+impl Admission {
+    /// Admits `max_calls` calls, and a tenth as many reflection streams and health watches each;
+    /// `shed` counts the calls that are not admitted.
+    pub(super) fn new(max_calls: usize, shed: Arc<Count>) -> Self {
+        let permits = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Self {
-            calls: room(most),
-            reflection: room(most.div_ceil(10)),
-            watches: room(most.div_ceil(10)),
+            calls: permits(max_calls),
+            reflection: permits(max_calls.div_ceil(10)),
+            watches: permits(max_calls.div_ceil(10)),
             shed,
         }
     }
 
-    /// The room that a call of this path needs some of.
-    fn room(&self, path: &str) -> Option<&Arc<Semaphore>> {
+    /// The permits of calls with this path; `None` if they are not limited.
+    fn permits(&self, path: &str) -> Option<&Arc<Semaphore>> {
         match path {
             path if method::is_watch(path) => Some(&self.watches),
             path if method::is_health(path) => None,
@@ -55,44 +48,27 @@ impl AdmissionLayer {
     }
 }
 
-impl<S> Layer<S> for AdmissionLayer {
-    type Service = Admission<S>;
+type Permit = Option<OwnedSemaphorePermit>;
 
-    fn layer(&self, inner: S) -> Admission<S> {
-        Admission {
-            layer: self.clone(),
-            inner,
-        }
-    }
-}
-
-impl<S, B, R> Service<Request<B>> for Admission<S>
+impl<S, B, R> Middleware<S, Request<B>> for Admission
 where
     S: Service<Request<B>, Response = Response<R>>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-    R: Default + Send + 'static,
+    R: Default,
 {
-    type Response = Response<Held<R, Option<OwnedSemaphorePermit>>>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
+    type Response = Response<GuardedBody<R, Permit>>;
+    type Future = Either<Wrapping<S::Future, Guard<Permit>>, Ready<Result<Self::Response, S::Error>>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let permit = match self.layer.room(request.uri().path()) {
+    fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
+        let permit = match self.permits(request.uri().path()) {
             None => None,
-            Some(room) => match room.clone().try_acquire_owned() {
+            Some(permits) => match permits.clone().try_acquire_owned() {
                 Ok(permit) => Some(permit),
                 Err(_) => {
-                    self.layer.shed.add();
-                    return ready(Ok(status::overloaded().into_http())).boxed();
+                    self.shed.add();
+                    return Either::Right(ready(Ok(status::overloaded().into_http())));
                 }
             },
         };
-        let answer = self.inner.call(request);
-        Box::pin(async move { Ok(answer.await?.map(|body| Held::new(body, permit))) })
+        Either::Left(Wrapping::new(inner.call(request), Guard(permit)))
     }
 }

@@ -1,20 +1,16 @@
-use std::{
-    collections::BTreeSet,
-    mem,
-    net::IpAddr,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{collections::BTreeSet, mem, sync::Arc};
 
-use futures_util::future::{BoxFuture, FutureExt, ready};
+use futures_util::future::{BoxFuture, Either, FutureExt, ready};
 use http::{HeaderMap, HeaderValue, Request, Response, header::AUTHORIZATION};
 use ipnet::IpNet;
-use tower::{Layer, Service};
+use tonic::Status;
+use tower::Service;
 
-use super::{Report, address, connection::Peer, method};
+use super::{address, connection::Peer, context_of, method};
 use crate::{
     access::{Identities, Presented},
-    domain::{Caller, Principal},
+    call::{Caller, middleware::Middleware},
+    domain::Principal,
     grpc::{status, tls::ClientCertificate},
     observability::metrics::Counts,
 };
@@ -46,23 +42,16 @@ pub enum AccessMode {
 /// How often callers were not let in since the start, by the reason that they were told.
 pub type Refusals = Counts<&'static str>;
 
-/// Finds out who calls, and puts a [`Caller`] into the request; refuses whoever cannot say, or
-/// is not believed. The metadata that says so goes no further.
+/// Authenticates the caller, and adds it to the call's context. A caller without valid
+/// credentials is rejected. The credentials are removed from the metadata.
 #[derive(Clone, Debug)]
-pub struct AuthenticateLayer {
+pub struct Authenticate {
     settings: Arc<AuthSettings>,
     refusals: Arc<Refusals>,
 }
 
-/// See [`AuthenticateLayer`].
-#[derive(Clone, Debug)]
-pub struct Authenticate<S> {
-    layer: AuthenticateLayer,
-    inner: S,
-}
-
-impl AuthenticateLayer {
-    /// As these settings say.
+impl Authenticate {
+    /// Authenticates as these settings say; `refusals` counts rejected calls.
     pub(super) fn new(settings: AuthSettings, refusals: Arc<Refusals>) -> Self {
         Self {
             settings: Arc::new(settings),
@@ -71,18 +60,7 @@ impl AuthenticateLayer {
     }
 }
 
-impl<S> Layer<S> for AuthenticateLayer {
-    type Service = Authenticate<S>;
-
-    fn layer(&self, inner: S) -> Authenticate<S> {
-        Authenticate {
-            layer: self.clone(),
-            inner,
-        }
-    }
-}
-
-impl<S, B, R> Service<Request<B>> for Authenticate<S>
+impl<S, B, R> Middleware<S, Request<B>> for Authenticate
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -91,57 +69,51 @@ where
     R: Default + Send + 'static,
 {
     type Response = Response<R>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response<R>, S::Error>>;
+    type Future = Either<S::Future, BoxFuture<'static, Result<Response<R>, S::Error>>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let AuthenticateLayer { settings, refusals } = self.layer.clone();
-        let Some(peer) = request.extensions().get::<Peer>().cloned() else {
-            let status = status::internal("the call came by no connection");
-            return ready(Ok(status.into_http())).boxed();
+    fn call(&self, inner: &mut S, mut request: Request<B>) -> Self::Future {
+        let Self { settings, refusals } = self.clone();
+        let reject = |status: Status| Either::Right(ready(Ok(status.into_http())).boxed());
+        let peer = request.extensions().get::<Peer>().cloned();
+        let (Some(peer), Some(context)) = (peer, context_of(&request).cloned()) else {
+            return reject(status::internal("the call came by no connection"));
         };
         let address = address::of_caller(peer.address(), request.headers(), &settings.trusted_proxies);
+        context.set_address(address);
         let authorization = take_authorization(request.headers_mut());
-        let report = request.extensions().get::<Report>().cloned().unwrap_or_default();
-        report.came_from(address);
-        let path = request.uri().path();
-        let door = match path {
+        let mode = match request.uri().path() {
             path if method::is_health(path) => settings.health,
             path if method::is_reflection(path) => settings.reflection,
             _ => AccessMode::Identified,
         };
-        // One that is ready goes with the call; what takes its place is made ready for the next.
-        let inner = self.inner.clone();
-        let mut inner = mem::replace(&mut self.inner, inner);
-        let identities = match (door, &settings.identities) {
-            (AccessMode::Closed, _) => return ready(Ok(status::unknown_method().into_http())).boxed(),
-            (AccessMode::Open, _) => return inner.call(request).boxed(),
+        let identities = match (mode, &settings.identities) {
+            (AccessMode::Closed, _) => return reject(status::unknown_method()),
+            (AccessMode::Open, _) => return Either::Left(inner.call(request)),
             (AccessMode::Identified, None) => {
-                admit(&mut request, &report, Principal::anonymous().into(), address);
-                return inner.call(request).boxed();
+                context.set_caller(Caller::new(Principal::anonymous(), address));
+                return Either::Left(inner.call(request));
             }
             (AccessMode::Identified, Some(identities)) => identities.clone(),
         };
-        Box::pin(async move {
+        // The service that is ready goes with the call; its clone is made ready for the next.
+        let next = inner.clone();
+        let mut inner = mem::replace(inner, next);
+        Either::Right(Box::pin(async move {
             let presented = Presented {
                 authorization: &authorization,
                 certificate: peer.certificate().map(ClientCertificate::leaf),
             };
             match identities.identify(presented).await {
                 Ok(principal) => {
-                    admit(&mut request, &report, principal, address);
+                    context.set_caller(Caller::new(principal, address));
                     inner.call(request).await
                 }
-                Err(refused) => {
-                    refusals.add(status::reason_of(refused));
-                    Ok(status::refused(refused).into_http())
+                Err(error) => {
+                    refusals.add(status::reason_of(error));
+                    Ok(status::refused(error).into_http())
                 }
             }
-        })
+        }))
     }
 }
 
@@ -150,10 +122,4 @@ fn take_authorization(headers: &mut HeaderMap) -> Vec<HeaderValue> {
     let taken = headers.get_all(AUTHORIZATION).iter().cloned().collect();
     headers.remove(AUTHORIZATION);
     taken
-}
-
-fn admit<B>(request: &mut Request<B>, report: &Report, principal: Arc<Principal>, address: IpAddr) {
-    let caller = Caller::new(principal, address);
-    report.is_made_by(caller.clone());
-    request.extensions_mut().insert(caller);
 }

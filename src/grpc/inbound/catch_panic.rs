@@ -1,6 +1,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -9,36 +10,29 @@ use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tonic::Status;
-use tower::{Layer, Service};
+use tower::Service;
 
-use super::Report;
-use crate::grpc::status;
+use super::context_of;
+use crate::{
+    call::{CallContext, middleware::Middleware},
+    grpc::status,
+};
 
-/// Ends a call that panics with INTERNAL and its details, in the answer's body too: a caller
-/// would otherwise see a broken stream, and take it for the network's fault.
+/// Ends a call that panics with INTERNAL and its details, also within the response's body: the
+/// caller would otherwise see a broken stream, and take it for a fault of the network.
 #[derive(Clone, Copy, Debug)]
-pub struct CatchPanicLayer;
+pub struct CatchPanic;
 
-/// See [`CatchPanicLayer`].
-#[derive(Clone, Debug)]
-pub struct CatchPanic<S>(S);
-
-impl<S> Layer<S> for CatchPanicLayer {
-    type Service = CatchPanic<S>;
-
-    fn layer(&self, inner: S) -> CatchPanic<S> {
-        CatchPanic(inner)
+/// The status of a call that panicked. Rust's panic hook has written the message to stderr.
+fn status(context: Option<&CallContext>) -> Status {
+    if let Some(context) = context {
+        context.panicked();
     }
-}
-
-/// The status of a call that panicked. What the panic said is on stderr, by Rust's own hook.
-fn status(report: &Report) -> Status {
-    report.panicked();
     tracing::error!("the call panicked: this is a defect of the service; please report it");
     status::internal("the service has a defect, which its log says more of")
 }
 
-impl<S, B, R> Service<Request<B>> for CatchPanic<S>
+impl<S, B, R> Middleware<S, Request<B>> for CatchPanic
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
@@ -46,16 +40,11 @@ where
     R: Default + Send + 'static,
 {
     type Response = Response<Caught<R>>;
-    type Error = S::Error;
     type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let report = request.extensions().get::<Report>().cloned().unwrap_or_default();
-        let called = catch_unwind(AssertUnwindSafe(|| self.0.call(request)));
+    fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
+        let context = context_of(&request).cloned();
+        let called = catch_unwind(AssertUnwindSafe(|| inner.call(request)));
         Box::pin(async move {
             let answered = match called {
                 Ok(answer) => AssertUnwindSafe(answer).catch_unwind().await,
@@ -64,9 +53,9 @@ where
             Ok(match answered {
                 Ok(answer) => answer?.map(|body| Caught {
                     body: Some(body),
-                    report,
+                    context,
                 }),
-                Err(_) => status(&report).into_http(),
+                Err(_) => status(context.as_deref()).into_http(),
             })
         })
     }
@@ -78,7 +67,7 @@ pin_project! {
     pub struct Caught<B> {
         #[pin]
         body: Option<B>,
-        report: Report,
+        context: Option<Arc<CallContext>>,
     }
 }
 
@@ -100,7 +89,7 @@ impl<B: Body> Body for Caught<B> {
                 // What has panicked is not looked at again.
                 this.body.set(None);
                 let mut trailers = http::HeaderMap::new();
-                let written = status(this.report).add_header(&mut trailers);
+                let written = status(this.context.as_deref()).add_header(&mut trailers);
                 Poll::Ready(written.is_ok().then(|| Ok(Frame::trailers(trailers))))
             }
         }
@@ -128,9 +117,10 @@ mod tests {
     use http::HeaderMap;
     use http_body_util::{BodyExt, Empty, StreamBody, combinators::UnsyncBoxBody};
     use tonic::Code;
-    use tower::{ServiceExt, service_fn};
+    use tower::{Layer, ServiceExt, service_fn};
 
     use super::*;
+    use crate::call::middleware::Around;
 
     type Answer = Result<Response<UnsyncBoxBody<Bytes, Infallible>>, Infallible>;
 
@@ -159,17 +149,17 @@ mod tests {
                 assert!(at != At::Call, "of the test");
                 async move { answer(at) }
             });
-            let report = Report::default();
+            let context = Arc::new(CallContext::new("/method", "id", None, None));
             let mut request = Request::new(Empty::new());
-            request.extensions_mut().insert(report.clone());
-            let response = CatchPanicLayer.layer(service).oneshot(request).await.unwrap();
+            request.extensions_mut().insert(context.clone());
+            let response = Around(CatchPanic).layer(service).oneshot(request).await.unwrap();
             let (head, body) = response.into_parts();
             let collected = body.collect().await.unwrap();
             let trailers = collected.trailers().cloned().unwrap_or_default();
             let code = |headers: &HeaderMap| Status::from_header_map(headers).map(|status| status.code());
             let expected = (at != At::Nowhere).then_some(Code::Internal);
             assert_eq!(code(&head.headers).or(code(&trailers)), expected, "{at:?}");
-            assert_eq!(report.told().panicked, at != At::Nowhere, "{at:?}");
+            assert_eq!(context.facts().panicked, at != At::Nowhere, "{at:?}");
             let frames = collected.to_bytes().len() / "frame".len();
             let shown = [(At::Nowhere, 2), (At::SecondFrame, 1)];
             let shown = shown

@@ -61,7 +61,7 @@ impl Peer {
     }
 
     /// Ends the connection, and with it every call that it carries.
-    pub(super) fn cut(&self) {
+    pub(super) fn close_connection(&self) {
         self.cut.cancel();
     }
 }

@@ -1,25 +1,17 @@
-use std::{
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{pin::pin, time::Duration};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, Ready, ready};
 use http::{HeaderValue, Request, Response};
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
-use tower::{Layer, Service};
+use tower::Service;
 
-use super::{Report, method};
-use crate::{domain::OperationKind, grpc::status};
-
-/// When a call must have ended, in the extensions of its request.
-#[derive(Clone, Copy, Debug)]
-pub struct Deadline {
-    /// When this service ends it.
-    pub ours: Instant,
-    /// When the caller's own timer does, if it is the one that counts.
-    pub callers: Instant,
-}
+use super::{context_of, method};
+use crate::{
+    call::{CallDeadline, middleware::Middleware},
+    domain::OperationKind,
+    grpc::status,
+};
 
 /// How long calls may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,97 +31,70 @@ pub struct Bounds {
     pub most: Duration,
 }
 
-/// Turns the caller's `grpc-timeout`, or the lack of one, into a [`Deadline`].
+/// Decides each call's deadline, from its `grpc-timeout` and the settings.
 ///
-/// The deadline is a little before the caller's own timer, so that the caller receives
-/// DEADLINE_EXCEEDED with its details instead of giving up by itself; it is also what
-/// keeps tonic's timer, which answers CANCELLED and does not end streams, from firing. A
-/// call that by then has not got as far as the upstream, because its message is still on
-/// the way, is ended here.
+/// The deadline is a little before the caller's own, so that the caller receives
+/// DEADLINE_EXCEEDED with its details before its library gives up. For the same reason tonic's
+/// timer, which answers CANCELLED and does not end streams, never fires. A call that has not
+/// reached the upstream stack by then, because its message is still on the way, is ended here.
 ///
-/// Health and reflection have no deadline but their caller's own.
+/// Health and reflection have no deadline but their caller's.
 #[derive(Clone, Copy, Debug)]
-pub struct DeadlineLayer(Deadlines);
+pub struct DecideDeadline(pub(super) Deadlines);
 
-/// See [`DeadlineLayer`].
-#[derive(Clone, Debug)]
-pub struct SetDeadline<S> {
-    deadlines: Deadlines,
-    inner: S,
-}
-
-impl DeadlineLayer {
-    /// Calls end within `deadlines`.
-    pub(super) fn new(deadlines: Deadlines) -> Self {
-        Self(deadlines)
-    }
-}
-
-impl<S> Layer<S> for DeadlineLayer {
-    type Service = SetDeadline<S>;
-
-    fn layer(&self, inner: S) -> SetDeadline<S> {
-        SetDeadline {
-            deadlines: self.0,
-            inner,
-        }
-    }
-}
-
-impl<S, B, R> Service<Request<B>> for SetDeadline<S>
+impl<S, B, R> Middleware<S, Request<B>> for DecideDeadline
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
-    R: Default,
+    S::Error: Send + 'static,
+    R: Default + Send + 'static,
 {
     type Response = Response<R>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response<R>, S::Error>>;
+    type Future = Either<
+        Either<S::Future, Ready<Result<Response<R>, S::Error>>>,
+        BoxFuture<'static, Result<Response<R>, S::Error>>,
+    >;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let refuse = |status: Status| Box::pin(async move { Ok(status.into_http()) });
+    fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
+        let reject = |status: Status| Either::Left(Either::Right(ready(Ok(status.into_http()))));
         let timeout = match request.headers().get("grpc-timeout").map(parse) {
             Some(None) => {
                 let what = "grpc-timeout is not 1–8 digits and a unit of H, M, S, m, u or n";
-                return refuse(status::malformed(what));
+                return reject(status::malformed(what));
             }
             Some(timeout) => timeout,
             None => None,
         };
         if timeout.is_some_and(|timeout| timeout < LEAST) {
-            return refuse(status::out_of_time());
+            return reject(status::out_of_time());
         }
         let bounds = method::kind(request.uri().path()).map(|kind| match kind {
-            OperationKind::Create => self.deadlines.unary,
-            OperationKind::Read => self.deadlines.stream,
+            OperationKind::Create => self.0.unary,
+            OperationKind::Read => self.0.stream,
         });
-        let Some((deadline, end)) = deadline(timeout, bounds) else {
-            return Box::pin(self.inner.call(request));
+        let context = context_of(&request).cloned();
+        let (Some((deadline, end)), Some(context)) = (deadline(timeout, bounds), context) else {
+            return Either::Left(Either::Left(inner.call(request)));
         };
-        request.extensions_mut().insert(deadline);
-        let report = request.extensions().get::<Report>().cloned().unwrap_or_default();
-        report.ends_by(deadline.ours);
-        let mut answer = Box::pin(self.inner.call(request));
-        Box::pin(async move {
-            if let Ok(answer) = timeout_at(end, &mut answer).await {
-                return answer;
+        context.set_deadline(deadline);
+        let response = inner.call(request);
+        Either::Right(Box::pin(async move {
+            let mut response = pin!(response);
+            if let Ok(response) = timeout_at(end, &mut response).await {
+                return response;
             }
-            // Once begun, the upstream stack ends it, and knows what has become of it.
-            if report.told().begun {
-                return answer.await;
+            // The upstream stack ends a call that has reached it, and knows what came of it.
+            if context.read(|facts| facts.is_dispatched) {
+                return response.await;
             }
             Ok(status::out_of_time().into_http())
-        })
+        }))
     }
 }
 
 /// When a call has to end, and when it is ended here if the service has not begun with it;
 /// `None` if it need not.
-fn deadline(timeout: Option<Duration>, bounds: Option<Bounds>) -> Option<(Deadline, Instant)> {
+fn deadline(timeout: Option<Duration>, bounds: Option<Bounds>) -> Option<(CallDeadline, Instant)> {
     let now = Instant::now();
     // A timeout past the end of the clock is none.
     let callers = timeout.and_then(|timeout| Some((now.checked_add(timeout)?, margin(timeout))));
@@ -141,10 +106,10 @@ fn deadline(timeout: Option<Duration>, bounds: Option<Bounds>) -> Option<(Deadli
     match (callers, own) {
         (Some((callers, margin)), own) if own.is_none_or(|own| callers - margin <= own) => {
             let ours = callers - margin;
-            Some((Deadline { ours, callers }, callers - margin / 2))
+            Some((CallDeadline { ours, callers }, callers - margin / 2))
         }
         (_, Some(own)) => {
-            let deadline = Deadline {
+            let deadline = CallDeadline {
                 ours: own,
                 callers: own,
             };

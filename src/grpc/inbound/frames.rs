@@ -4,61 +4,50 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
-use tower::{Layer, Service};
+use tower::Service;
 
-/// The most bytes that are handed to the connection at once: the default frame of HTTP/2.
-const MOST: usize = 16 * 1024;
+use super::wrap::{Wrap, Wrapping};
+use crate::call::middleware::Middleware;
 
-/// Hands answers to the connection in small pieces.
+/// The longest frame, in bytes: the default of HTTP/2.
+const MAX_FRAME: usize = 16 * 1024;
+
+/// Hands responses to the connection in small frames.
 ///
-/// The connection takes whatever it is given, and asks for more, as soon as the reader has
-/// made room for one byte. Given a page whole, it would have the next one fetched while the
-/// reader has yet to make room for this one: so readers would be two pages behind.
+/// The connection takes a whole frame, and asks for the next, as soon as the reader's window has
+/// room for one byte. Given a page whole, it would have the next page fetched before the reader
+/// has room for this one, so that readers were two pages behind.
 #[derive(Clone, Copy, Debug)]
-pub struct FramesLayer;
+pub struct SplitFrames;
 
-/// See [`FramesLayer`].
-#[derive(Clone, Debug)]
-pub struct Frames<S>(S);
+impl<S, B, R> Middleware<S, Request<B>> for SplitFrames
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Response = Response<InFrames<R>>;
+    type Future = Wrapping<S::Future, Self>;
 
-impl<S> Layer<S> for FramesLayer {
-    type Service = Frames<S>;
-
-    fn layer(&self, inner: S) -> Frames<S> {
-        Frames(inner)
+    fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
+        Wrapping::new(inner.call(request), *self)
     }
 }
 
-impl<S, B, R> Service<Request<B>> for Frames<S>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<InFrames<R>>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
+impl<B> Wrap<B> for SplitFrames {
+    type Body = InFrames<B>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let response = self.0.call(request);
-        Box::pin(async move {
-            Ok(response.await?.map(|body| InFrames {
-                body,
-                rest: Bytes::new(),
-            }))
+    fn wrap(self, response: Response<B>) -> Response<InFrames<B>> {
+        response.map(|body| InFrames {
+            body,
+            rest: Bytes::new(),
         })
     }
 }
 
 pin_project! {
-    /// A body that comes in small pieces.
+    /// A body in small frames.
     #[derive(Debug, Default)]
     pub struct InFrames<B> {
         #[pin]
@@ -85,8 +74,8 @@ impl<B: Body<Data = Bytes>> Body for InFrames<B> {
                 None => return Poll::Ready(None),
             }
         }
-        let piece = this.rest.split_to(MOST.min(this.rest.len()));
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        let frame = this.rest.split_to(MAX_FRAME.min(this.rest.len()));
+        Poll::Ready(Some(Ok(Frame::data(frame))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,55 +1,35 @@
-use std::task::{Context, Poll};
-
-use futures_util::future::BoxFuture;
+use futures_util::future::{Either, Ready, ready};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
-use tower::{Layer, Service};
+use tower::Service;
 
-/// Refuses what is not gRPC, as the protocol asks for: tonic would run a call that comes as
-/// JSON or by GET, so a web page could make one.
+use crate::call::middleware::Middleware;
+
+/// Rejects requests that are not gRPC with an HTTP status, as the gRPC protocol asks for. tonic
+/// would handle a call that comes as JSON or by GET, so a web page could make one.
 #[derive(Clone, Copy, Debug)]
-pub struct GrpcOnlyLayer;
+pub struct GrpcOnly;
 
-/// See [`GrpcOnlyLayer`].
-#[derive(Clone, Debug)]
-pub struct GrpcOnly<S>(S);
-
-impl<S> Layer<S> for GrpcOnlyLayer {
-    type Service = GrpcOnly<S>;
-
-    fn layer(&self, inner: S) -> GrpcOnly<S> {
-        GrpcOnly(inner)
-    }
-}
-
-impl<S, B, R> Service<Request<B>> for GrpcOnly<S>
+impl<S, B, R> Middleware<S, Request<B>> for GrpcOnly
 where
     S: Service<Request<B>, Response = Response<R>>,
-    S::Future: Send + 'static,
     R: Default,
 {
     type Response = Response<R>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response<R>, S::Error>>;
+    type Future = Either<S::Future, Ready<Result<Response<R>, S::Error>>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let refusal = match (request.method(), is_grpc(request.headers())) {
-            (&Method::POST, true) => return Box::pin(self.0.call(request)),
+    fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
+        let status = match (request.method(), is_grpc(request.headers())) {
+            (&Method::POST, true) => return Either::Left(inner.call(request)),
             (&Method::POST, false) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             _ => StatusCode::METHOD_NOT_ALLOWED,
         };
-        Box::pin(async move {
-            let mut response = Response::new(R::default());
-            *response.status_mut() = refusal;
-            Ok(response)
-        })
+        let mut response = Response::new(R::default());
+        *response.status_mut() = status;
+        Either::Right(ready(Ok(response)))
     }
 }
 
-/// `application/grpc`, alone or with a message format or a parameter behind it.
+/// `application/grpc`, alone or followed by a message format or a parameter.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let content_type = headers
         .get(CONTENT_TYPE)

@@ -1,79 +1,46 @@
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
-use futures_util::future::{BoxFuture, FutureExt, ready};
+use futures_util::future::{Either, Ready, ready};
 use http::{Request, Response};
-use tower::{Layer, Service};
+use tower::Service;
 
-use super::{held::Held, method};
+use super::{
+    context_of, method,
+    wrap::{Guard, GuardedBody, Wrapping},
+};
 use crate::{
     access::limits::{Limits, Open},
-    domain::Caller,
+    call::middleware::Middleware,
     grpc::status,
 };
 
-/// Holds each principal to the calls that it may make. It goes by who calls and never by where
-/// from: behind a balancer all would be one.
+/// Enforces the limits of each principal: calls per second and concurrent calls. They go by
+/// principal, not by address: behind a load balancer all addresses are the same.
 #[derive(Clone, Debug)]
-pub struct LimitLayer(Arc<Limits>);
+pub struct LimitPrincipals(pub(super) Arc<Limits>);
 
-/// See [`LimitLayer`].
-#[derive(Clone, Debug)]
-pub struct Limit<S> {
-    limits: Arc<Limits>,
-    inner: S,
-}
-
-impl LimitLayer {
-    /// By these limits.
-    pub(super) fn new(limits: Arc<Limits>) -> Self {
-        Self(limits)
-    }
-}
-
-impl<S> Layer<S> for LimitLayer {
-    type Service = Limit<S>;
-
-    fn layer(&self, inner: S) -> Limit<S> {
-        Limit {
-            limits: self.0.clone(),
-            inner,
-        }
-    }
-}
-
-impl<S, B, R> Service<Request<B>> for Limit<S>
+impl<S, B, R> Middleware<S, Request<B>> for LimitPrincipals
 where
     S: Service<Request<B>, Response = Response<R>>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-    R: Default + Send + 'static,
+    R: Default,
 {
-    type Response = Response<Held<R, Option<Open>>>;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
+    type Response = Response<GuardedBody<R, Option<Open>>>;
+    type Future = Either<Wrapping<S::Future, Guard<Option<Open>>>, Ready<Result<Self::Response, S::Error>>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let caller = request.extensions().get::<Caller>();
+    fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
         let path = request.uri().path();
         let counts = method::kind(path).is_some() || method::is_reflection(path);
+        let caller = context_of(&request).and_then(|context| context.caller());
         let open = match caller.filter(|_| counts) {
             None => None,
-            Some(caller) => match self.limits.call(&caller.principal) {
+            Some(caller) => match self.0.call(&caller.principal) {
                 Ok(open) => open,
                 Err(reached) => {
                     let status = status::limited(caller.principal.name(), &reached);
-                    return ready(Ok(status.into_http())).boxed();
+                    return Either::Right(ready(Ok(status.into_http())));
                 }
             },
         };
-        let answer = self.inner.call(request);
-        Box::pin(async move { Ok(answer.await?.map(|body| Held::new(body, open))) })
+        Either::Left(Wrapping::new(inner.call(request), Guard(open)))
     }
 }

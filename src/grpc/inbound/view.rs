@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tonic::Code;
 
-use super::Report;
+use crate::call::CallContext;
 
 /// What operators are shown of calls: those in progress, and the last that failed in a way that
 /// concerns them.
@@ -19,7 +19,7 @@ pub struct View(Mutex<Kept>);
 #[derive(Debug, Default)]
 struct Kept {
     began: u64,
-    in_progress: BTreeMap<u64, Begun>,
+    in_progress: BTreeMap<u64, Arc<CallContext>>,
     /// By their codes, the last one first: many of one kind leave room for the others.
     failed: HashMap<Code, VecDeque<Failed>>,
 }
@@ -29,14 +29,6 @@ pub const MAX_FAILED: usize = 10;
 
 /// How much is kept of why one failed, in bytes: it can have AWS's words in it.
 const MAX_FAULT: usize = 500;
-
-#[derive(Clone, Debug)]
-struct Begun {
-    method: String,
-    request_id: String,
-    at: Instant,
-    report: Report,
-}
 
 /// A call in progress.
 #[derive(Clone, Debug)]
@@ -87,17 +79,11 @@ pub(super) struct InView {
 
 impl View {
     /// A call has begun.
-    pub(super) fn begin(self: &Arc<Self>, method: &str, request_id: &str, report: &Report) -> InView {
-        let begun = Begun {
-            method: method.to_owned(),
-            request_id: request_id.to_owned(),
-            at: Instant::now(),
-            report: report.clone(),
-        };
+    pub(super) fn begin(self: &Arc<Self>, context: &Arc<CallContext>) -> InView {
         let mut kept = self.kept();
         kept.began += 1;
         let number = kept.began;
-        kept.in_progress.insert(number, begun);
+        kept.in_progress.insert(number, context.clone());
         drop(kept);
         InView {
             view: self.clone(),
@@ -108,7 +94,7 @@ impl View {
     /// The calls in progress, the oldest first.
     pub fn in_progress(&self) -> Vec<InProgress> {
         let begun: Vec<_> = self.kept().in_progress.values().cloned().collect();
-        begun.iter().map(Begun::shown).collect()
+        begun.iter().map(|context| shown(context)).collect()
     }
 
     /// The last calls that failed, the last one first.
@@ -127,24 +113,23 @@ impl InView {
     /// The call has failed, with this code.
     pub(super) fn failed(&self, code: Code) {
         let mut kept = self.view.kept();
-        let Some(begun) = kept.in_progress.get(&self.number).cloned() else {
+        let Some(context) = kept.in_progress.get(&self.number).cloned() else {
             return;
         };
-        let told = begun.report.told();
-        let caller = told.principal().map(str::to_owned);
-        let attempts = told.attempts.unwrap_or_default();
+        let facts = context.facts();
+        let attempts = facts.attempts.unwrap_or_default();
         let alike = kept.failed.entry(code).or_default();
         alike.truncate(MAX_FAILED - 1);
         alike.push_front(Failed {
             at: Timestamp::now(),
-            caller,
-            method: begun.method,
-            request_id: begun.request_id,
+            caller: name_of_caller(&context),
+            method: context.method().to_owned(),
+            request_id: context.request_id().to_owned(),
             code,
-            took: begun.at.elapsed(),
+            took: context.age(),
             attempts: attempts.count,
             aws_request_id: attempts.request_id.map(String::from),
-            fault: told
+            fault: facts
                 .fault
                 .map(|fault| fault[..fault.floor_char_boundary(MAX_FAULT)].to_owned()),
         });
@@ -157,18 +142,19 @@ impl Drop for InView {
     }
 }
 
-impl Begun {
-    fn shown(&self) -> InProgress {
-        let told = self.report.told();
-        InProgress {
-            method: self.method.clone(),
-            request_id: self.request_id.clone(),
-            caller: told.principal().map(str::to_owned),
-            age: self.at.elapsed(),
-            attempt: self.report.step().attempts(),
-            left: told
-                .deadline
-                .map(|deadline| deadline.saturating_duration_since(Instant::now())),
-        }
+fn shown(context: &CallContext) -> InProgress {
+    InProgress {
+        method: context.method().to_owned(),
+        request_id: context.request_id().to_owned(),
+        caller: name_of_caller(context),
+        age: context.age(),
+        attempt: context.attempts_of_step(),
+        left: context
+            .deadline()
+            .map(|deadline| deadline.ours.saturating_duration_since(Instant::now())),
     }
+}
+
+fn name_of_caller(context: &CallContext) -> Option<String> {
+    context.caller().map(|caller| caller.principal.name().to_owned())
 }

@@ -5,9 +5,10 @@ use super::{
     is_nested,
 };
 use crate::{
+    access::AuthorizedCall,
     domain::{
-        Call, CreateTapeWithBarcode, DescribeTapeArchives, DescribeTapes, Failure, ListTapes, Listing,
-        PageRequest, Scope, Tape, TapeArchive, TapeArn, TapeInfo,
+        CreateTapeWithBarcode, DescribeTapeArchives, DescribeTapes, Failure, ListTapes, Listing, PageRequest,
+        Scope, Tape, TapeArchive, TapeArn, TapeInfo,
     },
     upstream::{
         Stack, Upstream,
@@ -27,7 +28,7 @@ pub(super) enum Found {
 /// is part of that create, and allowed with it.
 pub(super) async fn look_up(
     upstream: &Upstream,
-    create: &Call<CreateTapeWithBarcode>,
+    create: &AuthorizedCall<CreateTapeWithBarcode>,
     arn: &TapeArn,
 ) -> Result<Found, Failure> {
     let asked = &create.operation.tape;
@@ -85,18 +86,19 @@ pub(super) async fn look_up(
 async fn rows<L: Listing>(
     stack: &Stack<L>,
     list: L,
-    create: &Call<CreateTapeWithBarcode>,
+    create: &AuthorizedCall<CreateTapeWithBarcode>,
     is_it: impl Fn(&L::Row) -> bool,
 ) -> Result<Vec<L::Row>, Failure> {
-    let terms = ListContext {
+    let context = ListContext {
+        context: create.context.clone(),
         caller: create.caller.clone(),
-        deadline: create.deadline.clone(),
+        deadline: create.deadline.moment(),
         fresh: true,
-        allowed: Visibility::With(create.progress.granted()),
+        visibility: Visibility::PartOf(create.grant().clone()),
     };
-    let mut walk = Paginator::new(stack.clone(), list, ListParams::default(), terms);
+    let mut pages = Paginator::new(stack.clone(), list, ListParams::default(), context);
     let mut found = Vec::new();
-    while let Some(page) = walk.next().await {
+    while let Some(page) = pages.next().await {
         match page {
             Ok(page) => found.extend(page.output.rows.iter().filter(|row| is_it(row)).cloned()),
             // AWS documents nowhere whether it leaves out what is not there, or says so.

@@ -14,10 +14,7 @@ use super::{
     PaceSettings,
     rate::{GRACE, Rate, Signal},
 };
-use crate::{
-    domain::{Deadline, Fault},
-    observability::telemetry::SPANS,
-};
+use crate::{call::Deadline, domain::Fault, observability::telemetry::SPANS};
 
 /// Gives attempts their turns, first come, first served, at the [`Rate`] of one account,
 /// region and kind of call.
@@ -218,6 +215,7 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
+    use crate::call::LatestDeadline;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -234,7 +232,7 @@ mod tests {
     }
 
     fn after(time: Duration) -> Deadline {
-        Deadline::at(Instant::now() + time)
+        Deadline::At(Instant::now() + time)
     }
 
     /// One that began a moment ago is throttled too.
@@ -263,10 +261,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_waits_has_the_time_to_which_its_deadline_was_put_off() {
         let pacer = throttled().await;
-        let deadline = after(3 * SECOND);
+        let latest = LatestDeadline::new(Instant::now() + 3 * SECOND);
+        let deadline = Deadline::Latest(latest.clone());
         let mut waiting = Box::pin(pacer.turn(true, &deadline));
         assert!(poll!(&mut waiting).is_pending());
-        deadline.put_off(Instant::now() + 60 * SECOND);
+        latest.extend_to(Instant::now() + 60 * SECOND);
         fall(&pacer).await;
         fall(&pacer).await;
         let began = Instant::now();

@@ -1,7 +1,10 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId};
 
 use super::{SdkOperation, failure::failure, read, write};
-use crate::domain::{Answer, Attempts, CreateTapeWithBarcode, CreatedTape, Failure, KmsKey, NewTape, Pool};
+use crate::{
+    call::Answer,
+    domain::{Attempts, CreateTapeWithBarcode, CreatedTape, Failure, KmsKey, NewTape, Pool},
+};
 
 impl SdkOperation for CreateTapeWithBarcode {
     async fn send(self, client: &Client) -> Result<Answer<CreatedTape>, Failure> {

@@ -1,7 +1,10 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId};
 
 use super::{SdkOperation, failure::failure, read, write};
-use crate::domain::{Answer, Attempts, CreateTapes, CreatedTapes, Failure, Fault, KmsKey, NewTape, Pool};
+use crate::{
+    call::Answer,
+    domain::{Attempts, CreateTapes, CreatedTapes, Failure, Fault, KmsKey, NewTape, Pool},
+};
 
 impl SdkOperation for CreateTapes {
     async fn send(self, client: &Client) -> Result<Answer<CreatedTapes>, Failure> {

@@ -1,8 +1,9 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId, types};
 
 use super::{SdkOperation, failure::failure, read, write};
-use crate::domain::{
-    Answer, Attempts, DescribeTapeArchives, Failure, Fault, KmsKey, Page, Pool, TapeArchive, TapeStatus,
+use crate::{
+    call::Answer,
+    domain::{Attempts, DescribeTapeArchives, Failure, Fault, KmsKey, Page, Pool, TapeArchive, TapeStatus},
 };
 
 impl SdkOperation for DescribeTapeArchives {

@@ -1,7 +1,10 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId, types};
 
 use super::{SdkOperation, failure::failure, read, write};
-use crate::domain::{Answer, Attempts, DescribeTapes, Failure, Fault, KmsKey, Page, Pool, Tape, TapeStatus};
+use crate::{
+    call::Answer,
+    domain::{Attempts, DescribeTapes, Failure, Fault, KmsKey, Page, Pool, Tape, TapeStatus},
+};
 
 impl SdkOperation for DescribeTapes {
     async fn send(self, client: &Client) -> Result<Answer<Page<Tape>>, Failure> {

@@ -1,7 +1,10 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId, types};
 
 use super::{SdkOperation, failure::failure, read, write};
-use crate::domain::{Answer, Attempts, Failure, Fault, ListTapes, Page, Pool, TapeInfo, TapeStatus};
+use crate::{
+    call::Answer,
+    domain::{Attempts, Failure, Fault, ListTapes, Page, Pool, TapeInfo, TapeStatus},
+};
 
 impl SdkOperation for ListTapes {
     async fn send(self, client: &Client) -> Result<Answer<Page<TapeInfo>>, Failure> {

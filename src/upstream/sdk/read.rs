@@ -2,7 +2,10 @@
 
 use aws_sdk_storagegateway::primitives::DateTime;
 
-use crate::domain::{Answer, Attempts, Failure, Fault, Marker, Page, Timestamp};
+use crate::{
+    call::Answer,
+    domain::{Attempts, Failure, Fault, Marker, Page, Timestamp},
+};
 
 /// What was read of an answer to these attempts.
 pub(super) fn answer<T>(output: Result<T, Fault>, attempts: Attempts) -> Result<Answer<T>, Failure> {

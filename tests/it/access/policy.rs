@@ -11,7 +11,8 @@ use tapegate::{
         policy::{Engine, Policies, Question, SCHEMA, TapeView},
         reload::Reloading,
     },
-    domain::{AccountId, Caller, DescribeTapes, ListTapes, PageRequest, Principal, Proof, Region, Scope},
+    call::Caller,
+    domain::{AccountId, DescribeTapes, ListTapes, PageRequest, Principal, Proof, Region, Scope},
 };
 
 use crate::harness::{GATEWAY, foot};

@@ -5,7 +5,8 @@ use tapegate::{
         Authority,
         policy::{Policies, TapeView},
     },
-    domain::{Caller, ListTapes, Principal, Proof},
+    call::{Call, Caller},
+    domain::{ListTapes, Principal, Proof},
 };
 
 use tapegate::grpc::proto::ListTapesRequest;
@@ -50,7 +51,9 @@ fn differing_decisions_are_counted() {
         let principal = Principal::new(name.to_owned(), [], Proof::Certificate).unwrap();
         let caller = Caller::new(principal, std::net::Ipv4Addr::LOCALHOST.into());
         let before = policies.trial_differs();
-        authority.decide(&caller, &list).unwrap();
+        let deadline = tokio::time::Instant::now();
+        let call = Call::new(&foot::context(), caller.clone(), list.clone(), deadline);
+        authority.authorize(call).unwrap();
         assert_eq!(policies.trial_differs() - before, differs, "{name}");
         let rows = authority.rows(&caller, &list).unwrap();
         let tape = |pool| TapeView {

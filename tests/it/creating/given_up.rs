@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use aws_credential_types::Credentials;
 use tapegate::{
-    domain::{Call, CreateTapeWithBarcode, Encryption, NewTape, Outcome, TapeSize, TapeSizeBounds},
+    access::AuthorizedCall,
+    domain::{CreateTapeWithBarcode, Encryption, NewTape, Outcome, TapeSize, TapeSizeBounds},
     grpc::proto::{CreateTapesRequest, tape_service_client::TapeServiceClient},
     upstream::{
         self, Shared, idempotency, pace, retry,
@@ -68,7 +69,7 @@ impl Stacks {
         }
     }
 
-    fn call(&self) -> Call<CreateTapeWithBarcode> {
+    fn call(&self) -> AuthorizedCall<CreateTapeWithBarcode> {
         let sizes = TapeSizeBounds::gib(100, 15 * 1024).unwrap();
         let operation = CreateTapeWithBarcode {
             barcode: BARCODE.parse().unwrap(),
@@ -85,7 +86,11 @@ impl Stacks {
     }
 
     /// Creates, and leaves when this has happened.
-    async fn create_until(&self, call: Call<CreateTapeWithBarcode>, left: impl Future<Output = ()>) {
+    async fn create_until(
+        &self,
+        call: AuthorizedCall<CreateTapeWithBarcode>,
+        left: impl Future<Output = ()>,
+    ) {
         let settings = idempotency::ReconcileSettings {
             clock_skew: Duration::from_secs(60),
             resend_window: Duration::from_secs(600),
@@ -140,14 +145,14 @@ async fn a_caller_that_leaves_between_attempts_is_counted_too() {
     let upstream = Aws::answering(&[failed()]).serve().await;
     let stacks = Stacks::over(upstream.endpoint(), LONG).await;
     let call = stacks.call();
-    let progress = call.progress.clone();
-    let heard = async {
-        while !progress.is_heard() {
+    let live = call.live.clone();
+    let failed = async {
+        while !live.is_between_attempts() {
             tokio::task::yield_now().await;
         }
     };
-    stacks.create_until(call, heard).await;
-    assert_eq!(progress.outcome(), Outcome::Unknown);
+    stacks.create_until(call, failed).await;
+    assert_eq!(live.outcome(), Outcome::Unknown);
     assert_eq!(stacks.end().await, 1);
     assert_eq!(upstream.asked().len(), 1);
 }

@@ -2,14 +2,14 @@ use std::{net::Ipv4Addr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use tapegate::{
     access::{
-        Authority,
+        Authority, AuthorizedCall,
         limits::{self, Limits},
     },
     app::config::TakenOutBy,
+    call::{Answer, Call, CallContext, Caller},
     domain::{
-        Answer, Attempts, Call, Caller, ClientToken, CreateTapes, CreatedTapes, Deadline, Encryption,
-        Failure, Fault, ListTapes, NewTape, Operation, Page, PageRequest, Principal, Scope, TapeInfo,
-        TapeSize, TapeSizeBounds,
+        Attempts, ClientToken, CreateTapes, CreatedTapes, Encryption, Failure, Fault, ListTapes, NewTape,
+        Operation, Page, PageRequest, Principal, Scope, TapeInfo, TapeSize, TapeSizeBounds,
     },
     observability::readiness::Readiness,
     upstream::{
@@ -91,18 +91,31 @@ pub fn anonymous() -> Caller {
     Caller::new(Principal::anonymous(), Ipv4Addr::LOCALHOST.into())
 }
 
-/// A call that has so long from now on.
-pub fn call<O: Operation>(operation: O, timeout: Duration) -> Call<O> {
-    Call::new(anonymous(), operation, Deadline::at(Instant::now() + timeout))
+/// The context of a call.
+pub fn context() -> Arc<CallContext> {
+    Arc::new(CallContext::new("/test", "request-1", None, None))
 }
 
-/// A list for somebody who may see all of it, which has so long from now on.
-pub fn terms(timeout: Duration) -> ListContext {
+/// An authorized call that must end within `timeout`.
+pub fn call<O: Operation>(operation: O, timeout: Duration) -> AuthorizedCall<O> {
+    fresh_call(operation, timeout, false)
+}
+
+/// An authorized call that must end within `timeout`, and whose answer must be asked for now if
+/// `fresh`.
+pub fn fresh_call<O: Operation>(operation: O, timeout: Duration, fresh: bool) -> AuthorizedCall<O> {
+    let call = Call::new(&context(), anonymous(), operation, Instant::now() + timeout).fresh(fresh);
+    Authority::Anyone.authorize(call).unwrap()
+}
+
+/// A list whose reader may see all of it, and which must end within `timeout`.
+pub fn list_context(timeout: Duration) -> ListContext {
     ListContext {
+        context: context(),
         caller: anonymous(),
-        deadline: Deadline::at(Instant::now() + timeout),
+        deadline: Instant::now() + timeout,
         fresh: false,
-        allowed: Visibility::By(Authority::Anyone),
+        visibility: Visibility::By(Authority::Anyone),
     }
 }
 

@@ -6,7 +6,8 @@ use std::{
 };
 
 use tapegate::{
-    domain::{Call, CreateTapes, ListTapes},
+    access::AuthorizedCall,
+    domain::{CreateTapes, ListTapes},
     upstream::stack,
 };
 use tokio::{
@@ -45,14 +46,14 @@ async fn flood(latency: Duration) -> Seen {
     let asked = ask.clone();
     let lists = stack(
         &shared,
-        service_fn(move |_: Call<ListTapes>| {
+        service_fn(move |_: AuthorizedCall<ListTapes>| {
             let asked = asked();
             async move { asked.await.map(|()| page("LISTED01")) }
         }),
     );
     let creates = stack(
         &shared,
-        service_fn(move |_: Call<CreateTapes>| {
+        service_fn(move |_: AuthorizedCall<CreateTapes>| {
             let asked = ask();
             async move { asked.await.map(|()| created("MADE0001")) }
         }),

@@ -6,7 +6,8 @@ use std::{
 };
 
 use tapegate::{
-    domain::{Call, Failure, Fault, ListTapes},
+    access::AuthorizedCall,
+    domain::{Failure, Fault, ListTapes},
     upstream::{Shared, UpstreamSettings, retry, stack},
 };
 use tokio::{
@@ -68,7 +69,7 @@ async fn run(lost: Lost) -> Seen {
     let outage = start + Duration::from_secs(BEFORE)..start + Duration::from_secs(BEFORE + OUTAGE);
     let attempts = Arc::new(Mutex::new(vec![0; 200]));
     let count = attempts.clone();
-    let foot = service_fn(move |_: Call<ListTapes>| {
+    let foot = service_fn(move |_: AuthorizedCall<ListTapes>| {
         count.lock().unwrap()[start.elapsed().as_secs() as usize] += 1;
         let is_lost = outage.contains(&Instant::now());
         async move {
@@ -181,7 +182,7 @@ async fn faults_between_answers_are_no_outage() {
         retry: once,
         ..settings()
     });
-    let foot = service_fn(move |call: Call<ListTapes>| async move {
+    let foot = service_fn(move |call: AuthorizedCall<ListTapes>| async move {
         sleep(Duration::from_millis(10)).await;
         match call.operation.page.limit.unwrap().get() % 2 {
             0 => Err(unreachable()),

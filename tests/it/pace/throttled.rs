@@ -5,10 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tapegate::{
-    domain::{Call, ListTapes},
-    upstream::stack,
-};
+use tapegate::{access::AuthorizedCall, domain::ListTapes, upstream::stack};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -78,7 +75,7 @@ impl Flood {
         let start = Instant::now();
         let bucket = Arc::new(Mutex::new(Bucket::new(self.burst, start)));
         let (rate, latency, taken) = (self.rate, self.latency, bucket.clone());
-        let foot = service_fn(move |_: Call<ListTapes>| {
+        let foot = service_fn(move |_: AuthorizedCall<ListTapes>| {
             let taken = taken.clone();
             async move {
                 sleep(latency / 2).await;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tapegate::{
-    domain::{Call, Fault, ListTapes},
+    access::AuthorizedCall,
+    domain::{Fault, ListTapes},
     grpc::proto::ListTapesRequest,
     upstream::{UpstreamSettings, pace, stack},
 };
@@ -36,7 +37,7 @@ async fn turns_come_in_order_and_who_would_be_late_is_told_at_once() {
         ..settings()
     });
     let (tell, mut order) = tokio::sync::mpsc::unbounded_channel();
-    let foot = service_fn(move |call: Call<ListTapes>| {
+    let foot = service_fn(move |call: AuthorizedCall<ListTapes>| {
         let number = call.operation.page.limit.unwrap().get() - 1;
         tell.send(number).unwrap();
         async move {
@@ -91,7 +92,7 @@ async fn turns_come_in_order_and_who_would_be_late_is_told_at_once() {
 #[tokio::test(start_paused = true)]
 async fn callers_who_leave_give_their_turn_to_the_next() {
     let shared = shared(settings());
-    let foot = service_fn(|call: Call<ListTapes>| async move {
+    let foot = service_fn(|call: AuthorizedCall<ListTapes>| async move {
         match call.operation.page.limit.unwrap().get() - 1 {
             THROTTLED => Err(aws("ThrottlingException", 400)),
             _ => Ok(page("LISTED01")),
@@ -124,7 +125,7 @@ async fn callers_who_leave_give_their_turn_to_the_next() {
 async fn one_that_does_not_look_holds_up_nobody() {
     // A reader can stop its stream's future from being polled, by its window.
     let shared = shared(settings());
-    let foot = service_fn(|call: Call<ListTapes>| async move {
+    let foot = service_fn(|call: AuthorizedCall<ListTapes>| async move {
         match call.operation.page.limit.unwrap().get() - 1 {
             THROTTLED => Err(aws("ThrottlingException", 400)),
             _ => Ok(page("LISTED01")),

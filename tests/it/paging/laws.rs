@@ -4,16 +4,18 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use tapegate::{
+    access::AuthorizedCall,
     access::{Authority, policy::Policies},
+    call::Answer,
     domain::{
-        Answer, Attempts, Call, Cursor, Failure, Fault, ListTapes, Marker, Page, PageRequest, Pool, Scope,
-        TapeInfo, TapeStatus,
+        Attempts, Cursor, Failure, Fault, ListTapes, Marker, Page, PageRequest, Pool, Scope, TapeInfo,
+        TapeStatus,
     },
     upstream::pagination::{ListContext, ListParams, Paginator, Visibility},
 };
 use tower::service_fn;
 
-use crate::harness::foot::terms;
+use crate::harness::foot::list_context;
 
 fn tape(number: usize) -> TapeInfo {
     TapeInfo {
@@ -42,9 +44,9 @@ fn all() -> ListTapes {
 
 /// The walk of a reader who may see everything, or one pool alone.
 fn reader(everything: bool) -> ListContext {
-    let terms = terms(Duration::from_secs(3600));
+    let list_context = list_context(Duration::from_secs(3600));
     if everything {
-        return terms;
+        return list_context;
     }
     let folder = tempfile::tempdir().unwrap();
     let policy = r#"permit(principal, action, resource is TapeGate::Tape) when { resource.pool == "MINE" };"#;
@@ -52,8 +54,8 @@ fn reader(everything: bool) -> ListContext {
     let policies = Policies::open("policies of a test", folder.path()).unwrap();
     let policies = Policies::new(Arc::new(policies), None, "GLACIER".to_owned());
     ListContext {
-        allowed: Visibility::By(Authority::Policies(Arc::new(policies))),
-        ..terms
+        visibility: Visibility::By(Authority::Policies(Arc::new(policies))),
+        ..list_context
     }
 }
 
@@ -110,7 +112,7 @@ impl Tapes {
 
     /// The walk's rows, its messages' markers, and how many rows each was asked to hold.
     fn walk(&self, plan: ListParams) -> Vec<(Vec<usize>, Option<Marker>)> {
-        let upstream = service_fn(|call: Call<ListTapes>| {
+        let upstream = service_fn(|call: AuthorizedCall<ListTapes>| {
             let answer = self.page(&call.operation.page);
             async move { Ok::<_, Failure>(answer) }
         });
@@ -184,8 +186,8 @@ proptest! {
 
     #[test]
     fn markers_that_go_in_circles_never_end_in_success(before in 0..40_usize, cycle_detector in 1..40_usize, from_marker: bool, sifted: bool) {
-        let upstream = service_fn(move |call: Call<ListTapes>| async move {
-            let page = call.operation.page.marker.map_or(0, |marker| marker.as_str().parse::<usize>().unwrap());
+        let upstream = service_fn(move |call: AuthorizedCall<ListTapes>| async move {
+            let page = call.operation.page.marker.as_ref().map_or(0, |marker| marker.as_str().parse::<usize>().unwrap());
             let next = if page + 1 < before + cycle_detector { page + 1 } else { before };
             Ok::<_, Failure>(answer(0..1, Some(next.to_string())))
         });

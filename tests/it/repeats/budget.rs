@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tapegate::{
-    domain::{Call, ListTapes},
+    access::AuthorizedCall,
+    domain::ListTapes,
     upstream::{Shared, UpstreamSettings, retry, stack},
 };
 use tokio::{
@@ -17,7 +18,7 @@ use crate::harness::foot::{aws, call, list, settings, shared};
 /// So many calls a second, for so many seconds, before an upstream that fails every one.
 async fn fail(retry: retry::RetrySettings, per_second: u32, seconds: u32) -> Shared {
     let shared = shared(UpstreamSettings { retry, ..settings() });
-    let foot = service_fn(|_: Call<ListTapes>| async { Err(aws("InternalFailure", 500)) });
+    let foot = service_fn(|_: AuthorizedCall<ListTapes>| async { Err(aws("InternalFailure", 500)) });
     let stack = stack::<ListTapes>(&shared, foot);
     let mut ticks = interval(Duration::from_secs(1) / per_second);
     let mut calls = JoinSet::new();
@@ -85,7 +86,7 @@ async fn why_a_call_is_not_repeated_is_counted() {
     );
 
     let shared = shared(settings());
-    let foot = service_fn(|_: Call<ListTapes>| async {
+    let foot = service_fn(|_: AuthorizedCall<ListTapes>| async {
         sleep(Duration::from_millis(96)).await;
         Err(aws("InternalFailure", 500))
     });
@@ -109,7 +110,7 @@ async fn repeats_are_counted_by_what_they_follow() {
         let shared = shared(settings());
         let failures = std::sync::atomic::AtomicU32::new(1);
         let failures = std::sync::Arc::new(failures);
-        let foot = service_fn(move |_: Call<ListTapes>| {
+        let foot = service_fn(move |_: AuthorizedCall<ListTapes>| {
             let fails = failures.swap(0, std::sync::atomic::Ordering::SeqCst) > 0;
             async move {
                 match fails {

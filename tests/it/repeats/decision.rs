@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tapegate::{
     domain::{Fault, OperationKind},
-    upstream::retry::{Decision, RetrySettings, Situation, Why},
+    upstream::retry::{Decision, RetrySettings, Situation, StopReason},
 };
 
 use crate::harness::foot;
@@ -142,13 +142,13 @@ fn expected(may: May, attempts: u32, situation: &Situation<'_>) -> Decision {
     } = *situation;
     let end = Decision::End;
     if may == May::No || (may == May::Once && renewed) {
-        return end(Why::Pointless);
+        return end(StopReason::NotRetryable);
     }
     if !sent {
-        return end(Why::NotSent);
+        return end(StopReason::NotSent);
     }
     if made >= attempts {
-        return end(Why::Attempts);
+        return end(StopReason::Attempts);
     }
     let (least, spread) = match may {
         May::Slowly => (CAP / 2, CAP / 2),
@@ -163,7 +163,7 @@ fn expected(may: May, attempts: u32, situation: &Situation<'_>) -> Decision {
     };
     let least = least.max(asked.unwrap_or(Duration::ZERO));
     if least + LEAST >= left {
-        return end(Why::Deadline);
+        return end(StopReason::Deadline);
     }
     let most = (least + spread).min(left - LEAST);
     Decision::Pause { least, most }
@@ -221,7 +221,7 @@ fn extremes_do_not_overflow() {
         cap: Duration::MAX,
         ..settings(u32::MAX)
     };
-    assert_eq!(settings.decide(situation), Decision::End(Why::Deadline));
+    assert_eq!(settings.decide(situation), Decision::End(StopReason::Deadline));
     let unasked = Situation {
         asked: None,
         ..situation

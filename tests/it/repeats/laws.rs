@@ -7,7 +7,8 @@ use std::{
 
 use proptest::prelude::*;
 use tapegate::{
-    domain::{Attempts, Call, CreateTapes, Failure, Fault},
+    access::AuthorizedCall,
+    domain::{Attempts, CreateTapes, Failure, Fault},
     upstream::{Shared, UpstreamSettings, pace, retry, stack},
 };
 use tokio::time::{Instant, sleep};
@@ -84,7 +85,7 @@ fn bounded(attempts: u32) -> UpstreamSettings {
 async fn run(shared: &Shared, steps: Vec<Step>, timeout: Duration) -> (Vec<Made>, bool) {
     let made: Arc<Mutex<Vec<Made>>> = Arc::default();
     let seen = made.clone();
-    let foot = service_fn(move |call: Call<CreateTapes>| {
+    let foot = service_fn(move |call: AuthorizedCall<CreateTapes>| {
         let (seen, steps) = (seen.clone(), steps.clone());
         async move {
             let number = {
@@ -93,7 +94,7 @@ async fn run(shared: &Shared, steps: Vec<Step>, timeout: Duration) -> (Vec<Made>
                     began: Instant::now(),
                     ended: None,
                     asked: Duration::ZERO,
-                    operation: call.operation,
+                    operation: call.operation.clone(),
                 });
                 made.len() - 1
             };

@@ -9,7 +9,8 @@ use std::{
 };
 
 use tapegate::{
-    domain::{Call, CreateTapes, Fault, ListTapes},
+    access::AuthorizedCall,
+    domain::{CreateTapes, Fault, ListTapes},
     upstream::{UpstreamSettings, stack},
 };
 use tokio::time::sleep;
@@ -37,7 +38,7 @@ async fn a_create_between_two_reads_is_seen_by_the_second_however_it_ends() {
         let exists = Arc::new(AtomicBool::new(false));
         let seen = exists.clone();
         // What a list shows is looked at as it begins, and told a second later.
-        let lists = service_fn(move |_: Call<ListTapes>| {
+        let lists = service_fn(move |_: AuthorizedCall<ListTapes>| {
             let barcode = match seen.load(Ordering::SeqCst) {
                 true => "THERE001",
                 false => "ABSENT01",
@@ -47,7 +48,7 @@ async fn a_create_between_two_reads_is_seen_by_the_second_however_it_ends() {
                 Ok(page(barcode))
             }
         });
-        let creates = service_fn(move |_: Call<CreateTapes>| {
+        let creates = service_fn(move |_: AuthorizedCall<CreateTapes>| {
             let exists = exists.clone();
             async move {
                 sleep(Duration::from_millis(100)).await;

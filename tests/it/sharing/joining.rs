@@ -13,9 +13,10 @@ use opentelemetry::{
     trace::{FutureExt, TraceContextExt},
 };
 use tapegate::{
-    access::{Authority, limits::Limits, policy::Policies},
+    access::{Authority, AuthorizedCall, limits::Limits, policy::Policies},
     app::config::TakenOutBy,
-    domain::{Call, Caller, Fault, ListTapes, Marker, PageRequest, Principal, Proof, Scope},
+    call::{Call, Caller},
+    domain::{Fault, ListTapes, Marker, PageRequest, Principal, Proof, Scope},
     observability::{readiness::Readiness, telemetry::propagation},
     upstream::{Shared, UpstreamSettings, stack},
 };
@@ -24,7 +25,7 @@ use tower::{ServiceExt, service_fn};
 
 use super::slow;
 use crate::harness::{
-    foot::{aws, call, list, page, settings, shared},
+    foot::{aws, call, context, fresh_call, list, page, settings, shared},
     tape_arn,
 };
 
@@ -60,21 +61,22 @@ async fn who_may_not_read_has_no_part_in_a_read_of_who_may() {
     let limits = Arc::new(Limits::new(Default::default()));
     let shared = Shared::new(
         settings(),
-        authority,
+        authority.clone(),
         limits,
         Readiness::new(1, TakenOutBy::Nothing),
         Arc::default(),
     );
-    let foot = service_fn(|_: Call<ListTapes>| async {
+    let foot = service_fn(|_: AuthorizedCall<ListTapes>| async {
         sleep(TAKES).await;
         Ok(page("LISTED01"))
     });
     let stack = stack::<ListTapes>(&shared, foot);
     let calls = ["known", "stranger", "known"].map(|name| {
         let principal = Principal::new(name.to_owned(), [], Proof::Certificate).unwrap();
-        let mut call = call(list(1), MINUTE);
-        call.caller = Caller::new(principal, Ipv4Addr::LOCALHOST.into());
-        stack.clone().oneshot(call)
+        let caller = Caller::new(principal, Ipv4Addr::LOCALHOST.into());
+        let call = Call::new(&context(), caller, list(1), Instant::now() + MINUTE);
+        let (authority, stack) = (authority.clone(), stack.clone());
+        async move { stack.oneshot(authority.authorize(call)?).await }
     });
     let [first, strangers, second] = &join_all(calls).await[..] else {
         panic!("three asked");
@@ -137,7 +139,7 @@ async fn reads_that_differ_in_anything_are_apart() {
 async fn a_fresh_read_neither_joins_nor_is_joined() {
     let (stack, asked, shared) = slow(TAKES);
     let calls =
-        [false, true, true, false].map(|fresh| stack.clone().oneshot(call(list(1), MINUTE).fresh(fresh)));
+        [false, true, true, false].map(|fresh| stack.clone().oneshot(fresh_call(list(1), MINUTE, fresh)));
     let answers: Vec<_> = join_all(calls)
         .await
         .into_iter()
@@ -152,7 +154,7 @@ async fn a_fresh_read_neither_joins_nor_is_joined() {
 #[tokio::test(start_paused = true)]
 async fn an_error_is_everyones_after_the_repeats_that_are_everyones_too() {
     let shared = shared(settings());
-    let foot = service_fn(|_: Call<ListTapes>| async {
+    let foot = service_fn(|_: AuthorizedCall<ListTapes>| async {
         sleep(TAKES).await;
         Err(aws("InternalFailure", 500))
     });
@@ -172,13 +174,13 @@ async fn a_fetch_has_a_bound_of_its_own_whether_shared_or_fresh() {
         operation_timeout: Duration::from_secs(5),
         ..settings()
     });
-    let foot = service_fn(|_: Call<ListTapes>| std::future::pending());
+    let foot = service_fn(|_: AuthorizedCall<ListTapes>| std::future::pending());
     let stack = stack::<ListTapes>(&shared, foot);
     for fresh in [false, true] {
         let began = Instant::now();
         let failure = stack
             .clone()
-            .oneshot(call(list(1), MINUTE).fresh(fresh))
+            .oneshot(fresh_call(list(1), MINUTE, fresh))
             .await
             .unwrap_err();
         assert!(matches!(failure.fault, Fault::OperationTimeout), "{failure:?}");
@@ -190,8 +192,8 @@ async fn a_fetch_has_a_bound_of_its_own_whether_shared_or_fresh() {
 async fn one_who_has_more_time_than_the_first_gets_it() {
     // The first attempt fails after the first caller's time; the second succeeds.
     let shared = shared(settings());
-    let foot = service_fn(|call: Call<ListTapes>| async move {
-        let is_first = call.progress.attempts().count == 1;
+    let foot = service_fn(|call: AuthorizedCall<ListTapes>| async move {
+        let is_first = call.attempt.earlier == 0;
         sleep(Duration::from_secs(1)).await;
         match is_first {
             true => Err(aws("InternalFailure", 500)),
@@ -224,7 +226,7 @@ async fn whoever_waits_on_it_stays_in_the_trace_of_who_began_it() {
     let shared = shared(settings());
     let seen = Arc::new(Mutex::new(Vec::new()));
     let see = seen.clone();
-    let foot = service_fn(move |_: Call<ListTapes>| {
+    let foot = service_fn(move |_: AuthorizedCall<ListTapes>| {
         let seen = see.clone();
         async move {
             sleep(TAKES).await;

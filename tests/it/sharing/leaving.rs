@@ -9,11 +9,7 @@ use std::{
 };
 
 use serde_json::json;
-use tapegate::{
-    domain::{Call, ListTapes},
-    grpc::proto::ListTapesRequest,
-    upstream::stack,
-};
+use tapegate::{access::AuthorizedCall, domain::ListTapes, grpc::proto::ListTapesRequest, upstream::stack};
 use tokio::{sync::watch, time::sleep};
 use tower::{ServiceExt, service_fn};
 
@@ -43,7 +39,7 @@ async fn whoever_leaves_leaves_alone_and_the_last_one_ends_the_fetch() {
     let shared = shared(settings());
     let running = Arc::new(AtomicU32::new(0));
     let count = running.clone();
-    let foot = service_fn(move |_: Call<ListTapes>| {
+    let foot = service_fn(move |_: AuthorizedCall<ListTapes>| {
         let running = Running::begin(&count);
         async move {
             let _running = running;

@@ -10,7 +10,9 @@ use std::{
 
 use futures_util::future::join_all;
 use tapegate::{
-    domain::{Answer, Call, ListTapes, Marker, PageRequest},
+    access::AuthorizedCall,
+    call::Answer,
+    domain::{ListTapes, Marker, PageRequest},
     grpc::proto::ListTapesRequest,
     upstream::{
         pagination::{ListParams, Paginator},
@@ -22,7 +24,7 @@ use tower::service_fn;
 
 use crate::harness::{
     Service, collect,
-    foot::{list, page, settings, shared, terms},
+    foot::{list, list_context, page, settings, shared},
     get,
 };
 
@@ -34,11 +36,11 @@ async fn a_thousand_walks_that_begin_within_a_page_cost_little_more_than_a_few()
     let shared = shared(settings());
     let asked = Arc::new(AtomicU32::new(0));
     let count = asked.clone();
-    let foot = service_fn(move |call: Call<ListTapes>| {
+    let foot = service_fn(move |call: AuthorizedCall<ListTapes>| {
         count.fetch_add(1, Ordering::SeqCst);
         async move {
             sleep(Duration::from_millis(50)).await;
-            let at = call.operation.page.marker.map(String::from);
+            let at = call.operation.page.marker.clone().map(String::from);
             let at: usize = at.map_or(0, |at| at.parse().unwrap());
             let mut answer = page("LISTED01");
             answer.output.next =
@@ -60,7 +62,7 @@ async fn a_thousand_walks_that_begin_within_a_page_cost_little_more_than_a_few()
                 stack,
                 plain,
                 ListParams::default(),
-                terms(Duration::from_secs(60)),
+                list_context(Duration::from_secs(60)),
             );
             let mut pages = 0;
             while let Some(answer) = walk.next().await {

@@ -1,4 +1,4 @@
-//! How messages are read and written.
+//! The codec of the generated code: Protobuf, strict about requests.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -17,11 +17,14 @@ use tonic::{
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-use crate::grpc::{proto, status};
+use crate::grpc::status;
 
-/// Protobuf, strict about requests: a field that this build does not know is refused,
-/// because it cannot be passed on, and an answer without it would be a silent half.
-/// Answers, which a client reads by the same type, may have fields of a newer service.
+/// The descriptor set of the proto files and all that they import, encoded.
+pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("tapegate.v1");
+
+/// Rejects requests with a field that this build does not know: the field cannot be passed on, and
+/// ignoring it would be silent. Responses, which a client reads with the same type, may have
+/// fields of a newer service.
 #[derive(Debug)]
 pub struct StrictCodec<T, U>(PhantomData<(T, U)>);
 
@@ -99,7 +102,7 @@ impl<U: Message + Name + Default> Decoder for StrictDecoder<U> {
 
 /// The messages that callers send, by their full names.
 static REQUESTS: LazyLock<HashMap<String, MessageDescriptor>> = LazyLock::new(|| {
-    let pool = DescriptorPool::decode(proto::DESCRIPTORS).expect("the build made the descriptors");
+    let pool = DescriptorPool::decode(DESCRIPTORS).expect("the build made the descriptors");
     let inputs = pool
         .services()
         .flat_map(|service| service.methods().map(|method| method.input()).collect::<Vec<_>>());

@@ -1,0 +1,20 @@
+//! What travels with one call.
+//!
+//! - In: what the inbound layers learn of a gRPC call: its method, ids, caller and deadline.
+//! - Out: a [`Call`] of one operation for [`upstream`](crate::upstream), the [`Answer`] that comes
+//!   back, and the [`CallContext`] that the observer of the call's end and the admin page read.
+//!
+//! It uses [`domain`](crate::domain) and tokio's clock.
+
+mod attempts;
+mod caller;
+mod context;
+mod deadline;
+pub mod middleware;
+mod request;
+
+pub use attempts::{AttemptHistory, LiveAttempts};
+pub use caller::Caller;
+pub use context::{CallContext, CallDeadline, CallFacts, Decision};
+pub use deadline::{Deadline, LatestDeadline};
+pub use request::{Answer, Call, NextAttempt};

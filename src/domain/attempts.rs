@@ -1,0 +1,30 @@
+/// What a call cost upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// How many requests were sent, or may have been.
+    pub count: u32,
+    /// The AWS request id of the last one that was answered.
+    pub request_id: Option<Box<str>>,
+}
+
+impl Attempts {
+    /// One attempt, answered with this request id.
+    ///
+    /// Callers receive the id in headers, so an id that is not 1–128 visible ASCII characters
+    /// is ignored.
+    pub fn one(request_id: Option<&str>) -> Self {
+        let usable = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
+        Self {
+            count: 1,
+            request_id: request_id.filter(usable).map(Box::from),
+        }
+    }
+
+    /// Adds later attempts.
+    pub fn add(&mut self, later: &Self) {
+        self.count += later.count;
+        if let Some(id) = &later.request_id {
+            self.request_id = Some(id.clone());
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The observer of calls: one layer that watches each call to its end, and reports the end to four
+//! sinks: the trace, the log, the metrics and the audit log.
+//!
+//! A call ends with the last byte of its response, or when its caller has gone and the response is
+//! dropped. The observer reads the status once, from the response's headers or trailers.
+
+mod audit;
+mod log;
+mod metrics;
+mod trace;
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use opentelemetry::trace::FutureExt;
+use pin_project_lite::pin_project;
+use tokio_util::task::TaskTracker;
+use tonic::{Code, Status};
+use tonic_types::ErrorInfo;
+use tower::Service;
+use tracing::Instrument;
+
+pub use self::metrics::CallMetrics;
+use self::{log::CallLog, trace::CallTrace};
+use super::{View, connection::Peer, method, request_id::RequestId};
+use crate::{
+    access::audit::Audit,
+    call::{CallContext, CallFacts, middleware::Middleware},
+    grpc::status,
+};
+
+/// Observes every call. It is the outermost layer, so that no end of a call escapes it; it also
+/// gives each call its [`CallContext`] and its request id.
+#[derive(Clone, Debug)]
+pub struct ObserveCalls(Arc<Sinks>);
+
+/// Where the ends of calls are reported, beside the trace.
+#[derive(Debug)]
+pub(super) struct Sinks {
+    /// The calls in progress, which a shutdown waits for.
+    pub(super) in_progress: TaskTracker,
+    /// What the admin page shows of calls.
+    pub(super) view: Arc<View>,
+    pub(super) metrics: Arc<CallMetrics>,
+    pub(super) audit: Arc<Audit>,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, Default)]
+enum End {
+    /// Without a status: the caller has gone, or its connection was closed.
+    #[default]
+    GivenUp,
+    /// With a gRPC status.
+    Grpc(Code),
+    /// With an HTTP status, since the request was not gRPC.
+    Http(StatusCode),
+}
+
+/// A call that has ended, as the sinks see it.
+struct EndedCall<'a> {
+    context: &'a CallContext,
+    facts: &'a CallFacts,
+    end: End,
+    info: Option<&'a ErrorInfo>,
+    took: Duration,
+}
+
+impl ObserveCalls {
+    pub(super) fn new(sinks: Sinks) -> Self {
+        Self(Arc::new(sinks))
+    }
+}
+
+impl<S, B, R> Middleware<S, Request<B>> for ObserveCalls
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<ObservedBody<R>>;
+    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
+
+    fn call(&self, inner: &mut S, mut request: Request<B>) -> Self::Future {
+        let request_id = RequestId::of(&request);
+        let trace = CallTrace::begin(&request, request_id.as_str());
+        let path = request.uri().path();
+        let context = Arc::new(CallContext::new(
+            method::shown(path),
+            request_id.as_str(),
+            trace.id.as_deref(),
+            request.extensions().get::<Peer>().map(Peer::address),
+        ));
+        let method = method::index(path);
+        let _attached = trace.caller.clone().attach();
+        let _entered = trace.span.clone().entered();
+        let log = CallLog::begin(&self.0, &context);
+        self.0.metrics.begin(method);
+        request.extensions_mut().insert(context.clone());
+
+        let observer = Observer {
+            sinks: self.0.clone(),
+            context,
+            method,
+            end: End::default(),
+            info: None,
+            has_message: false,
+            log,
+            trace,
+        };
+        let (span, trace_span) = (observer.log.span.clone(), observer.trace.span.clone());
+        let caller = observer.trace.caller.clone();
+        let response = span.in_scope(|| inner.call(request));
+        let observed = async move {
+            let mut response = response.await?;
+            request_id.echo(&mut response);
+            Ok(observer.observe(response))
+        };
+        // The call's own span, if it is traced, is within the caller's trace.
+        Box::pin(
+            observed
+                .instrument(span)
+                .instrument(trace_span)
+                .with_context(caller),
+        )
+    }
+}
+
+/// Watches one call. It is dropped when the call has ended, and reports the end then.
+#[derive(Debug)]
+struct Observer {
+    sinks: Arc<Sinks>,
+    context: Arc<CallContext>,
+    /// The method's place in [`method::KNOWN`].
+    method: usize,
+    end: End,
+    info: Option<ErrorInfo>,
+    has_message: bool,
+    log: CallLog,
+    trace: CallTrace,
+}
+
+impl Observer {
+    fn observe<B>(mut self, response: Response<B>) -> Response<ObservedBody<B>> {
+        if response.status() != StatusCode::OK {
+            self.end = End::Http(response.status());
+        }
+        self.read_status(response.headers());
+        response.map(|body| ObservedBody { body, observer: self })
+    }
+
+    fn read_status(&mut self, headers: &HeaderMap) {
+        if let Some(status) = Status::from_header_map(headers) {
+            self.end = End::Grpc(status.code());
+            self.info = status::error_info(&status);
+        }
+    }
+
+    fn see_message(&mut self) {
+        if !std::mem::replace(&mut self.has_message, true) {
+            self.sinks.metrics.first_message(self.method, self.context.age());
+        }
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        let facts = self.context.facts();
+        let ended = EndedCall {
+            context: &self.context,
+            facts: &facts,
+            end: self.end,
+            info: self.info.as_ref(),
+            took: self.context.age(),
+        };
+        audit::record(&self.sinks.audit, &ended);
+        self.sinks.metrics.end(self.method, &ended);
+        let _entered = self.trace.span.clone().entered();
+        self.log.end(&ended);
+        self.trace.end(&ended);
+    }
+}
+
+impl End {
+    /// The gRPC code; CANCELLED for a call that its caller has given up.
+    fn code(self) -> Code {
+        match self {
+            Self::Grpc(code) => code,
+            Self::GivenUp | Self::Http(_) => Code::Cancelled,
+        }
+    }
+}
+
+pin_project! {
+    /// The body of a response whose call is observed.
+    #[derive(Debug)]
+    pub struct ObservedBody<B> {
+        #[pin]
+        body: B,
+        observer: Observer,
+    }
+}
+
+impl<B: Body> Body for ObservedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let _attached = this.observer.trace.caller.clone().attach();
+        let _traced = this.observer.trace.span.clone().entered();
+        let _entered = this.observer.log.span.clone().entered();
+        let frame = ready!(this.body.poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            match frame.trailers_ref() {
+                Some(trailers) => this.observer.read_status(trailers),
+                None => this.observer.see_message(),
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,149 @@
+use std::time::SystemTime;
+
+use tonic::Code;
+
+use super::{End, EndedCall, method};
+use crate::{
+    access::audit::{Audit, Record},
+    domain::{OperationKind, Principal},
+    grpc::status::{self, reasons::Reason},
+};
+
+/// Records the call if it is a create, was rejected or panicked; a successful read only if the
+/// settings ask for it.
+pub(super) fn record(audit: &Audit, call: &EndedCall<'_>) {
+    let EndedCall {
+        context,
+        facts,
+        end,
+        info,
+        took,
+    } = call;
+    let kind = method::kind(context.method());
+    let is_create = kind == Some(OperationKind::Create);
+    let is_read = kind == Some(OperationKind::Read);
+    let is_rejected = match method::is_health(context.method()) {
+        // Mostly it needs no caller.
+        true => matches!(end, End::Grpc(Code::Unauthenticated)),
+        false => is_rejected(call),
+    };
+    if !(is_create || is_rejected || facts.panicked || (is_read && audit.records_reads())) {
+        return;
+    }
+    let principal = context.caller().map(|caller| &*caller.principal);
+    let attempts = facts.attempts.as_ref();
+    let decision = facts.decision.as_deref();
+    // Nobody learns the outcome of a call that its caller has given up; the log has it later.
+    let given_up = match (is_create, facts.is_dispatched) {
+        (false, _) => None,
+        (true, true) => Some("unknown"),
+        (true, false) => Some("not_applied"),
+    };
+    let outcome = match end {
+        End::Grpc(Code::Ok) => is_create.then_some("applied"),
+        _ => info
+            .and_then(|info| info.metadata.get(status::OUTCOME).map(String::as_str))
+            .or(given_up),
+    };
+    audit.record(&Record {
+        time: SystemTime::now(),
+        request_id: context.request_id(),
+        trace_id: context.trace_id(),
+        method: context.method().trim_start_matches('/'),
+        principal: principal.map(Principal::name),
+        groups: principal.map(Principal::groups).unwrap_or_default(),
+        source: principal.map(|principal| principal.proof().to_string()),
+        peer: context.peer(),
+        address: context.address(),
+        action: decision.map(|decision| decision.action),
+        resource: decision.map(|decision| decision.resource.as_str()),
+        decision: match decision {
+            Some(decision) if decision.is_allowed => "allow",
+            Some(_) => "deny",
+            None => "none",
+        },
+        policies: decision.map(|decision| &*decision.policies).unwrap_or_default(),
+        code: match end {
+            End::Grpc(code) => status::name_of(*code),
+            End::Http(_) => "not gRPC",
+            End::GivenUp => "given up",
+        },
+        reason: info.map(|info| info.reason.as_str()),
+        panicked: facts.panicked,
+        outcome,
+        hidden_tapes: facts.hidden_tapes,
+        attempts: attempts.map_or(0, |attempts| attempts.count),
+        aws_request_id: attempts.and_then(|attempts| attempts.request_id.as_deref()),
+        seconds: took.as_secs_f64(),
+    });
+}
+
+/// Whether the call was kept from what it asked for: not authenticated, denied, over a limit, or
+/// ended before any of that was decided. An invalid request is not rejected in this sense.
+fn is_rejected(call: &EndedCall<'_>) -> bool {
+    let decision = call.facts.decision.as_deref();
+    let is_denied = decision.is_some_and(|decision| !decision.is_allowed);
+    match call.end {
+        End::Grpc(Code::Ok) => false,
+        End::Grpc(_) => {
+            let reason = call.info.map(|info| info.reason.as_str());
+            let is_limited = reason == Some(Reason::LimitReached.as_str());
+            call.context.caller().is_none() || is_denied || is_limited
+        }
+        End::Http(_) | End::GivenUp => decision.is_none() || is_denied,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+    use std::{convert::Infallible, fs, sync::Arc};
+
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::{BodyExt, Empty};
+    use serde_json::Value;
+    use tokio_util::task::TaskTracker;
+    use tower::{Layer, ServiceExt, service_fn};
+
+    use super::*;
+    use crate::{
+        call::middleware::Around,
+        grpc::inbound::{
+            catch_panic::CatchPanic,
+            observe::{ObserveCalls, Sinks},
+        },
+    };
+
+    #[tokio::test]
+    async fn a_call_that_panics_is_recorded_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let audit = Arc::new(Audit::to_file(&path, 10, false).unwrap());
+        let service = service_fn(|_: Request<Empty<Bytes>>| async {
+            assert!(fs::exists("/nowhere").unwrap(), "of the test");
+            Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+        });
+        let observe = ObserveCalls::new(Sinks {
+            in_progress: TaskTracker::new(),
+            view: Arc::default(),
+            metrics: Arc::default(),
+            audit: audit.clone(),
+        });
+        let stack = Around(observe).layer(Around(CatchPanic).layer(service));
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = "/tapegate.v1.TapeService/ListTapes".parse().unwrap();
+        let response = stack.oneshot(request).await.unwrap();
+        drop(response.into_body().collect().await);
+        audit.finish();
+        let written = fs::read_to_string(path).unwrap();
+        let [line] = written.lines().collect::<Vec<_>>()[..] else {
+            panic!("not one record: {written}");
+        };
+        let record: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(record["panicked"], true);
+        assert_eq!(record["code"], "INTERNAL");
+        assert_eq!(record["method"], "tapegate.v1.TapeService/ListTapes");
+    }
+}

@@ -1,0 +1,113 @@
+use std::sync::Arc;
+
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tonic::Code;
+use tracing::{Level, Span, error_span};
+
+use super::{End, EndedCall, Sinks};
+use crate::{call::CallContext, grpc::inbound::view::InView};
+
+/// The log of a call: its span, and one line when it has ended.
+///
+/// It also counts the call among those in progress, which a shutdown waits for and the admin page
+/// shows. Health and reflection are neither logged nor counted: probes are many, and their streams
+/// may stay open.
+#[derive(Debug)]
+pub(super) struct CallLog {
+    pub(super) span: Span,
+    in_progress: Option<(TaskTrackerToken, InView)>,
+}
+
+impl CallLog {
+    pub(super) fn begin(sinks: &Sinks, context: &Arc<CallContext>) -> Self {
+        let method = context.method();
+        let is_counted = !method.starts_with("/grpc.");
+        Self {
+            // At the highest level, so that a filter which lets a line pass lets it say of which
+            // call it is.
+            span: error_span!(
+                "call",
+                method,
+                request_id = context.request_id(),
+                trace_id = context.trace_id()
+            ),
+            in_progress: is_counted.then(|| (sinks.in_progress.token(), sinks.view.begin(context))),
+        }
+    }
+
+    pub(super) fn end(&self, call: &EndedCall<'_>) {
+        let _entered = self.span.enter();
+        let code = match call.end {
+            End::Grpc(code) => format!("{code:?}"),
+            End::Http(status) => format!("none: not gRPC, HTTP {}", status.as_u16()),
+            End::GivenUp => "none: given up by the caller, or cut".to_owned(),
+        };
+        let seconds = call.took.as_secs_f64();
+        let Some((_, in_view)) = &self.in_progress else {
+            tracing::debug!(code, seconds, "call ended");
+            return;
+        };
+        let caller = call.context.caller();
+        let level = match caller {
+            Some(_) => level(call.end),
+            None => level_of_unauthenticated(call.end),
+        };
+        if let End::Grpc(code) = call.end
+            && level <= Level::WARN
+        {
+            in_view.failed(code);
+        }
+        let reason = call.info.map(|info| info.reason.as_str());
+        let principal = caller.map(|caller| caller.principal.name());
+        let resource = call.facts.decision.as_ref().map(|decision| &*decision.resource);
+        let attempts = call.facts.attempts.as_ref();
+        let aws_request_id = attempts.and_then(|attempts| attempts.request_id.as_deref());
+        let attempts = attempts.map(|attempts| attempts.count);
+        let fault = call.facts.fault.as_deref();
+        macro_rules! log {
+            ($event:ident) => {
+                tracing::$event!(
+                    code,
+                    reason,
+                    principal,
+                    resource,
+                    seconds,
+                    attempts,
+                    aws_request_id,
+                    fault,
+                    "call ended"
+                )
+            };
+        }
+        match level {
+            Level::ERROR => log!(error),
+            Level::WARN => log!(warn),
+            _ => log!(info),
+        }
+    }
+}
+
+/// The level of the line about a call's end.
+fn level(end: End) -> Level {
+    match end {
+        End::Grpc(Code::Internal | Code::Unknown | Code::DataLoss) => Level::ERROR,
+        // Mostly for operators to mend: a role, a gateway, a timeout.
+        End::Grpc(
+            Code::Unavailable
+            | Code::DeadlineExceeded
+            | Code::PermissionDenied
+            | Code::FailedPrecondition
+            | Code::ResourceExhausted,
+        ) => Level::WARN,
+        _ => Level::INFO,
+    }
+}
+
+/// The same for a call whose caller was not authenticated: it is for the audit log, and anybody
+/// can cause it.
+fn level_of_unauthenticated(end: End) -> Level {
+    match end {
+        End::Grpc(Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable) => level(end),
+        _ => Level::INFO,
+    }
+}

@@ -1,0 +1,82 @@
+use http::Request;
+use opentelemetry::{
+    Context as TraceContext,
+    trace::{Status as SpanStatus, TraceContextExt},
+};
+use tracing::{Span, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use super::{End, EndedCall, method};
+use crate::{
+    grpc::status,
+    observability::{
+        metrics::labels,
+        telemetry::{SPANS, propagation},
+    },
+};
+
+/// The trace of a call: the one of its `traceparent`, or a new one. Health is not traced, since
+/// probes are many. Where this service makes no traces, the caller's is passed on to AWS.
+#[derive(Debug)]
+pub(super) struct CallTrace {
+    /// The trace context that the caller sent.
+    pub(super) caller: TraceContext,
+    /// The call's span, which ends with the last byte of the response.
+    pub(super) span: Span,
+    /// The trace id as 32 hexadecimal digits: this service's, or else the caller's.
+    pub(super) id: Option<String>,
+}
+
+impl CallTrace {
+    pub(super) fn begin<B>(request: &Request<B>, request_id: &str) -> Self {
+        let path = request.uri().path();
+        let name = method::name(method::index(path));
+        let span = match method::is_health(path) {
+            true => Span::none(),
+            false => {
+                // A method that is not served has no name of its own (OpenTelemetry's conventions).
+                let shown = if name == labels::OTHER { "grpc" } else { name };
+                info_span!(target: SPANS, "call", otel.name = shown, otel.kind = "server")
+            }
+        };
+        let caller = propagation::extract(request.headers());
+        let sent = caller.span().span_context().clone();
+        let mut id = sent.is_valid().then(|| sent.trace_id());
+        if !span.is_disabled() {
+            // It cannot fail: the span has not begun.
+            let _ = span.set_parent(caller.clone());
+            span.set_attribute("rpc.system.name", "grpc");
+            span.set_attribute("rpc.method", name);
+            if name == labels::OTHER {
+                let original = method::shown(path).trim_start_matches('/').to_owned();
+                span.set_attribute("rpc.method_original", original);
+            }
+            span.set_attribute("tapegate.request_id", request_id.to_owned());
+            let own = span.context().span().span_context().clone();
+            id = own.is_valid().then(|| own.trace_id()).or(id);
+        }
+        Self {
+            caller,
+            span,
+            id: id.map(|id| id.to_string()),
+        }
+    }
+
+    pub(super) fn end(&self, call: &EndedCall<'_>) {
+        let span = &self.span;
+        if span.is_disabled() {
+            return;
+        }
+        if let End::Http(status) = call.end {
+            span.set_attribute("error.type", status.as_str().to_owned());
+            return;
+        }
+        let code = call.end.code();
+        let name = status::name_of(code);
+        span.set_attribute("rpc.response.status_code", name);
+        if status::is_error_of_server(code) {
+            span.set_attribute("error.type", name);
+            span.set_status(SpanStatus::error(name));
+        }
+    }
+}

@@ -1,0 +1,113 @@
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tower::{Service, ServiceExt};
+
+use super::{
+    metrics::UpstreamMetrics,
+    pace::{Pacer, Signal, Turn},
+    partition::Partitions,
+};
+use crate::{
+    access::AuthorizedCall,
+    call::{Answer, middleware::Middleware},
+    domain::{Attempts, Failure, Fault, Operation, RetryRule},
+};
+
+/// Makes every attempt wait for its turn, and adapts the pace to how it ends.
+#[derive(Clone, Debug)]
+pub(super) struct WaitForTurn {
+    pub(super) partitions: Partitions,
+    pub(super) metrics: Arc<UpstreamMetrics>,
+}
+
+impl<O, T, S> Middleware<S, AuthorizedCall<O>> for WaitForTurn
+where
+    O: Operation,
+    T: Send + 'static,
+    S: Service<AuthorizedCall<O>, Response = Answer<T>, Error = Failure> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Answer<T>;
+    type Future = BoxFuture<'static, Result<Answer<T>, Failure>>;
+
+    fn call(&self, inner: &mut S, call: AuthorizedCall<O>) -> Self::Future {
+        let pacer = Arc::clone(self.partitions.of(&call.operation).pacer(O::KIND));
+        let metrics = self.metrics.clone();
+        let inner = inner.clone();
+        Box::pin(async move {
+            let turn = match pacer.turn(call.attempt.earlier == 0, &call.deadline).await {
+                Ok(turn) => turn,
+                Err(Fault::Deadline { .. }) => {
+                    let last = call.attempt.after.clone();
+                    return Err(Fault::Deadline { last }.after(Attempts::default()));
+                }
+                Err(fault) => {
+                    metrics.refused_by_pace.add();
+                    return Err(Failure {
+                        retry_after: Some(pacer.wait()),
+                        ..fault.after(Attempts::default())
+                    });
+                }
+            };
+            // What the service renews itself says nothing of the upstream, unless AWS rejects it again.
+            let is_renewable = |fault: &Fault| fault.retry_rule(O::KIND) == RetryRule::Once;
+            let was_renewed = call.attempt.after.as_deref().is_some_and(is_renewable);
+            if turn.waited {
+                metrics.paced.add();
+            }
+            let mut paced = PacedAttempt {
+                pacer: &pacer,
+                turn,
+                has_ended: false,
+            };
+            let mut outcome = inner.oneshot(call).await;
+            paced.has_ended = true;
+            let says_nothing = |failure: &Failure| is_renewable(&failure.fault) && !was_renewed;
+            if let Some(signal) = signal(&outcome)
+                && !outcome.as_ref().is_err_and(says_nothing)
+            {
+                pacer.told(turn, signal);
+            }
+            if let Err(failure) = &mut outcome
+                && failure.fault.is_throttling()
+            {
+                metrics.throttled.add();
+                failure.retry_after = Some(pacer.wait());
+            }
+            outcome
+        })
+    }
+}
+
+/// Reports to the pacer an attempt that is dropped before it ends.
+struct PacedAttempt<'p> {
+    pacer: &'p Pacer,
+    turn: Turn,
+    has_ended: bool,
+}
+
+impl Drop for PacedAttempt<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.pacer.told(self.turn, Signal::Cut);
+        }
+    }
+}
+
+/// What the end of an attempt says of the upstream.
+fn signal<T>(outcome: &Result<Answer<T>, Failure>) -> Option<Signal<'_>> {
+    match outcome {
+        Ok(_) => Some(Signal::Answered),
+        Err(Failure { fault, .. }) => match fault {
+            Fault::NotSent { .. } | Fault::Internal { .. } => None,
+            Fault::Deadline { .. } => Some(Signal::Cut),
+            fault if fault.is_throttling() => Some(Signal::Throttled),
+            // Rejected credentials count as an outage.
+            fault if fault.is_no_answer() || fault.is_about_credentials() => {
+                Some(Signal::Unresponsive(fault))
+            }
+            _ => Some(Signal::Answered),
+        },
+    }
+}
