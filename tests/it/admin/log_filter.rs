@@ -25,10 +25,10 @@ async fn what_is_logged_is_changed_while_the_service_runs_and_changed_back() {
     );
 
     // Only of one module.
-    let (status, _, now) = filter(Method::PUT, "warn,tapegate::grpc::inbound::log=info\n").await;
+    let (status, _, now) = filter(Method::PUT, "warn,tapegate::grpc::inbound::observe::log=info\n").await;
     assert_eq!(
         (status, now.as_str()),
-        (200, "warn,tapegate::grpc::inbound::log=info\n")
+        (200, "warn,tapegate::grpc::inbound::observe::log=info\n")
     );
     list(&program).await;
     let line = program.logged("call ended").await;
@@ -84,8 +84,8 @@ async fn the_audit_and_what_is_said_of_changes_are_not_silenced() {
     let mut program = Program::over(&upstream.endpoint(), "info");
     let url = format!("{}/log-filter", program.admin);
     for silencing in [
-        "tapegate::access::audit=off",
-        "info, tapegate::access::audit = warn",
+        "tapegate::audit=off",
+        "info, tapegate::audit = warn",
     ] {
         let (status, _, said) = ask(&url, Method::PUT, HeaderMap::new(), silencing).await;
         assert_eq!(status, 400, "{said}");
