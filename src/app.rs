@@ -26,9 +26,9 @@ use self::{
 use crate::{
     access::audit::CannotRecord,
     app::config::{Checked, Dev, Standalone},
-    emulator::{Emulator, StateError, StateFile},
     observability::telemetry::CannotExport,
 };
+use tapegate_emulator::{Emulator, StateError, StateFile};
 
 /// What runs in this process: the service, the emulator, or both.
 pub struct App {

@@ -13,7 +13,7 @@
 pub mod access;
 pub mod app;
 pub mod domain;
-pub mod emulator;
+
 pub mod grpc;
 pub mod observability;
 pub mod upstream;

@@ -12,9 +12,9 @@ use tapegate::{
         cli::{self, Command},
         shutdown,
     },
-    emulator::Credentials,
     observability::telemetry,
 };
+use tapegate_emulator::Credentials;
 
 fn main() -> ExitCode {
     let command = match cli::parse(env::args_os(), env::vars_os()) {

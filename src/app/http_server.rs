@@ -5,10 +5,8 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{CannotListen, listen};
-use crate::{
-    emulator::Emulator,
-    observability::admin::{self, Bounds},
-};
+use crate::observability::admin::{self, Bounds};
+use tapegate_emulator::Emulator;
 
 /// How long connections may take to close once they are told to. One that never spoke would
 /// hold the door open for ever (hyperium/hyper#4170).

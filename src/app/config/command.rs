@@ -10,7 +10,7 @@ use super::{
     values::Values,
     word::Address,
 };
-use crate::emulator::Credentials;
+use tapegate_emulator::Credentials;
 
 /// The pair of credentials that `tapegate dev` signs with, known to everybody.
 pub const DEV_CREDENTIALS: (&str, &str) = ("TAPEGATEDEV", "tapegate-dev-only-not-a-secret");

@@ -1,4 +1,4 @@
-//! The settings of the emulator, by theme. They end in [`emulator::Settings`], whose own
+//! The settings of the emulator, by theme. They end in [`tapegate_emulator::Settings`], whose own
 //! defaults are the same.
 
 pub(super) mod basics;
@@ -12,7 +12,7 @@ pub(super) mod undocumented;
 use std::{net::SocketAddr, path::PathBuf};
 
 use super::values::Values;
-use crate::emulator::{self, Credentials};
+use tapegate_emulator::Credentials;
 
 /// The embedded emulator of the AWS API.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Emulator {
     /// The file that keeps its state (`emulator.state`); `None`: it ends with the process.
     pub state: Option<PathBuf>,
     /// What it is made with: every other setting of the section.
-    pub settings: emulator::Settings,
+    pub settings: tapegate_emulator::Settings,
 }
 
 impl Emulator {
@@ -37,7 +37,7 @@ impl Emulator {
         Some(Self {
             listen: values.get(&basics::LISTEN)?,
             state: values.optional(&basics::STATE)?,
-            settings: emulator::Settings {
+            settings: tapegate_emulator::Settings {
                 credentials: credentials?,
                 account_id: values.get(&basics::ACCOUNT_ID)?.to_string(),
                 seed_tapes: values.get(&basics::SEED_TAPES)?,

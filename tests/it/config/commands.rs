@@ -208,7 +208,7 @@ fn the_emulators_credentials_are_read_from_a_shared_credentials_file() {
                 [default]\naws_access_key_id = AKIDONE\naws_secret_access_key=one/+= # a comment\nregion = x\n\n\
                 [short-lived]\r\nAWS_ACCESS_KEY_ID=ASIATWO\r\n\taws_secret_access_key = two\r\n; another\r\n\
                 aws_session_token = a/token==";
-    let shown = |all: &[tapegate::emulator::Credentials]| {
+    let shown = |all: &[tapegate_emulator::Credentials]| {
         let mut shown = Vec::new();
         for one in all {
             let token = one.session_token.as_ref();

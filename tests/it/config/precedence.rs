@@ -33,7 +33,7 @@ fn defaults_are_those_of_the_documents() {
     );
     let emulator = Call::new("emulator").emulator();
     assert_eq!(emulator.emulator.listen.to_string(), "127.0.0.1:4588");
-    let library = tapegate::emulator::Settings::default();
+    let library = tapegate_emulator::Settings::default();
     // Field by field, and with no secret to hide.
     assert_eq!(
         format!("{:#?}", emulator.emulator.settings),

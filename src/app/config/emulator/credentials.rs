@@ -3,14 +3,12 @@
 use std::{collections::HashMap, fs, path::Path};
 
 use super::credentials_file;
-use crate::{
-    app::config::{
-        Setting,
-        values::Values,
-        word::{AccessKeyId, File, SecretKey},
-    },
-    emulator::Credentials,
+use crate::app::config::{
+    Setting,
+    values::Values,
+    word::{AccessKeyId, File, SecretKey},
 };
+use tapegate_emulator::Credentials;
 
 pub(crate) static ACCESS_KEY_ID: Setting<AccessKeyId> = Setting {
     key: "emulator.access_key_id",

@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ini_core::{Item, Parser};
 
-use crate::{
-    app::config::{
-        kind::Word,
-        word::{AccessKeyId, SecretKey, SessionToken},
-    },
-    emulator::Credentials,
+use crate::app::config::{
+    kind::Word,
+    word::{AccessKeyId, SecretKey, SessionToken},
 };
+use tapegate_emulator::Credentials;
 
 const KEY_ID: &str = "aws_access_key_id";
 const SECRET: &str = "aws_secret_access_key";

@@ -2,14 +2,12 @@
 
 use std::fs;
 
-use crate::{
-    app::config::{
-        Setting,
-        values::Values,
-        word::{File, Seed},
-    },
-    emulator::FaultRule,
+use crate::app::config::{
+    Setting,
+    values::Values,
+    word::{File, Seed},
 };
+use tapegate_emulator::FaultRule;
 
 pub(crate) static FAULTS: Setting<File> = Setting {
     key: "emulator.faults",

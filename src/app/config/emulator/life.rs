@@ -2,14 +2,12 @@
 
 use std::{num::NonZeroU64, time::Duration};
 
-use crate::{
-    app::config::{
-        Setting,
-        values::Values,
-        word::{Integer, Span, Switch},
-    },
-    emulator::Life,
+use crate::app::config::{
+    Setting,
+    values::Values,
+    word::{Integer, Span, Switch},
 };
+use tapegate_emulator::Life;
 
 const fn up_to_30_days() -> Span {
     Span(Duration::ZERO..=Duration::from_secs(30 * 86_400))

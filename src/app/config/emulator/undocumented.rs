@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use crate::{
-    app::config::{
-        Setting,
-        values::Values,
-        word::{Choice, NumberChoice, Span, Switch},
-    },
-    emulator::{
-        BarcodeScope, DefaultPool, ErrorCode, InTransitSpelling, InternalServerErrorStatus, RetrievedListed,
-        TapeArnsWithMarker, TokenMismatch, TokenScope, Undocumented, UnknownTapeArns,
-    },
+use crate::app::config::{
+    Setting,
+    values::Values,
+    word::{Choice, NumberChoice, Span, Switch},
+};
+use tapegate_emulator::{
+    BarcodeScope, DefaultPool, ErrorCode, InTransitSpelling, InternalServerErrorStatus, RetrievedListed,
+    TapeArnsWithMarker, TokenMismatch, TokenScope, Undocumented, UnknownTapeArns,
 };
 
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
