@@ -99,7 +99,7 @@ impl Gateway {
             return Ok(());
         }
         let cause = format!("{} has no cache; tapes need one.", self.arn);
-        Err(Error::gateway(settings.code_without_cache, cause))
+        Err(Error::gateway(settings.undocumented.code_without_cache, cause))
     }
 
     fn changed(mut self, change: GatewayChange) -> Self {

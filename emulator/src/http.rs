@@ -43,7 +43,7 @@ pub(super) async fn handle(State(emulator): State<Emulator>, request: Request<Bo
     let name = operation.as_ref().map_or("none", |operation| operation.name());
     // Read whatever is asked: a connection with an unread body is closed, and its client may
     // never see the refusal.
-    let body = match read(body, &parts.headers, emulator.inner.settings.body_limit).await {
+    let body = match read(body, &parts.headers, emulator.inner.settings.max_request_bytes).await {
         Ok(body) => body,
         Err(error) => return respond(name, Err(error)),
     };

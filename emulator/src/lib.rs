@@ -26,7 +26,9 @@
 
 mod arn;
 mod barcode;
+pub mod cli;
 mod clock;
+mod config;
 mod connection;
 mod control;
 mod drive;
@@ -35,31 +37,30 @@ mod faults;
 mod gateway;
 mod http;
 mod life;
+mod log;
 mod marker;
 mod name_page;
 mod ops;
 mod page;
 mod pool;
 mod seed;
+mod server;
+mod settings;
 mod shapes;
 mod signature;
 mod state;
 mod store;
 mod tape;
 mod timestamp;
-mod undocumented;
 mod validation;
 
 use std::{
     io,
-    ops::RangeInclusive,
     path::Path,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-    time::Duration,
 };
 
 use axum::{Router, routing::any};
-use secrecy::SecretString;
 use tokio::net::TcpListener;
 
 use clock::Clock;
@@ -71,113 +72,16 @@ use state::Keeper;
 use store::Store;
 use timestamp::Timestamp;
 
+pub use config::{Config, Faults as ConfigFaults, Flags, Variables};
 pub use drive::{DriveError, TapeState};
 pub use error::Code as ErrorCode;
-pub use life::Life;
-pub use state::{NotKept, StateError, StateFile};
-pub use undocumented::{
-    BarcodeScope, DefaultPool, InTransitSpelling, InternalServerErrorStatus, RetrievedListed,
-    TapeArnsWithMarker, TokenMismatch, TokenScope, Undocumented, UnknownTapeArns,
+pub use server::{CannotStart, Server};
+pub use settings::{
+    BarcodeScope, Credentials, DefaultPool, InTransitSpelling, InternalServerErrorStatus, Life,
+    RetrievedListed, Setting, Settings, TapeArnsWithMarker, TokenMismatch, TokenScope, Undocumented,
+    UnknownTapeArns,
 };
-
-/// What an emulator is made with. [`Settings::default`] is what `docs/emulator.md` shows.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// What requests may be signed with, each with an access key id of its own. Empty (the
-    /// default): any key id and any session token pass, and only the form, the scope and the
-    /// date of a signature are judged.
-    pub credentials: Vec<Credentials>,
-    /// The account that every caller belongs to: 12 digits. Default `123456789012`.
-    pub account_id: String,
-    /// How many tapes to make at the start, in `us-east-1`: 0 makes the gateway and the
-    /// custom pool alone, the first 17 show every status, and those past the 130th of
-    /// the library go to the archive. Default 250.
-    pub seed_tapes: usize,
-    /// How long a tape stays in each status, and which calls show it meanwhile.
-    pub life: Life,
-    /// What AWS does where nobody outside it knows.
-    pub undocumented: Undocumented,
-    /// Whether a tape keeps the tags that `CreateTapeWithBarcode` was sent. Default false: AWS
-    /// has been seen to drop them (boto/boto3#3089). `CreateTapes` and `CreateTapePool` keep
-    /// theirs.
-    pub tags_with_barcode: bool,
-    /// The sizes that a tape may have, in bytes. Default 100 GiB to 15 TiB (AWS quotas).
-    pub tape_size: RangeInclusive<i64>,
-    /// The tapes that one gateway's library holds at most. Default 1,500 (AWS quotas).
-    pub tapes_per_library: usize,
-    /// The bytes that the tapes of one gateway's library have room for at most, written or
-    /// not. Default 1 PiB, 2⁵⁰ (AWS quotas).
-    pub bytes_per_library: u64,
-    /// The code that refuses tapes past [`bytes_per_library`](Self::bytes_per_library). AWS
-    /// documents none; default that of the other quota of a library,
-    /// `MaximumTapeCartridgeCountExceeded`.
-    pub code_of_full_library: ErrorCode,
-    /// The code that refuses a tape to a gateway without a cache. AWS documents that it is
-    /// refused and not how; default `NoDisksAvailable`, the one code of the service model that
-    /// is about missing disks.
-    pub code_without_cache: ErrorCode,
-    /// Whether `DescribeTapes` answers for a gateway that is not connected. AWS documents it
-    /// neither way; default true: its answer stands in AWS's own records.
-    pub describe_offline: bool,
-    /// The tapes on one page at most, whatever `Limit` asks for; at least 1. Default 1,000.
-    pub tapes_per_page: usize,
-    /// The longest request body that is read, in bytes. Default 1 MiB.
-    pub body_limit: usize,
-    /// The longest snapshot that `PUT /_emulator/snapshot` reads, in bytes. Default 64 MiB,
-    /// which is about 250,000 tapes.
-    pub max_snapshot_bytes: usize,
-    /// How many times as fast as the machine's clock the emulator's runs, from its start on.
-    /// 0 stops it, so that [`Emulator::step`] alone moves it; 43,200 makes 12 hours a second.
-    /// Signatures are judged by the machine's clock. Default 1.
-    pub time_scale: u32,
-    /// How far the date of a signature may be from this machine's clock, either way.
-    /// Default 5 minutes, as AWS's own JSON services have it.
-    pub clock_skew: Duration,
-    /// What goes wrong from the start; the control API adds to it. Default nothing.
-    pub faults: Vec<FaultRule>,
-    /// What chance begins with, for rules without a seed of their own: the same seed and
-    /// the same calls make the same faults. Default 0.
-    pub fault_seed: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        const GIB: i64 = 1 << 30;
-        Self {
-            credentials: Vec::new(),
-            account_id: "123456789012".to_owned(),
-            seed_tapes: 250,
-            life: Life::default(),
-            undocumented: Undocumented::default(),
-            tags_with_barcode: false,
-            tape_size: 100 * GIB..=15 * 1024 * GIB,
-            tapes_per_library: 1_500,
-            bytes_per_library: 1 << 50,
-            code_of_full_library: ErrorCode::MaximumTapeCartridgeCountExceeded,
-            code_without_cache: ErrorCode::NoDisksAvailable,
-            describe_offline: true,
-            tapes_per_page: 1_000,
-            body_limit: 1 << 20,
-            max_snapshot_bytes: 64 << 20,
-            time_scale: 1,
-            clock_skew: Duration::from_secs(300),
-            faults: Vec::new(),
-            fault_seed: 0,
-        }
-    }
-}
-
-/// A pair of AWS access keys, temporary if it comes with a token.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// The public half, such as `AKIDEXAMPLE`.
-    pub access_key_id: String,
-    /// The secret half; `Debug` hides it.
-    pub secret_access_key: SecretString,
-    /// What requests have to bring as `X-Amz-Security-Token`; `None` for a long-lived pair,
-    /// with which they bring none. `Debug` hides it.
-    pub session_token: Option<SecretString>,
-}
+pub use state::{NotKept, StateError, StateFile};
 
 /// One emulated account with its tapes. Clones share the state.
 #[derive(Clone)]
@@ -258,7 +162,7 @@ impl Emulator {
     ) -> Self {
         let faults = Faults::new(
             settings.fault_seed,
-            settings.undocumented.internal_server_error,
+            settings.undocumented.internal_server_error_status,
             std::mem::take(&mut settings.faults),
         );
         let (keeper, state_file) = state.unzip();

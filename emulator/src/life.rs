@@ -3,71 +3,21 @@
 //! A tape that leaves its status by itself knows when (`until`). The store settles that
 //! before anybody looks, so a tape's status is true whenever it is seen.
 
-use std::{num::NonZeroU64, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{
+    Life,
     barcode::Barcode,
     pool::{Pool, StorageClass},
     tape::{Status, Tape},
     timestamp::Timestamp,
 };
 
-/// How long a tape stays in each status that it leaves by itself, in the emulator's time,
-/// and which calls show it where AWS does not say. AWS documents the retrievals alone; what
-/// else is here is the emulator's choice.
-#[derive(Clone, Debug)]
-pub struct Life {
-    /// CREATING. Default zero: a new tape is AVAILABLE at once.
-    pub creating: Duration,
-    /// How fast an ejected tape's data is uploaded, and so how long it is IN TRANSIT TO VTS.
-    /// Default 128 MiB a second.
-    pub upload_bytes_per_second: NonZeroU64,
-    /// A tape with fewer bytes on it skips IN TRANSIT TO VTS. Default 1 GiB.
-    pub small_bytes: i64,
-    /// ARCHIVING. Default 10 minutes.
-    pub archiving: Duration,
-    /// RETRIEVING from the storage class GLACIER: each tape has its own time in this range,
-    /// the same in every run. Default 3 to 5 hours (AWS documentation).
-    pub retrieving_glacier: RangeInclusive<Duration>,
-    /// RETRIEVING from the storage class DEEP_ARCHIVE. Default 12 hours (AWS documentation).
-    pub retrieving_deep_archive: Duration,
-    /// DELETING. Default 1 minute.
-    pub deleting: Duration,
-    /// For how long a DELETED tape is still shown. Default 1 hour.
-    pub deleted: Duration,
-    /// Whether `DescribeTapes` shows a tape IN TRANSIT TO VTS or ARCHIVING. Default true.
-    pub leaving_in_library: bool,
-    /// Whether `DescribeTapeArchives` shows one. Default false.
-    pub leaving_in_archive: bool,
-    /// Whether `DescribeTapes` shows a RETRIEVING tape, in the library that it is retrieved
-    /// to. Default false.
-    pub retrieving_in_library: bool,
-}
-
-impl Default for Life {
-    fn default() -> Self {
-        const HOUR: Duration = Duration::from_secs(3600);
-        Self {
-            creating: Duration::ZERO,
-            upload_bytes_per_second: NonZeroU64::new(128 << 20).expect("it is not zero"),
-            small_bytes: 1 << 30,
-            archiving: Duration::from_secs(600),
-            retrieving_glacier: 3 * HOUR..=5 * HOUR,
-            retrieving_deep_archive: 12 * HOUR,
-            deleting: Duration::from_secs(60),
-            deleted: HOUR,
-            leaving_in_library: true,
-            leaving_in_archive: false,
-            retrieving_in_library: false,
-        }
-    }
-}
-
 impl Life {
     /// How long the data of a tape with so many bytes takes to upload; `None` if it is
     /// uploaded unseen.
     fn upload(&self, bytes: i64) -> Option<Duration> {
-        let seen = bytes >= self.small_bytes;
+        let seen = bytes >= self.small_tape_bytes;
         let bytes = u64::try_from(bytes).ok().filter(|_| seen)?;
         let rate = self.upload_bytes_per_second;
         let (seconds, rest) = (bytes / rate, bytes % rate);
@@ -79,9 +29,9 @@ impl Life {
     /// How long a tape takes to come back: in the range, where its barcode falls.
     fn retrieval(&self, barcode: Barcode, pool: &Pool) -> Duration {
         match pool.class() {
-            StorageClass::DeepArchive => self.retrieving_deep_archive,
+            StorageClass::DeepArchive => self.retrieving_time_deep_archive,
             StorageClass::Glacier => {
-                let (least, most) = (*self.retrieving_glacier.start(), *self.retrieving_glacier.end());
+                let (least, most) = (self.min_retrieving_time_glacier, self.max_retrieving_time_glacier);
                 let part = barcode.spread(1001);
                 least + most.saturating_sub(least).saturating_mul(part) / 1000
             }
@@ -123,11 +73,11 @@ impl Tape {
         }
         let upload = life.upload(self.used.unwrap_or(0));
         let uploaded = now.after(upload.unwrap_or_default());
-        self.progress = Some(Progress::Between(now, uploaded.after(life.archiving)));
+        self.progress = Some(Progress::Between(now, uploaded.after(life.archiving_time)));
         if upload.is_some() {
             self.go(Status::InTransitToVts, uploaded);
         } else {
-            self.go(Status::Archiving, now.after(life.archiving));
+            self.go(Status::Archiving, now.after(life.archiving_time));
         }
     }
 
@@ -140,7 +90,7 @@ impl Tape {
     /// Goes on with the upload of an ejected tape, from where it was halted.
     pub(super) fn resume(&mut self, now: Timestamp, life: &Life) {
         let upload = life.upload(self.used.unwrap_or(0)).unwrap_or_default();
-        let whole = upload + life.archiving;
+        let whole = upload + life.archiving_time;
         let percent = self.progress.map_or(0.0, |progress| progress.at(now));
         let ejected = now.before(whole.mul_f64(percent / 100.0));
         self.progress = Some(Progress::Between(ejected, ejected.after(whole)));
@@ -156,7 +106,7 @@ impl Tape {
     /// Begins to delete a tape, wherever it is.
     pub(super) fn delete(&mut self, now: Timestamp, life: &Life) {
         self.device = None;
-        self.go(Status::Deleting, now.after(life.deleting));
+        self.go(Status::Deleting, now.after(life.deleting_time));
     }
 
     /// Leaves a status whose time is over, for the next one.
@@ -166,13 +116,13 @@ impl Tape {
         };
         match self.status {
             Status::Creating => self.status = Status::Available,
-            Status::InTransitToVts => self.go(Status::Archiving, at.after(life.archiving)),
+            Status::InTransitToVts => self.go(Status::Archiving, at.after(life.archiving_time)),
             Status::Archiving => self.archive(at),
             Status::Retrieving => {
                 self.status = Status::Retrieved;
                 self.gateway = self.retrieved_to.clone();
             }
-            Status::Deleting => self.go(Status::Deleted, at.after(life.deleted)),
+            Status::Deleting => self.go(Status::Deleted, at.after(life.deleted_time)),
             Status::Deleted => self.forgotten = true,
             Status::Available
             | Status::Archived

@@ -63,11 +63,11 @@ impl PageRequest {
 
         let limit = rows_on_a_page(self.limit, settings);
         let (marker, limit) = match settings.undocumented.tape_arns_with_marker {
-            TapeArnsWithMarker::Paged => (self.marker, limit),
+            TapeArnsWithMarker::Page => (self.marker, limit),
             _ if filter.is_none() => (self.marker, limit),
-            TapeArnsWithMarker::Ignored => (None, usize::MAX),
-            TapeArnsWithMarker::Refused if self.marker.is_none() => (None, usize::MAX),
-            TapeArnsWithMarker::Refused => {
+            TapeArnsWithMarker::Ignore => (None, usize::MAX),
+            TapeArnsWithMarker::Refuse if self.marker.is_none() => (None, usize::MAX),
+            TapeArnsWithMarker::Refuse => {
                 return Err(Error::invalid("Marker does not go with TapeARNs; leave one out."));
             }
         };
@@ -163,7 +163,7 @@ impl Walk<'_> {
 
     /// Refuses a filter that names tapes which the shelf does not hold, where that is an error.
     fn check(&self, shelf: &Shelf) -> Result<(), Error> {
-        if self.call.settings.undocumented.unknown_tape_arns == UnknownTapeArns::LeftOut {
+        if self.call.settings.undocumented.unknown_tape_arns == UnknownTapeArns::Omit {
             return Ok(());
         }
         let is_there = |arn: &str| {

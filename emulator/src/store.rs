@@ -5,7 +5,7 @@ mod region;
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{BarcodeScope, TokenScope, barcode::Barcode, life::Life, timestamp::Timestamp};
+use super::{BarcodeScope, Life, TokenScope, barcode::Barcode, timestamp::Timestamp};
 use journal::Journal;
 pub(super) use journal::{Changes, Key};
 pub(super) use region::{Counters, Creation, Region, Shelf};

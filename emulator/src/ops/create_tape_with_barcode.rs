@@ -35,7 +35,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     room_for(1, tape.size, region, new.gateway_arn(), call)?;
     region.insert(barcode, tape);
     let tape_arn = call.arns.of(barcode);
-    if call.settings.tags_with_barcode {
+    if call.settings.undocumented.tags_with_barcode {
         tags::give(region, &tape_arn, new.tags());
     }
     Ok(Answer { tape_arn })

@@ -54,7 +54,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
         && creation.counts(now, undocumented.token_window)
     {
         let same = creation.request == request;
-        if !same && undocumented.token_mismatch == TokenMismatch::Refused {
+        if !same && undocumented.token_mismatch == TokenMismatch::Refuse {
             return Err(Error::invalid("ClientToken was used with other parameters."));
         }
         let arns = TapeArns::new(region, &call.settings.account_id);
@@ -107,7 +107,10 @@ pub(super) fn room_for(
     let more = count as u128 * u128::from(size.unsigned_abs());
     if held + more > u128::from(most) {
         let cause = format!("The tapes in the library of {gateway} take {held} bytes of {most}.");
-        return Err(Error::gateway(call.settings.code_of_full_library, cause));
+        return Err(Error::gateway(
+            call.settings.undocumented.code_of_full_library,
+            cause,
+        ));
     }
     Ok(())
 }

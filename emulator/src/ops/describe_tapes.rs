@@ -71,7 +71,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let not_found = || call.gateway_not_found(&gateway);
     let region = store.region(call.region).ok_or_else(not_found)?;
     let found = call.gateway(region, &gateway)?;
-    if !call.settings.describe_offline {
+    if !call.settings.undocumented.describe_offline {
         found.needs_connection()?;
     }
     let library = region.library(&gateway).ok_or_else(not_found)?;

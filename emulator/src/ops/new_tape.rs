@@ -12,8 +12,6 @@ use crate::{
     validation::Members,
 };
 
-const GIB: i64 = 1 << 30;
-
 /// The members of `CreateTapes` and `CreateTapeWithBarcode` alike, as they were sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewTape {
@@ -55,12 +53,11 @@ impl NewTape {
         now: Timestamp,
         call: &Call<'_>,
     ) -> Result<Tape, Error> {
-        let sizes = &call.settings.tape_size;
         let mut causes = Vec::new();
-        if !sizes.contains(&self.size) || self.size % GIB != 0 {
-            let (least, most) = (sizes.start() / GIB, sizes.end() / GIB);
+        if !call.settings.allows_size(self.size) {
+            let (min, max) = (call.settings.min_tape_size_gib, call.settings.max_tape_size_gib);
             causes.push(format!(
-                "TapeSizeInBytes has to be a multiple of 1 GiB, {least} to {most} GiB."
+                "TapeSizeInBytes must be a multiple of 1 GiB, from {min} to {max} GiB."
             ));
         }
         if self.kms_key.is_some() && self.kms_encrypted != Some(true) {
@@ -84,7 +81,7 @@ impl NewTape {
                 used: Some(0),
                 created: now,
                 status: Status::Creating,
-                until: Some(now.after(call.settings.life.creating)),
+                until: Some(now.after(call.settings.life.creating_time)),
                 gateway: Some(gateway),
                 device: None,
                 progress: None,

@@ -8,10 +8,9 @@ use super::{
     row::{CountersRow, CreationRow, GatewayRow, PoolRow, TapeRow},
 };
 use crate::{
-    arn,
+    Life, arn,
     barcode::Barcode,
     control::Wrong,
-    life::Life,
     pool::{CustomPool, Pool, RetentionLock, StorageClass},
     store::{Region, Store},
     tape::Status,

@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::journal::{Journal, Key};
 use crate::{
+    Life,
     barcode::Barcode,
     gateway::Gateway,
-    life::Life,
     ops::CreateTapes,
     pool::{CustomPool, Pool, RetentionLock, StorageClass},
     tape::{Status, Tape},

@@ -8,7 +8,7 @@ use aws_sdk_storagegateway::{
     },
     types::{Tag, Tape},
 };
-use tapegate_emulator::Settings;
+use tapegate_emulator::{Settings, Undocumented};
 
 use super::{GATEWAY, GIB, Running, SIZE, assert_refused, settings};
 
@@ -341,7 +341,10 @@ async fn a_library_holds_1500_tapes_by_default() {
 async fn tags_sent_with_a_barcode_are_kept_only_where_that_is_set() {
     for kept in [false, true] {
         let emulator = Running::start(Settings {
-            tags_with_barcode: kept,
+            undocumented: Undocumented {
+                tags_with_barcode: kept,
+                ..Undocumented::default()
+            },
             ..settings()
         })
         .await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_storagegateway::Client;
 use serde_json::{Value, json};
-use tapegate_emulator::{ErrorCode, Settings};
+use tapegate_emulator::{ErrorCode, Settings, Undocumented};
 
 use super::{Answer, GATEWAY, GIB, Raw, Running, SIZE, assert_refused, settings};
 
@@ -225,7 +225,10 @@ async fn a_gateway_without_a_cache_takes_no_tape() {
     again.send().await.unwrap();
 
     let told = Settings {
-        code_without_cache: ErrorCode::InvalidGateway,
+        undocumented: Undocumented {
+            code_without_cache: ErrorCode::InvalidGateway,
+            ..Undocumented::default()
+        },
         ..settings()
     };
     let emulator = stopped(told).await;
@@ -264,7 +267,10 @@ async fn a_gateway_that_is_not_connected_does_nothing_and_is_known_all_the_same(
 #[tokio::test]
 async fn whether_tapes_of_an_offline_gateway_are_described_can_be_set() {
     let settings = Settings {
-        describe_offline: false,
+        undocumented: Undocumented {
+            describe_offline: false,
+            ..Undocumented::default()
+        },
         ..settings()
     };
     let emulator = stopped(settings).await;

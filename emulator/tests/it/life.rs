@@ -115,7 +115,7 @@ fn time(of: Option<&DateTime>) -> i64 {
 #[tokio::test]
 async fn a_tape_lives_from_creating_to_deleted_and_is_shown_where_its_status_says() {
     let account = Account::living(Life {
-        creating: MINUTE,
+        creating_time: MINUTE,
         ..Life::default()
     })
     .await;
@@ -236,7 +236,7 @@ async fn what_aws_does_not_say_of_which_call_shows_a_tape_can_be_set() {
         leaving_in_library: false,
         leaving_in_archive: true,
         retrieving_in_library: true,
-        deleted: Duration::ZERO,
+        deleted_time: Duration::ZERO,
         ..Life::default()
     })
     .await;

@@ -8,7 +8,7 @@ use aws_sdk_storagegateway::{
     types::{RetentionLockType, Tag, TapeStorageClass},
 };
 use serde_json::json;
-use tapegate_emulator::{ErrorCode, Settings};
+use tapegate_emulator::{ErrorCode, Settings, Undocumented};
 
 use super::{GATEWAY, GIB, Running, SIZE, assert_refused, settings};
 
@@ -63,7 +63,10 @@ async fn a_library_holds_1_pib_by_default_and_not_a_gib_more() {
 async fn only_what_is_in_a_library_takes_its_bytes() {
     let told = Settings {
         bytes_per_library: 2 * SIZE as u64,
-        code_of_full_library: ErrorCode::LocalStorageLimitExceeded,
+        undocumented: Undocumented {
+            code_of_full_library: ErrorCode::LocalStorageLimitExceeded,
+            ..Undocumented::default()
+        },
         ..settings()
     };
     let emulator = empty(told).await;

@@ -3,16 +3,19 @@
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod clock;
+mod config;
 mod control;
 mod creating;
 mod drives;
 mod faults;
-//FLAGS
 mod gateways;
 mod life;
 mod limits;
 mod paging;
 mod reading;
+mod reference;
+mod server;
+mod settings;
 mod shelves;
 mod signature;
 mod snapshot;

@@ -131,7 +131,7 @@ proptest! {
             let emulator = Running::start(Settings {
                 seed_tapes: 0,
                 time_scale: 0,
-                life: Life { creating: Duration::from_secs(30), ..Life::default() },
+                life: Life { creating_time: Duration::from_secs(30), ..Life::default() },
                 ..settings()
             })
             .await;

@@ -178,7 +178,7 @@ proptest! {
             let settings = || Settings {
                 time_scale: 0,
                 seed_tapes: 17,
-                life: Life { creating: Duration::from_secs(2), ..Life::default() },
+                life: Life { creating_time: Duration::from_secs(2), ..Life::default() },
                 ..settings()
             };
             let running = Running::serving(place.open(settings())).await;

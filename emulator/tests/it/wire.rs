@@ -428,7 +428,7 @@ async fn a_body_past_the_limit_is_refused_and_never_cut_off() {
     );
 
     let emulator = Running::start(Settings {
-        body_limit: 10,
+        max_request_bytes: 10,
         ..settings()
     })
     .await;

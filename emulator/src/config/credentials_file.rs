@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ini_core::{Item, Parser};
 
-use crate::app::config::{
-    kind::Word,
-    word::{AccessKeyId, SecretKey, SessionToken},
+use crate::settings::{
+    Credentials,
+    form::{AccessKeyId, SecretKey, SessionToken, Text},
 };
-use tapegate_emulator::Credentials;
 
 const KEY_ID: &str = "aws_access_key_id";
 const SECRET: &str = "aws_secret_access_key";
@@ -95,9 +94,9 @@ impl<'a> Reading<'a> {
         let Some(profile) = self.profile.take() else {
             return;
         };
-        let id = self.value(&profile, KEY_ID, &AccessKeyId);
-        let secret = self.value(&profile, SECRET, &SecretKey);
-        let token = self.value(&profile, TOKEN, &SessionToken);
+        let id = self.value::<AccessKeyId>(&profile, KEY_ID);
+        let secret = self.value::<SecretKey>(&profile, SECRET);
+        let token = self.value::<SessionToken>(&profile, TOKEN);
         for (name, value) in [(KEY_ID, id.is_none()), (SECRET, secret.is_none())] {
             if value {
                 let message = format!("profile {} lacks {name}", profile.name);
@@ -117,14 +116,14 @@ impl<'a> Reading<'a> {
     }
 
     /// A setting's value: `None` if it is not there, `Some(None)` if it is wrong.
-    fn value<W: Word>(&mut self, profile: &Profile<'_>, name: &str, kind: &W) -> Option<Option<W::Value>> {
+    fn value<F: Text>(&mut self, profile: &Profile<'_>, name: &str) -> Option<Option<F::Value>> {
         let (text, line) = profile.settings.get(name)?;
-        let value = kind.parse(text);
+        let value = F::parse(text);
         if value.is_none() {
             let message = format!(
                 "profile {}: {name} (not shown) is wrong; it takes {}",
                 profile.name,
-                kind.takes()
+                F::TAKES
             );
             self.fault(*line, &message);
         }

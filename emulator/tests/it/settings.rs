@@ -1,4 +1,4 @@
-//! Each setting of the emulator, given as a flag, changes what a client sees.
+//! Each setting of the file changes what a client sees.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,12 +8,9 @@ use aws_sdk_storagegateway::{
     types::Tag,
 };
 use serde_json::{Value, json};
-use tapegate::app::{
-    cli::{self, Command},
-    config::SETTINGS,
-};
+use tapegate_emulator::Setting;
 
-use super::{Answer, GATEWAY, GIB, KEY_ID, Running, SECRET, SIZE, assert_refused};
+use super::{Answer, GATEWAY, GIB, KEY_ID, Running, SECRET, SIZE, assert_refused, config::Call};
 
 type SdkError<E> = aws_sdk_storagegateway::error::SdkError<E>;
 
@@ -23,19 +20,18 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// An emulator as `tapegate emulator` makes it of these flags, with its clock stopped.
-async fn flagged(flags: &[&str]) -> Running {
-    let arguments = ["tapegate", "emulator", "--time-scale=0"];
-    let arguments = arguments.iter().chain(flags);
-    match cli::parse(arguments, Vec::<(String, String)>::new()) {
-        Ok(Command::Emulator(standalone)) => Running::start(standalone.emulator.settings).await,
-        other => panic!("{other:?}"),
-    }
+/// An emulator as this file of settings describes it, with its clock stopped.
+async fn configured(lines: &[&str]) -> Running {
+    let config = Call::default()
+        .arg("--time-scale=0")
+        .file(lines.join("\n"))
+        .config();
+    Running::start(config.settings).await
 }
 
 /// The same, with a second gateway in its region and one in another.
-async fn with_gateways(flags: &[&str]) -> Running {
-    let emulator = flagged(flags).await;
+async fn with_gateways(lines: &[&str]) -> Running {
+    let emulator = configured(lines).await;
     for path in [
         "/_emulator/gateways/us-east-1/sgw-0F0F0F0F",
         "/_emulator/gateways/eu-west-1/sgw-0E0E0E0E",
@@ -113,40 +109,38 @@ async fn tapes(
 }
 
 #[test]
-fn every_flag_of_the_emulator_is_tried_here_or_beside_what_it_is_about() {
+fn every_setting_is_tried_here_or_beside_what_it_is_about() {
     let elsewhere = [
         "listen",
-        "seed-tapes",
-        "access-key-id",
-        "secret-access-key",
+        "time_scale",
+        "access_key_id",
+        "secret_access_key",
         "credentials",
         "faults",
-        "fault-seed",
+        "fault_seed",
         "state",
-        "max-snapshot-bytes",
+        "max_snapshot_bytes",
     ];
-    let mine = include_str!("flags.rs");
-    for setting in SETTINGS.iter().filter(|setting| setting.path().0 == "emulator") {
-        let flag = setting.flag().unwrap();
-        let flag = flag.strip_prefix("emulator-").unwrap();
-        let tried = mine.contains(&format!("\"--{flag}=")) || elsewhere.contains(&flag);
-        assert!(tried, "--{flag}");
+    let mine = include_str!("settings.rs");
+    for Setting { key, .. } in Setting::all() {
+        let tried = mine.contains(&format!("\"{key} = ")) || elsewhere.contains(&key);
+        assert!(tried, "{key}");
     }
 }
 
 #[tokio::test]
 async fn a_token_stands_for_one_creation_in_its_scope() {
-    for (flag, at_other_gateway, abroad) in [
-        ("--token-scope=region", false, true),
-        ("--token-scope=gateway", true, true),
-        ("--token-scope=account", false, false),
+    for (line, at_other_gateway, abroad) in [
+        ("token_scope = 'region'", false, true),
+        ("token_scope = 'gateway'", true, true),
+        ("token_scope = 'account'", false, false),
     ] {
-        let emulator = with_gateways(&[flag]).await;
+        let emulator = with_gateways(&[line]).await;
         let first = tapes(&emulator.client(), GATEWAY, "token-1").await.unwrap();
         assert_eq!(
             tapes(&emulator.client(), GATEWAY, "token-1").await.unwrap(),
             first,
-            "{flag}"
+            "{line}"
         );
         for (client, gateway, is_new) in [
             (emulator.client(), OTHER, at_other_gateway),
@@ -155,7 +149,7 @@ async fn a_token_stands_for_one_creation_in_its_scope() {
             let answer = tapes(&client, gateway, "token-1").await;
             if is_new {
                 let made = answer.unwrap();
-                assert!(made.iter().all(|arn| !first.contains(arn)), "{flag}: {made:?}");
+                assert!(made.iter().all(|arn| !first.contains(arn)), "{line}: {made:?}");
                 assert_eq!(tapes(&client, gateway, "token-1").await.unwrap(), made);
             } else {
                 assert_refused(answer, "InvalidParameters");
@@ -166,13 +160,13 @@ async fn a_token_stands_for_one_creation_in_its_scope() {
 
 #[tokio::test]
 async fn a_token_with_other_parameters_is_refused_or_replayed() {
-    let flags = ["--token-mismatch=replay", "--token-scope=account"];
-    let emulator = with_gateways(&flags).await;
+    let lines = ["token_mismatch = 'replay'", "token_scope = 'account'"];
+    let emulator = with_gateways(&lines).await;
     let first = tapes(&emulator.client(), GATEWAY, "token-1").await.unwrap();
     for (client, gateway) in [(emulator.client(), OTHER), (emulator.abroad(), ABROAD)] {
         assert_eq!(tapes(&client, gateway, "token-1").await.unwrap(), first);
     }
-    let emulator = with_gateways(&["--token-mismatch=refuse"]).await;
+    let emulator = with_gateways(&["token_mismatch = 'refuse'"]).await;
     tapes(&emulator.client(), GATEWAY, "token-1").await.unwrap();
     assert_refused(
         tapes(&emulator.client(), OTHER, "token-1").await,
@@ -182,7 +176,7 @@ async fn a_token_with_other_parameters_is_refused_or_replayed() {
 
 #[tokio::test]
 async fn a_token_is_forgotten_after_its_window() {
-    let emulator = flagged(&["--token-window=1h"]).await;
+    let emulator = configured(&["token_window = '1h'"]).await;
     let client = emulator.client();
     let first = tapes(&client, GATEWAY, "token-1").await.unwrap();
     emulator.step(HOUR - SECOND);
@@ -194,7 +188,7 @@ async fn a_token_is_forgotten_after_its_window() {
     emulator.step(HOUR - SECOND);
     assert_eq!(tapes(&client, GATEWAY, "token-1").await.unwrap(), second);
 
-    let forgetful = flagged(&["--token-window=0s"]).await;
+    let forgetful = configured(&["token_window = '0s'"]).await;
     let client = forgetful.client();
     let first = tapes(&client, GATEWAY, "token-1").await.unwrap();
     assert_ne!(tapes(&client, GATEWAY, "token-1").await.unwrap(), first);
@@ -202,11 +196,11 @@ async fn a_token_is_forgotten_after_its_window() {
 
 #[tokio::test]
 async fn a_barcode_is_unique_in_its_scope() {
-    for (flag, is_free) in [
-        ("--barcode-scope=region", true),
-        ("--barcode-scope=account", false),
+    for (line, is_free) in [
+        ("barcode_scope = 'region'", true),
+        ("barcode_scope = 'account'", false),
     ] {
-        let emulator = with_gateways(&[flag]).await;
+        let emulator = with_gateways(&[line]).await;
         let abroad = emulator.abroad();
         let call = abroad.create_tape_with_barcode().gateway_arn(ABROAD);
         let call = call.tape_size_in_bytes(SIZE).tape_barcode("TST000001");
@@ -231,11 +225,11 @@ async fn a_barcode_is_unique_in_its_scope() {
 
 #[tokio::test]
 async fn what_a_create_leaves_out_is_filled_in_as_set() {
-    let emulator = flagged(&[
-        "--default-pool=DEEP_ARCHIVE",
-        "--kms-key-required=true",
-        "--tags-with-barcode=true",
-        "--worm-when-false=true",
+    let emulator = configured(&[
+        "default_pool = 'DEEP_ARCHIVE'",
+        "kms_key_required = true",
+        "tags_with_barcode = true",
+        "worm_when_false = true",
     ])
     .await;
     let mut body = create("NEW001");
@@ -273,8 +267,8 @@ async fn unknown_tape_arns_are_left_out_or_refused() {
     ] {
         let body = |arns: &[String]| json!({ "GatewayARN": GATEWAY, "TapeARNs": arns });
         let foreign = tape("TST000001").replace("us-east-1", "eu-west-1");
-        let omitting = flagged(&["--unknown-tape-arns=omit"]).await;
-        let refusing = flagged(&["--unknown-tape-arns=refuse"]).await;
+        let omitting = configured(&["unknown_tape_arns = 'omit'"]).await;
+        let refusing = configured(&["unknown_tape_arns = 'refuse'"]).await;
         for unknown in [tape("NOWHERE"), foreign] {
             let both = body(&[tape(known), unknown.clone()]);
             let answer = omitting.answer(operation, both.clone()).await;
@@ -287,7 +281,7 @@ async fn unknown_tape_arns_are_left_out_or_refused() {
         assert_eq!(answer[rows].as_array().unwrap().len(), 1, "{operation}");
     }
     // In a region where there is nothing at all.
-    let refusing = flagged(&["--unknown-tape-arns=refuse"]).await;
+    let refusing = configured(&["unknown_tape_arns = 'refuse'"]).await;
     let call = refusing.abroad().list_tapes().tape_arns(tape("TST000001"));
     assert_refused(call.send().await, "TapeCartridgeNotFound");
 }
@@ -296,15 +290,15 @@ async fn unknown_tape_arns_are_left_out_or_refused() {
 async fn tape_arns_and_a_marker_go_together_as_set() {
     let arns = ["TST000001", "TST000002", "TST000013"].map(tape);
     let filter = json!({ "TapeARNs": arns, "Limit": 2 });
-    let paged = flagged(&["--tape-arns-with-marker=page"]).await;
+    let paged = configured(&["tape_arns_with_marker = 'page'"]).await;
     let marker = paged.answer("ListTapes", filter.clone()).await["Marker"].clone();
     let mut next = filter.clone();
     next["Marker"] = marker.clone();
     let rest = paged.answer("ListTapes", next.clone()).await;
     assert_eq!(rest["TapeInfos"].as_array().unwrap().len(), 1);
 
-    let ignoring = flagged(&["--tape-arns-with-marker=ignore"]).await;
-    let refusing = flagged(&["--tape-arns-with-marker=refuse"]).await;
+    let ignoring = configured(&["tape_arns_with_marker = 'ignore'"]).await;
+    let refusing = configured(&["tape_arns_with_marker = 'refuse'"]).await;
     for emulator in [&ignoring, &refusing] {
         let whole = emulator.answer("ListTapes", filter.clone()).await;
         assert_eq!(whole["TapeInfos"].as_array().unwrap().len(), 3);
@@ -321,7 +315,7 @@ async fn tape_arns_and_a_marker_go_together_as_set() {
 
 #[tokio::test]
 async fn a_marker_expires_after_its_lifetime() {
-    let emulator = with_gateways(&["--marker-lifetime=1m"]).await;
+    let emulator = with_gateways(&["marker_lifetime = '1m'"]).await;
     let pool = json!({ "PoolName": "Second", "StorageClass": "GLACIER" });
     emulator.answer("CreateTapePool", pool).await;
     for operation in [
@@ -345,7 +339,7 @@ async fn a_marker_expires_after_its_lifetime() {
         );
     }
     // Nor is one good that does not say when it was made.
-    let other = flagged(&[]).await;
+    let other = configured(&[]).await;
     let page = other.answer("ListTapes", json!({ "Limit": 1 })).await;
     let next = json!({ "Limit": 1, "Marker": page["Marker"] });
     assert_eq!(emulator.code("ListTapes", next).await, "InvalidParameters");
@@ -353,12 +347,12 @@ async fn a_marker_expires_after_its_lifetime() {
 
 #[tokio::test]
 async fn in_transit_to_vts_is_spelled_as_set() {
-    for (flag, spelling) in [
-        ("--in-transit-spelling=spaces", "IN TRANSIT TO VTS"),
-        ("--in-transit-spelling=underscores", "IN_TRANSIT_TO_VTS"),
-        ("--in-transit-spelling=joined", "INTRANSITTOVTS"),
+    for (line, spelling) in [
+        ("in_transit_spelling = 'spaces'", "IN TRANSIT TO VTS"),
+        ("in_transit_spelling = 'underscores'", "IN_TRANSIT_TO_VTS"),
+        ("in_transit_spelling = 'joined'", "INTRANSITTOVTS"),
     ] {
-        let emulator = flagged(&[flag, "--leaving-in-archive=true"]).await;
+        let emulator = configured(&[line, "leaving_in_archive = true"]).await;
         let filter = json!({ "GatewayARN": GATEWAY, "TapeARNs": [tape("TST000005")] });
         for (operation, rows) in [
             ("ListTapes", "TapeInfos"),
@@ -373,8 +367,11 @@ async fn in_transit_to_vts_is_spelled_as_set() {
 
 #[tokio::test]
 async fn a_retrieved_tape_is_listed_as_often_as_set_however_long_the_pages_are() {
-    for (flag, times) in [("--retrieved-listed=once", 1), ("--retrieved-listed=twice", 2)] {
-        let emulator = flagged(&[flag, "--seed-tapes=12"]).await;
+    for (line, times) in [
+        ("retrieved_listed = 'once'", 1),
+        ("retrieved_listed = 'twice'", 2),
+    ] {
+        let emulator = configured(&[line, "seed_tapes = 12"]).await;
         for limit in [1, 2, 3, 7, 100] {
             let (mut rows, mut marker) = (Vec::new(), Value::Null);
             loop {
@@ -391,21 +388,21 @@ async fn a_retrieved_tape_is_listed_as_often_as_set_however_long_the_pages_are()
                     break;
                 }
             }
-            assert_eq!(rows.len(), 11 + times, "{flag} {limit}");
+            assert_eq!(rows.len(), 11 + times, "{line} {limit}");
             let retrieved = rows.iter().filter(|row| row["TapeStatus"] == "RETRIEVED");
             let gateways: Vec<_> = retrieved.map(|row| row["GatewayARN"].as_str()).collect();
-            assert_eq!(gateways, [Some(GATEWAY), None][..times], "{flag} {limit}");
+            assert_eq!(gateways, [Some(GATEWAY), None][..times], "{line} {limit}");
         }
     }
 }
 
 #[tokio::test]
 async fn internal_server_error_has_the_status_that_is_set() {
-    for (flag, status) in [
-        ("--internal-server-error-status=500", 500),
-        ("--internal-server-error-status=400", 400),
+    for (line, status) in [
+        ("internal_server_error_status = 500", 500),
+        ("internal_server_error_status = 400", 400),
     ] {
-        let emulator = flagged(&[flag]).await;
+        let emulator = configured(&[line]).await;
         let rule = r#"{"kind": "error", "code": "InternalServerError", "calls": 1}"#;
         let rules = emulator.control("POST", "/_emulator/faults", rule).send().await;
         assert_eq!(rules.json()["faults"][0]["status"], status);
@@ -422,13 +419,13 @@ async fn internal_server_error_has_the_status_that_is_set() {
 
 #[tokio::test]
 async fn limits_are_those_that_are_set() {
-    let emulator = flagged(&[
-        "--account-id=210987654321",
-        "--min-tape-size-gib=1",
-        "--max-tape-size-gib=2",
-        "--tapes-per-page=3",
-        "--max-request-bytes=2048",
-        "--clock-skew=1m",
+    let emulator = configured(&[
+        "account_id = '210987654321'",
+        "min_tape_size_gib = 1",
+        "max_tape_size_gib = 2",
+        "tapes_per_page = 3",
+        "max_request_bytes = 2048",
+        "clock_skew = '1m'",
     ])
     .await;
     let gateway = GATEWAY.replace("123456789012", "210987654321");
@@ -455,12 +452,12 @@ async fn limits_are_those_that_are_set() {
 
 #[tokio::test]
 async fn a_library_is_full_at_what_is_set() {
-    let few = flagged(&["--tapes-per-library=1", "--seed-tapes=0"]).await;
-    let small = format!("--bytes-per-library={}", 2 * SIZE - 1);
-    let small = flagged(&[
+    let few = configured(&["tapes_per_library = 1", "seed_tapes = 0"]).await;
+    let small = format!("bytes_per_library = {}", 2 * SIZE - 1);
+    let small = configured(&[
         &small,
-        "--code-of-full-library=InvalidParameters",
-        "--seed-tapes=0",
+        "code_of_full_library = 'InvalidParameters'",
+        "seed_tapes = 0",
     ])
     .await;
     for (emulator, code) in [
@@ -477,9 +474,9 @@ async fn a_library_is_full_at_what_is_set() {
 
 #[tokio::test]
 async fn a_gateway_without_cache_or_connection_answers_as_set() {
-    let emulator = flagged(&[
-        "--code-without-cache=InvalidParameters",
-        "--describe-offline=false",
+    let emulator = configured(&[
+        "code_without_cache = 'InvalidParameters'",
+        "describe_offline = false",
     ])
     .await;
     let path = "/_emulator/gateways/us-east-1/sgw-12A3456B";
@@ -502,16 +499,16 @@ async fn a_gateway_without_cache_or_connection_answers_as_set() {
 
 #[tokio::test]
 async fn a_tapes_life_takes_the_times_that_are_set() {
-    let emulator = flagged(&[
-        "--creating-time=1s",
-        "--upload-bytes-per-second=1024",
-        "--small-tape-bytes=2048",
-        "--archiving-time=2s",
-        "--min-retrieving-time-glacier=4s",
-        "--max-retrieving-time-glacier=4s",
-        "--retrieving-time-deep-archive=8s",
-        "--deleting-time=5s",
-        "--deleted-time=6s",
+    let emulator = configured(&[
+        "creating_time = '1s'",
+        "upload_bytes_per_second = 1024",
+        "small_tape_bytes = 2048",
+        "archiving_time = '2s'",
+        "min_retrieving_time_glacier = '4s'",
+        "max_retrieving_time_glacier = '4s'",
+        "retrieving_time_deep_archive = '8s'",
+        "deleting_time = '5s'",
+        "deleted_time = '6s'",
     ])
     .await;
     emulator.answer("CreateTapeWithBarcode", create("NEW001")).await;
@@ -544,7 +541,7 @@ async fn a_tapes_life_takes_the_times_that_are_set() {
     passes("DELETED", 6 * SECOND, "gone").await;
 
     // One with fewer bytes is not seen on its way.
-    let emulator = flagged(&["--small-tape-bytes=2048"]).await;
+    let emulator = configured(&["small_tape_bytes = 2048"]).await;
     let arn = emulator.made("NEW001", 2047).await;
     emulator.emulator.eject(&arn).unwrap();
     assert_eq!(emulator.status("NEW001").await, "ARCHIVING");
@@ -553,18 +550,18 @@ async fn a_tapes_life_takes_the_times_that_are_set() {
 #[tokio::test]
 async fn the_calls_that_show_a_moving_tape_are_those_that_are_set() {
     let filter = |barcode: &str| json!({ "GatewayARN": GATEWAY, "TapeARNs": [tape(barcode)] });
-    for (flags, barcode, in_library, in_archive) in [
+    for (lines, barcode, in_library, in_archive) in [
         ([].as_slice(), "TST000005", true, false),
-        (&["--leaving-in-library=false"], "TST000005", false, false),
-        (&["--leaving-in-archive=true"], "TST000006", true, true),
+        (&["leaving_in_library = false"], "TST000005", false, false),
+        (&["leaving_in_archive = true"], "TST000006", true, true),
         (&[], "TST000016", false, true),
-        (&["--retrieving-in-library=true"], "TST000016", true, true),
+        (&["retrieving_in_library = true"], "TST000016", true, true),
     ] {
-        let emulator = flagged(flags).await;
+        let emulator = configured(lines).await;
         let library = emulator.answer("DescribeTapes", filter(barcode)).await;
         let archive = emulator.answer("DescribeTapeArchives", filter(barcode)).await;
         let is_shown = |rows: &Value| !rows.as_array().unwrap().is_empty();
-        assert_eq!(is_shown(&library["Tapes"]), in_library, "{flags:?}");
-        assert_eq!(is_shown(&archive["TapeArchives"]), in_archive, "{flags:?}");
+        assert_eq!(is_shown(&library["Tapes"]), in_library, "{lines:?}");
+        assert_eq!(is_shown(&archive["TapeArchives"]), in_archive, "{lines:?}");
     }
 }
