@@ -12,40 +12,27 @@ mod service;
 mod settings;
 pub mod shutdown;
 
-use std::{fmt, io, net::SocketAddr, path::PathBuf};
+use std::{fmt, io, net::SocketAddr};
 
 use aws_credential_types::Credentials;
-use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
 pub use self::service::Cut;
-use self::{
-    http_server::{Bound, Face},
-    service::Service,
-};
-use crate::{
-    access::audit::CannotRecord,
-    app::config::{Checked, Dev, Standalone},
-    emulator::{Emulator, StateError, StateFile},
-    observability::telemetry::CannotExport,
-};
+use self::service::Service;
+use crate::{access::audit::CannotRecord, app::config::Checked, observability::telemetry::CannotExport};
 
-/// What runs in this process: the service, the emulator, or both.
+/// The service, bound to its addresses.
 pub struct App {
-    service: Option<Service>,
-    emulator: Option<Bound>,
-    state_file: Option<StateFile>,
+    service: Service,
 }
 
 /// Where an [`App`] listens. Its `Display` is the first line on stdout.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
     /// gRPC.
-    pub grpc: Option<SocketAddr>,
-    /// Health over HTTP.
-    pub admin: Option<SocketAddr>,
-    /// The AWS API of the emulator.
-    pub emulator: Option<SocketAddr>,
+    pub grpc: SocketAddr,
+    /// The admin pages.
+    pub admin: SocketAddr,
 }
 
 /// An address could not be listened on.
@@ -72,14 +59,6 @@ pub enum CannotStart {
     /// Metrics cannot be sent.
     #[error(transparent)]
     Telemetry(#[from] CannotExport),
-    /// The emulator's state can be neither read nor made.
-    #[error("cannot keep the emulator's state in {path} (setting emulator.state): {cause}")]
-    State {
-        /// The file.
-        path: PathBuf,
-        /// Why, and what to do.
-        cause: StateError,
-    },
 }
 
 impl App {
@@ -90,66 +69,16 @@ impl App {
     ///
     /// When an address cannot be listened on, or a file cannot be used.
     pub async fn serve(checked: Checked, credentials: Option<Credentials>) -> Result<Self, CannotStart> {
-        Ok(Self {
-            service: Some(Service::bind(checked, credentials).await?),
-            emulator: None,
-            state_file: None,
-        })
-    }
-
-    /// The service and the emulator, the one before the other.
-    ///
-    /// # Errors
-    ///
-    /// When an address cannot be listened on, or the emulator's state file cannot be used.
-    pub async fn dev(dev: Dev) -> Result<Self, CannotStart> {
-        let Dev {
-            mut service,
-            emulator,
-            credentials,
-        } = dev;
-        let (emulator, state_file) = bind_emulator(&emulator).await?;
-        service.config.upstream.endpoint = Some(endpoint(emulator.address));
-        let signed_by = Credentials::new(
-            &credentials.access_key_id,
-            credentials.secret_access_key.expose_secret(),
-            None,
-            None,
-            "tapegate dev",
-        );
-        Ok(Self {
-            service: Some(Service::bind(service, Some(signed_by)).await?),
-            emulator: Some(emulator),
-            state_file,
-        })
-    }
-
-    /// The emulator alone.
-    ///
-    /// # Errors
-    ///
-    /// When its address cannot be listened on, or its state file cannot be used.
-    pub async fn emulator(settings: &Standalone) -> Result<Self, CannotStart> {
-        let (emulator, state_file) = bind_emulator(&settings.emulator).await?;
-        Ok(Self {
-            service: None,
-            emulator: Some(emulator),
-            state_file,
-        })
+        let service = Service::bind(checked, credentials).await?;
+        Ok(Self { service })
     }
 
     /// Where it listens.
     pub fn addresses(&self) -> Addresses {
         Addresses {
-            grpc: self.service.as_ref().map(|service| service.grpc_address),
-            admin: self.service.as_ref().map(|service| service.admin.address),
-            emulator: self.emulator.as_ref().map(|emulator| emulator.address),
+            grpc: self.service.grpc_address,
+            admin: self.service.admin.address,
         }
-    }
-
-    /// The file that keeps the emulator's state, if one does.
-    pub fn state_file(&self) -> Option<&StateFile> {
-        self.state_file.as_ref()
     }
 
     /// Runs until `shutdown` resolves and what was in progress then has ended.
@@ -158,43 +87,8 @@ impl App {
     ///
     /// When calls had to be cut, or a server failed.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Cut> {
-        // The emulator outlives the service, whose last calls go to it.
-        let emulator = self.emulator.map(Bound::start);
-        let outcome = match self.service {
-            Some(service) => service.run(shutdown).await,
-            None => {
-                shutdown.await;
-                Ok(())
-            }
-        };
-        let ended = match emulator {
-            Some(emulator) => emulator.end().await.map_err(Cut::from),
-            None => Ok(()),
-        };
-        outcome.and(ended)
+        self.service.run(shutdown).await
     }
-}
-
-/// The emulator, bound and seeded, and the file of its state.
-async fn bind_emulator(config: &config::Emulator) -> Result<(Bound, Option<StateFile>), CannotStart> {
-    let settings = config.settings.clone();
-    let emulator = match &config.state {
-        None => Emulator::new(settings),
-        Some(path) => Emulator::with_state(settings, path).map_err(|cause| CannotStart::State {
-            path: path.clone(),
-            cause,
-        })?,
-    };
-    let state_file = emulator.state_file().cloned();
-    let bound = Bound::listen("emulator.listen", config.listen, Face::Emulator(emulator)).await?;
-    Ok((bound, state_file))
-}
-
-/// The URL of a server at this address.
-fn endpoint(address: SocketAddr) -> http::Uri {
-    format!("http://{address}")
-        .parse()
-        .expect("a socket's address is a URI's authority")
 }
 
 async fn listen(
@@ -215,15 +109,7 @@ async fn listen(
 
 impl fmt::Display for Addresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = [
-            ("grpc", self.grpc),
-            ("admin", self.admin),
-            ("emulator", self.emulator),
-        ];
-        f.write_str("listening")?;
-        named
-            .iter()
-            .filter_map(|(name, address)| Some((name, address.as_ref()?)))
-            .try_for_each(|(name, address)| write!(f, " {name}={address}"))
+        let Self { grpc, admin } = self;
+        write!(f, "listening grpc={grpc} admin={admin}")
     }
 }

@@ -1,30 +1,58 @@
 //! The `tapegate` program.
 
+mod dev;
+
 use std::{
     env,
+    error::Error,
     io::{self, Write},
     process::ExitCode,
 };
 
+use dev::Dev;
 use tapegate::{
     app::{
         App,
-        cli::{self, Command},
+        cli::{self, Command, Stop},
         shutdown,
     },
-    emulator::Credentials,
     observability::telemetry,
 };
 
+const DEV: &str = "dev";
+const EMULATOR: &str = "emulator";
+
 fn main() -> ExitCode {
-    let command = match cli::parse(env::args_os(), env::vars_os()) {
-        Ok(command) => command,
-        Err(stop) => return stop.report(),
+    let program = cli::program()
+        .subcommand(dev::command())
+        .subcommand(tapegate_emulator::cli::command(EMULATOR));
+    let matches = match program.try_get_matches_from(env::args_os()) {
+        Ok(matches) => matches,
+        Err(usage) => return Stop::Usage(usage).report(),
     };
+    let variables = env::vars_os().collect();
+    match matches.subcommand() {
+        Some((EMULATOR, matches)) => tapegate_emulator::cli::execute("tapegate", matches, &variables),
+        Some((DEV, matches)) => match Dev::read(matches, &variables) {
+            Ok(settings) => block_on(run_dev(settings)),
+            Err(faults) => {
+                let _ = write!(io::stderr(), "{faults}");
+                ExitCode::from(cli::MISUSE)
+            }
+        },
+        _ => match cli::command(&matches, &variables) {
+            Ok(command) => block_on(run(command)),
+            Err(stop) => stop.report(),
+        },
+    }
+}
+
+/// Runs a command to its end, and reports its error.
+fn block_on(command: impl Future<Output = Result<ExitCode, Box<dyn Error>>>) -> ExitCode {
     let done = tokio::runtime::Runtime::new()
         .map_err(Into::into)
         .and_then(|runtime| {
-            let done = runtime.block_on(run(command));
+            let done = runtime.block_on(command);
             // What goes on after its bound, such as sending to a collector that is away, is left.
             runtime.shutdown_background();
             done
@@ -38,12 +66,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn report(error: &dyn std::error::Error) {
+fn report(error: &dyn Error) {
     // Nobody is left to tell when stderr is closed.
     let _ = writeln!(io::stderr(), "tapegate: {error}");
 }
 
-async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
+async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     match command {
         Command::Check(checked) => io::stdout().write_all(checked.document.as_bytes())?,
         Command::Explain(config, imagined) => {
@@ -62,20 +90,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Serve(checked) => {
             let config = &checked.config;
             let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
-            let ran = run_app(App::serve(*checked, None).await?, |_| String::new()).await;
-            telemetry.finish().await;
-            ran?;
-        }
-        Command::Emulator(settings) => {
-            telemetry::start(&settings.log, None, io::stderr)?;
-            let judged = judged(&settings.emulator.settings.credentials);
-            let more = |app: &App| format!("{judged}\n{}", state_line(app));
-            run_app(App::emulator(&settings).await?, more).await?;
-        }
-        Command::Dev(dev) => {
-            let config = &dev.service.config;
-            let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
-            let ran = run_app(App::dev(*dev).await?, |app| try_this(app) + &state_line(app)).await;
+            let ran = serve(App::serve(*checked, None).await?).await;
             telemetry.finish().await;
             ran?;
         }
@@ -83,42 +98,24 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says where the app listens, then what else is to be said, and runs it.
-async fn run_app(app: App, more: impl Fn(&App) -> String) -> Result<(), Box<dyn std::error::Error>> {
+async fn serve(app: App) -> Result<(), Box<dyn Error>> {
     let stop = shutdown::requested()?;
-    let (addresses, more) = (app.addresses(), more(&app));
-    // A reader that has gone is no reason not to serve.
-    let _ = write!(io::stdout(), "{addresses}\n{more}").and_then(|()| io::stdout().flush());
+    announce(format!("{}\n", app.addresses()));
     Ok(app.run(stop).await?)
 }
 
-/// Says what the emulator judges of a signature.
-fn judged(credentials: &[Credentials]) -> String {
-    let with_token = credentials.iter().filter(|one| one.session_token.is_some());
-    match (credentials.len(), with_token.count()) {
-        (0, _) => {
-            "no access key is configured: of signatures only form, scope and date are judged".to_owned()
-        }
-        (1, 0) => "signatures are verified against the configured access key".to_owned(),
-        (keys, tokens) => format!(
-            "signatures are verified against the configured access keys: {keys}, {tokens} of them with a \
-             session token"
-        ),
-    }
+async fn run_dev(dev: Dev) -> Result<ExitCode, Box<dyn Error>> {
+    let config = dev.config();
+    let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
+    let ran = dev::run(dev, announce).await;
+    telemetry.finish().await;
+    ran.map(|()| ExitCode::SUCCESS)
 }
 
-/// Where the emulator's state is kept, if it is.
-fn state_line(app: &App) -> String {
-    app.state_file()
-        .map(|file| format!("{file}\n"))
-        .unwrap_or_default()
-}
-
-fn try_this(app: &App) -> String {
-    let grpc = app
-        .addresses()
-        .grpc
-        .map(|address| address.to_string())
-        .unwrap_or_default();
-    format!("try: grpcurl -plaintext -d '{{\"max_items\": 3}}' {grpc} tapegate.v1.TapeService/ListTapes\n")
+/// Prints the first lines on stdout: where the program listens, and more about it.
+fn announce(lines: String) {
+    // The program runs also when nobody reads its output.
+    let _ = io::stdout()
+        .write_all(lines.as_bytes())
+        .and_then(|()| io::stdout().flush());
 }

@@ -14,9 +14,9 @@ use std::{
     process::ExitCode,
 };
 
-use clap::error::ErrorKind;
+use clap::{ArgMatches, error::ErrorKind};
 
-use crate::app::config::{Checked, Config, Dev, Faults, Standalone};
+use crate::app::config::{Checked, Config, Faults, Variables};
 
 /// The code with which the program ends when it was called wrongly: a wrong command
 /// line, or a wrong configuration.
@@ -25,12 +25,8 @@ pub const MISUSE: u8 = 2;
 /// What the program was asked to do.
 #[derive(Debug)]
 pub enum Command {
-    /// The service and the emulator in one process.
-    Dev(Box<Dev>),
     /// The service.
     Serve(Box<Checked>),
-    /// The emulator alone.
-    Emulator(Standalone),
     /// Show the settings in effect.
     Check(Box<Checked>),
     /// Say what the policies decide.
@@ -89,33 +85,55 @@ impl From<Faults> for Stop {
     }
 }
 
+/// The command line of the service's commands, to which the binary adds those with an emulator.
+pub fn program() -> clap::Command {
+    flags::program()
+}
+
+/// The flags of the service in `tapegate dev`.
+pub fn dev_command() -> clap::Command {
+    flags::dev()
+}
+
+/// The settings of the service in `tapegate dev`, by the flags of [`dev_command`].
+///
+/// # Errors
+/// Everything that is wrong with the configuration.
+pub fn dev(matches: &ArgMatches, variables: &Variables) -> Result<Checked, Faults> {
+    Config::dev(flags::sources(flags::DEV, matches, variables))
+}
+
 /// The command that `arguments` (the program's name first) and the environment
 /// `variables` ask for. Reads the configuration file that they name.
 ///
 /// # Errors
-/// [`Stop`]: help or the version was asked for, or something is wrong; then
-/// everything that is wrong with the configuration, at once.
+/// As [`command`].
 pub fn parse(
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     variables: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>,
 ) -> Result<Command, Stop> {
-    let matches = flags::program()
-        .try_get_matches_from(arguments)
-        .map_err(Stop::Usage)?;
+    let matches = program().try_get_matches_from(arguments).map_err(Stop::Usage)?;
     let variables = variables
         .into_iter()
         .map(|(name, value)| (name.into(), value.into()))
         .collect();
+    command(&matches, &variables)
+}
+
+/// The command that the arguments of [`program`] and the variables ask for.
+///
+/// # Errors
+/// [`Stop`]: help or the version was asked for, or something is wrong; then
+/// everything that is wrong with the configuration, at once.
+pub fn command(matches: &ArgMatches, variables: &Variables) -> Result<Command, Stop> {
     let Some((name, matches)) = matches.subcommand() else {
         return Err(Stop::Usage(
             flags::program().error(ErrorKind::MissingSubcommand, "no command is given"),
         ));
     };
-    let sources = || flags::sources(name, matches, &variables);
+    let sources = || flags::sources(name, matches, variables);
     Ok(match name {
-        flags::DEV => Command::Dev(Box::new(Dev::load(sources())?)),
         flags::SERVE => Command::Serve(Box::new(Config::serve(sources())?)),
-        flags::EMULATOR => Command::Emulator(Standalone::load(sources())?),
         flags::CHECK => {
             let imagined = explain::Imagined::read(matches)?;
             let checked = Config::serve(sources())?;

@@ -14,7 +14,6 @@ mod command;
 mod create;
 mod deadline;
 mod effective;
-mod emulator;
 mod environment;
 mod fault;
 mod file;
@@ -42,12 +41,12 @@ mod word;
 
 pub use audit::Audit;
 pub use auth::{Auth, Entry};
-pub use command::{Checked, DEV_CREDENTIALS, Dev, Standalone};
+pub use command::Checked;
 pub use create::Create;
 pub use deadline::Deadline;
 pub(crate) use effective::Effective;
-pub use emulator::Emulator;
-pub(crate) use environment::{CONFIG_FILE, Variables};
+pub(crate) use environment::CONFIG_FILE;
+pub use environment::Variables;
 pub use fault::{Fault, Faults};
 pub use kind::Toml;
 pub use log::{Directives, Format, Log};
@@ -148,53 +147,6 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &otlp::ENDPOINT,
     &otlp::PROTOCOL,
     &otlp::SAMPLE_PERCENT,
-    &emulator::basics::LISTEN,
-    &emulator::basics::ACCOUNT_ID,
-    &emulator::basics::SEED_TAPES,
-    &emulator::basics::TIME_SCALE,
-    &emulator::basics::STATE,
-    &emulator::credentials::ACCESS_KEY_ID,
-    &emulator::credentials::SECRET_ACCESS_KEY,
-    &emulator::credentials::CREDENTIALS,
-    &emulator::faults::FAULTS,
-    &emulator::faults::FAULT_SEED,
-    &emulator::limits::MIN_TAPE_SIZE_GIB,
-    &emulator::limits::MAX_TAPE_SIZE_GIB,
-    &emulator::limits::TAPES_PER_LIBRARY,
-    &emulator::limits::BYTES_PER_LIBRARY,
-    &emulator::limits::TAPES_PER_PAGE,
-    &emulator::limits::MAX_REQUEST_BYTES,
-    &emulator::limits::MAX_SNAPSHOT_BYTES,
-    &emulator::limits::CLOCK_SKEW,
-    &emulator::life::CREATING_TIME,
-    &emulator::life::UPLOAD_BYTES_PER_SECOND,
-    &emulator::life::SMALL_TAPE_BYTES,
-    &emulator::life::ARCHIVING_TIME,
-    &emulator::life::MIN_RETRIEVING_TIME_GLACIER,
-    &emulator::life::MAX_RETRIEVING_TIME_GLACIER,
-    &emulator::life::RETRIEVING_TIME_DEEP_ARCHIVE,
-    &emulator::life::DELETING_TIME,
-    &emulator::life::DELETED_TIME,
-    &emulator::life::LEAVING_IN_LIBRARY,
-    &emulator::life::LEAVING_IN_ARCHIVE,
-    &emulator::life::RETRIEVING_IN_LIBRARY,
-    &emulator::undocumented::TOKEN_SCOPE,
-    &emulator::undocumented::TOKEN_MISMATCH,
-    &emulator::undocumented::TOKEN_WINDOW,
-    &emulator::undocumented::BARCODE_SCOPE,
-    &emulator::undocumented::DEFAULT_POOL,
-    &emulator::undocumented::CODE_OF_FULL_LIBRARY,
-    &emulator::undocumented::CODE_WITHOUT_CACHE,
-    &emulator::undocumented::DESCRIBE_OFFLINE,
-    &emulator::undocumented::KMS_KEY_REQUIRED,
-    &emulator::undocumented::TAGS_WITH_BARCODE,
-    &emulator::undocumented::UNKNOWN_TAPE_ARNS,
-    &emulator::undocumented::TAPE_ARNS_WITH_MARKER,
-    &emulator::undocumented::MARKER_LIFETIME,
-    &emulator::undocumented::IN_TRANSIT_SPELLING,
-    &emulator::undocumented::RETRIEVED_LISTED,
-    &emulator::undocumented::WORM_WHEN_FALSE,
-    &emulator::undocumented::INTERNAL_SERVER_ERROR_STATUS,
 ];
 
 /// Every table of settings, in the order in which documents show them.

@@ -5,32 +5,24 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{CannotListen, listen};
-use crate::{
-    emulator::Emulator,
-    observability::admin::{self, Bounds},
-};
+use crate::observability::admin::{self, Bounds};
 
 /// How long connections may take to close once they are told to. One that never spoke would
 /// hold the door open for ever (hyperium/hyper#4170).
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
-/// What is served over HTTP.
-pub(super) enum Face {
-    Admin(Router, Bounds),
-    Emulator(Emulator),
-}
-
-/// A face with the socket that it will be served on.
+/// The admin pages with the socket that they will be served on.
 pub(super) struct Bound {
     pub(super) address: SocketAddr,
     listener: TcpListener,
-    face: Face,
+    pages: Router,
+    bounds: Bounds,
 }
 
-/// A face that is being served.
+/// The admin pages that are being served.
 pub(super) struct Running {
     stop: CancellationToken,
-    serving: AbortOnDropHandle<io::Result<()>>,
+    serving: AbortOnDropHandle<()>,
 }
 
 impl Bound {
@@ -38,30 +30,21 @@ impl Bound {
     pub(super) async fn listen(
         setting: &'static str,
         address: SocketAddr,
-        face: Face,
+        (pages, bounds): (Router, Bounds),
     ) -> Result<Self, CannotListen> {
         let (listener, address) = listen(setting, address).await?;
         Ok(Self {
             address,
             listener,
-            face,
+            pages,
+            bounds,
         })
     }
 
     /// Serves in a task of its own.
     pub(super) fn start(self) -> Running {
         let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        let Self { listener, face, .. } = self;
-        let serving = async move {
-            match face {
-                Face::Admin(pages, bounds) => {
-                    admin::serve(listener, pages, bounds, stopped).await;
-                    Ok(())
-                }
-                Face::Emulator(emulator) => emulator.serve(listener, stopped.cancelled_owned()).await,
-            }
-        };
+        let serving = admin::serve(self.listener, self.pages, self.bounds, stop.clone());
         Running {
             stop,
             serving: AbortOnDropHandle::new(tokio::spawn(serving)),
@@ -74,7 +57,7 @@ impl Running {
     pub(super) async fn end(self) -> io::Result<()> {
         self.stop.cancel();
         match timeout(LINGER, self.serving).await {
-            Ok(ended) => ended.map_err(io::Error::other)?,
+            Ok(ended) => ended.map_err(io::Error::other),
             Err(_) => Ok(()),
         }
     }

@@ -18,7 +18,7 @@ use super::{
     CannotStart,
     access::Access,
     figures::Figures,
-    http_server::{Bound, Face, LINGER},
+    http_server::{Bound, LINGER},
     listen, settings,
 };
 use crate::{
@@ -151,7 +151,7 @@ impl Service {
         };
         let server = config.server;
         let pages = admin::router(shown, settings::admin_access(server.admin_pages));
-        let pages = Face::Admin(pages, settings::admin(&server));
+        let pages = (pages, settings::admin(&server));
         let admin = Bound::listen("admin_listen", server.admin_listen, pages).await?;
         let connections = Arc::new(accept::ConnectionMetrics::new(server.max_connections));
         let figures = Figures {

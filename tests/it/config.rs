@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, ffi::OsString, fs, path::Path, time::Duration};
 
 use tapegate::app::{
     cli::{self, Command, Stop},
-    config::{Config, DEV_CREDENTIALS, Dev, Format, SETTINGS, Standalone, TABLES, Toml},
+    config::{Checked, Config, Faults, Format, SETTINGS, TABLES, Toml, Variables},
 };
 
 /// A command line with its environment and its file.
@@ -54,6 +54,17 @@ impl Call {
     }
 
     fn parse(&self) -> Result<Command, Stop> {
+        self.with_file(|variables| {
+            let program = OsString::from("tapegate");
+            cli::parse(
+                std::iter::once(&program).chain(&self.arguments),
+                variables.clone(),
+            )
+        })
+    }
+
+    /// Gives the variables, which name the file if there is one.
+    fn with_file<T>(&self, read: impl FnOnce(&Variables) -> T) -> T {
         let directory = tempfile::tempdir().unwrap();
         let mut variables = self.variables.clone();
         if let Some(content) = &self.file {
@@ -61,11 +72,7 @@ impl Call {
             fs::write(&path, content).unwrap();
             variables.insert("TAPEGATE_CONFIG".into(), path.into());
         }
-        let program = OsString::from("tapegate");
-        let result = cli::parse(std::iter::once(&program).chain(&self.arguments), variables);
-        // Messages name the file by its whole path; tests by its name.
-        drop(directory);
-        result
+        read(&variables)
     }
 
     fn config(&self) -> Config {
@@ -75,18 +82,21 @@ impl Call {
         }
     }
 
-    fn dev(&self) -> Dev {
-        match self.parse() {
-            Ok(Command::Dev(dev)) => *dev,
-            other => panic!("{other:?}"),
-        }
+    /// The service's half of `tapegate dev` with these flags, without the name of the command.
+    fn read_dev(&self) -> Result<Checked, Faults> {
+        self.with_file(|variables| {
+            let program = OsString::from("dev");
+            let arguments = std::iter::once(&program).chain(&self.arguments);
+            cli::dev(&cli::dev_command().get_matches_from(arguments), variables)
+        })
     }
 
-    fn emulator(&self) -> Standalone {
-        match self.parse() {
-            Ok(Command::Emulator(emulator)) => emulator,
-            other => panic!("{other:?}"),
-        }
+    fn dev(&self) -> Checked {
+        self.read_dev().unwrap()
+    }
+
+    fn dev_faults(&self) -> Vec<String> {
+        shown(&self.read_dev().unwrap_err())
     }
 
     fn check(&self) -> (Config, String) {
@@ -99,16 +109,7 @@ impl Call {
     /// Every fault, with the folder of the file taken off.
     fn faults(&self) -> Vec<String> {
         match self.parse() {
-            Err(Stop::Faults(faults)) => faults
-                .iter()
-                .map(|fault| {
-                    let text = fault.to_string();
-                    match text.find(FILE) {
-                        Some(at) if text.starts_with('/') => text[at..].to_owned(),
-                        _ => text,
-                    }
-                })
-                .collect(),
+            Err(Stop::Faults(faults)) => shown(&faults),
             other => panic!("{other:?}"),
         }
     }
@@ -122,10 +123,23 @@ impl Call {
     }
 }
 
+/// Every fault. Messages name the file by its whole path; tests by its name.
+fn shown(faults: &Faults) -> Vec<String> {
+    let shorten = |text: String| match text.find(FILE) {
+        Some(at) if text.starts_with('/') => text[at..].to_owned(),
+        _ => text,
+    };
+    faults.iter().map(|fault| shorten(fault.to_string())).collect()
+}
+
 /// Each of `wanted` is a pair: how a fault begins, and what it says further on.
 #[track_caller]
 fn assert_faults(call: &Call, wanted: &[(&str, &str)]) {
-    let found = call.faults();
+    assert_eq_faults(&call.faults(), wanted);
+}
+
+#[track_caller]
+fn assert_eq_faults(found: &[String], wanted: &[(&str, &str)]) {
     let fits =
         |(fault, (start, part)): (&String, &(&str, &str))| fault.starts_with(start) && fault.contains(part);
     assert!(

@@ -83,7 +83,7 @@ where
     B: http_body::Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
 {
     let path = format!("/tapegate.v1.TapeService/{method}");
-    let called = wire::post_at(service.addresses.grpc.unwrap(), &path, headers, body);
+    let called = wire::post_at(service.addresses.grpc, &path, headers, body);
     timeout(LONG, called).await.expect("every call ends")
 }
 

@@ -58,7 +58,7 @@ async fn every_error_has_the_id_of_its_call() {
     assert!(!in_a_list.is_trailers_only());
     let unknown = "/tapegate.v1.TapeService/DeleteTape";
     let unknown = wire::post(service.channel(), unknown, &id, Bytes::new()).await;
-    let grpc = service.addresses.grpc.unwrap();
+    let grpc = service.addresses.grpc;
     let late = wire::frame(&ListTapesRequest::default().encode_to_vec());
     let no_time = [id[0], ("grpc-timeout", "0n")];
     let late = wire::post_at(

@@ -20,7 +20,6 @@ mod create;
 mod creating;
 mod deadlines;
 mod details;
-mod emulator;
 mod error_codes;
 mod errors_page;
 mod fuzz;

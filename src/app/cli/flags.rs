@@ -12,7 +12,6 @@ use crate::app::config::{
 
 pub(super) const DEV: &str = "dev";
 pub(super) const SERVE: &str = "serve";
-pub(super) const EMULATOR: &str = "emulator";
 pub(super) const CHECK: &str = "check";
 pub(super) const HEALTH: &str = "health";
 pub(super) const TOKEN: &str = "token";
@@ -26,15 +25,7 @@ pub(super) fn program() -> Command {
         .about("A gRPC façade for the virtual tapes of AWS Storage Gateway")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(
-            configured(DEV)
-                .about("Run the service and the emulator in one process, on loopback, with tapes to try")
-                .before_help("Where not given, the region is us-east-1 and the account 123456789012.")
-                // Refused, with the reason, but nothing to offer.
-                .mut_arg("upstream.endpoint", |arg| arg.hide(true)),
-        )
         .subcommand(configured(SERVE).about("Run the service"))
-        .subcommand(configured(EMULATOR).about("Run the emulator of the AWS API alone, for any AWS client"))
         .subcommand(
             explain::arguments(configured(CHECK))
                 .about("Show the settings that `serve` would run with, or all that is wrong with them")
@@ -48,9 +39,18 @@ pub(super) fn program() -> Command {
         .subcommand(health::command(HEALTH).arg(config_file()))
 }
 
+/// The service's half of `tapegate dev`.
+pub(super) fn dev() -> Command {
+    configured(DEV)
+        .about("Run the service and the emulator in one process, on loopback, with tapes to try")
+        .before_help("Where not given, the region is us-east-1 and the account 123456789012.")
+        // Refused, with the reason, but nothing to offer.
+        .mut_arg("upstream.endpoint", |arg| arg.hide(true))
+}
+
 /// A command that takes settings.
 fn configured(name: &'static str) -> Command {
-    let flags = settings(name).filter_map(|setting| Some(flag(setting, flag_name(name, setting)?)));
+    let flags = settings(name).filter_map(|setting| Some(flag(setting, setting.flag()?)));
     Command::new(name)
         .next_line_help(true)
         .arg(config_file())
@@ -63,25 +63,8 @@ fn configured(name: &'static str) -> Command {
 
 /// The settings that `command` has flags for.
 fn settings(command: &str) -> impl Iterator<Item = &'static dyn AnySetting> {
-    let has = move |section: &str| match command {
-        DEV => true,
-        EMULATOR => matches!(section, "emulator" | "log"),
-        HEALTH | TOKEN => false,
-        _ => section != "emulator",
-    };
-    SETTINGS
-        .iter()
-        .copied()
-        .filter(move |setting| has(setting.path().0))
-}
-
-/// The name of the flag of `setting`. To the emulator alone, its own need no prefix.
-fn flag_name(command: &str, setting: &dyn AnySetting) -> Option<String> {
-    let flag = setting.flag()?;
-    match flag.strip_prefix("emulator-") {
-        Some(short) if command == EMULATOR => Some(short.to_owned()),
-        _ => Some(flag),
-    }
+    let has_flags = !matches!(command, HEALTH | TOKEN);
+    SETTINGS.iter().copied().filter(move |_| has_flags)
 }
 
 fn flag(setting: &'static dyn AnySetting, name: String) -> Arg {
@@ -127,7 +110,7 @@ pub(super) fn sources(command: &str, matches: &ArgMatches, variables: &Variables
     let mut faults = Faults::default();
     let mut flags = Layer::new();
     for setting in settings(command) {
-        let Some(name) = flag_name(command, setting) else {
+        let Some(name) = setting.flag() else {
             continue;
         };
         let Some(value) = matches.get_one::<OsString>(setting.key()) else {

@@ -3,19 +3,12 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use super::{
-    Audit, Auth, Config, Create, Deadline, Effective, Emulator, Faults, Log, Otlp, Pace, Policy, Readiness,
-    Retry, Scope, Server, Setting, Shutdown, Sources, Tapes, Tls, Upstream, Winning, auth,
-    emulator::{basics, credentials},
-    limits, policy, scope, server, tls, upstream,
-    values::Values,
-    word::Address,
+    Audit, Auth, Config, Create, Deadline, Effective, Faults, Log, Otlp, Pace, Policy, Readiness, Retry,
+    Scope, Server, Setting, Shutdown, Sources, Tapes, Tls, Upstream, Winning, auth, limits, policy, scope,
+    server, tls, upstream, values::Values, word::Address,
 };
-use crate::emulator::Credentials;
 
-/// The pair of credentials that `tapegate dev` signs with, known to everybody.
-pub const DEV_CREDENTIALS: (&str, &str) = ("TAPEGATEDEV", "tapegate-dev-only-not-a-secret");
-
-/// The settings of `tapegate serve`, without faults.
+/// The settings of the service, without faults.
 #[derive(Clone, Debug)]
 pub struct Checked {
     /// The settings.
@@ -23,27 +16,6 @@ pub struct Checked {
     /// The same as a configuration file that gives them, with where each comes from in a
     /// comment. Secrets are not shown.
     pub document: String,
-}
-
-/// The settings of `tapegate dev`.
-#[derive(Clone, Debug)]
-pub struct Dev {
-    /// The service, whose upstream is the emulator, wherever that came to listen; the document has
-    /// the settings of both.
-    pub service: Checked,
-    /// The emulator.
-    pub emulator: Emulator,
-    /// What the service signs with. The emulator takes it, whoever else's it takes.
-    pub credentials: Credentials,
-}
-
-/// The settings of `tapegate emulator`.
-#[derive(Clone, Debug)]
-pub struct Standalone {
-    /// The emulator.
-    pub emulator: Emulator,
-    /// What is logged.
-    pub log: Log,
 }
 
 impl Checked {
@@ -106,75 +78,33 @@ impl Config {
         Ok(Checked::new(config, &winning))
     }
 
-    /// Where the service listens and the file of its certificate, whatever else is said of it.
-    pub(crate) fn address(sources: Sources) -> Result<(SocketAddr, Option<PathBuf>), Faults> {
-        let values = sources.values();
-        let address = values.get(&server::LISTEN).zip(values.optional(&tls::CERT));
-        values.finish(address).map(|(address, _)| address)
-    }
-}
-
-impl Dev {
-    /// The settings of `tapegate dev`.
-    pub(crate) fn load(sources: Sources) -> Result<Self, Faults> {
+    /// The settings of the service in `tapegate dev`, without the upstream that the binary starts.
+    pub(crate) fn dev(sources: Sources) -> Result<Checked, Faults> {
         const PRESETS: [(&str, &str); 2] = [("region", "us-east-1"), ("account_id", "123456789012")];
         const NAME: &str = "tapegate dev";
         let mut values = sources.values_for(NAME, &PRESETS);
-        // Whoever configures identities or policies wants to try them.
+        // A configuration with identities or policies is there to be tried.
         if !auth::is_configured(&values) && !values.is_given(&policy::PATH) {
             values.preset(&server::ALLOW_ANONYMOUS, NAME, "true");
         }
-        let dev = Self::read(&mut values);
-        for setting in [&server::LISTEN, &server::ADMIN_LISTEN, &basics::LISTEN] {
+        let config = Self::read(&mut values);
+        for setting in [&server::LISTEN, &server::ADMIN_LISTEN] {
             loopback_only(&mut values, setting, "tapegate dev stays on this machine");
-        }
-        for taken in [&server::LISTEN, &server::ADMIN_LISTEN] {
-            values.distinct(taken, &basics::LISTEN);
         }
         closed_by_default(&mut values);
         if values.is_given(&upstream::ENDPOINT) {
             let message = "tapegate dev brings its own upstream; leave it out, or use tapegate serve";
             values.fault(&upstream::ENDPOINT, message);
         }
-        let ((config, emulator, credentials), winning) = values.finish(dev)?;
-        Ok(Self {
-            service: Checked::new(config, &winning),
-            emulator,
-            credentials,
-        })
+        let (config, winning) = values.finish(config)?;
+        Ok(Checked::new(config, &winning))
     }
 
-    fn read(values: &mut Values) -> Option<(Config, Emulator, Credentials)> {
-        let config = Config::read(values);
-        let credentials = credentials::pair(values).map(|pair| {
-            pair.unwrap_or_else(|| Credentials {
-                access_key_id: DEV_CREDENTIALS.0.to_owned(),
-                secret_access_key: DEV_CREDENTIALS.1.into(),
-                session_token: None,
-            })
-        });
-        let emulator = Emulator::read(values, credentials.as_ref());
-        Some((config?, emulator?, credentials?))
-    }
-}
-
-impl Standalone {
-    /// The settings of `tapegate emulator`.
-    pub(crate) fn load(sources: Sources) -> Result<Self, Faults> {
-        let mut values = sources.values();
-        let standalone = Self::read(&mut values);
-        values.finish(standalone).map(|(standalone, _)| standalone)
-    }
-
-    fn read(values: &mut Values) -> Option<Self> {
-        let pair = credentials::pair(values);
-        let emulator = Emulator::read(values, pair.iter().flatten().next());
-        let log = Log::read(values);
-        pair?;
-        Some(Self {
-            emulator: emulator?,
-            log: log?,
-        })
+    /// Where the service listens and the file of its certificate, whatever else is said of it.
+    pub(crate) fn address(sources: Sources) -> Result<(SocketAddr, Option<PathBuf>), Faults> {
+        let values = sources.values();
+        let address = values.get(&server::LISTEN).zip(values.optional(&tls::CERT));
+        values.finish(address).map(|(address, _)| address)
     }
 }
 

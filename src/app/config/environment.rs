@@ -14,7 +14,7 @@ use crate::domain::Invalid;
 pub(crate) const CONFIG_FILE: &str = "TAPEGATE_CONFIG";
 
 /// The environment variables of the process, by name.
-pub(crate) type Variables = BTreeMap<OsString, OsString>;
+pub type Variables = BTreeMap<OsString, OsString>;
 
 /// What the `TAPEGATE_…` variables give.
 pub(super) fn read(variables: &Variables, faults: &mut Faults) -> Layer {
@@ -22,7 +22,7 @@ pub(super) fn read(variables: &Variables, faults: &mut Faults) -> Layer {
     let ours = variables
         .iter()
         .filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
-    for (name, value) in ours.filter(|(name, _)| *name != CONFIG_FILE) {
+    for (name, value) in ours.filter(|(name, _)| *name != CONFIG_FILE && !is_emulators(name)) {
         let place = Place::Variable(name.to_string_lossy().into_owned());
         let setting = SETTINGS
             .iter()
@@ -34,6 +34,11 @@ pub(super) fn read(variables: &Variables, faults: &mut Faults) -> Layer {
         }
     }
     layer
+}
+
+/// Whether the variable is one of the emulator's, which checks its own.
+fn is_emulators(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b"TAPEGATE_EMULATOR_")
 }
 
 fn unknown(name: &OsStr) -> String {

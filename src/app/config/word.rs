@@ -12,7 +12,6 @@ use std::{
 
 use http::Uri;
 use ipnet::IpNet;
-use secrecy::SecretString;
 
 use super::{
     Directives,
@@ -136,38 +135,6 @@ impl<T: Copy> Word for Choice<T> {
     }
 }
 
-/// One of a few whole numbers.
-pub(crate) struct NumberChoice<T: 'static> {
-    /// What stands for one in a usage line.
-    pub name: &'static str,
-    /// The numbers that are right.
-    pub choices: &'static [(u16, T)],
-}
-
-impl<T: Copy> Word for NumberChoice<T> {
-    type Value = T;
-    const TOML: Toml = Toml::Integer;
-
-    fn name(&self) -> String {
-        self.name.to_owned()
-    }
-
-    fn takes(&self) -> String {
-        let numbers: Vec<_> = self
-            .choices
-            .iter()
-            .map(|(number, _)| number.to_string())
-            .collect();
-        numbers.join(" or ")
-    }
-
-    fn parse(&self, text: &str) -> Option<T> {
-        let number: u16 = text.parse().ok()?;
-        let found = self.choices.iter().find(|(choice, _)| *choice == number);
-        found.map(|(_, value)| *value)
-    }
-}
-
 /// A name of AWS that the domain knows how to read.
 pub(crate) struct Name<T> {
     name: &'static str,
@@ -252,26 +219,6 @@ impl Word for Filter {
 
     fn parse(&self, text: &str) -> Option<Directives> {
         Directives::parse(text)
-    }
-}
-
-/// What chance begins with.
-pub(crate) struct Seed;
-
-impl Word for Seed {
-    type Value = u32;
-    const TOML: Toml = Toml::Integer;
-
-    fn name(&self) -> String {
-        "SEED".to_owned()
-    }
-
-    fn takes(&self) -> String {
-        format!("a whole number from 0 to {}", u32::MAX)
-    }
-
-    fn parse(&self, text: &str) -> Option<u32> {
-        text.parse().ok()
     }
 }
 
@@ -418,67 +365,5 @@ impl Word for Network {
     fn parse(&self, text: &str) -> Option<IpNet> {
         let one = || text.parse::<IpAddr>().ok().map(IpNet::from);
         text.parse().ok().or_else(one)
-    }
-}
-
-/// The public half of a pair of AWS credentials.
-pub(crate) struct AccessKeyId;
-
-impl Word for AccessKeyId {
-    type Value = String;
-
-    fn name(&self) -> String {
-        "ID".to_owned()
-    }
-
-    fn takes(&self) -> String {
-        "an access key id of 1 to 128 letters, digits and underscores".to_owned()
-    }
-
-    fn parse(&self, text: &str) -> Option<String> {
-        let right = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        ((1..=128).contains(&text.len()) && text.chars().all(right)).then(|| text.to_owned())
-    }
-}
-
-/// The secret half of a pair of AWS credentials.
-pub(crate) struct SecretKey;
-
-impl Word for SecretKey {
-    type Value = SecretString;
-    const SECRET: bool = true;
-
-    fn name(&self) -> String {
-        "SECRET".to_owned()
-    }
-
-    fn takes(&self) -> String {
-        "a secret of 1 to 1024 visible ASCII characters".to_owned()
-    }
-
-    fn parse(&self, text: &str) -> Option<SecretString> {
-        ((1..=1024).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()))
-            .then(|| text.into())
-    }
-}
-
-/// The token that temporary AWS credentials come with.
-pub(crate) struct SessionToken;
-
-impl Word for SessionToken {
-    type Value = SecretString;
-    const SECRET: bool = true;
-
-    fn name(&self) -> String {
-        "TOKEN".to_owned()
-    }
-
-    fn takes(&self) -> String {
-        "a token of 1 to 16384 visible ASCII characters".to_owned()
-    }
-
-    fn parse(&self, text: &str) -> Option<SecretString> {
-        ((1..=16_384).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()))
-            .then(|| text.into())
     }
 }

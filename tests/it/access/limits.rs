@@ -247,7 +247,7 @@ async fn connections_are_few_and_none_stays_that_does_not_speak() {
     let halves = [&b"PRI * HTTP/2.0\r\n"[..], b"\x16\x03\x01\x02\x00"];
     for (config, half) in [site.config(), site.config_with_tls()].into_iter().zip(halves) {
         let service = site.run(&config, &flags).await;
-        let address = service.addresses.grpc.unwrap();
+        let address = service.addresses.grpc;
         let mut silent = Vec::new();
         for beginning in [b"", half] {
             let mut socket = TcpStream::connect(address).await.unwrap();

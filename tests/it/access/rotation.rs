@@ -139,7 +139,7 @@ fn connects(
     roots: String,
     certified: Option<Certified>,
 ) -> Box<dyn Fn() -> Channel + Send + Sync> {
-    let address = service.addresses.grpc.unwrap();
+    let address = service.addresses.grpc;
     Box::new(move || tls_channel(address, client_config(&roots, certified.as_ref())))
 }
 

@@ -54,7 +54,7 @@ async fn http_1_is_not_answered() {
         ),
         format!("GET {path} HTTP/1.0\r\n\r\n"),
     ] {
-        let mut socket = TcpStream::connect(service.addresses.grpc.unwrap()).await.unwrap();
+        let mut socket = TcpStream::connect(service.addresses.grpc).await.unwrap();
         socket.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         // The connection may be reset before all of the answer is read.
@@ -70,7 +70,7 @@ async fn http_1_is_not_answered() {
     let service = site.run(&site.config_with_tls(), &[]).await;
     let mut config = client_config(&site.ca.pem(), None);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let socket = TcpStream::connect(service.addresses.grpc.unwrap()).await.unwrap();
+    let socket = TcpStream::connect(service.addresses.grpc).await.unwrap();
     let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
     let connected = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config))
         .connect(name, socket)

@@ -105,7 +105,7 @@ async fn no_answer_takes_the_replica_out_where_that_is_set_until_one_comes() {
 async fn an_aws_that_hangs_shows_though_callers_deadlines_end_every_attempt() {
     let upstream = Upstream::answering(|_| std::future::pending()).await;
     let service = Service::over(&upstream, &[]).await;
-    let address = service.addresses.grpc.unwrap();
+    let address = service.addresses.grpc;
     for _ in 0..2 {
         let path = "/tapegate.v1.TapeService/ListTapes";
         let ended = wire::post_at(

@@ -224,27 +224,19 @@ fn what_is_wrong_with_certificates_keys_tokens_and_policies_is_said_at_once() {
 #[test]
 fn dev_is_closed_when_identities_or_policies_are_configured() {
     let site = Site::new();
-    let closed = Call::new("dev").file(site.config());
-    assert!(!closed.dev().service.config.server.allow_anonymous);
+    let closed = Call::default().file(site.config());
+    assert!(!closed.dev().config.server.allow_anonymous);
     assert!(
         closed
             .arg("--allow-anonymous")
             .dev()
-            .service
             .config
             .server
             .allow_anonymous
     );
-    let half = Call::new("dev").arg(format!("--policy-path={}", site.path("policies").display()));
-    assert_faults(&half, &[("auth.jwt: is not set", "tls.client_ca")]);
-    assert!(
-        half.arg("--allow-anonymous")
-            .dev()
-            .service
-            .config
-            .server
-            .allow_anonymous
-    );
+    let half = Call::default().arg(format!("--policy-path={}", site.path("policies").display()));
+    assert_eq_faults(&half.dev_faults(), &[("auth.jwt: is not set", "tls.client_ca")]);
+    assert!(half.arg("--allow-anonymous").dev().config.server.allow_anonymous);
 }
 
 #[test]

@@ -423,25 +423,6 @@ fn of_two_timeouts_the_one_that_was_given_is_the_one_to_change() {
 #[test]
 fn two_listeners_never_share_an_address() {
     assert_faults(
-        &Call::new("dev")
-            .arg("--admin-listen=127.0.0.1:50051")
-            .arg("--emulator-listen=127.0.0.1:50051"),
-        &[
-            (
-                "--admin-listen: 127.0.0.1:50051 is the address of listen too",
-                "another port",
-            ),
-            (
-                "--emulator-listen: 127.0.0.1:50051 is the address of admin_listen too",
-                "another port",
-            ),
-            (
-                "--emulator-listen: 127.0.0.1:50051 is the address of listen too",
-                "another port",
-            ),
-        ],
-    );
-    assert_faults(
         &Call::serve().arg("--listen=127.0.0.1:9464"),
         &[(
             "--listen: 127.0.0.1:9464 is the address of admin_listen too",

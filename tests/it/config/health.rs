@@ -90,7 +90,7 @@ async fn only_serving_is_healthy() {
 async fn over_tls_it_believes_the_one_certificate_that_the_service_has() {
     let site = Site::new();
     let service = site.run(&site.config_with_tls(), &[]).await;
-    let address = format!("--address={}", service.addresses.grpc.unwrap());
+    let address = format!("--address={}", service.addresses.grpc);
     let at = |cert: &str| {
         Call::new("health")
             .arg(&address)

@@ -1,7 +1,5 @@
 //! What wins where a setting is given in several places.
 
-use secrecy::ExposeSecret;
-
 use super::*;
 use crate::harness::Site;
 
@@ -30,14 +28,6 @@ fn defaults_are_those_of_the_documents() {
     assert_eq!(
         (config.log.filter.as_str(), config.log.format),
         ("info,aws_config=error", Format::Human)
-    );
-    let emulator = Call::new("emulator").emulator();
-    assert_eq!(emulator.emulator.listen.to_string(), "127.0.0.1:4588");
-    let library = tapegate::emulator::Settings::default();
-    // Field by field, and with no secret to hide.
-    assert_eq!(
-        format!("{:#?}", emulator.emulator.settings),
-        format!("{library:#?}")
     );
 }
 
@@ -151,7 +141,7 @@ fn every_setting_of_the_service_but_lists_is_a_key_a_variable_and_a_flag() {
         .var("TAPEGATE_TLS_CERT", &files[0].1)
         .var("TAPEGATE_TLS_KEY", &files[1].1)
         .var("TAPEGATE_POLICY_PATH", &files[4].1);
-    for setting in SETTINGS.iter().filter(|setting| setting.path().0 != "emulator") {
+    for setting in SETTINGS {
         let (section, name) = setting.path();
         if setting.toml() == Toml::Strings {
             assert_eq!((setting.flag(), setting.variable()), (None, None));
@@ -196,36 +186,6 @@ fn every_setting_of_the_service_but_lists_is_a_key_a_variable_and_a_flag() {
             "{}",
             line(&by_flag)
         );
-    }
-}
-
-#[test]
-fn the_emulator_alone_has_short_flags_for_the_same_settings() {
-    let by_flag = Call::new("emulator")
-        .arg("--listen=127.0.0.1:7")
-        .arg("--seed-tapes=9")
-        .arg("--time-scale=43200")
-        .arg("--access-key-id=AKID")
-        .arg("--secret-access-key=hush");
-    let by_variable = Call::new("emulator")
-        .var("TAPEGATE_EMULATOR_LISTEN", "127.0.0.1:7")
-        .var("TAPEGATE_EMULATOR_SEED_TAPES", "9")
-        .var("TAPEGATE_EMULATOR_TIME_SCALE", "43200")
-        .var("TAPEGATE_EMULATOR_ACCESS_KEY_ID", "AKID")
-        .var("TAPEGATE_EMULATOR_SECRET_ACCESS_KEY", "hush");
-    let by_file = Call::new("emulator").file(
-        "[emulator]\nlisten = '127.0.0.1:7'\nseed_tapes = 9\ntime_scale = 43200\naccess_key_id = 'AKID'\nsecret_access_key = 'hush'\n",
-    );
-    for call in [by_flag, by_variable, by_file] {
-        let emulator = call.emulator().emulator;
-        assert_eq!(emulator.listen.to_string(), "127.0.0.1:7");
-        assert_eq!(emulator.settings.seed_tapes, 9);
-        assert_eq!(emulator.settings.time_scale, 43_200);
-        let [credentials] = &emulator.settings.credentials[..] else {
-            panic!("{:?}", emulator.settings.credentials);
-        };
-        assert_eq!(credentials.access_key_id, "AKID");
-        assert_eq!(credentials.secret_access_key.expose_secret(), "hush");
     }
 }
 

@@ -52,15 +52,7 @@ fn reference() -> String {
         }
         match (setting.flag(), setting.variable()) {
             (Some(flag), Some(variable)) => {
-                let short = flag
-                    .strip_prefix("emulator-")
-                    .map(|short| format!(" (`tapegate emulator`: `--{short}`)"));
-                writeln!(
-                    page,
-                    "- Flag `--{flag}`{}, variable `{variable}`.",
-                    short.unwrap_or_default()
-                )
-                .unwrap();
+                writeln!(page, "- Flag `--{flag}`, variable `{variable}`.").unwrap();
             }
             _ => page.push_str("- In the file alone.\n"),
         }

@@ -9,7 +9,7 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy, rt::TokioExecutor};
 use serde_json::Value;
-use tapegate::emulator::{Emulator, Settings};
+use tapegate_emulator::{Emulator, Settings};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::harness::GATEWAY;

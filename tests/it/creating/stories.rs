@@ -14,13 +14,11 @@ use aws_sdk_storagegateway::types::Tape;
 use fastrand::Rng;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tapegate::{
-    emulator::Settings,
-    grpc::proto::{
-        CreateTapeWithBarcodeRequest, CreateTapesRequest, PoolId, create_tape_with_barcode_request,
-        create_tapes_request,
-    },
+use tapegate::grpc::proto::{
+    CreateTapeWithBarcodeRequest, CreateTapesRequest, PoolId, create_tape_with_barcode_request,
+    create_tapes_request,
 };
+use tapegate_emulator::Settings;
 use tokio::time::sleep;
 use tonic::Request;
 

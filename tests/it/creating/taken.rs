@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tapegate::{
-    emulator::Settings,
-    grpc::proto::{CreateTapeWithBarcodeRequest, PoolId, create_tape_with_barcode_request::Pool},
-};
+use tapegate::grpc::proto::{CreateTapeWithBarcodeRequest, PoolId, create_tape_with_barcode_request::Pool};
+use tapegate_emulator::Settings;
 use tonic::Code;
 
 use super::{

@@ -13,13 +13,11 @@ use std::{
 use fastrand::Rng;
 use futures_util::{TryStreamExt, future::join_all};
 use serde_json::{Value, json};
-use tapegate::{
-    emulator::Settings,
-    grpc::proto::{
-        CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
-        ListTapesRequest, tape_service_client::TapeServiceClient,
-    },
+use tapegate::grpc::proto::{
+    CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
+    ListTapesRequest, tape_service_client::TapeServiceClient,
 };
+use tapegate_emulator::Settings;
 use tokio::time::sleep;
 use tonic::{Code, Request, Status, transport::Channel};
 

@@ -1,3 +1,5 @@
+use std::{future::pending, net::SocketAddr};
+
 use aws_credential_types::Credentials;
 use tapegate::{
     app::{
@@ -6,6 +8,7 @@ use tapegate::{
     },
     grpc::proto::tape_service_client::TapeServiceClient,
 };
+use tapegate_emulator::{Flags, Server, Variables};
 use tokio::{sync::oneshot, task::JoinHandle};
 use tonic::{
     Streaming,
@@ -21,22 +24,37 @@ const SECRET: &str = "secret-of-the-tests";
 /// A service that runs in this process until it is stopped or dropped.
 pub struct Service {
     pub addresses: Addresses,
+    /// The emulator behind it, if it has one of its own.
+    pub emulator: Option<SocketAddr>,
     channel: Channel,
     stop: Option<oneshot::Sender<()>>,
     ended: JoinHandle<Result<(), Cut>>,
 }
 
 impl Service {
-    /// `tapegate dev` with these flags.
+    /// The service before an emulator of its own. The flags are those of `tapegate dev`.
     pub async fn dev(flags: &[&str]) -> Self {
-        let ports = [
-            "--listen=127.0.0.1:0",
-            "--admin-listen=127.0.0.1:0",
-            "--emulator-listen=127.0.0.1:0",
+        let (of_emulator, of_service): (Vec<&str>, Vec<&str>) = flags
+            .iter()
+            .copied()
+            .partition(|flag| flag.starts_with("--emulator-"));
+        let emulator = clap::Command::new("emulator").args(Flags::EMBEDDED.arguments());
+        let ours = ["emulator", "--emulator-listen=127.0.0.1:0"];
+        let matches = emulator.get_matches_from(ours.into_iter().chain(of_emulator));
+        let config = Flags::EMBEDDED.read(&matches, &Variables::new(), |_| Vec::new());
+        let emulator = Server::bind(config.unwrap()).await.unwrap();
+        let address = emulator.address();
+        tokio::spawn(emulator.run(pending()));
+
+        let ours = [
+            "--allow-anonymous",
+            "--region=us-east-1",
+            "--account-id=123456789012",
         ];
-        match command("dev", &[&ports, flags].concat()) {
-            Command::Dev(dev) => Self::run(App::dev(*dev).await.unwrap()),
-            other => panic!("not dev: {other:?}"),
+        let service = Self::serve(&format!("http://{address}"), &[&ours[..], &of_service].concat()).await;
+        Self {
+            emulator: Some(address),
+            ..service
         }
     }
 
@@ -76,6 +94,7 @@ impl Service {
         let channel = endpoint(addresses).connect_lazy();
         Self {
             addresses,
+            emulator: None,
             channel,
             stop: Some(stop),
             ended,
@@ -107,7 +126,7 @@ impl Service {
 
     /// The admin page at `path`: status and body.
     pub async fn admin(&self, path: &str) -> (u16, String) {
-        let admin = self.addresses.admin.unwrap();
+        let admin = self.addresses.admin;
         super::client::get(&format!("http://{admin}{path}")).await
     }
 
@@ -131,7 +150,7 @@ impl Service {
 }
 
 fn endpoint(addresses: Addresses) -> Endpoint {
-    Endpoint::from_shared(format!("http://{}", addresses.grpc.unwrap())).unwrap()
+    Endpoint::from_shared(format!("http://{}", addresses.grpc)).unwrap()
 }
 
 fn command(name: &str, flags: &[&str]) -> Command {

@@ -181,7 +181,7 @@ impl Site {
 
     /// A connection over TLS, with this client certificate.
     pub fn channel(&self, service: &Service, certified: Option<&Certified>) -> Channel {
-        let address = service.addresses.grpc.unwrap();
+        let address = service.addresses.grpc;
         tls_channel(address, client_config(&self.ca.pem(), certified))
     }
 }

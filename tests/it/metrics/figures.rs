@@ -198,7 +198,7 @@ async fn who_is_refused_is_counted_by_the_reason() {
     let denied = r#"rpc_server_call_duration_seconds_count{rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="PERMISSION_DENIED",rpc_system_name="grpc",tapegate_blame="caller"}"#;
     becomes(&service, denied, 1.0).await;
     // Whoever is not let in can give any deadline, and spoils nobody's objectives by it.
-    let address = service.addresses.grpc.unwrap();
+    let address = service.addresses.grpc;
     let path = "/tapegate.v1.TapeService/ListTapes";
     let late = wire::post_at(
         address,

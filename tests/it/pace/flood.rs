@@ -33,7 +33,7 @@ async fn a_throttled_upstream_is_used_to_the_full_and_creates_pass() {
     std::fs::write(&rules, r#"[{"kind": "throttle", "rate": 10, "burst": 10}]"#).unwrap();
     let faults = format!("--emulator-faults={}", rules.display());
     let service = Service::dev(&[&faults]).await;
-    let emulator = service.addresses.emulator.unwrap().to_string();
+    let emulator = service.emulator.unwrap().to_string();
 
     let mut callers = JoinSet::new();
     for caller in 1..=100 {

@@ -226,7 +226,7 @@ async fn an_outage_over_the_wire_and_its_end() {
     assert!(attempts <= 120);
 
     let listener = TcpListener::bind(address).await.unwrap();
-    let emulator = tapegate::emulator::Emulator::new(tapegate::emulator::Settings::default());
+    let emulator = tapegate_emulator::Emulator::new(tapegate_emulator::Settings::default());
     let (_stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(async move {
         let stopped = async {

@@ -13,10 +13,8 @@ use http::Request;
 use http_body_util::Full;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::json;
-use tapegate::{
-    emulator::{Credentials, Emulator, Settings},
-    grpc::proto::CreateTapeWithBarcodeRequest,
-};
+use tapegate::grpc::proto::CreateTapeWithBarcodeRequest;
+use tapegate_emulator::{Credentials, Emulator, Settings};
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Code, transport::Endpoint};

@@ -177,7 +177,7 @@ async fn out_of_time<B>(attacked: &Attacked, method: &str, timeout: &str, body: 
 where
     B: Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
 {
-    let grpc = attacked.service.addresses.grpc.unwrap();
+    let grpc = attacked.service.addresses.grpc;
     let path = format!("/tapegate.v1.TapeService/{method}");
     let raw = wire::post_at(grpc, &path, &[("grpc-timeout", timeout)], body).await;
     let refused = refused(&raw);

@@ -98,7 +98,7 @@ async fn a_thousand_walks_over_the_wire() {
         }
     });
     assert!(join_all(walks).await.iter().all(|pages| *pages == PAGES));
-    let emulator = service.addresses.emulator.unwrap();
+    let emulator = service.emulator.unwrap();
     let (_, body) = get(&format!("http://{emulator}/_emulator/faults")).await;
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
     let asked = body["faults"][0]["seen"].as_u64().unwrap() as usize;

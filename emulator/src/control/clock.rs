@@ -1,0 +1,40 @@
+use std::time::Duration;
+
+use axum::{Router, extract::State, routing::get};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Json, Members, Refusal};
+use crate::Emulator;
+
+/// The longest step, in seconds: a hundred years, which outlasts every retention lock.
+const LONGEST: u64 = 36_525 * 86_400;
+
+#[derive(Serialize)]
+struct Clock {
+    /// RFC 3339, in UTC.
+    now: String,
+    time_scale: u32,
+}
+
+pub(super) fn router() -> Router<Emulator> {
+    Router::new().route("/clock", get(show).post(step))
+}
+
+async fn show(State(emulator): State<Emulator>) -> Json<Clock> {
+    Json(Clock {
+        now: emulator.inner.clock.now().to_rfc3339(),
+        time_scale: emulator.inner.settings.time_scale,
+    })
+}
+
+async fn step(State(emulator): State<Emulator>, Json(body): Json<Value>) -> Result<Json<Clock>, Refusal> {
+    let takes = format!("a whole number of seconds, 0 to {LONGEST} (a hundred years)");
+    let seconds = Members::read(body, "", |members| {
+        members.require("step_seconds", &takes, |value| {
+            value.as_u64().filter(|seconds| *seconds <= LONGEST)
+        })
+    })?;
+    emulator.step(Duration::from_secs(seconds));
+    Ok(show(State(emulator)).await)
+}

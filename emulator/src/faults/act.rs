@@ -1,0 +1,145 @@
+use std::{
+    future, io,
+    time::{Duration, SystemTime},
+};
+
+use axum::{
+    body::{Body, Bytes},
+    http::{
+        HeaderValue,
+        header::{CONTENT_LENGTH, DATE},
+    },
+    response::{IntoResponse, Response},
+};
+use futures_util::{StreamExt, stream};
+use http_body_util::BodyExt;
+use jiff::Timestamp;
+use tokio::{task, time};
+
+use super::{
+    error_answer,
+    rule::{Kind, When},
+};
+use crate::connection::Peer;
+
+/// What is to go wrong with one call.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub(super) before: Duration,
+    pub(super) after: Duration,
+    pub(super) fault: Option<Kind>,
+}
+
+impl Plan {
+    /// Answers the call that `run` answers with the time that it is given, or lets it go
+    /// wrong. What a client loses after `run`, the account has.
+    pub(crate) async fn around<F: Future<Output = Response>>(
+        self,
+        peer: Option<&Peer>,
+        run: impl FnOnce(SystemTime) -> F,
+    ) -> Response {
+        pause(self.before).await;
+        let now = SystemTime::now();
+        let response = match self.fault {
+            None => run(now).await,
+            Some(Kind::ClockSkew { seconds }) => {
+                let now = shift(now, seconds);
+                dated(run(now).await, now)
+            }
+            Some(Kind::Truncated) => truncated(run(now).await).await,
+            Some(Kind::Malformed) => malformed(run(now).await).await,
+            Some(fault) => {
+                if fault.when() == When::After {
+                    drop(run(now).await);
+                }
+                instead(&fault, peer).await
+            }
+        };
+        pause(self.after).await;
+        response
+    }
+}
+
+async fn pause(wait: Duration) {
+    if !wait.is_zero() {
+        time::sleep(wait).await;
+    }
+}
+
+/// The answer that a fault puts in the place of the true one.
+async fn instead(fault: &Kind, peer: Option<&Peer>) -> Response {
+    match fault {
+        Kind::Throttle { .. } => error_answer::throttled(),
+        Kind::Error {
+            code,
+            nested,
+            status,
+            message,
+            ..
+        } => error_answer::aws(code, nested.as_deref(), status.unwrap_or(400), message),
+        Kind::BadGateway { .. } => error_answer::bad_gateway(),
+        Kind::Reset { .. } => {
+            if let Some(peer) = peer {
+                peer.reset();
+            }
+            // Under a server of somebody else's, this ends the connection without an answer.
+            Body::from_stream(stream::once(async { Err::<Bytes, _>(aborted()) })).into_response()
+        }
+        // The other kinds act on an answer, and leave it in its place.
+        Kind::Hang { .. }
+        | Kind::Latency { .. }
+        | Kind::Truncated
+        | Kind::Malformed
+        | Kind::ClockSkew { .. } => future::pending().await,
+    }
+}
+
+fn aborted() -> io::Error {
+    io::ErrorKind::ConnectionAborted.into()
+}
+
+async fn half(response: &mut Response) -> (Bytes, usize) {
+    let body = std::mem::take(response.body_mut()).collect().await;
+    let body = body.expect("the emulator's own answers are in memory").to_bytes();
+    (body.slice(..body.len() / 2), body.len())
+}
+
+/// The first half of the body, and the end of the connection where the rest would be.
+async fn truncated(mut response: Response) -> Response {
+    let (half, whole) = half(&mut response).await;
+    let failure = stream::once(async {
+        // Lets the server send what it has before it hears of the failure.
+        task::yield_now().await;
+        Err(aborted())
+    });
+    let cut = stream::once(future::ready(Ok(half))).chain(failure);
+    *response.body_mut() = Body::from_stream(cut);
+    response.headers_mut().insert(CONTENT_LENGTH, whole.into());
+    response
+}
+
+/// The first half of the body, sent as if it were the whole.
+async fn malformed(mut response: Response) -> Response {
+    let (half, _) = half(&mut response).await;
+    response.headers_mut().remove(CONTENT_LENGTH);
+    *response.body_mut() = Body::from(half);
+    response
+}
+
+fn shift(now: SystemTime, seconds: i64) -> SystemTime {
+    let by = Duration::from_secs(seconds.unsigned_abs());
+    let shifted = if seconds < 0 {
+        now.checked_sub(by)
+    } else {
+        now.checked_add(by)
+    };
+    shifted.unwrap_or(now)
+}
+
+fn dated(mut response: Response, now: SystemTime) -> Response {
+    let date = Timestamp::try_from(now).map(|now| now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
+    if let Some(date) = date.ok().and_then(|date| HeaderValue::try_from(date).ok()) {
+        response.headers_mut().insert(DATE, date);
+    }
+    response
+}

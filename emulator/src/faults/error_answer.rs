@@ -1,0 +1,63 @@
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{InternalServerErrorStatus, http};
+
+const THROTTLED: &str = "ThrottlingException";
+
+/// The status that a code comes with where a rule names none. AWS JSON services send all but
+/// these as 400.
+pub(super) fn status(code: &str, internal_server_error: InternalServerErrorStatus) -> u16 {
+    match code {
+        "InternalServerError" => internal_server_error.code(),
+        "InternalFailure" => 500,
+        "ServiceUnavailable" => 503,
+        "RequestTimeoutException" => 408,
+        _ => 400,
+    }
+}
+
+/// The message that a code comes with where a rule names none.
+pub(super) fn message(code: &str) -> &'static str {
+    match code {
+        "InternalServerError" => "An internal server error has occurred.",
+        "InternalFailure" => "The request processing has failed because of an unknown error.",
+        "ServiceUnavailable" => "The request has failed due to a temporary failure of the server.",
+        "RequestTimeoutException" => "The request took too long to arrive.",
+        THROTTLED => "Rate exceeded",
+        "AccessDeniedException" => "You are not authorized to perform this operation.",
+        "ExpiredTokenException" => "The security token included in the request is expired",
+        _ => "A fault rule of the emulator made this error.",
+    }
+}
+
+/// What a client that asks too fast is told.
+pub(super) fn throttled() -> Response {
+    aws(THROTTLED, None, 400, message(THROTTLED))
+}
+
+/// An error of AWS, in the shape that its JSON services give it.
+pub(super) fn aws(code: &str, nested: Option<&str>, status: u16, message: &str) -> Response {
+    let mut body = json!({ "__type": code, "message": message });
+    if let Some(nested) = nested {
+        body["error"] = json!({ "errorCode": nested });
+    }
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let response = (status, body.to_string()).into_response();
+    http::dressed(response, &Uuid::new_v4().to_string())
+}
+
+/// What a load balancer answers when nobody behind it does: HTML, and no request id.
+pub(super) fn bad_gateway() -> Response {
+    const PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n\
+                        <center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n";
+    let mut response = (StatusCode::BAD_GATEWAY, Body::from(PAGE)).into_response();
+    let html = HeaderValue::from_static("text/html");
+    response.headers_mut().insert(CONTENT_TYPE, html);
+    response
+}

@@ -1,0 +1,313 @@
+use std::time::Instant;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{bucket::Bucket, error_answer};
+use crate::{
+    InternalServerErrorStatus,
+    control::{Members, Wrong},
+    ops::Operation,
+};
+
+/// The longest that a rule may keep a call waiting, in milliseconds: an hour.
+const LONGEST_MS: u64 = 3_600_000;
+/// The most tokens that a bucket holds, or gets in a second.
+const MOST_TOKENS: u32 = 1_000_000;
+/// A day, in seconds.
+const DAY: i64 = 86_400;
+
+/// Which calls go wrong, and how. `docs/emulator.md` has the JSON of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rule {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operations: Option<Vec<String>>,
+    pub(super) share: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) calls: Option<u64>,
+    #[serde(skip)]
+    pub(super) seed: Option<u64>,
+    #[serde(flatten)]
+    pub(super) kind: Kind,
+}
+
+/// How a call goes wrong.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub(super) enum Kind {
+    Latency {
+        min_ms: u64,
+        max_ms: u64,
+        when: When,
+    },
+    Throttle {
+        rate: f64,
+        burst: u32,
+    },
+    Error {
+        code: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        nested: Option<String>,
+        /// `None` until it is in force: then it has what the code comes with.
+        status: Option<u16>,
+        message: String,
+        when: When,
+    },
+    BadGateway {
+        when: When,
+    },
+    Reset {
+        when: When,
+    },
+    Hang {
+        when: When,
+    },
+    Truncated,
+    Malformed,
+    ClockSkew {
+        seconds: i64,
+    },
+}
+
+/// Whether the change that a call asks for is made first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum When {
+    Before,
+    After,
+}
+
+impl Rule {
+    /// Reads one rule, or a list of rules, in JSON.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, in all of them.
+    pub fn read_all(text: &str) -> Result<Vec<Self>, Vec<Wrong>> {
+        let json = serde_json::from_str(text);
+        let json = json.map_err(|error| vec![Wrong::new("", format!("this is not JSON: {error}"))])?;
+        Self::of_json(json)
+    }
+
+    pub(crate) fn of_json(json: Value) -> Result<Vec<Self>, Vec<Wrong>> {
+        let Value::Array(items) = json else {
+            return Self::read(json, String::new()).map(|rule| vec![rule]);
+        };
+        let (mut rules, mut wrong) = (Vec::new(), Vec::new());
+        for (n, item) in items.into_iter().enumerate() {
+            match Self::read(item, format!("[{n}]")) {
+                Ok(rule) => rules.push(rule),
+                Err(more) => wrong.extend(more),
+            }
+        }
+        if wrong.is_empty() { Ok(rules) } else { Err(wrong) }
+    }
+
+    fn read(json: Value, path: String) -> Result<Self, Vec<Wrong>> {
+        let mut members = Members::of(json, path).map_err(|wrong| vec![wrong])?;
+        let operations = members.get(
+            "operations",
+            "a list of operations, such as [\"CreateTapes\"]",
+            names,
+        );
+        for name in operations
+            .iter()
+            .flatten()
+            .filter(|name| Operation::from_name(name).is_none())
+        {
+            members.fault("operations", format!("{name:?} is no operation of this emulator"));
+        }
+        let share = members.get("share", "a number from 0 (no call) to 1 (every call)", |value| {
+            value.as_f64().filter(|share| (0.0..=1.0).contains(share))
+        });
+        let calls = members.get("calls", "a whole number of calls, from 1", |value| {
+            value.as_u64().filter(|calls| *calls > 0)
+        });
+        let seed = members.get(
+            "seed",
+            "a whole number from 0 to 18446744073709551615",
+            Value::as_u64,
+        );
+        let kind = Kind::read(&mut members);
+        members.finish(kind.map(|kind| Self {
+            operations,
+            share: share.unwrap_or(1.0),
+            calls,
+            seed,
+            kind,
+        }))
+    }
+
+    pub(super) fn is_about(&self, operation: &str) -> bool {
+        let listed = |names: &Vec<String>| names.iter().any(|name| name == operation);
+        self.operations.as_ref().is_none_or(listed)
+    }
+
+    /// What the rule's calls draw from, for a rule that throttles.
+    pub(super) fn bucket(&self, now: Instant) -> Option<Bucket> {
+        match self.kind {
+            Kind::Throttle { rate, burst } => Some(Bucket::new(rate, burst, now)),
+            _ => None,
+        }
+    }
+}
+
+impl Kind {
+    fn read(members: &mut Members) -> Option<Self> {
+        const KINDS: [&str; 9] = [
+            "latency",
+            "throttle",
+            "error",
+            "bad-gateway",
+            "reset",
+            "hang",
+            "truncated",
+            "malformed",
+            "clock-skew",
+        ];
+        let takes = format!("one of {}", KINDS.join(", "));
+        let kind = members.require("kind", &takes, |value| {
+            KINDS.into_iter().find(|kind| value.as_str() == Some(kind))
+        });
+        let Some(kind) = kind else {
+            // Which of the other members are right hangs on the kind.
+            members.forget_the_rest();
+            return None;
+        };
+        match kind {
+            "latency" => Self::latency(members),
+            "throttle" => Self::throttle(members),
+            "error" => Self::error(members),
+            "bad-gateway" => Some(Self::BadGateway { when: when(members) }),
+            "reset" => Some(Self::Reset { when: when(members) }),
+            "hang" => Some(Self::Hang { when: when(members) }),
+            "truncated" => Some(Self::Truncated),
+            "malformed" => Some(Self::Malformed),
+            _ => Self::clock_skew(members),
+        }
+    }
+
+    fn latency(members: &mut Members) -> Option<Self> {
+        let takes = format!("milliseconds from 0 to {LONGEST_MS}");
+        let millis = |value: &Value| value.as_u64().filter(|millis| *millis <= LONGEST_MS);
+        let min_ms = members.require("min_ms", &takes, millis);
+        let max_ms = members.get("max_ms", &takes, millis).or(min_ms);
+        let when = when(members);
+        let (min_ms, max_ms) = (min_ms?, max_ms?);
+        if max_ms < min_ms {
+            members.fault("max_ms", format!("{max_ms} is less than min_ms, {min_ms}"));
+        }
+        Some(Self::Latency { min_ms, max_ms, when })
+    }
+
+    fn throttle(members: &mut Members) -> Option<Self> {
+        let rate = format!("calls per second, from 0 to {MOST_TOKENS}");
+        let rate = members.require("rate", &rate, |value| {
+            let most = f64::from(MOST_TOKENS);
+            value.as_f64().filter(|rate| (0.0..=most).contains(rate))
+        });
+        let burst = format!("a whole number of calls from 0 to {MOST_TOKENS}");
+        let burst = members.require("burst", &burst, |value| {
+            let burst = u32::try_from(value.as_u64()?).ok();
+            burst.filter(|burst| *burst <= MOST_TOKENS)
+        });
+        Some(Self::Throttle {
+            rate: rate?,
+            burst: burst?,
+        })
+    }
+
+    fn error(members: &mut Members) -> Option<Self> {
+        let word = |value: &Value| {
+            let text = value.as_str()?;
+            let right =
+                (1..=128).contains(&text.len()) && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+            right.then(|| text.to_owned())
+        };
+        let takes = "1 to 128 characters of printable ASCII";
+        let nested = members.get("nested", takes, word);
+        let code = match &nested {
+            None => members.require(
+                "code",
+                "an error code, such as ServiceUnavailable (or leave it out and give nested)",
+                word,
+            ),
+            Some(_) => {
+                let code = members.get("code", takes, word);
+                code.or_else(|| Some("InvalidGatewayRequestException".to_owned()))
+            }
+        };
+        let status = members.get("status", "an HTTP status from 400 to 599", |value| {
+            let status = u16::try_from(value.as_u64()?).ok();
+            status.filter(|status| (400..=599).contains(status))
+        });
+        let message = members.get("message", "a string", |value| value.as_str().map(str::to_owned));
+        let when = when(members);
+        let code = code?;
+        Some(Self::Error {
+            status,
+            message: message.unwrap_or_else(|| error_answer::message(&code).to_owned()),
+            code,
+            nested,
+            when,
+        })
+    }
+
+    fn clock_skew(members: &mut Members) -> Option<Self> {
+        let takes = format!("a whole number of seconds from -{DAY} (the emulator is behind) to {DAY}");
+        let within = |seconds: &i64| (-DAY..=DAY).contains(seconds);
+        let seconds = members.require("seconds", &takes, |value| value.as_i64().filter(within));
+        seconds.map(|seconds| Self::ClockSkew { seconds })
+    }
+
+    /// Gives an error its code's status, where it has none of its own.
+    pub(super) fn with_status(self, internal_server_error: InternalServerErrorStatus) -> Self {
+        match self {
+            Self::Error {
+                code,
+                nested,
+                status,
+                message,
+                when,
+            } => Self::Error {
+                status: status.or_else(|| Some(error_answer::status(&code, internal_server_error))),
+                code,
+                nested,
+                message,
+                when,
+            },
+            kind => kind,
+        }
+    }
+
+    /// Whether the change is made before the fault acts.
+    pub(super) fn when(&self) -> When {
+        match self {
+            Self::Latency { when, .. }
+            | Self::Error { when, .. }
+            | Self::BadGateway { when }
+            | Self::Reset { when }
+            | Self::Hang { when } => *when,
+            Self::Throttle { .. } => When::Before,
+            Self::Truncated | Self::Malformed | Self::ClockSkew { .. } => When::After,
+        }
+    }
+}
+
+fn when(members: &mut Members) -> When {
+    let read = |value: &Value| match value.as_str()? {
+        "before" => Some(When::Before),
+        "after" => Some(When::After),
+        _ => None,
+    };
+    let takes = "\"before\" or \"after\" the change that the call asks for";
+    members.get("when", takes, read).unwrap_or(When::Before)
+}
+
+fn names(value: &Value) -> Option<Vec<String>> {
+    let names = value.as_array()?.iter();
+    let names = names.map(|name| name.as_str().map(str::to_owned));
+    names
+        .collect::<Option<Vec<_>>>()
+        .filter(|names| !names.is_empty())
+}

@@ -1,0 +1,42 @@
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Call, create_tapes::room_for, new_tape::NewTape, tags};
+use crate::{barcode::Barcode, error::Error, shapes, validation};
+
+#[derive(Serialize)]
+pub(super) struct Answer {
+    #[serde(rename = "TapeARN")]
+    tape_arn: String,
+}
+
+pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
+    let (barcode, new) = validation::read(body, |members| {
+        (
+            members.required("TapeBarcode", &shapes::TAPE_BARCODE),
+            NewTape::read(members),
+        )
+    })?;
+    let (mut store, now) = call.account.write();
+    let not_found = || call.gateway_not_found(new.gateway_arn());
+    let region = store.region(call.region).ok_or_else(not_found)?;
+    let gateway = call.ready_gateway(region, new.gateway_arn())?;
+    let tape = new.tape(region, Arc::clone(&gateway.arn), now, call)?;
+    let scope = call.settings.undocumented.barcode_scope;
+    let barcode = Barcode::new(&barcode)
+        .filter(|barcode| !store.taken(call.region, *barcode, scope))
+        .ok_or_else(|| {
+            Error::invalid(format!(
+                "Barcode {barcode} is taken; no barcode can be used again, not even a deleted tape's."
+            ))
+        })?;
+    let region = store.region_mut(call.region).ok_or_else(not_found)?;
+    room_for(1, tape.size, region, new.gateway_arn(), call)?;
+    region.insert(barcode, tape);
+    let tape_arn = call.arns.of(barcode);
+    if call.settings.undocumented.tags_with_barcode {
+        tags::give(region, &tape_arn, new.tags());
+    }
+    Ok(Answer { tape_arn })
+}

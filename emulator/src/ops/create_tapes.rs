@@ -1,0 +1,116 @@
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde::Serialize;
+
+use super::{Call, new_tape::NewTape, tags};
+use crate::{
+    TokenMismatch,
+    arn::TapeArns,
+    barcode::Barcode,
+    error::{Code, Error},
+    shapes,
+    store::{Creation, Region},
+    validation::{self, Members},
+};
+
+/// The request as it was sent, but for its token: what a replay has to repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CreateTapes {
+    pub(crate) new: NewTape,
+    pub(crate) count: i32,
+    pub(crate) prefix: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Answer {
+    #[serde(rename = "TapeARNs")]
+    tape_arns: Vec<String>,
+}
+
+impl Answer {
+    fn new(arns: &TapeArns, barcodes: &[Barcode]) -> Self {
+        Self {
+            tape_arns: barcodes.iter().map(|barcode| arns.of(*barcode)).collect(),
+        }
+    }
+}
+
+fn read(members: &mut Members<'_>) -> (String, CreateTapes) {
+    let token = members.required("ClientToken", &shapes::CLIENT_TOKEN);
+    let request = CreateTapes {
+        new: NewTape::read(members),
+        count: members.required("NumTapesToCreate", &shapes::NUM_TAPES),
+        prefix: members.required("TapeBarcodePrefix", &shapes::TAPE_BARCODE_PREFIX),
+    };
+    (token, request)
+}
+
+pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
+    let (token, request) = validation::read(body, read)?;
+    let undocumented = &call.settings.undocumented;
+    let (mut store, now) = call.account.write();
+    let key = undocumented.token_key(token, request.new.gateway_arn());
+    if let Some((region, creation)) = store.creation(call.region, &key, undocumented.token_scope)
+        && creation.counts(now, undocumented.token_window)
+    {
+        let same = creation.request == request;
+        if !same && undocumented.token_mismatch == TokenMismatch::Refuse {
+            return Err(Error::invalid("ClientToken was used with other parameters."));
+        }
+        let arns = TapeArns::new(region, &call.settings.account_id);
+        return Ok(Answer::new(&arns, &creation.barcodes));
+    }
+    let not_found = || call.gateway_not_found(request.new.gateway_arn());
+    let region = store.region(call.region).ok_or_else(not_found)?;
+    let gateway = call.ready_gateway(region, request.new.gateway_arn())?;
+    let tape = request.new.tape(region, Arc::clone(&gateway.arn), now, call)?;
+    let count = usize::try_from(request.count).unwrap_or(0);
+    room_for(count, tape.size, region, request.new.gateway_arn(), call)?;
+
+    let mut barcodes = BTreeSet::new();
+    while barcodes.len() < count {
+        let barcode = store.generate(call.region, &request.prefix, undocumented.barcode_scope);
+        let none_left = || Error::invalid(format!("No barcode is left under {}.", request.prefix));
+        barcodes.insert(barcode.ok_or_else(none_left)?);
+    }
+    let barcodes: Vec<Barcode> = barcodes.into_iter().collect();
+    let region = store.region_mut(call.region).ok_or_else(not_found)?;
+    for barcode in &barcodes {
+        region.insert(*barcode, tape.clone());
+        tags::give(region, &call.arns.of(*barcode), request.new.tags());
+    }
+    let answer = Answer::new(&call.arns, &barcodes);
+    let creation = Creation {
+        at: now,
+        request,
+        barcodes,
+    };
+    region.remember(key, creation);
+    Ok(answer)
+}
+
+/// Refuses tapes of one size that would take a library past a quota: all of them, never a
+/// part.
+pub(super) fn room_for(
+    count: usize,
+    size: i64,
+    region: &Region,
+    gateway: &str,
+    call: &Call<'_>,
+) -> Result<(), Error> {
+    let (held, most) = (region.held(gateway), call.settings.tapes_per_library);
+    if held + count > most {
+        let cause = format!("The library of {gateway} holds {held} tapes of {most}.");
+        return Err(Error::gateway(Code::MaximumTapeCartridgeCountExceeded, cause));
+    }
+    let (held, most) = (region.held_bytes(gateway), call.settings.bytes_per_library);
+    let more = count as u128 * u128::from(size.unsigned_abs());
+    if held + more > u128::from(most) {
+        let cause = format!("The tapes in the library of {gateway} take {held} bytes of {most}.");
+        return Err(Error::gateway(
+            call.settings.undocumented.code_of_full_library,
+            cause,
+        ));
+    }
+    Ok(())
+}

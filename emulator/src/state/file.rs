@@ -1,0 +1,310 @@
+use std::{
+    fs::{self, OpenOptions, TryLockError},
+    path::{Path, PathBuf},
+};
+
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{FORMAT, StateError, Write, load::Load, summary};
+use crate::{
+    Settings,
+    store::{Key, Store},
+    timestamp::Timestamp,
+};
+
+type Rows = TableDefinition<'static, (&'static str, &'static str), &'static [u8]>;
+
+const ABOUT: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("about");
+const STATE: &str = "state";
+
+/// redb's cache. The state is read once, at the start; after that few rows are met again.
+const CACHE: usize = 64 << 20;
+
+/// The kinds of rows, each in a table of its own, in the order in which they are read.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Counters,
+    Gateways,
+    Pools,
+    Tags,
+    Tapes,
+    Tokens,
+}
+
+impl Kind {
+    const ALL: [Self; 6] = [
+        Self::Counters,
+        Self::Gateways,
+        Self::Pools,
+        Self::Tags,
+        Self::Tapes,
+        Self::Tokens,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Counters => "counters",
+            Self::Gateways => "gateways",
+            Self::Pools => "pools",
+            Self::Tags => "tags",
+            Self::Tapes => "tapes",
+            Self::Tokens => "tokens",
+        }
+    }
+
+    fn table(self) -> Rows {
+        TableDefinition::new(self.name())
+    }
+}
+
+/// Where a row is: in which table, and by which key beside its region.
+pub(super) fn place(key: Key) -> (Kind, String) {
+    match key {
+        Key::Counters => (Kind::Counters, String::new()),
+        Key::Gateway(arn) => (Kind::Gateways, arn.to_string()),
+        Key::Pool(id) => (Kind::Pools, id),
+        Key::Tags(arn) => (Kind::Tags, arn),
+        Key::Tape(barcode) => (Kind::Tapes, barcode.to_string()),
+        Key::Creation(token) => (Kind::Tokens, token),
+    }
+}
+
+/// What a file says of itself.
+#[derive(Serialize, Deserialize)]
+struct About {
+    format: u32,
+    account_id: String,
+    /// The emulator's time, in milliseconds since 1970: it has not shown a later one.
+    clock: i64,
+}
+
+/// The state file of one account.
+pub(crate) struct File {
+    path: PathBuf,
+    account_id: String,
+    /// `None` after a failure: redb wants to be opened anew then.
+    database: Option<Database>,
+}
+
+impl File {
+    /// Makes a file of all rows. It gets its name when they are in it, so that a process that
+    /// ends before leaves nothing that looks like a state.
+    pub(super) fn create(
+        path: &Path,
+        account_id: &str,
+        clock: Timestamp,
+        rows: impl Iterator<Item = Write>,
+    ) -> Result<Self, StateError> {
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(".new");
+        let unfinished = PathBuf::from(unfinished);
+        let database = emptied(&unfinished)?;
+        // Looked at under the lock that the unfinished file is.
+        if fs::metadata(path).is_ok_and(|found| found.len() > 0) {
+            return Err(StateError::InUse);
+        }
+        let file = Self {
+            path: path.to_owned(),
+            account_id: account_id.to_owned(),
+            database: None,
+        };
+        file.commit(&database, clock, false, rows)?;
+        fs::rename(&unfinished, path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        Ok(Self {
+            database: Some(database),
+            ..file
+        })
+    }
+
+    /// Opens a file, and reads its rows and its time.
+    pub(super) fn open(path: &Path, settings: &Settings) -> Result<(Self, Store, Timestamp), StateError> {
+        let database = builder().open(path).map_err(error)?;
+        let file = Self {
+            path: path.to_owned(),
+            account_id: settings.account_id.clone(),
+            database: None,
+        };
+        let about = file.about(&database)?;
+        let store = rows(&database, settings)?;
+        let file = Self {
+            database: Some(database),
+            ..file
+        };
+        Ok((file, store, Timestamp::from_millis(about.clock)))
+    }
+
+    /// Writes rows in one transaction: all of them or, where it fails, none. With `is_all`
+    /// they take the place of every row there is.
+    pub(super) fn write(
+        &mut self,
+        clock: Timestamp,
+        is_all: bool,
+        rows: impl Iterator<Item = Write>,
+    ) -> Result<(), StateError> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => {
+                let database = builder().open(&self.path).map_err(error)?;
+                self.about(&database)?;
+                database
+            }
+        };
+        self.commit(&database, clock, is_all, rows)?;
+        self.database = Some(database);
+        Ok(())
+    }
+
+    /// Closes it, so that it can be opened again.
+    pub(super) fn close(self) -> Result<(), StateError> {
+        self.database
+            .map_or(Ok(()), |database| database.close().map_err(error))
+    }
+
+    fn commit(
+        &self,
+        database: &Database,
+        clock: Timestamp,
+        is_all: bool,
+        rows: impl Iterator<Item = Write>,
+    ) -> Result<(), StateError> {
+        let transaction = database.begin_write().map_err(error)?;
+        if is_all {
+            for kind in Kind::ALL {
+                transaction.delete_table(kind.table()).map_err(error)?;
+            }
+        }
+        {
+            let about = About {
+                format: FORMAT,
+                account_id: self.account_id.clone(),
+                clock: clock.millis(),
+            };
+            let about = serde_json::to_vec(&about).expect("it is strings and whole numbers");
+            let mut table = transaction.open_table(ABOUT).map_err(error)?;
+            table.insert(STATE, about.as_slice()).map_err(error)?;
+            let mut tables = Vec::with_capacity(Kind::ALL.len());
+            for kind in Kind::ALL {
+                tables.push(transaction.open_table(kind.table()).map_err(error)?);
+            }
+            for Write {
+                kind,
+                region,
+                key,
+                row,
+            } in rows
+            {
+                let (table, key) = (&mut tables[kind as usize], (&*region, key.as_str()));
+                match row {
+                    Some(row) => drop(table.insert(key, row.as_slice()).map_err(error)?),
+                    None => drop(table.remove(key).map_err(error)?),
+                }
+            }
+        }
+        // Durable once this returns: redb's default.
+        transaction.commit().map_err(error)
+    }
+
+    /// What the file says of itself, if this emulator can go on from it.
+    fn about(&self, database: &Database) -> Result<About, StateError> {
+        let transaction = database.begin_read().map_err(error)?;
+        let named = transaction
+            .list_tables()
+            .map_err(error)?
+            .any(|table| table.name() == ABOUT.name());
+        let foreign = || StateError::Foreign("redb wrote it for something else".to_owned());
+        if !named {
+            return Err(foreign());
+        }
+        let table = transaction.open_table(ABOUT).map_err(error)?;
+        let about = table.get(STATE).map_err(error)?.ok_or_else(foreign)?;
+        // The format first: another one may have other members.
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let Format { format } = read(about.value(), STATE)?;
+        if format != FORMAT {
+            return Err(StateError::Format { found: format });
+        }
+        let about: About = read(about.value(), STATE)?;
+        if about.account_id != self.account_id {
+            return Err(StateError::Account {
+                found: about.account_id,
+                ours: self.account_id.clone(),
+            });
+        }
+        Ok(about)
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE);
+    builder
+}
+
+/// A database with nothing in it. What an earlier start left there unfinished is lost.
+fn emptied(path: &Path) -> Result<Database, StateError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    // redb holds this lock on a file for as long as it has it open.
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(StateError::InUse),
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    file.set_len(0)?;
+    file.unlock()?;
+    builder().create(path).map_err(error)
+}
+
+/// Every row of the file.
+fn rows(database: &Database, settings: &Settings) -> Result<Store, StateError> {
+    let transaction = database.begin_read().map_err(error)?;
+    let mut load = Load::new(&settings.account_id, &settings.life);
+    for kind in Kind::ALL {
+        let table = transaction.open_table(kind.table()).map_err(error)?;
+        for entry in table.iter().map_err(error)? {
+            let (place, row) = entry.map_err(error)?;
+            let ((region, key), row) = (place.value(), row.value());
+            let at = || super::load::path(region, kind.name(), key);
+            match kind {
+                Kind::Counters => load.counters(region, read(row, &at())?),
+                Kind::Gateways => load.gateway(region, key, read(row, &at())?),
+                Kind::Pools => load.pool(region, key, read(row, &at())?),
+                Kind::Tags => load.tags(region, key, read(row, &at())?),
+                Kind::Tapes => load.tape(region, key, read(row, &at())?),
+                Kind::Tokens => load.creation(region, key, read(row, &at())?),
+            }
+        }
+    }
+    load.finish()
+        .map_err(|wrong| StateError::Damaged(summary(&wrong)))
+}
+
+fn read<T: DeserializeOwned>(row: &[u8], at: &str) -> Result<T, StateError> {
+    serde_json::from_slice(row).map_err(|error| StateError::Damaged(format!("{at}: {error}")))
+}
+
+/// What redb's errors mean to an operator.
+fn error(error: impl Into<redb::Error>) -> StateError {
+    match error.into() {
+        redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => StateError::InUse,
+        redb::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            StateError::Foreign(error.to_string())
+        }
+        redb::Error::Io(error) => StateError::Io(error),
+        redb::Error::UpgradeRequired(version) => {
+            StateError::Foreign(format!("a redb file of the old format {version}"))
+        }
+        redb::Error::Corrupted(what) => StateError::Damaged(what),
+        other => StateError::Other(other.to_string()),
+    }
+}

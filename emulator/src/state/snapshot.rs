@@ -1,0 +1,333 @@
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap};
+use serde_json::{Map, Value};
+
+use super::{
+    FORMAT,
+    load::{Load, path},
+    not_a_time,
+    row::{CountersRow, CreationRow, GatewayRow, PoolRow, TapeRow},
+};
+use crate::{
+    Emulator, Settings,
+    control::{Members, Wrong},
+    seed,
+    store::{Key, Region, Store},
+    timestamp::{self, Timestamp},
+};
+
+impl Emulator {
+    /// The whole state in one JSON document: every gateway, pool, tag, tape and client token
+    /// of every region, and the time. Fault rules and settings are no part of it.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let (store, now) = self.inner.read();
+        let document = Document {
+            format: FORMAT,
+            account_id: self.inner.settings.account_id.clone(),
+            clock: now.millis(),
+            regions: store
+                .regions()
+                .into_iter()
+                .map(|(name, region)| (name, Shown::new(region)))
+                .collect::<BTreeMap<_, _>>(),
+        };
+        serde_json::to_vec(&document).expect("rows are strings, whole numbers and finite percentages")
+    }
+
+    /// Puts the emulator into the state of a snapshot, its time included; nothing is left of
+    /// the state before.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the document, up to 1,000 things. Nothing has changed then.
+    pub fn restore(&self, document: &[u8]) -> Result<(), Vec<Wrong>> {
+        let Snapshot { store, clock } = Snapshot::read(document, &self.inner.settings)?;
+        let (mut own, _) = self.inner.write();
+        own.replace(store);
+        self.inner.clock.set(clock);
+        Ok(())
+    }
+
+    /// Puts the emulator into the state of a fresh start without a state file: the seeded
+    /// tapes, the machine's time, the fault rules of the settings.
+    pub fn reset(&self) {
+        let store = seed::store(&self.inner.settings);
+        let (mut own, _) = self.inner.write();
+        own.replace(store);
+        self.inner.clock.set(Timestamp::now());
+        self.inner.faults.reset();
+    }
+}
+
+/// The whole state, read from a document.
+struct Snapshot {
+    store: Store,
+    clock: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document<R> {
+    format: u32,
+    account_id: String,
+    clock: i64,
+    regions: R,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegionDocument {
+    counters: CountersRow,
+    gateways: BTreeMap<String, GatewayRow<'static>>,
+    pools: BTreeMap<String, PoolRow<'static>>,
+    tags: BTreeMap<String, BTreeMap<String, String>>,
+    tapes: BTreeMap<String, TapeRow<'static>>,
+    tokens: BTreeMap<String, CreationRow<'static>>,
+}
+
+/// A region as the document shows it, row after row, so that no copy of it is made before.
+struct Shown<'a> {
+    region: &'a Region,
+    keys: Vec<Key>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(region: &'a Region) -> Self {
+        let keys = region.keys();
+        Self { region, keys }
+    }
+
+    /// The rows that `row` picks, by their names.
+    fn rows<T: Serialize>(&self, row: fn(&'a Region, &Key) -> Option<(String, T)>) -> impl Serialize {
+        Rows(move || self.keys.iter().filter_map(move |key| row(self.region, key)))
+    }
+}
+
+/// A JSON object of what an iterator gives.
+struct Rows<F>(F);
+
+impl<F, I, K, V> Serialize for Rows<F>
+where
+    F: Fn() -> I,
+    I: Iterator<Item = (K, V)>,
+    K: Serialize,
+    V: Serialize,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0())
+    }
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let gateways = self.rows(|region, key| match key {
+            Key::Gateway(arn) => Some((arn.to_string(), GatewayRow::from(region.gateway(arn)?))),
+            _ => None,
+        });
+        let pools = self.rows(|region, key| match key {
+            Key::Pool(id) => Some((id.clone(), PoolRow::from(&**region.pools().get(id)?))),
+            _ => None,
+        });
+        let tags = self.rows(|region, key| match key {
+            Key::Tags(arn) => Some((arn.clone(), region.tags(arn)?)),
+            _ => None,
+        });
+        let tapes = self.rows(|region, key| match key {
+            Key::Tape(barcode) => Some((barcode.to_string(), TapeRow::from(region.tape(*barcode)?))),
+            _ => None,
+        });
+        let tokens = self.rows(|region, key| match key {
+            Key::Creation(token) => Some((token.clone(), CreationRow::from(region.remembered(token)?))),
+            _ => None,
+        });
+        let mut object = serializer.serialize_map(Some(6))?;
+        object.serialize_entry("counters", &CountersRow::from(self.region.counters()))?;
+        object.serialize_entry("gateways", &gateways)?;
+        object.serialize_entry("pools", &pools)?;
+        object.serialize_entry("tags", &tags)?;
+        object.serialize_entry("tapes", &tapes)?;
+        object.serialize_entry("tokens", &tokens)?;
+        object.end()
+    }
+}
+
+impl Snapshot {
+    fn read(document: &[u8], settings: &Settings) -> Result<Self, Vec<Wrong>> {
+        let mut load = Load::new(&settings.account_id, &settings.life);
+        let clock = match serde_json::from_slice(document) {
+            Ok(document) => typed(document, &mut load, settings),
+            // serde stops at the first fault, and callers are told of all.
+            Err(_) => untyped(document, &mut load, settings),
+        };
+        let store = load.finish().map_err(shortened)?;
+        Ok(Self { store, clock })
+    }
+}
+
+fn typed(
+    document: Document<BTreeMap<String, RegionDocument>>,
+    load: &mut Load<'_>,
+    settings: &Settings,
+) -> Timestamp {
+    check(
+        document.format.into(),
+        &document.account_id,
+        document.clock,
+        load,
+        settings,
+    );
+    for (name, region) in document.regions {
+        load.counters(&name, region.counters);
+        for (arn, row) in region.gateways {
+            load.gateway(&name, &arn, row);
+        }
+        for (id, row) in region.pools {
+            load.pool(&name, &id, row);
+        }
+        for (arn, row) in region.tags {
+            load.tags(&name, &arn, row);
+        }
+        for (barcode, row) in region.tapes {
+            load.tape(&name, &barcode, row);
+        }
+        for (token, row) in region.tokens {
+            load.creation(&name, &token, row);
+        }
+    }
+    Timestamp::from_millis(document.clock)
+}
+
+fn check(format: u64, account: &str, clock: i64, load: &mut Load<'_>, settings: &Settings) {
+    if format != u64::from(FORMAT) {
+        load.fault("format", format!("{format} is wrong; it takes {FORMAT}"));
+    }
+    if account != settings.account_id {
+        let ours = &settings.account_id;
+        load.fault(
+            "account_id",
+            format!("{account:?} is wrong; this emulator has {ours}"),
+        );
+    }
+    if let Some(message) = not_a_time(clock) {
+        load.fault("clock", message);
+    }
+}
+
+/// Reads a document that is wrong somewhere, and notes where.
+fn untyped(document: &[u8], load: &mut Load<'_>, settings: &Settings) -> Timestamp {
+    let read = serde_json::from_slice(document)
+        .map_err(|error| Wrong::new("", format!("the document is not JSON: {error}")))
+        .and_then(|value| Members::of(value, ""));
+    let mut members = match read {
+        Ok(members) => members,
+        Err(wrong) => {
+            load.note([wrong]);
+            return timestamp::LAST;
+        }
+    };
+    let format = members.require("format", "a whole number", Value::as_u64);
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let account = members.require("account_id", "an account's 12 digits", text);
+    let clock = members.require("clock", "milliseconds since 1970", Value::as_i64);
+    let object = |value: &Value| value.as_object().cloned();
+    let regions = members.require("regions", "an object with a region for each name", object);
+    check(
+        format.unwrap_or(FORMAT.into()),
+        account.as_ref().unwrap_or(&settings.account_id),
+        clock.unwrap_or(0),
+        load,
+        settings,
+    );
+    load.note(members.finish(Some(())).err().into_iter().flatten());
+    for (name, region) in regions.unwrap_or_default() {
+        let mut members = match Members::of(region, format!("regions.{name}")) {
+            Ok(members) => members,
+            Err(wrong) => {
+                load.note([wrong]);
+                continue;
+            }
+        };
+        let counters = members.require("counters", "an object with barcodes and pools", |value| {
+            Some(value.clone())
+        });
+        let mut kind = |kind| members.require(kind, "an object with a row for each name", object);
+        let (gateways, pools, tags) = (kind("gateways"), kind("pools"), kind("tags"));
+        let (tapes, tokens) = (kind("tapes"), kind("tokens"));
+        load.note(members.finish(Some(())).err().into_iter().flatten());
+        if let Some(row) = counters.and_then(|row| one(row, &format!("regions.{name}.counters"), load)) {
+            load.counters(&name, row);
+        }
+        each(&name, "gateways", gateways, load, Load::gateway);
+        each(&name, "pools", pools, load, Load::pool);
+        each(&name, "tags", tags, load, Load::tags);
+        each(&name, "tapes", tapes, load, Load::tape);
+        each(&name, "tokens", tokens, load, Load::creation);
+    }
+    clock.map_or(timestamp::LAST, Timestamp::from_millis)
+}
+
+/// Loads the rows of one kind that can be read, and notes what is wrong with the others.
+fn each<'l, T: Default + Serialize + DeserializeOwned>(
+    region: &str,
+    kind: &str,
+    rows: Option<Map<String, Value>>,
+    load: &mut Load<'l>,
+    put: impl Fn(&mut Load<'l>, &str, &str, T),
+) {
+    for (name, row) in rows.unwrap_or_default() {
+        if let Some(row) = one(row, &path(region, kind, &name), load) {
+            put(load, region, &name, row);
+        }
+    }
+}
+
+fn one<T: Default + Serialize + DeserializeOwned>(row: Value, path: &str, load: &mut Load<'_>) -> Option<T> {
+    match T::deserialize(&row) {
+        Ok(row) => Some(row),
+        Err(error) => {
+            load.note(faults::<T>(row, path, &error));
+            None
+        }
+    }
+}
+
+/// What is wrong with each member of a row: each is tried alone, in a row that is right.
+fn faults<T: Default + Serialize + DeserializeOwned>(
+    row: Value,
+    path: &str,
+    whole: &impl fmt::Display,
+) -> Vec<Wrong> {
+    let mut wrong = Vec::new();
+    if let (Value::Object(given), Ok(Value::Object(right))) = (row, serde_json::to_value(T::default())) {
+        let tried = |members: Map<String, Value>| T::deserialize(Value::Object(members)).err();
+        for name in right.keys().filter(|name| !given.contains_key(*name)) {
+            let mut without = right.clone();
+            without.remove(name);
+            if tried(without).is_some() {
+                wrong.push(Wrong::new(format!("{path}.{name}"), "is missing"));
+            }
+        }
+        for (name, value) in given {
+            let mut with = right.clone();
+            with.insert(name.clone(), value);
+            if let Some(error) = tried(with) {
+                wrong.push(Wrong::new(format!("{path}.{name}"), error.to_string()));
+            }
+        }
+    }
+    if wrong.is_empty() {
+        wrong.push(Wrong::new(path, whole.to_string()));
+    }
+    wrong
+}
+
+/// As much of a list of faults as anybody reads.
+fn shortened(mut wrong: Vec<Wrong>) -> Vec<Wrong> {
+    const MOST: usize = 1_000;
+    let more = wrong.len().saturating_sub(MOST);
+    wrong.truncate(MOST);
+    if more > 0 {
+        wrong.push(Wrong::new("", format!("and {more} more things are wrong")));
+    }
+    wrong
+}

@@ -1,0 +1,354 @@
+//! One region of the account: what is where, in the order that pages follow.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
+
+use sha2::{Digest, Sha256};
+
+use super::journal::{Journal, Key};
+use crate::{
+    Life,
+    barcode::Barcode,
+    gateway::Gateway,
+    ops::CreateTapes,
+    pool::{CustomPool, Pool, RetentionLock, StorageClass},
+    tape::{Status, Tape},
+    timestamp::Timestamp,
+};
+
+/// Barcodes in order, so that a page costs what it shows.
+pub(crate) type Shelf = BTreeSet<Barcode>;
+
+/// One region of the account. A tape stays in `tapes` for ever, so its barcode stays taken.
+///
+/// Its shelves hold what the calls show, and follow each change of a tape; so a page costs
+/// what it shows, and time costs what changes in it.
+pub(crate) struct Region {
+    life: Life,
+    pub(super) journal: Journal,
+    pools: BTreeMap<String, Arc<CustomPool>>,
+    /// By the ARN of what has them.
+    tags: HashMap<String, BTreeMap<String, String>>,
+    tapes: HashMap<Barcode, Box<Tape>>,
+    all: Shelf,
+    archive: Shelf,
+    gateways: BTreeMap<Arc<str>, Gateway>,
+    libraries: HashMap<Arc<str>, Library>,
+    /// The tapes that leave their status by themselves, and when.
+    due: BTreeSet<(Timestamp, Barcode)>,
+    created: HashMap<String, Creation>,
+    counters: Counters,
+}
+
+/// How many names of each kind were drawn.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Counters {
+    pub(crate) barcodes: u64,
+    pub(crate) pools: u64,
+}
+
+/// The virtual tape library of one gateway.
+#[derive(Default)]
+struct Library {
+    shelf: Shelf,
+    /// The tapes that count against its quota, shown or not.
+    held: usize,
+    /// The bytes that they have room for.
+    bytes: u128,
+}
+
+/// What a client token stands for.
+pub(crate) struct Creation {
+    pub(crate) at: Timestamp,
+    pub(crate) request: CreateTapes,
+    pub(crate) barcodes: Vec<Barcode>,
+}
+
+impl Creation {
+    /// Whether its token is still remembered.
+    pub(crate) fn counts(&self, now: Timestamp, window: Option<Duration>) -> bool {
+        window.is_none_or(|window| now < self.at.after(window))
+    }
+}
+
+impl Region {
+    pub(crate) fn new(life: &Life) -> Self {
+        Self {
+            life: life.clone(),
+            journal: Journal::new(false),
+            pools: BTreeMap::new(),
+            tags: HashMap::new(),
+            tapes: HashMap::new(),
+            all: Shelf::new(),
+            archive: Shelf::new(),
+            gateways: BTreeMap::new(),
+            libraries: HashMap::new(),
+            due: BTreeSet::new(),
+            created: HashMap::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Every row that it has, in order.
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        let gateways = self.gateways.keys().cloned().map(Key::Gateway);
+        let pools = self.pools.keys().cloned().map(Key::Pool);
+        let tags = self.tags.keys().cloned().map(Key::Tags);
+        let tapes = self.tapes.keys().copied().map(Key::Tape);
+        let created = self.created.keys().cloned().map(Key::Creation);
+        let rest = gateways.chain(pools).chain(tags).chain(tapes).chain(created);
+        let mut keys: Vec<Key> = [Key::Counters].into_iter().chain(rest).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    pub(crate) fn set_counters(&mut self, counters: Counters) {
+        self.journal.note(|| Key::Counters);
+        self.counters = counters;
+    }
+
+    /// Makes a gateway, or puts it in the place of the one with its ARN, whose tapes it keeps.
+    pub(crate) fn put_gateway(&mut self, gateway: Gateway) {
+        self.journal.note(|| Key::Gateway(Arc::clone(&gateway.arn)));
+        self.libraries.entry(Arc::clone(&gateway.arn)).or_default();
+        self.gateways.insert(Arc::clone(&gateway.arn), gateway);
+    }
+
+    pub(crate) fn add_pool(&mut self, pool: &Arc<CustomPool>) {
+        self.journal.note(|| Key::Pool(pool.id.clone()));
+        self.pools.insert(pool.id.clone(), Arc::clone(pool));
+    }
+
+    /// Makes a pool with an id that none has had, the same in every run.
+    pub(crate) fn create_pool(
+        &mut self,
+        name: String,
+        class: StorageClass,
+        lock: RetentionLock,
+    ) -> Arc<CustomPool> {
+        self.journal.note(|| Key::Counters);
+        let id = loop {
+            let digest = Sha256::digest(format!("pool {}", self.counters.pools));
+            self.counters.pools += 1;
+            let id = format!(
+                "pool-{:02X}{:02X}{:02X}{:02X}",
+                digest[0], digest[1], digest[2], digest[3]
+            );
+            if !self.pools.contains_key(&id) {
+                break id;
+            }
+        };
+        let pool = Arc::new(CustomPool {
+            id,
+            name,
+            class,
+            lock,
+        });
+        self.add_pool(&pool);
+        pool
+    }
+
+    pub(crate) fn delete_pool(&mut self, id: &str) {
+        self.journal.note(|| Key::Pool(id.to_owned()));
+        self.pools.remove(id);
+    }
+
+    /// The tags of a gateway, tape or custom pool, by key.
+    pub(crate) fn tags(&self, arn: &str) -> Option<&BTreeMap<String, String>> {
+        self.tags.get(arn)
+    }
+
+    pub(crate) fn tags_mut(&mut self, arn: &str) -> &mut BTreeMap<String, String> {
+        self.journal.note(|| Key::Tags(arn.to_owned()));
+        self.tags.entry(arn.to_owned()).or_default()
+    }
+
+    /// The custom pools by id.
+    pub(crate) fn pools(&self) -> &BTreeMap<String, Arc<CustomPool>> {
+        &self.pools
+    }
+
+    /// Whether a tape that is not deleted is in the custom pool.
+    pub(crate) fn pool_is_in_use(&self, id: &str) -> bool {
+        let mut tapes = self.tapes.values();
+        tapes.any(|tape| {
+            tape.status != Status::Deleted && matches!(&tape.pool, Pool::Custom(pool) if pool.id == id)
+        })
+    }
+
+    /// The gateways, in the order of their ARNs.
+    pub(crate) fn gateways(&self) -> impl Iterator<Item = &Gateway> {
+        self.gateways.values()
+    }
+
+    pub(crate) fn gateway(&self, arn: &str) -> Option<&Gateway> {
+        self.gateways.get(arn)
+    }
+
+    /// The tapes whose data a gateway uploads, or would if it were connected.
+    pub(crate) fn uploading(&self, gateway: &str) -> Vec<Barcode> {
+        let tapes = self.tapes.iter().filter(|(_, tape)| {
+            tape.status == Status::InTransitToVts && tape.gateway.as_deref() == Some(gateway)
+        });
+        tapes.map(|(barcode, _)| *barcode).collect()
+    }
+
+    /// The pool that a request names: one of AWS's two, or a custom one of this region.
+    pub(crate) fn pool(&self, id: &str) -> Option<Pool> {
+        match id {
+            "GLACIER" => Some(Pool::Glacier),
+            "DEEP_ARCHIVE" => Some(Pool::DeepArchive),
+            _ => self.pools.get(id).map(|pool| Pool::Custom(Arc::clone(pool))),
+        }
+    }
+
+    /// Every tape of the region.
+    pub(crate) fn all(&self) -> &Shelf {
+        &self.all
+    }
+
+    /// The virtual tape shelf.
+    pub(crate) fn archive(&self) -> &Shelf {
+        &self.archive
+    }
+
+    /// The virtual tape library of one gateway; `None` for a gateway that is not there.
+    pub(crate) fn library(&self, gateway: &str) -> Option<&Shelf> {
+        self.libraries.get(gateway).map(|library| &library.shelf)
+    }
+
+    /// A tape of one of this region's shelves.
+    pub(crate) fn tape(&self, barcode: Barcode) -> Option<&Tape> {
+        self.tapes.get(&barcode).map(Box::as_ref)
+    }
+
+    /// A tape that is there for an operation to work on: deleted ones are not.
+    pub(crate) fn present(&self, barcode: Barcode) -> Option<&Tape> {
+        self.tape(barcode).filter(|tape| tape.status != Status::Deleted)
+    }
+
+    /// The tapes that count against a library's quota.
+    pub(crate) fn held(&self, gateway: &str) -> usize {
+        self.libraries.get(gateway).map_or(0, |library| library.held)
+    }
+
+    /// The bytes that those tapes have room for.
+    pub(crate) fn held_bytes(&self, gateway: &str) -> u128 {
+        self.libraries.get(gateway).map_or(0, |library| library.bytes)
+    }
+
+    /// Puts a tape on its shelves; a barcode that is taken keeps its tape.
+    pub(crate) fn insert(&mut self, barcode: Barcode, tape: Tape) {
+        let Entry::Vacant(place) = self.tapes.entry(barcode) else {
+            return;
+        };
+        place.insert(Box::new(tape));
+        self.journal.note(|| Key::Tape(barcode));
+        self.shelve(barcode);
+    }
+
+    /// Changes a tape, and puts it where it belongs then.
+    pub(crate) fn change(&mut self, barcode: Barcode, change: impl FnOnce(&mut Tape)) {
+        self.journal.note(|| Key::Tape(barcode));
+        self.unshelve(barcode);
+        if let Some(tape) = self.tapes.get_mut(&barcode) {
+            change(tape);
+        }
+        self.shelve(barcode);
+    }
+
+    /// The first tape to leave its status, if it does so at `now` or before.
+    pub(super) fn next_due(&self, now: Timestamp) -> Option<Barcode> {
+        let (at, barcode) = self.due.first()?;
+        (*at <= now).then_some(*barcode)
+    }
+
+    pub(super) fn advance(&mut self, barcode: Barcode) {
+        self.journal.note(|| Key::Tape(barcode));
+        self.unshelve(barcode);
+        if let Some(tape) = self.tapes.get_mut(&barcode) {
+            tape.advance(&self.life);
+        }
+        self.shelve(barcode);
+    }
+
+    fn shelve(&mut self, barcode: Barcode) {
+        let Some(tape) = self.tapes.get(&barcode) else {
+            return;
+        };
+        if let Some(gateway) = tape.shown_in(&self.life) {
+            let library = self.libraries.entry(Arc::clone(gateway)).or_default();
+            library.shelf.insert(barcode);
+        }
+        if let Some(gateway) = tape.counts_for() {
+            let library = self.libraries.entry(Arc::clone(gateway)).or_default();
+            library.held += 1;
+            library.bytes += u128::from(tape.size.unsigned_abs());
+        }
+        if tape.shown_in_archive(&self.life) {
+            self.archive.insert(barcode);
+        }
+        if !tape.forgotten {
+            self.all.insert(barcode);
+        }
+        if let Some(until) = tape.until {
+            self.due.insert((until, barcode));
+        }
+    }
+
+    /// Takes a tape off every shelf, as [`Region::shelve`] put it there.
+    fn unshelve(&mut self, barcode: Barcode) {
+        let Some(tape) = self.tapes.get(&barcode) else {
+            return;
+        };
+        if let Some(library) = tape
+            .shown_in(&self.life)
+            .and_then(|gateway| self.libraries.get_mut(gateway))
+        {
+            library.shelf.remove(&barcode);
+        }
+        if let Some(library) = tape
+            .counts_for()
+            .and_then(|gateway| self.libraries.get_mut(gateway))
+        {
+            library.held -= 1;
+            library.bytes -= u128::from(tape.size.unsigned_abs());
+        }
+        self.archive.remove(&barcode);
+        self.all.remove(&barcode);
+        if let Some(until) = tape.until {
+            self.due.remove(&(until, barcode));
+        }
+    }
+
+    /// What was remembered under a key.
+    pub(crate) fn remembered(&self, key: &str) -> Option<&Creation> {
+        self.created.get(key)
+    }
+
+    /// Whether a tape of this region has the barcode, or ever had.
+    pub(crate) fn has(&self, barcode: Barcode) -> bool {
+        self.tapes.contains_key(&barcode)
+    }
+
+    pub(crate) fn remember(&mut self, key: String, creation: Creation) {
+        self.journal.note(|| Key::Creation(key.clone()));
+        self.created.insert(key, creation);
+    }
+
+    /// The next barcode under a prefix, free or not.
+    pub(super) fn draw(&mut self, prefix: &str) -> Option<Barcode> {
+        self.journal.note(|| Key::Counters);
+        let digest = Sha256::digest(self.counters.barcodes.to_be_bytes());
+        self.counters.barcodes += 1;
+        let text = format!("{prefix}{:02X}{:02X}{:02X}", digest[0], digest[1], digest[2]);
+        Barcode::new(&text)
+    }
+}

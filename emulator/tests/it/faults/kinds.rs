@@ -1,0 +1,272 @@
+//! What each kind of fault does to a client.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::*;
+
+/// A status, and the body's type, of an error that no SDK has a type for.
+fn status<E: std::fmt::Debug>(error: &SdkError<E>) -> u16 {
+    error.raw_response().expect("an answer").status().as_u16()
+}
+
+async fn raw(emulator: &Running) -> Answer {
+    emulator.request("ListTapes", "{}").send().await
+}
+
+/// What a client on a bare socket reads after it sent a whole request.
+async fn read_to_end(emulator: &Running) -> (Vec<u8>, std::io::Result<usize>) {
+    let request = emulator.request("ListTapes", "{}");
+    let mut text = "POST / HTTP/1.1\r\n".to_owned();
+    for (name, value) in &request.headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    text.push_str("content-length: 2\r\n\r\n{}");
+    let mut stream = TcpStream::connect(emulator.address).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    let end = stream.read_to_end(&mut bytes).await;
+    (bytes, end)
+}
+
+#[tokio::test]
+async fn errors_of_aws_come_with_their_status_and_code() {
+    for (rule, expected_status, code, nested) in [
+        (json!({"code": "InternalFailure"}), 500, "InternalFailure", ""),
+        (
+            json!({"code": "ServiceUnavailable"}),
+            503,
+            "ServiceUnavailable",
+            "",
+        ),
+        (
+            json!({"code": "InternalServerError"}),
+            500,
+            "InternalServerError",
+            "",
+        ),
+        (
+            json!({"code": "InternalServerError", "status": 400, "nested": "InternalError"}),
+            400,
+            "InternalServerError",
+            "InternalError",
+        ),
+        (
+            json!({"code": "AccessDeniedException"}),
+            400,
+            "AccessDeniedException",
+            "",
+        ),
+        (
+            json!({"code": "ExpiredTokenException"}),
+            400,
+            "ExpiredTokenException",
+            "",
+        ),
+        (
+            json!({"code": "RequestTimeoutException"}),
+            408,
+            "RequestTimeoutException",
+            "",
+        ),
+        (
+            json!({"code": "SomethingNew", "status": 418}),
+            418,
+            "SomethingNew",
+            "",
+        ),
+        (
+            json!({"nested": "GatewayNotConnected"}),
+            400,
+            "InvalidGatewayRequestException",
+            "GatewayNotConnected",
+        ),
+    ] {
+        let mut rule = rule;
+        rule["kind"] = json!("error");
+        let emulator = with(&rule).await;
+        let error = list(&emulator.client()).await.unwrap_err();
+        assert_eq!(status(&error), expected_status, "{rule}");
+        assert_eq!(codes(&error), (code.to_owned(), nested.to_owned()), "{rule}");
+        assert!(raw(&emulator).await.head.contains("x-amzn-requestid: "), "{rule}");
+    }
+}
+
+#[tokio::test]
+async fn the_sdk_knows_an_error_of_the_model_by_its_type() {
+    let emulator = with(&json!({"kind": "error", "nested": "GatewayNotConnected"})).await;
+    let error = list(&emulator.client()).await.unwrap_err().into_service_error();
+    let ListTapesError::InvalidGatewayRequestException(error) = error else {
+        panic!("{error:?}");
+    };
+    let code = error.error().unwrap().error_code().unwrap();
+    assert_eq!(code.as_str(), "GatewayNotConnected");
+}
+
+#[tokio::test]
+async fn an_error_before_makes_no_tape_and_one_after_makes_it() {
+    for (when, made) in [("before", false), ("after", true)] {
+        let emulator = with(&json!({"kind": "error", "code": "InternalServerError", "when": when})).await;
+        let error = create(&emulator.client(), "LOST01").await.unwrap_err();
+        assert_eq!(codes(&error).0, "InternalServerError");
+        assert_eq!(exists(&emulator, "LOST01").await, made, "{when}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_gateway_is_html_of_nobody_at_aws() {
+    let emulator = with(&json!({"kind": "bad-gateway"})).await;
+    let answer = raw(&emulator).await;
+    assert_eq!(answer.status, 502);
+    assert!(answer.head.contains("content-type: text/html"), "{}", answer.head);
+    assert!(!answer.head.contains("x-amzn-requestid"), "{}", answer.head);
+    assert!(answer.body.starts_with(b"<html>"));
+    let error = list(&emulator.client()).await.unwrap_err();
+    assert_eq!(status(&error), 502);
+}
+
+#[tokio::test]
+async fn a_reset_is_one_of_tcp_with_not_a_byte_of_an_answer() {
+    let emulator = with(&json!({"kind": "reset"})).await;
+    let (bytes, end) = read_to_end(&emulator).await;
+    assert_eq!(bytes, b"");
+    assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_reset_before_makes_no_tape_and_one_after_makes_it() {
+    for (when, made) in [("before", false), ("after", true)] {
+        let emulator = with(&json!({"kind": "reset", "when": when})).await;
+        let error = create(&emulator.client(), "LOST01").await.unwrap_err();
+        assert!(matches!(error, SdkError::DispatchFailure(_)), "{error:?}");
+        assert_eq!(exists(&emulator, "LOST01").await, made, "{when}");
+    }
+}
+
+#[tokio::test]
+async fn a_reset_ends_its_own_connection_alone() {
+    let emulator = with(&json!({"kind": "reset", "operations": ["ListTapes"]})).await;
+    let client = emulator.client();
+    list(&client).await.unwrap_err();
+    create(&client, "NEXT01").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reset_under_another_server_is_an_end_without_an_answer() {
+    let rule = tapegate_emulator::FaultRule::read_all(r#"{"kind": "reset"}"#).unwrap();
+    let settings = tapegate_emulator::Settings {
+        faults: rule,
+        ..settings()
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let emulator = tapegate_emulator::Emulator::new(settings);
+    tokio::spawn(axum::serve(listener, emulator.router()).into_future());
+    let (bytes, _) = read_to_end(&Running { emulator, address }).await;
+    assert_eq!(bytes, b"");
+}
+
+#[tokio::test]
+async fn a_truncated_answer_ends_before_its_announced_length() {
+    let emulator = with(&json!({"kind": "truncated"})).await;
+    let answer = raw(&emulator).await;
+    let length = answer.head.split("content-length: ").nth(1).unwrap();
+    let length: usize = length.lines().next().unwrap().parse().unwrap();
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.body.len(), length / 2);
+    let error = list(&emulator.client()).await.unwrap_err();
+    assert!(!matches!(error, SdkError::ServiceError(_)), "{error:?}");
+    create(&emulator.client(), "LOST01").await.unwrap_err();
+    assert!(exists(&emulator, "LOST01").await);
+}
+
+#[tokio::test]
+async fn a_malformed_answer_is_whole_http_and_half_json() {
+    let emulator = with(&json!({"kind": "malformed"})).await;
+    let answer = raw(&emulator).await;
+    assert_eq!(answer.status, 200);
+    let length = format!("content-length: {}\r\n", answer.body.len());
+    assert!(answer.head.contains(&length), "{}", answer.head);
+    assert!(serde_json::from_slice::<Value>(&answer.body).is_err());
+    let error = list(&emulator.client()).await.unwrap_err();
+    assert!(matches!(error, SdkError::ResponseError(_)), "{error:?}");
+    create(&emulator.client(), "LOST01").await.unwrap_err();
+    assert!(exists(&emulator, "LOST01").await);
+}
+
+#[tokio::test]
+async fn a_hang_never_answers_and_the_tape_is_there_or_not() {
+    for (when, made) in [("before", false), ("after", true)] {
+        let emulator = with(&json!({"kind": "hang", "when": when})).await;
+        let client = emulator.client();
+        let call = tokio::spawn(async move { create(&client, "HUNG01").await });
+        while shown(&emulator).await[0]["hit"] == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(exists(&emulator, "HUNG01").await, made, "{when}");
+        assert!(!call.is_finished(), "{when}");
+    }
+}
+
+#[tokio::test]
+async fn latency_is_spread_and_combines_with_the_next_rule() {
+    let emulator = with(&json!([
+        {"kind": "latency", "min_ms": 20, "max_ms": 40},
+        {"kind": "latency", "min_ms": 30, "when": "after"},
+        {"kind": "error", "code": "ServiceUnavailable"}
+    ]))
+    .await;
+    let begun = Instant::now();
+    let answer = raw(&emulator).await;
+    assert!(begun.elapsed() >= Duration::from_millis(50));
+    assert_eq!(answer.status, 503);
+}
+
+#[tokio::test]
+async fn a_bucket_lets_its_burst_pass_and_throttles_the_rest() {
+    let emulator = with(&json!({"kind": "throttle", "rate": 0, "burst": 3})).await;
+    assert_eq!(hits(&emulator, 5).await, [false, false, false, true, true]);
+    let error = list(&emulator.client()).await.unwrap_err();
+    assert_eq!(status(&error), 400);
+    assert_eq!(codes(&error).0, "ThrottlingException");
+    assert_eq!(shown(&emulator).await[0]["hit"], 3);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_dates_answers_so_and_refuses_signatures_so() {
+    for (seconds, word) in [
+        (3_600, "Signature expired: "),
+        (-3_600, "Signature not yet current: "),
+    ] {
+        let emulator = with(&json!({"kind": "clock-skew", "seconds": seconds})).await;
+        let answer = raw(&emulator).await;
+        assert_eq!(answer.kind(), "InvalidSignatureException");
+        assert!(answer.message().starts_with(word), "{}", answer.message());
+        let date = answer
+            .head
+            .split("\r\ndate: ")
+            .nth(1)
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap();
+        let date = jiff::fmt::rfc2822::parse(date).unwrap().timestamp();
+        let off = date.as_second() - jiff::Timestamp::now().as_second();
+        assert!((off - seconds).abs() <= 2, "{off}");
+
+        // Signed by the emulator's clock, a request is right, as an SDK's second try is.
+        let mut request = emulator.unsigned("ListTapes", "{}");
+        let offset = Duration::from_secs(seconds.unsigned_abs());
+        let time = if seconds < 0 {
+            SystemTime::now() - offset
+        } else {
+            SystemTime::now() + offset
+        };
+        request.sign(super::super::KEY_ID, super::super::SECRET, time);
+        assert_eq!(request.send().await.status, 200);
+    }
+}

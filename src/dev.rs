@@ -1,0 +1,153 @@
+//! `tapegate dev`: the service in front of an emulator, in one process.
+
+use std::{error::Error, fmt::Write, io, net::SocketAddr};
+
+use aws_credential_types::Credentials as Signer;
+use clap::{ArgMatches, Command};
+use secrecy::ExposeSecret;
+use tapegate::app::{
+    App, cli,
+    config::{Checked, Config, Variables},
+    shutdown,
+};
+use tapegate_emulator::{Config as EmulatorConfig, Credentials, Flags, Server};
+use tokio_util::sync::CancellationToken;
+
+/// The credentials that the service signs with where none are configured. They are no secret.
+const CREDENTIALS: (&str, &str) = ("TAPEGATEDEV", "tapegate-dev-only-not-a-secret");
+
+/// The settings of `tapegate dev`.
+#[derive(Debug)]
+pub(crate) struct Dev {
+    service: Checked,
+    emulator: EmulatorConfig,
+    /// What the service signs with. The emulator accepts it, with those of its credentials file.
+    credentials: Credentials,
+}
+
+/// The command: the flags of the service and of the emulator.
+pub(crate) fn command() -> Command {
+    cli::dev_command().args(Flags::EMBEDDED.arguments())
+}
+
+impl Dev {
+    /// The settings by these arguments and variables.
+    ///
+    /// # Errors
+    /// Everything wrong with them, a line each, in the order service, emulator.
+    pub(crate) fn read(matches: &ArgMatches, variables: &Variables) -> Result<Self, String> {
+        let service = cli::dev(matches, variables);
+        let config = service.as_ref().ok().map(|service| &service.config);
+        let emulator = Flags::EMBEDDED.read(matches, variables, |emulator| check(emulator, config));
+        match (service, emulator) {
+            (Ok(service), Ok(emulator)) => Ok(Self::new(service, emulator)),
+            (service, emulator) => {
+                let of_service = service.err().map(|faults| faults.to_string());
+                let of_emulator = emulator.err().map(|faults| faults.to_string());
+                Err(of_service.into_iter().chain(of_emulator).collect())
+            }
+        }
+    }
+
+    /// The settings of the service.
+    pub(crate) fn config(&self) -> &Config {
+        &self.service.config
+    }
+
+    fn new(service: Checked, mut emulator: EmulatorConfig) -> Self {
+        let credentials = emulator.pair.clone().unwrap_or_else(|| {
+            let pair = Credentials {
+                access_key_id: CREDENTIALS.0.to_owned(),
+                secret_access_key: CREDENTIALS.1.into(),
+                session_token: None,
+            };
+            emulator.settings.credentials.insert(0, pair.clone());
+            pair
+        });
+        Self {
+            service,
+            emulator,
+            credentials,
+        }
+    }
+}
+
+/// What is wrong with an emulator beside this service: the key and the message.
+fn check(emulator: &EmulatorConfig, service: Option<&Config>) -> Vec<(&'static str, String)> {
+    let mut wrong = Vec::new();
+    let listen = emulator.listen;
+    if !listen.ip().is_loopback() {
+        let port = listen.port();
+        let message = format!(
+            "{listen} is not loopback, but tapegate dev stays on this machine; use 127.0.0.1:{port} or [::1]:{port}"
+        );
+        wrong.push(("listen", message));
+    }
+    let taken = |config: &Config| {
+        [
+            ("admin_listen", config.server.admin_listen),
+            ("listen", config.server.listen),
+        ]
+    };
+    let taken = service.map(taken).into_iter().flatten();
+    for (key, _) in taken.filter(|(_, address)| *address == listen && listen.port() != 0) {
+        let message = format!("{listen} is the address of the service's {key} too; choose another port");
+        wrong.push(("listen", message));
+    }
+    let mut ids = emulator.settings.credentials.iter().map(|one| &one.access_key_id);
+    if emulator.pair.is_none() && ids.any(|id| id == CREDENTIALS.0) {
+        let message = format!(
+            "the access key id {} is the one that tapegate dev signs with",
+            CREDENTIALS.0
+        );
+        wrong.push(("credentials", message));
+    }
+    wrong
+}
+
+/// Runs both until the process is told to stop. The emulator stops last, since the last calls of the
+/// service go to it. `announce` is given the addresses and the other first lines on stdout.
+pub(crate) async fn run(dev: Dev, announce: impl FnOnce(String)) -> Result<(), Box<dyn Error>> {
+    let Dev {
+        mut service,
+        emulator,
+        credentials,
+    } = dev;
+    let emulator = Server::bind(emulator).await?;
+    let address = emulator.address();
+    service.config.upstream.endpoint = Some(endpoint(address));
+    let signer = Signer::new(
+        credentials.access_key_id,
+        credentials.secret_access_key.expose_secret(),
+        None,
+        None,
+        "tapegate dev",
+    );
+    let app = App::serve(service, Some(signer)).await?;
+    let stop = shutdown::requested()?;
+
+    let addresses = app.addresses();
+    let mut lines = format!("{addresses} emulator={address}\n");
+    writeln!(
+        lines,
+        "try: grpcurl -plaintext -d '{{\"max_items\": 3}}' {} tapegate.v1.TapeService/ListTapes",
+        addresses.grpc
+    )?;
+    lines.extend(emulator.state_file().map(|file| format!("{file}\n")));
+    announce(lines);
+
+    let service_ended = CancellationToken::new();
+    let emulator = tokio::spawn(emulator.run(service_ended.clone().cancelled_owned()));
+    let served = app.run(stop).await;
+    service_ended.cancel();
+    let emulated = emulator.await.map_err(io::Error::other)?;
+    served?;
+    Ok(emulated?)
+}
+
+/// The URL of a server at this address.
+fn endpoint(address: SocketAddr) -> http::Uri {
+    format!("http://{address}")
+        .parse()
+        .expect("a socket's address is a URI's authority")
+}
