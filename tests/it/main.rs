@@ -12,12 +12,13 @@
 )]
 #![allow(clippy::cast_possible_truncation, reason = "what a test counts is small")]
 
-mod abandoned;
 mod access;
 mod admin;
+mod cancellation;
+mod coalescing;
 mod config;
 mod create;
-mod creating;
+mod credentials;
 mod deadlines;
 mod details;
 mod emulator;
@@ -25,19 +26,18 @@ mod error_codes;
 mod errors_page;
 mod fuzz;
 mod harness;
+mod idempotency;
 mod metadata;
 mod metrics;
 mod model;
 mod operations_page;
 mod pace;
-mod paging;
-mod renewal;
-mod repeats;
+mod pagination;
 mod requests;
+mod retry;
 mod retry_after;
 mod round_trip;
 mod service_config;
-mod sharing;
 mod shutdown;
 mod upstream_faults;
 mod validation;

@@ -4,5 +4,5 @@
 mod creates;
 mod flood;
 mod outage;
+mod queue;
 mod throttled;
-mod turns;

@@ -11,7 +11,7 @@ use tapegate::{
 use tapegate::grpc::proto::ListTapesRequest;
 
 use super::attacks::OPERATORS;
-use crate::harness::{Site, bearer, collect, foot};
+use crate::harness::{Site, bearer, collect, transport};
 
 #[tokio::test]
 async fn a_folder_on_trial_decides_nothing() {
@@ -45,7 +45,7 @@ fn differing_decisions_are_counted() {
     );
     let policies = std::sync::Arc::new(Policies::new(real.clone(), Some(trial), "GLACIER".to_owned()));
     let authority = Authority::Policies(policies.clone());
-    let list: ListTapes = foot::list(1);
+    let list: ListTapes = transport::list(1);
     for (name, differs) in [("same", 0), ("other", 1)] {
         let principal = Principal::new(name.to_owned(), [], Proof::Certificate).unwrap();
         let caller = Caller::new(principal, std::net::Ipv4Addr::LOCALHOST.into());
@@ -69,7 +69,7 @@ fn differing_decisions_are_counted() {
     let everything = std::sync::Arc::new(Policies::new(real, None, "GLACIER".to_owned()));
     assert!(
         Authority::Policies(everything)
-            .rows(&foot::anonymous(), &list)
+            .rows(&transport::anonymous(), &list)
             .is_none()
     );
 }

@@ -11,7 +11,7 @@ use tower::ServiceExt;
 
 use crate::harness::{
     Reply, Upstream,
-    foot::{call, list},
+    transport::{call, list},
 };
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use tokio::{
 use tower::{ServiceExt, service_fn};
 
 use super::throttled::Bucket;
-use crate::harness::foot::{aws, call, create, created, list, page, settings, shared};
+use crate::harness::transport::{aws, call, create, created, list, page, settings, shared};
 
 /// What creates came to, one a second in the minute in which 100 callers list.
 #[derive(Default)]

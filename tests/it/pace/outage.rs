@@ -19,9 +19,8 @@ use tonic::Code;
 use tower::{ServiceExt, service_fn};
 
 use crate::harness::{
-    Service, collect,
-    foot::{aws, call, list, page, settings, shared, unreachable},
-    refusal,
+    Service, collect, refusal,
+    transport::{aws, call, list, page, settings, shared, unreachable},
 };
 
 /// How the upstream is lost.
@@ -68,7 +67,7 @@ async fn run(lost: Lost) -> Seen {
     let outage = start + Duration::from_secs(BEFORE)..start + Duration::from_secs(BEFORE + OUTAGE);
     let attempts = Arc::new(Mutex::new(vec![0; 200]));
     let count = attempts.clone();
-    let foot = service_fn(move |_: Call<ListTapes>| {
+    let transport = service_fn(move |_: Call<ListTapes>| {
         count.lock().unwrap()[start.elapsed().as_secs() as usize] += 1;
         let is_lost = outage.contains(&Instant::now());
         async move {
@@ -82,7 +81,7 @@ async fn run(lost: Lost) -> Seen {
             }
         }
     });
-    let stack = stack::<ListTapes>(&shared, foot);
+    let stack = stack::<ListTapes>(&shared, transport);
     let mut ticks = interval(Duration::from_secs(1) / PER_SECOND);
     let mut calls = JoinSet::new();
     for number in 0..PER_SECOND * (BEFORE + OUTAGE + AFTER) as u32 {
@@ -181,14 +180,14 @@ async fn faults_between_answers_are_no_outage() {
         retry: once,
         ..settings()
     });
-    let foot = service_fn(move |call: Call<ListTapes>| async move {
+    let transport = service_fn(move |call: Call<ListTapes>| async move {
         sleep(Duration::from_millis(10)).await;
         match call.operation.page.limit.unwrap().get() % 2 {
             0 => Err(unreachable()),
             _ => Ok(page("LISTED01")),
         }
     });
-    let stack = stack::<ListTapes>(&shared, foot);
+    let stack = stack::<ListTapes>(&shared, transport);
     for round in 0..20 {
         let calls = (0..50).map(|number| stack.clone().oneshot(call(list(50 * round + number), ATTEMPT)));
         for (number, answer) in futures_util::future::join_all(calls).await.iter().enumerate() {

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tower::{ServiceExt, service_fn};
 
-use crate::harness::foot::{aws, call, list, page, settings, shared};
+use crate::harness::transport::{aws, call, list, page, settings, shared};
 
 /// A token bucket, as AWS has one.
 pub(super) struct Bucket {
@@ -78,7 +78,7 @@ impl Flood {
         let start = Instant::now();
         let bucket = Arc::new(Mutex::new(Bucket::new(self.burst, start)));
         let (rate, latency, taken) = (self.rate, self.latency, bucket.clone());
-        let foot = service_fn(move |_: Call<ListTapes>| {
+        let transport = service_fn(move |_: Call<ListTapes>| {
             let taken = taken.clone();
             async move {
                 sleep(latency / 2).await;
@@ -90,7 +90,7 @@ impl Flood {
                 }
             }
         });
-        let stack = stack::<ListTapes>(&shared(settings()), foot);
+        let stack = stack::<ListTapes>(&shared(settings()), transport);
         let mut callers = JoinSet::new();
         for caller in 0..self.callers {
             let stack = stack.clone();

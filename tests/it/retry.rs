@@ -3,4 +3,4 @@
 
 mod budget;
 mod decision;
-mod laws;
+mod properties;

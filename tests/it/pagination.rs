@@ -1,7 +1,7 @@
 //! Lists, page by page: the laws of a walk, then the same over the wire.
 
-mod laws;
 mod memory;
+mod properties;
 
 use std::{
     sync::{

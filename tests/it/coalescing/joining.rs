@@ -24,8 +24,8 @@ use tower::{ServiceExt, service_fn};
 
 use super::slow;
 use crate::harness::{
-    foot::{aws, call, list, page, settings, shared},
     tape_arn,
+    transport::{aws, call, list, page, settings, shared},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -65,11 +65,11 @@ async fn who_may_not_read_has_no_part_in_a_read_of_who_may() {
         Readiness::new(1, TakenOutBy::Nothing),
         Arc::default(),
     );
-    let foot = service_fn(|_: Call<ListTapes>| async {
+    let transport = service_fn(|_: Call<ListTapes>| async {
         sleep(TAKES).await;
         Ok(page("LISTED01"))
     });
-    let stack = stack::<ListTapes>(&shared, foot);
+    let stack = stack::<ListTapes>(&shared, transport);
     let calls = ["known", "stranger", "known"].map(|name| {
         let principal = Principal::new(name.to_owned(), [], Proof::Certificate).unwrap();
         let mut call = call(list(1), MINUTE);
@@ -152,11 +152,11 @@ async fn a_fresh_read_neither_joins_nor_is_joined() {
 #[tokio::test(start_paused = true)]
 async fn an_error_is_everyones_after_the_repeats_that_are_everyones_too() {
     let shared = shared(settings());
-    let foot = service_fn(|_: Call<ListTapes>| async {
+    let transport = service_fn(|_: Call<ListTapes>| async {
         sleep(TAKES).await;
         Err(aws("InternalFailure", 500))
     });
-    let stack = stack::<ListTapes>(&shared, foot);
+    let stack = stack::<ListTapes>(&shared, transport);
     let calls = (0..10).map(|_| stack.clone().oneshot(call(list(1), MINUTE)));
     for answer in join_all(calls).await {
         let failure = answer.unwrap_err();
@@ -172,8 +172,8 @@ async fn a_fetch_has_a_bound_of_its_own_whether_shared_or_fresh() {
         operation_timeout: Duration::from_secs(5),
         ..settings()
     });
-    let foot = service_fn(|_: Call<ListTapes>| std::future::pending());
-    let stack = stack::<ListTapes>(&shared, foot);
+    let transport = service_fn(|_: Call<ListTapes>| std::future::pending());
+    let stack = stack::<ListTapes>(&shared, transport);
     for fresh in [false, true] {
         let began = Instant::now();
         let failure = stack
@@ -190,7 +190,7 @@ async fn a_fetch_has_a_bound_of_its_own_whether_shared_or_fresh() {
 async fn one_who_has_more_time_than_the_first_gets_it() {
     // The first attempt fails after the first caller's time; the second succeeds.
     let shared = shared(settings());
-    let foot = service_fn(|call: Call<ListTapes>| async move {
+    let transport = service_fn(|call: Call<ListTapes>| async move {
         let is_first = call.progress.attempts().count == 1;
         sleep(Duration::from_secs(1)).await;
         match is_first {
@@ -198,7 +198,7 @@ async fn one_who_has_more_time_than_the_first_gets_it() {
             false => Ok(page("LISTED01")),
         }
     });
-    let stack = stack::<ListTapes>(&shared, foot);
+    let stack = stack::<ListTapes>(&shared, transport);
     let short = stack.clone().oneshot(call(list(1), Duration::from_millis(500)));
     let long = stack.clone().oneshot(call(list(1), MINUTE));
     let (short, long) = tokio::join!(short, long);
@@ -224,7 +224,7 @@ async fn whoever_waits_on_it_stays_in_the_trace_of_who_began_it() {
     let shared = shared(settings());
     let seen = Arc::new(Mutex::new(Vec::new()));
     let see = seen.clone();
-    let foot = service_fn(move |_: Call<ListTapes>| {
+    let transport = service_fn(move |_: Call<ListTapes>| {
         let seen = see.clone();
         async move {
             sleep(TAKES).await;
@@ -233,7 +233,7 @@ async fn whoever_waits_on_it_stays_in_the_trace_of_who_began_it() {
             Ok(page("LISTED01"))
         }
     });
-    let stack = stack::<ListTapes>(&shared, foot);
+    let stack = stack::<ListTapes>(&shared, transport);
     let read = |trace| {
         stack
             .clone()

@@ -15,7 +15,7 @@ use tapegate::{
 use tokio::time::sleep;
 use tower::{ServiceExt, service_fn};
 
-use crate::harness::foot::{aws, call, create, created, list, page, settings, shared};
+use crate::harness::transport::{aws, call, create, created, list, page, settings, shared};
 
 /// How a create ends.
 #[derive(Clone, Copy, Debug, PartialEq)]

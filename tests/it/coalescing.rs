@@ -4,7 +4,7 @@
 mod creates;
 mod joining;
 mod leaving;
-mod walks;
+mod lists;
 
 use std::{
     sync::{
@@ -21,19 +21,19 @@ use tapegate::{
 use tokio::time::sleep;
 use tower::service_fn;
 
-use crate::harness::foot::{page, settings, shared};
+use crate::harness::transport::{page, settings, shared};
 
 /// Lists before an upstream that takes so long for each, and counts them.
 fn slow(takes: Duration) -> (Stack<ListTapes>, Arc<AtomicU32>, Shared) {
     let shared = shared(settings());
     let asked = Arc::new(AtomicU32::new(0));
     let count = asked.clone();
-    let foot = service_fn(move |_: Call<ListTapes>| {
+    let transport = service_fn(move |_: Call<ListTapes>| {
         let number = count.fetch_add(1, Ordering::SeqCst);
         async move {
             sleep(takes).await;
             Ok(page(&format!("LISTED{number}")))
         }
     });
-    (stack::<ListTapes>(&shared, foot), asked, shared)
+    (stack::<ListTapes>(&shared, transport), asked, shared)
 }

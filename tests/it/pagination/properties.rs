@@ -13,7 +13,7 @@ use tapegate::{
 };
 use tower::service_fn;
 
-use crate::harness::foot::terms;
+use crate::harness::transport::terms;
 
 fn tape(number: usize) -> TapeInfo {
     TapeInfo {

@@ -8,7 +8,7 @@ use tapegate::{
     upstream::retry::{Decision, RetrySettings, Situation, Why},
 };
 
-use crate::harness::foot;
+use crate::harness::transport;
 
 /// Whether a call may be repeated, in the words of the table.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -127,7 +127,7 @@ fn settings(attempts: u32) -> RetrySettings {
         base: BASE,
         throttled_base: THROTTLED_BASE,
         cap: CAP,
-        ..foot::settings().retry
+        ..transport::settings().retry
     }
 }
 

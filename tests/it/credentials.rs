@@ -1,8 +1,8 @@
 //! What AWS finds too old, the service renews, and asks once more: its credentials, and the clock
 //! that it signs by.
 
-mod clock;
-mod credentials;
+mod clock_skew;
+mod refresh;
 
 use prost::Message;
 use tapegate::grpc::proto::ListTapesRequest;

@@ -13,9 +13,8 @@ use tonic::Code;
 use tower::{ServiceExt, service_fn};
 
 use crate::harness::{
-    Reply, Service, Upstream, collect,
-    foot::{aws, call, list, page, settings, shared},
-    refusal,
+    Reply, Service, Upstream, collect, refusal,
+    transport::{aws, call, list, page, settings, shared},
 };
 
 /// The list that is throttled; all others are answered.
@@ -36,7 +35,7 @@ async fn turns_come_in_order_and_who_would_be_late_is_told_at_once() {
         ..settings()
     });
     let (tell, mut order) = tokio::sync::mpsc::unbounded_channel();
-    let foot = service_fn(move |call: Call<ListTapes>| {
+    let transport = service_fn(move |call: Call<ListTapes>| {
         let number = call.operation.page.limit.unwrap().get() - 1;
         tell.send(number).unwrap();
         async move {
@@ -46,7 +45,7 @@ async fn turns_come_in_order_and_who_would_be_late_is_told_at_once() {
             }
         }
     });
-    let stack = stack::<ListTapes>(&shared, foot);
+    let stack = stack::<ListTapes>(&shared, transport);
     let ask = |number, timeout| stack.clone().oneshot(call(list(number), timeout));
     // Throttled for the second time a second later, so that the rate no longer grows by itself.
     let minute = Duration::from_secs(60);
@@ -91,13 +90,13 @@ async fn turns_come_in_order_and_who_would_be_late_is_told_at_once() {
 #[tokio::test(start_paused = true)]
 async fn callers_who_leave_give_their_turn_to_the_next() {
     let shared = shared(settings());
-    let foot = service_fn(|call: Call<ListTapes>| async move {
+    let transport = service_fn(|call: Call<ListTapes>| async move {
         match call.operation.page.limit.unwrap().get() - 1 {
             THROTTLED => Err(aws("ThrottlingException", 400)),
             _ => Ok(page("LISTED01")),
         }
     });
-    let stack = stack::<ListTapes>(&shared, foot);
+    let stack = stack::<ListTapes>(&shared, transport);
     let ask = |number, seconds| {
         stack
             .clone()
@@ -124,13 +123,13 @@ async fn callers_who_leave_give_their_turn_to_the_next() {
 async fn one_that_does_not_look_holds_up_nobody() {
     // A reader can stop its stream's future from being polled, by its window.
     let shared = shared(settings());
-    let foot = service_fn(|call: Call<ListTapes>| async move {
+    let transport = service_fn(|call: Call<ListTapes>| async move {
         match call.operation.page.limit.unwrap().get() - 1 {
             THROTTLED => Err(aws("ThrottlingException", 400)),
             _ => Ok(page("LISTED01")),
         }
     });
-    let stack = stack::<ListTapes>(&shared, foot);
+    let stack = stack::<ListTapes>(&shared, transport);
     let ask = |number| stack.clone().oneshot(call(list(number), Duration::from_secs(60)));
     let _ = tokio::time::timeout(Duration::from_millis(10), ask(THROTTLED)).await;
     let mut still: Vec<_> = (0..3).map(|number| Box::pin(ask(number))).collect();

@@ -13,7 +13,7 @@ use tapegate::{
 use tokio::time::{Instant, sleep};
 use tower::{ServiceExt, service_fn};
 
-use crate::harness::foot::{aws, call, create, created, settings, shared};
+use crate::harness::transport::{aws, call, create, created, settings, shared};
 
 /// What an attempt meets.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +84,7 @@ fn bounded(attempts: u32) -> UpstreamSettings {
 async fn run(shared: &Shared, steps: Vec<Step>, timeout: Duration) -> (Vec<Made>, bool) {
     let made: Arc<Mutex<Vec<Made>>> = Arc::default();
     let seen = made.clone();
-    let foot = service_fn(move |call: Call<CreateTapes>| {
+    let transport = service_fn(move |call: Call<CreateTapes>| {
         let (seen, steps) = (seen.clone(), steps.clone());
         async move {
             let number = {
@@ -120,7 +120,7 @@ async fn run(shared: &Shared, steps: Vec<Step>, timeout: Duration) -> (Vec<Made>
             })
         }
     });
-    let stack = stack::<CreateTapes>(shared, foot);
+    let stack = stack::<CreateTapes>(shared, transport);
     let answer = stack.oneshot(call(create("token-of-the-laws"), timeout)).await;
     let made = made.lock().unwrap().clone();
     (made, answer.is_ok())

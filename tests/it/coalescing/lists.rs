@@ -21,9 +21,8 @@ use tokio::time::sleep;
 use tower::service_fn;
 
 use crate::harness::{
-    Service, collect,
-    foot::{list, page, settings, shared, terms},
-    get,
+    Service, collect, get,
+    transport::{list, page, settings, shared, terms},
 };
 
 const WALKS: usize = 1_000;
@@ -34,7 +33,7 @@ async fn a_thousand_walks_that_begin_within_a_page_cost_little_more_than_a_few()
     let shared = shared(settings());
     let asked = Arc::new(AtomicU32::new(0));
     let count = asked.clone();
-    let foot = service_fn(move |call: Call<ListTapes>| {
+    let transport = service_fn(move |call: Call<ListTapes>| {
         count.fetch_add(1, Ordering::SeqCst);
         async move {
             sleep(Duration::from_millis(50)).await;
@@ -46,7 +45,7 @@ async fn a_thousand_walks_that_begin_within_a_page_cost_little_more_than_a_few()
             Ok(answer)
         }
     });
-    let stack = stack::<ListTapes>(&shared, foot);
+    let stack = stack::<ListTapes>(&shared, transport);
     let walks = (0..WALKS).map(|number| {
         let stack = stack.clone();
         async move {

@@ -41,7 +41,7 @@ pub fn settings() -> UpstreamSettings {
     }
 }
 
-/// What stacks over a test's foot share.
+/// What stacks over a test's transport share.
 pub fn shared(settings: UpstreamSettings) -> Shared {
     let limits = Arc::new(Limits::new(limits::LimitSettings::default()));
     Shared::new(

@@ -15,7 +15,7 @@ use tapegate::{
 use tokio::sync::Notify;
 
 use super::aws::{Aws, BARCODE, failed, made, refused, tape};
-use crate::harness::{GATEWAY, Program, SIZE, Upstream, foot};
+use crate::harness::{GATEWAY, Program, SIZE, Upstream, transport};
 
 /// How long nothing of a test takes.
 const LONG: Duration = Duration::from_secs(3600);
@@ -61,7 +61,7 @@ impl Stacks {
             pace: pace::PaceSettings::default(),
             by_account: false,
         };
-        let shared = foot::shared(settings);
+        let shared = transport::shared(settings);
         Self {
             upstream: upstream::Upstream::new(&shared, &sdk::Sdk::new(Arc::new(clients))),
             shared,
@@ -81,7 +81,7 @@ impl Stacks {
                 tags: Arc::new([]),
             },
         };
-        foot::call(operation, LONG)
+        transport::call(operation, LONG)
     }
 
     /// Creates, and leaves when this has happened.

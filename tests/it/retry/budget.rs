@@ -12,13 +12,13 @@ use tokio::{
 };
 use tower::{ServiceExt, service_fn};
 
-use crate::harness::foot::{aws, call, list, settings, shared};
+use crate::harness::transport::{aws, call, list, settings, shared};
 
 /// So many calls a second, for so many seconds, before an upstream that fails every one.
 async fn fail(retry: retry::RetrySettings, per_second: u32, seconds: u32) -> Shared {
     let shared = shared(UpstreamSettings { retry, ..settings() });
-    let foot = service_fn(|_: Call<ListTapes>| async { Err(aws("InternalFailure", 500)) });
-    let stack = stack::<ListTapes>(&shared, foot);
+    let transport = service_fn(|_: Call<ListTapes>| async { Err(aws("InternalFailure", 500)) });
+    let stack = stack::<ListTapes>(&shared, transport);
     let mut ticks = interval(Duration::from_secs(1) / per_second);
     let mut calls = JoinSet::new();
     for number in 0..per_second * seconds {
@@ -85,11 +85,11 @@ async fn why_a_call_is_not_repeated_is_counted() {
     );
 
     let shared = shared(settings());
-    let foot = service_fn(|_: Call<ListTapes>| async {
+    let transport = service_fn(|_: Call<ListTapes>| async {
         sleep(Duration::from_millis(96)).await;
         Err(aws("InternalFailure", 500))
     });
-    let stack = stack::<ListTapes>(&shared, foot);
+    let stack = stack::<ListTapes>(&shared, transport);
     let failure = stack.oneshot(call(list(0), Duration::from_millis(100))).await;
     assert!(matches!(
         failure.unwrap_err().fault,
@@ -109,16 +109,16 @@ async fn repeats_are_counted_by_what_they_follow() {
         let shared = shared(settings());
         let failures = std::sync::atomic::AtomicU32::new(1);
         let failures = std::sync::Arc::new(failures);
-        let foot = service_fn(move |_: Call<ListTapes>| {
+        let transport = service_fn(move |_: Call<ListTapes>| {
             let fails = failures.swap(0, std::sync::atomic::Ordering::SeqCst) > 0;
             async move {
                 match fails {
                     true => Err(aws(code, 400)),
-                    false => Ok(crate::harness::foot::page("LISTED01")),
+                    false => Ok(crate::harness::transport::page("LISTED01")),
                 }
             }
         });
-        let stack = stack::<ListTapes>(&shared, foot);
+        let stack = stack::<ListTapes>(&shared, transport);
         let answer = stack
             .oneshot(call(list(0), Duration::from_secs(10)))
             .await

@@ -19,7 +19,7 @@ use tower::{ServiceExt, service_fn};
 
 use crate::harness::{
     Reply, Service, Upstream, collect,
-    foot::{call, list, page, settings, shared},
+    transport::{call, list, page, settings, shared},
 };
 
 /// Counts what has not ended.
@@ -43,7 +43,7 @@ async fn whoever_leaves_leaves_alone_and_the_last_one_ends_the_fetch() {
     let shared = shared(settings());
     let running = Arc::new(AtomicU32::new(0));
     let count = running.clone();
-    let foot = service_fn(move |_: Call<ListTapes>| {
+    let transport = service_fn(move |_: Call<ListTapes>| {
         let running = Running::begin(&count);
         async move {
             let _running = running;
@@ -51,7 +51,7 @@ async fn whoever_leaves_leaves_alone_and_the_last_one_ends_the_fetch() {
             Ok(page("LISTED01"))
         }
     });
-    let stack = stack::<ListTapes>(&shared, foot);
+    let stack = stack::<ListTapes>(&shared, transport);
     let in_flight = || running.load(Ordering::SeqCst);
     let join = || Box::pin(stack.clone().oneshot(call(list(1), Duration::from_secs(60))));
 

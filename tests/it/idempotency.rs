@@ -1,18 +1,18 @@
 //! A tape is created once, whatever is lost, repeated, killed or cancelled on the way.
 //!
-//! `stories` is the whole of it, by chance; `traffic` the same under a load, with outages. The
+//! `scenarios` is the whole of it, by chance; `traffic` the same under a load, with outages. The
 //! others show one rule each.
 
 mod account;
 mod aws;
-mod given_up;
+mod client_retry;
+mod detached;
+mod existing_tape;
 mod link;
 mod look_up;
 mod replica;
-mod resent;
 mod same_request;
-mod stories;
-mod taken;
+mod scenarios;
 mod traffic;
 
 use std::env;
