@@ -1,4 +1,4 @@
-//! What an attempt that nobody waits for any more leaves behind: nothing, once its time is over.
+//! A timed-out or cancelled attempt leaves no connection and no task behind.
 
 use std::{
     sync::Arc,
@@ -108,7 +108,7 @@ async fn leave(service: &Service, upstream: &Silent, calls: usize) {
 
 /// The bounds are far away: it is the caller's leaving that ends them.
 #[tokio::test]
-async fn reads_whose_callers_left_leave_no_connection_and_no_task() {
+async fn cancelled_reads_leave_no_connection_and_no_task() {
     let upstream = Silent::start().await;
     let flags = [
         "--upstream-attempt-timeout=10m",
@@ -131,7 +131,7 @@ async fn reads_whose_callers_left_leave_no_connection_and_no_task() {
 
 /// The bound of creates, which the SDK keeps, is far away.
 #[tokio::test]
-async fn a_read_that_took_too_long_leaves_no_connection() {
+async fn a_read_that_timed_out_leaves_no_connection() {
     let upstream = Silent::start().await;
     let flags = [
         "--upstream-connect-timeout=100ms",
@@ -150,7 +150,7 @@ async fn a_read_that_took_too_long_leaves_no_connection() {
 
 /// The bound of reads is over long before.
 #[tokio::test]
-async fn a_create_whose_caller_left_has_its_own_time_and_no_more() {
+async fn a_cancelled_create_ends_at_its_own_timeout() {
     let upstream = Silent::start().await;
     let flags = [
         "--upstream-connect-timeout=50ms",
@@ -177,7 +177,7 @@ async fn a_create_whose_caller_left_has_its_own_time_and_no_more() {
 
 /// An answer that takes longer than the bound of the other kind.
 #[tokio::test]
-async fn neither_kind_is_cut_by_the_bound_of_the_other() {
+async fn reads_and_creates_have_separate_attempt_timeouts() {
     let slow = || async {
         sleep(Duration::from_millis(600)).await;
         Reply::ok(&json!({ "TapeARN": tape_arn("SLOW0001"), "TapeInfos": [] }))

@@ -1,5 +1,5 @@
-//! How identical reads become one upstream call. Below the layers stands a fake, and the
-//! clock is tokio's, stopped; what needs the wire has the whole service.
+//! Identical reads share one upstream call. Most tests use a scripted transport below the layers
+//! and tokio's paused clock; tests that need the wire run the whole service.
 
 mod creates;
 mod joining;

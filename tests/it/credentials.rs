@@ -1,5 +1,4 @@
-//! What AWS finds too old, the service renews, and asks once more: its credentials, and the clock
-//! that it signs by.
+//! Rejected credentials are refreshed once, and clock skew is corrected once.
 
 mod clock_skew;
 mod refresh;

@@ -124,7 +124,7 @@ fn every_target_has_its_program_and_seeds() {
 }
 
 #[test]
-fn nothing_from_outside_breaks_what_reads_it() {
+fn mutated_seeds_break_no_parser() {
     for (name, run) in TARGETS {
         let folder = Path::new(FUZZ).join("seeds").join(name);
         let seeds: Vec<_> = fs::read_dir(folder)

@@ -1,7 +1,8 @@
-//! A tape is created once, whatever is lost, repeated, killed or cancelled on the way.
+//! A create makes its tapes once, though responses are lost, requests are retried, replicas are
+//! killed or callers cancel.
 //!
-//! `scenarios` is the whole of it, by chance; `traffic` the same under a load, with outages. The
-//! others show one rule each.
+//! `scenarios` tests all of this with random faults; `traffic` tests the same under load and
+//! outages. The other modules test one rule each.
 
 mod account;
 mod aws;

@@ -1,5 +1,5 @@
-//! How attempts are paced. Below the layers stands a fake, and the clock is tokio's, stopped,
-//! so that a minute passes in no time; what needs the wire has the whole service.
+//! Pacing of attempts. Most tests use a scripted transport below the layers and tokio's paused
+//! clock; tests that need the wire run the whole service.
 
 mod creates;
 mod flood;

@@ -1,4 +1,4 @@
-//! Lists, page by page: the laws of a walk, then the same over the wire.
+//! Paginated lists: properties of the paginator, then lists over the wire.
 
 mod memory;
 mod properties;
@@ -46,7 +46,7 @@ fn barcodes(pages: &[ListTapesResponse]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_list_is_whole_in_pages_of_any_size_and_resumes_after_any_of_them() {
+async fn a_list_is_complete_with_any_page_size_and_resumes_after_any_page() {
     let service = Service::dev(&["--emulator-seed-tapes=60"]).await;
     let list =
         async |request: ListTapesRequest| collect(service.client().list_tapes(request).await).await.unwrap();
@@ -78,7 +78,7 @@ async fn a_list_is_whole_in_pages_of_any_size_and_resumes_after_any_of_them() {
 }
 
 #[tokio::test]
-async fn max_items_ends_a_list_where_its_marker_goes_on() {
+async fn max_items_ends_a_list_with_a_marker_that_continues_it() {
     let service = Service::dev(&["--emulator-seed-tapes=60"]).await;
     let list =
         async |request: ListTapesRequest| collect(service.client().list_tapes(request).await).await.unwrap();
@@ -110,7 +110,7 @@ async fn max_items_ends_a_list_where_its_marker_goes_on() {
 }
 
 #[tokio::test]
-async fn library_and_archive_are_listed_page_by_page_too() {
+async fn describe_tapes_and_describe_tape_archives_are_paginated() {
     let service = Service::dev(&[]).await;
     let library = DescribeTapesRequest {
         gateway_arn: GATEWAY.into(),
@@ -142,7 +142,7 @@ async fn library_and_archive_are_listed_page_by_page_too() {
 }
 
 #[tokio::test]
-async fn an_empty_page_with_a_marker_is_passed_on_and_gone_past() {
+async fn a_list_continues_after_an_empty_page_with_a_marker() {
     let pages = [
         json!({ "TapeInfos": [], "Marker": "a" }),
         json!({ "TapeInfos": [{ "TapeARN": tape_arn("ONLY0001") }], "Marker": "b" }),
@@ -161,7 +161,7 @@ async fn an_empty_page_with_a_marker_is_passed_on_and_gone_past() {
 }
 
 #[tokio::test]
-async fn a_repeated_marker_is_data_loss_not_the_end() {
+async fn a_repeated_marker_is_data_loss() {
     for circle in [&["a", "a"][..], &["a", "b", "c", "b"], &["a", "b", "a"]] {
         let markers = circle.iter().cycle().map(|marker| {
             Reply::ok(&json!({ "TapeInfos": [{ "TapeARN": tape_arn("SAME0001") }], "Marker": marker }))
@@ -178,7 +178,7 @@ async fn a_repeated_marker_is_data_loss_not_the_end() {
 }
 
 #[tokio::test]
-async fn a_page_longer_than_max_items_allows_is_an_error_not_a_cut() {
+async fn a_page_longer_than_max_items_is_an_error() {
     let upstream = Upstream::always(Reply::ok(&full_page(0, 5))).await;
     let service = Service::over(&upstream, &[]).await;
     let request = ListTapesRequest {
@@ -191,7 +191,7 @@ async fn a_page_longer_than_max_items_allows_is_an_error_not_a_cut() {
 }
 
 #[tokio::test]
-async fn a_failure_of_the_first_page_comes_before_the_answer_begins_and_a_later_one_in_it() {
+async fn a_failed_first_page_fails_the_call_and_a_later_one_fails_the_stream() {
     let failure = Reply::aws(500, &json!({ "__type": "InternalFailure" }));
     let upstream = Upstream::script([failure.clone()]).await;
     let service = Service::over(&upstream, &["--retry-attempts=1"]).await;
@@ -241,7 +241,7 @@ async fn stuck_at_the_second_page() -> (Upstream, watch::Receiver<bool>) {
 }
 
 #[tokio::test]
-async fn a_stream_ends_at_its_deadline_and_so_does_its_upstream_call() {
+async fn a_stream_and_its_upstream_call_end_at_the_deadline() {
     let (upstream, mut dropped) = stuck_at_the_second_page().await;
     let service = Service::over(&upstream, &[]).await;
     let mut request = tonic::Request::new(ListTapesRequest::default());
@@ -258,7 +258,7 @@ async fn a_stream_ends_at_its_deadline_and_so_does_its_upstream_call() {
 }
 
 #[tokio::test]
-async fn a_reader_that_outlasts_its_deadline_without_reading_is_cut() {
+async fn the_connection_of_a_stalled_reader_is_closed_after_the_deadline() {
     let upstream = Upstream::always(Reply::ok(&full_page(0, 1000))).await;
     let service = Service::over(&upstream, &[]).await;
     // The page does not fit into the windows, and nobody reads.
@@ -278,7 +278,7 @@ async fn a_reader_that_outlasts_its_deadline_without_reading_is_cut() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_cancelled_ends_its_upstream_call() {
+async fn cancelling_a_stream_ends_its_upstream_call() {
     let (upstream, mut dropped) = stuck_at_the_second_page().await;
     let service = Service::over(&upstream, &[]).await;
     let mut pages = service
@@ -295,7 +295,7 @@ async fn a_stream_that_is_cancelled_ends_its_upstream_call() {
 }
 
 #[tokio::test]
-async fn no_page_is_asked_for_beyond_the_one_after_that_which_is_being_read() {
+async fn at_most_one_page_is_fetched_ahead_of_the_reader() {
     const PAGES: usize = 20;
     let consumed = Arc::new(AtomicUsize::new(0));
     let furthest = Arc::new(AtomicUsize::new(0));

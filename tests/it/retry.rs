@@ -1,5 +1,5 @@
-//! How calls are repeated: the decision by itself, in every situation, and the laws of
-//! repeating, with a fake below the layers and tokio's clock stopped.
+//! Retries: the decision in every situation, the budget, and properties of the whole layer, with
+//! a scripted transport below the layers and tokio's paused clock.
 
 mod budget;
 mod decision;

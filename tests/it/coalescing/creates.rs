@@ -1,4 +1,4 @@
-//! A read that follows a create sees what was made.
+//! A read that follows a create is not coalesced with one before it.
 
 use std::{
     sync::{
@@ -28,7 +28,7 @@ enum Ends {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_create_between_two_reads_is_seen_by_the_second_however_it_ends() {
+async fn a_read_after_a_create_is_not_coalesced_with_one_before_it() {
     for ends in [Ends::Well, Ends::Refused, Ends::Unclear, Ends::Late] {
         let shared = shared(UpstreamSettings {
             create_timeout: Duration::from_secs(10),

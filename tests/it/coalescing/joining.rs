@@ -1,4 +1,4 @@
-//! Who shares with whom, and what.
+//! Which reads are coalesced, and what the callers share.
 
 use std::{
     net::Ipv4Addr,
@@ -32,7 +32,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const TAKES: Duration = Duration::from_millis(50);
 
 #[tokio::test(start_paused = true)]
-async fn identical_reads_in_flight_have_one_page() {
+async fn identical_reads_in_flight_share_one_fetch() {
     let (stack, asked, shared) = slow(TAKES);
     let calls = (0..100).map(|_| stack.clone().oneshot(call(list(1), MINUTE)));
     let answers = join_all(calls).await;
@@ -51,7 +51,7 @@ async fn identical_reads_in_flight_have_one_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_may_not_read_has_no_part_in_a_read_of_who_may() {
+async fn a_denied_caller_does_not_join_an_allowed_read() {
     let folder = tempfile::tempdir().unwrap();
     let policy = r#"permit (principal == TapeGate::Agent::"known", action, resource);"#;
     std::fs::write(folder.path().join("known.cedar"), policy).unwrap();
@@ -86,7 +86,7 @@ async fn who_may_not_read_has_no_part_in_a_read_of_who_may() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reads_that_differ_in_anything_are_apart() {
+async fn reads_that_differ_are_not_coalesced() {
     let (stack, asked, shared) = slow(TAKES);
     let marker = |text: &str| Marker::reported(Some(text.to_owned()));
     let base = list(1);
@@ -134,7 +134,7 @@ async fn reads_that_differ_in_anything_are_apart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fresh_read_neither_joins_nor_is_joined() {
+async fn a_fresh_read_is_not_coalesced() {
     let (stack, asked, shared) = slow(TAKES);
     let calls =
         [false, true, true, false].map(|fresh| stack.clone().oneshot(call(list(1), MINUTE).fresh(fresh)));
@@ -150,7 +150,7 @@ async fn a_fresh_read_neither_joins_nor_is_joined() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_is_everyones_after_the_repeats_that_are_everyones_too() {
+async fn joined_reads_share_retries_and_the_error() {
     let shared = shared(settings());
     let transport = service_fn(|_: Call<ListTapes>| async {
         sleep(TAKES).await;
@@ -167,7 +167,7 @@ async fn an_error_is_everyones_after_the_repeats_that_are_everyones_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fetch_has_a_bound_of_its_own_whether_shared_or_fresh() {
+async fn a_fetch_has_its_own_timeout_whether_shared_or_fresh() {
     let shared = shared(UpstreamSettings {
         operation_timeout: Duration::from_secs(5),
         ..settings()
@@ -187,7 +187,7 @@ async fn a_fetch_has_a_bound_of_its_own_whether_shared_or_fresh() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_who_has_more_time_than_the_first_gets_it() {
+async fn a_joined_caller_keeps_its_own_longer_deadline() {
     // The first attempt fails after the first caller's time; the second succeeds.
     let shared = shared(settings());
     let transport = service_fn(|call: Call<ListTapes>| async move {
@@ -210,7 +210,7 @@ async fn one_who_has_more_time_than_the_first_gets_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_waits_on_it_stays_in_the_trace_of_who_began_it() {
+async fn a_joined_fetch_stays_in_the_trace_of_the_first_caller() {
     let said = |trace: &str| {
         let mut headers = HeaderMap::new();
         let value = format!("00-{trace}-00f067aa0ba902b7-01");

@@ -1,4 +1,4 @@
-//! A caller that leaves takes nobody with it, and the last one ends the upstream call.
+//! Cancellation of coalesced reads: one caller, and the last one.
 
 use std::{
     sync::{
@@ -39,7 +39,7 @@ impl Drop for Running {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_leaves_leaves_alone_and_the_last_one_ends_the_fetch() {
+async fn one_cancelled_caller_leaves_the_fetch_running_and_the_last_one_ends_it() {
     let shared = shared(settings());
     let running = Arc::new(AtomicU32::new(0));
     let count = running.clone();
@@ -76,7 +76,7 @@ async fn whoever_leaves_leaves_alone_and_the_last_one_ends_the_fetch() {
 }
 
 #[tokio::test]
-async fn the_last_one_to_leave_closes_the_call_upstream() {
+async fn the_last_cancelled_caller_ends_the_upstream_call() {
     let (tell, mut open) = watch::channel(0_u32);
     let tell = Arc::new(tell);
     let upstream = Upstream::answering(move |_| {

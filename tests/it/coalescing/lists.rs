@@ -1,4 +1,4 @@
-//! A thousand identical walks of ten pages.
+//! A thousand identical lists of ten pages.
 
 use std::{
     sync::{
@@ -29,7 +29,7 @@ const WALKS: usize = 1_000;
 const PAGES: usize = 10;
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_walks_that_begin_within_a_page_cost_little_more_than_a_few() {
+async fn a_thousand_identical_lists_share_most_of_their_pages() {
     let shared = shared(settings());
     let asked = Arc::new(AtomicU32::new(0));
     let count = asked.clone();
@@ -78,7 +78,7 @@ async fn a_thousand_walks_that_begin_within_a_page_cost_little_more_than_a_few()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_walks_over_the_wire() {
+async fn a_thousand_identical_lists_over_the_wire_share_their_pages() {
     let folder = tempfile::tempdir().unwrap();
     let rules = folder.path().join("faults.json");
     std::fs::write(&rules, r#"[{"kind": "latency", "min_ms": 50}]"#).unwrap();

@@ -1,4 +1,4 @@
-//! A machine whose clock is wrong, or has just been set.
+//! A machine whose clock is wrong, or was corrected a moment ago.
 
 use std::{
     net::SocketAddr,
@@ -83,7 +83,7 @@ fn twice() -> (Code, String) {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_and_one_that_is_set_right_cost_one_attempt_each() {
+async fn a_wrong_clock_and_its_correction_cost_one_attempt_each() {
     let emulator = Clocked::start().await;
     let service = Service::at(&emulator.endpoint(), &[]).await;
     assert_eq!(list(service.channel(), 1).await, once());
@@ -97,7 +97,7 @@ async fn a_clock_that_is_wrong_and_one_that_is_set_right_cost_one_attempt_each()
 
 /// What was refused was not applied, so the repeat of a create finds nothing of itself.
 #[tokio::test]
-async fn a_create_goes_once_more_too() {
+async fn a_create_is_retried_once_after_clock_skew() {
     let emulator = Clocked::start().await;
     let service = Service::at(&emulator.endpoint(), &[]).await;
     emulator.is_ahead_by(3600).await;
@@ -126,7 +126,7 @@ fn none() -> Reply {
 
 /// AWS has one code for a stale date and for a wrong secret.
 #[tokio::test]
-async fn a_signature_that_is_refused_with_the_clock_right_is_wrong() {
+async fn a_rejected_signature_with_a_correct_clock_is_not_retried() {
     for seconds in [0, 200, -200] {
         let upstream = Upstream::always(refused(seconds)).await;
         let service = Service::over(&upstream, &[]).await;
@@ -136,7 +136,7 @@ async fn a_signature_that_is_refused_with_the_clock_right_is_wrong() {
 }
 
 #[tokio::test]
-async fn readiness_is_told_only_when_correcting_does_not_help() {
+async fn readiness_changes_only_when_the_correction_does_not_help() {
     let (held, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let upstream = {
         let (held, go, count) = (held.clone(), go.clone(), AtomicU32::new(0));
@@ -178,7 +178,7 @@ async fn readiness_is_told_only_when_correcting_does_not_help() {
 
 /// RequestExpired says that it is the clock, whatever the dates say.
 #[tokio::test]
-async fn an_expired_request_goes_once_more() {
+async fn an_expired_request_is_retried_once() {
     let expired = Reply::aws(400, &json!({ "__type": "RequestExpired", "message": "old" }));
     let upstream = Upstream::script([expired.clone(), none(), expired.clone(), expired]).await;
     let service = Service::over(&upstream, &["--retry-cap=60s", "--retry-base=60s"]).await;
@@ -190,7 +190,7 @@ async fn an_expired_request_goes_once_more() {
 }
 
 #[tokio::test]
-async fn the_operator_is_told_once_that_the_clock_is_wrong_and_once_that_it_is_right() {
+async fn a_clock_that_becomes_wrong_or_right_again_is_logged_once() {
     let emulator = Clocked::start().await;
     let mut program = Program::over(&emulator.endpoint(), "info");
     let channel = Endpoint::from_shared(program.grpc.clone())
@@ -217,7 +217,7 @@ async fn the_operator_is_told_once_that_the_clock_is_wrong_and_once_that_it_is_r
 
 /// Who switched the SDK's correction off is not promised that it helps.
 #[tokio::test]
-async fn nothing_is_repeated_where_the_correction_is_switched_off() {
+async fn nothing_is_retried_when_the_correction_is_off() {
     let emulator = Clocked::start().await;
     emulator.is_ahead_by(3600).await;
     let variables = [

@@ -1,5 +1,4 @@
-//! Credentials that AWS refuses, as the SDK's standard chain fetches them from a container's
-//! endpoint.
+//! AWS rejects credentials that the SDK's default chain fetched from a container endpoint.
 
 use std::{
     collections::BTreeMap,
@@ -133,7 +132,7 @@ async fn without_the_first(code: &'static str, at_once: usize) -> (Upstream, Arc
 }
 
 #[tokio::test]
-async fn many_calls_whose_token_has_expired_go_once_more_after_one_refresh() {
+async fn calls_with_an_expired_token_are_retried_once_after_one_refresh() {
     const CALLS: usize = 60;
     let (upstream, revoked) = without_the_first("ExpiredTokenException", CALLS).await;
     let endpoints = Endpoints::start().await;
@@ -154,7 +153,7 @@ async fn many_calls_whose_token_has_expired_go_once_more_after_one_refresh() {
 }
 
 #[tokio::test]
-async fn the_older_spelling_is_the_same() {
+async fn expired_token_is_handled_like_expired_token_exception() {
     let (upstream, revoked) = without_the_first("ExpiredToken", 1).await;
     let endpoints = Endpoints::start().await;
     let (_program, channel) = endpoints.serve(&upstream).await;
@@ -166,7 +165,7 @@ async fn the_older_spelling_is_the_same() {
 
 /// A throttle before, or after, does not use up the one repeat.
 #[tokio::test]
-async fn expired_credentials_are_renewed_at_any_attempt() {
+async fn expired_credentials_are_refreshed_at_any_attempt() {
     let busy = Reply::aws(
         503,
         &json!({ "__type": "ServiceUnavailable", "message": "later" }),
@@ -179,7 +178,7 @@ async fn expired_credentials_are_renewed_at_any_attempt() {
 }
 
 #[tokio::test]
-async fn a_provider_that_has_nothing_better_is_not_stormed() {
+async fn a_provider_without_new_credentials_is_not_asked_repeatedly() {
     let upstream = Upstream::always(refused("ExpiredTokenException")).await;
     let endpoints = Endpoints::start().await;
     let (program, channel) = endpoints.serve_paced(&upstream, "1000").await;
@@ -204,7 +203,7 @@ async fn a_provider_that_has_nothing_better_is_not_stormed() {
 
 /// A key that was taken away is not repeated with, but not kept either.
 #[tokio::test]
-async fn a_key_that_was_rotated_is_refused_once() {
+async fn a_rotated_key_is_rejected_once() {
     let (upstream, revoked) = without_the_first("UnrecognizedClientException", 1).await;
     let endpoints = Endpoints::start().await;
     let (program, channel) = endpoints.serve(&upstream).await;

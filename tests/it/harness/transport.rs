@@ -1,3 +1,6 @@
+//! A scripted transport for the upstream stack: the settings, operations and results that its
+//! tests share.
+
 use std::{net::Ipv4Addr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use tapegate::{
@@ -22,7 +25,7 @@ use tokio::time::Instant;
 
 use super::{GATEWAY, SIZE, tape_arn};
 
-/// The settings of a service that was given none.
+/// The default settings of the service.
 pub fn settings() -> UpstreamSettings {
     UpstreamSettings {
         attempt_timeout: Duration::from_secs(20),
@@ -41,7 +44,7 @@ pub fn settings() -> UpstreamSettings {
     }
 }
 
-/// What stacks over a test's transport share.
+/// The state that stacks over a scripted transport share.
 pub fn shared(settings: UpstreamSettings) -> Shared {
     let limits = Arc::new(Limits::new(limits::LimitSettings::default()));
     Shared::new(
@@ -53,7 +56,7 @@ pub fn shared(settings: UpstreamSettings) -> Shared {
     )
 }
 
-/// A list of its own: no other number's is identical.
+/// A list that is identical only to lists of the same number.
 pub fn list(number: u32) -> ListTapes {
     ListTapes {
         scope: Scope {
@@ -68,7 +71,7 @@ pub fn list(number: u32) -> ListTapes {
     }
 }
 
-/// A create under this token.
+/// A create with this client token.
 pub fn create(token: &str) -> CreateTapes {
     let bounds = TapeSizeBounds::gib(100, 15 * 1024).unwrap();
     CreateTapes {
@@ -86,17 +89,17 @@ pub fn create(token: &str) -> CreateTapes {
     }
 }
 
-/// Nobody in particular, on this machine.
+/// The anonymous principal, from the loopback address.
 pub fn anonymous() -> Caller {
     Caller::new(Principal::anonymous(), Ipv4Addr::LOCALHOST.into())
 }
 
-/// A call that has so long from now on.
+/// A call with a deadline after `timeout`.
 pub fn call<O: Operation>(operation: O, timeout: Duration) -> Call<O> {
     Call::new(anonymous(), operation, Deadline::at(Instant::now() + timeout))
 }
 
-/// A list for somebody who may see all of it, which has so long from now on.
+/// The context of a list without authorization, with a deadline after `timeout`.
 pub fn terms(timeout: Duration) -> ListContext {
     ListContext {
         caller: anonymous(),
@@ -106,7 +109,7 @@ pub fn terms(timeout: Duration) -> ListContext {
     }
 }
 
-/// What a list answers: one tape, of this barcode.
+/// The result of a list: one tape with this barcode.
 pub fn page(barcode: &str) -> Answer<Page<TapeInfo>> {
     Answer {
         output: Page {
@@ -126,7 +129,7 @@ pub fn page(barcode: &str) -> Answer<Page<TapeInfo>> {
     }
 }
 
-/// What a create answers.
+/// The result of a create: one tape with this barcode.
 pub fn created(barcode: &str) -> Answer<CreatedTapes> {
     Answer {
         output: CreatedTapes {
@@ -136,7 +139,7 @@ pub fn created(barcode: &str) -> Answer<CreatedTapes> {
     }
 }
 
-/// An error of AWS, which an attempt was answered with.
+/// An AWS error after one attempt.
 pub fn aws(code: &str, http_status: u16) -> Failure {
     let fault = Fault::Aws {
         code: code.to_owned(),
@@ -148,7 +151,7 @@ pub fn aws(code: &str, http_status: u16) -> Failure {
     fault.after(Attempts::one(None))
 }
 
-/// No connection came about.
+/// A failed connection after one attempt.
 pub fn unreachable() -> Failure {
     let fault = Fault::Unreachable {
         cause: "of the test".to_owned(),

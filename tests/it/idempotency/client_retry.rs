@@ -1,4 +1,4 @@
-//! Calls that the client's library had sent before (`grpc-previous-rpc-attempts`, gRFC A6).
+//! Calls that the client library retried (`grpc-previous-rpc-attempts`, gRFC A6).
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn ask(age: Duration, resent: bool, creates: &[crate::harness::Reply]) -> 
 }
 
 #[tokio::test]
-async fn a_tape_as_old_as_the_window_is_its_own() {
+async fn a_retried_call_succeeds_when_the_tape_is_within_the_resend_window() {
     let refused = [refused("InvalidParameters")];
     for age in [Duration::ZERO, 5 * MINUTE, 10 * MINUTE] {
         ask(age, true, &refused).await.made();
@@ -39,7 +39,7 @@ async fn a_tape_as_old_as_the_window_is_its_own() {
 }
 
 #[tokio::test]
-async fn without_it_neither_is() {
+async fn without_previous_attempts_a_matching_tape_is_not_the_result() {
     let refused = [refused("InvalidParameters")];
     ask(Duration::ZERO, false, &refused).await.exists("", "unknown");
     for age in [5 * MINUTE, 10 * MINUTE, 12 * MINUTE] {
@@ -48,7 +48,7 @@ async fn without_it_neither_is() {
 }
 
 #[tokio::test]
-async fn a_repeat_of_the_services_own_looks_back_as_far_as_clocks_differ() {
+async fn a_retry_by_the_service_allows_for_the_clock_skew_only() {
     let lost = [failed(), refused("InvalidParameters")];
     ask(Duration::from_secs(55), false, &lost).await.made();
     ask(Duration::from_secs(65), false, &lost)
@@ -57,7 +57,7 @@ async fn a_repeat_of_the_services_own_looks_back_as_far_as_clocks_differ() {
 }
 
 #[tokio::test]
-async fn any_refusal_of_it_may_be_of_the_repeat_alone() {
+async fn any_rejection_of_a_retried_call_leads_to_a_look_up() {
     // The tape has filled the library.
     let full = [refused("MaximumTapeCartridgeCountExceeded")];
     ask(Duration::ZERO, true, &full).await.made();
@@ -66,7 +66,7 @@ async fn any_refusal_of_it_may_be_of_the_repeat_alone() {
 }
 
 #[tokio::test]
-async fn a_count_of_none_or_nonsense_is_no_repeat() {
+async fn an_invalid_or_zero_attempt_count_is_ignored() {
     let aws = Aws::answering(&[refused("InvalidParameters")]).with(&json!({}), 5 * MINUTE);
     let upstream = aws.serve().await;
     let service = Service::over(&upstream, &QUICK).await;
@@ -86,7 +86,7 @@ async fn a_count_of_none_or_nonsense_is_no_repeat() {
 
 /// Nobody here knows what came of the request before: so no statement is made about it.
 #[tokio::test]
-async fn what_it_has_come_to_is_unknown_however_it_ends() {
+async fn the_outcome_of_a_retried_call_that_fails_is_unknown() {
     let aws = Aws::answering(&[refused("GatewayNotFound")]);
     let upstream = aws.serve().await;
     let service = Service::over(&upstream, &QUICK).await;

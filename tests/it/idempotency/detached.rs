@@ -1,5 +1,5 @@
-//! Creates whose caller leaves: what was sent runs to its end, nothing more is sent, and what has
-//! become of it is told to the operator.
+//! Creates whose caller cancels: a sent request runs to its end, nothing more is sent, and the
+//! result is logged and counted.
 
 use std::{sync::Arc, time::Duration};
 
@@ -105,7 +105,7 @@ impl Stacks {
 }
 
 #[tokio::test]
-async fn what_was_sent_runs_to_its_end_and_nothing_more_is_sent() {
+async fn a_sent_create_runs_to_its_end_and_is_not_retried_when_the_caller_cancels() {
     for reply in [made(), failed(), refused("InvalidParameters")] {
         let go = Arc::new(Notify::new());
         let wait = go.clone();
@@ -128,7 +128,7 @@ async fn what_was_sent_runs_to_its_end_and_nothing_more_is_sent() {
 }
 
 #[tokio::test]
-async fn it_ends_within_its_bound_though_the_upstream_hangs() {
+async fn a_sent_create_ends_at_its_timeout_when_aws_hangs() {
     let upstream = Upstream::answering(|_| std::future::pending()).await;
     let stacks = Stacks::over(upstream.endpoint(), Duration::from_millis(100)).await;
     stacks.create_until(stacks.call(), upstream.was_asked(1)).await;
@@ -136,7 +136,7 @@ async fn it_ends_within_its_bound_though_the_upstream_hangs() {
 }
 
 #[tokio::test]
-async fn a_caller_that_leaves_between_attempts_is_counted_too() {
+async fn a_create_cancelled_between_attempts_is_counted() {
     let upstream = Aws::answering(&[failed()]).serve().await;
     let stacks = Stacks::over(upstream.endpoint(), LONG).await;
     let call = stacks.call();
@@ -153,7 +153,7 @@ async fn a_caller_that_leaves_between_attempts_is_counted_too() {
 }
 
 #[tokio::test]
-async fn a_caller_that_leaves_while_its_tape_is_looked_up_is_counted_too() {
+async fn a_create_cancelled_during_the_look_up_is_counted() {
     let upstream = Upstream::answering(|asked| async move {
         match asked.operation.as_str() {
             "CreateTapeWithBarcode" => refused("InvalidParameters"),
@@ -167,7 +167,7 @@ async fn a_caller_that_leaves_while_its_tape_is_looked_up_is_counted_too() {
 }
 
 #[tokio::test]
-async fn a_caller_that_is_told_is_not_counted() {
+async fn a_create_whose_caller_gets_the_result_is_not_counted() {
     for reply in [made(), refused("InvalidParameters"), refused("GatewayNotFound")] {
         let upstream = Aws::answering(&[reply]).serve().await;
         let stacks = Stacks::over(upstream.endpoint(), LONG).await;
@@ -181,7 +181,7 @@ async fn a_caller_that_is_told_is_not_counted() {
 }
 
 #[tokio::test]
-async fn the_log_has_the_token_or_the_barcode_whenever_the_caller_leaves() {
+async fn a_cancelled_create_is_logged_with_its_token_or_barcode() {
     let upstream = Aws::answering(&[failed()]).serve().await;
     let variables = [
         ("TAPEGATE_RETRY_BASE", "60s"),

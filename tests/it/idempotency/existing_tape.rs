@@ -1,4 +1,4 @@
-//! Barcodes that somebody has taken: what a caller learns of whose tape it is.
+//! A create with a barcode that is taken: what the caller learns about the existing tape.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn ask(aws: Aws, tape: CreateTapeWithBarcodeRequest) -> Told {
 }
 
 #[tokio::test]
-async fn a_tape_of_another_gateway_is_only_said_to_be_there() {
+async fn a_tape_of_another_gateway_is_reported_without_its_properties() {
     let aws = Aws {
         list: listed(&json!({ "GatewayARN": format!("{GATEWAY}X"), "TapeSizeInBytes": 7_000 })),
         ..taken()
@@ -66,7 +66,7 @@ async fn a_tape_of_another_gateway_is_only_said_to_be_there() {
 }
 
 #[tokio::test]
-async fn an_old_tape_that_matches_is_not_this_calls() {
+async fn an_old_matching_tape_is_not_taken_for_the_result() {
     ask(taken().with(&json!({}), DAY), tape())
         .await
         .exists("", "not_applied");
@@ -77,7 +77,7 @@ async fn an_old_tape_that_matches_is_not_this_calls() {
 }
 
 #[tokio::test]
-async fn a_new_tape_that_matches_may_be_anybodys_when_nothing_was_sent_before() {
+async fn a_new_matching_tape_leaves_the_outcome_unknown_when_the_first_attempt_was_rejected() {
     ask(taken().with(&json!({}), NOW), tape())
         .await
         .exists("", "unknown");
@@ -91,7 +91,7 @@ async fn a_tape_of_another_size_differs() {
 }
 
 #[tokio::test]
-async fn a_tape_that_is_worm_or_not_differs() {
+async fn a_tape_with_another_worm_setting_differs() {
     let aws = Aws::answering(&[failed(), refused("InvalidParameters")]);
     let worm = CreateTapeWithBarcodeRequest {
         worm: Some(true),
@@ -107,7 +107,7 @@ async fn a_tape_that_is_worm_or_not_differs() {
 }
 
 #[tokio::test]
-async fn a_tape_in_another_pool_differs_and_may_have_been_moved() {
+async fn a_new_tape_in_another_pool_differs_with_unknown_outcome() {
     let aws = Aws::answering(&[failed(), refused("InvalidParameters")]);
     let deep = CreateTapeWithBarcodeRequest {
         pool: Some(Pool::PoolId(PoolId::DeepArchive.into())),
@@ -125,7 +125,7 @@ async fn a_tape_in_another_pool_differs_and_may_have_been_moved() {
 }
 
 #[tokio::test]
-async fn a_tape_under_another_key_differs_where_keys_can_be_compared() {
+async fn a_tape_with_another_kms_key_differs_unless_an_alias_hides_the_key() {
     let encrypted = |key: Option<&str>| CreateTapeWithBarcodeRequest {
         kms_encrypted: Some(true),
         kms_key: key.map(str::to_owned),
@@ -161,14 +161,14 @@ async fn a_tape_under_another_key_differs_where_keys_can_be_compared() {
 }
 
 #[tokio::test]
-async fn a_tape_without_a_date_is_not_taken_for_this_calls() {
+async fn a_tape_without_a_creation_date_is_not_taken_for_the_result() {
     let aws = Aws::answering(&[failed(), refused("InvalidParameters")]);
     let aws = aws.with(&json!({ "TapeCreatedDate": null }), NOW);
     ask(aws, tape()).await.exists("", "unknown");
 }
 
 #[tokio::test]
-async fn a_tape_that_is_listed_and_not_described_is_not_taken_for_this_calls() {
+async fn a_tape_that_is_listed_but_not_described_is_not_taken_for_the_result() {
     let aws = Aws::answering(&[failed(), refused("InvalidParameters")]).with(&json!({}), NOW);
     let nothing = [
         Reply::ok(&json!({ "Tapes": [] })),
@@ -199,7 +199,7 @@ fn seed(barcode: &str, size: i64) -> CreateTapeWithBarcodeRequest {
 }
 
 #[tokio::test]
-async fn a_tape_in_the_archive_is_of_no_gateway() {
+async fn an_archived_tape_differs_in_its_gateway() {
     let (account, service) = seeded().await;
     let archived = account
         .client()
@@ -215,7 +215,7 @@ async fn a_tape_in_the_archive_is_of_no_gateway() {
 }
 
 #[tokio::test]
-async fn a_deleted_tape_keeps_its_barcode_shown_or_forgotten() {
+async fn the_barcode_of_a_deleted_tape_stays_taken() {
     let (account, service) = seeded().await;
     let arn = account.client().create_tape_with_barcode().gateway_arn(GATEWAY);
     let arn = arn

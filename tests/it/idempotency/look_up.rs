@@ -1,4 +1,4 @@
-//! Looking a tape up after AWS refused its barcode, and what becomes of that.
+//! The look-up after AWS rejected a barcode, and the result that follows from it.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn lost() -> Aws {
 }
 
 #[tokio::test]
-async fn an_own_tape_is_found_by_its_arn_and_the_call_has_succeeded() {
+async fn a_create_succeeds_when_the_look_up_finds_its_tape() {
     let upstream = lost().serve().await;
     let service = Service::over(&upstream, &QUICK).await;
     create(&service, tape(), false).await.made();
@@ -34,7 +34,7 @@ async fn an_own_tape_is_found_by_its_arn_and_the_call_has_succeeded() {
 }
 
 #[tokio::test]
-async fn no_tape_and_nothing_sent_before_is_an_invalid_argument() {
+async fn a_rejected_create_without_a_tape_is_an_invalid_argument() {
     let upstream = Aws::answering(&[refused("InvalidParameters")]).serve().await;
     let service = Service::over(&upstream, &QUICK).await;
     create(&service, tape(), false).await.invalid("not_applied");
@@ -42,7 +42,7 @@ async fn no_tape_and_nothing_sent_before_is_an_invalid_argument() {
 }
 
 #[tokio::test]
-async fn no_tape_yet_and_something_sent_before_may_still_become_one() {
+async fn a_rejected_retry_without_a_tape_leaves_the_outcome_unknown() {
     let aws = Aws::answering(&[failed(), refused("InvalidParameters")]);
     let upstream = aws.serve().await;
     let service = Service::over(&upstream, &QUICK).await;
@@ -51,7 +51,7 @@ async fn no_tape_yet_and_something_sent_before_may_still_become_one() {
 
 /// AWS documents nowhere whether it leaves an ARN out that it does not know.
 #[tokio::test]
-async fn a_tape_that_is_said_not_to_be_there_is_not_there() {
+async fn tape_cartridge_not_found_means_that_the_tape_does_not_exist() {
     let aws = Aws {
         list: refused("TapeCartridgeNotFound"),
         ..Aws::answering(&[refused("InvalidParameters")])
@@ -62,7 +62,7 @@ async fn a_tape_that_is_said_not_to_be_there_is_not_there() {
 }
 
 #[tokio::test]
-async fn pages_without_the_tape_do_not_end_the_look() {
+async fn the_look_up_continues_after_a_page_without_the_tape() {
     let row = json!({ "TapeARN": tape_arn(BARCODE), "GatewayARN": GATEWAY, "TapeSizeInBytes": SIZE });
     let described = lost();
     let upstream = Upstream::answering(move |asked| {
@@ -80,7 +80,7 @@ async fn pages_without_the_tape_do_not_end_the_look() {
 }
 
 #[tokio::test]
-async fn a_tape_that_is_listed_twice_is_looked_for_in_the_library() {
+async fn a_tape_that_is_listed_twice_is_described_in_the_library() {
     let row = |gateway: Option<&str>| json!({ "TapeARN": tape_arn(BARCODE), "GatewayARN": gateway });
     let aws = Aws {
         list: Reply::ok(&json!({ "TapeInfos": [row(None), row(Some(GATEWAY))] })),
@@ -94,7 +94,7 @@ async fn a_tape_that_is_listed_twice_is_looked_for_in_the_library() {
 /// The code of the refusal would say that the create has failed. What is told is what stood in
 /// the way of knowing, and that a repeat of the call will tell.
 #[tokio::test]
-async fn a_look_that_fails_leaves_the_outcome_unknown() {
+async fn a_failed_look_up_leaves_the_outcome_unknown() {
     let failures = [
         (
             Reply::aws(
@@ -170,7 +170,7 @@ async fn a_look_that_fails_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn no_time_left_to_look_is_told() {
+async fn a_deadline_during_the_look_up_leaves_the_outcome_unknown() {
     let upstream = Upstream::answering(|asked| async move {
         match asked.operation.as_str() {
             "CreateTapeWithBarcode" => refused("InvalidParameters"),
@@ -204,7 +204,7 @@ async fn no_time_left_to_look_is_told() {
 
 /// What others see of the same ARN may be from before the create: a look shares nobody's.
 #[tokio::test]
-async fn a_look_asks_anew() {
+async fn the_look_up_is_not_coalesced_with_another_read() {
     let upstream = Aws::answering(&[refused("InvalidParameters"), made()])
         .serve()
         .await;

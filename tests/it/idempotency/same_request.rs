@@ -1,4 +1,4 @@
-//! A create is repeated as it is: under the caller's own token, byte for byte.
+//! Every retry of a create sends the same request, byte for byte, with the caller's token.
 
 use std::{
     collections::VecDeque,
@@ -141,7 +141,7 @@ impl Bench {
 }
 
 #[test]
-fn every_repeat_of_create_tapes_is_the_same_request_under_the_callers_token() {
+fn every_retry_of_create_tapes_sends_the_same_request_with_the_callers_token() {
     let bench = Bench::new();
     let law = runner().run(&(tapes(), vec(lost(), 0..5)), |(request, lost)| {
         let (token, attempts) = (request.client_token.clone(), lost.len() + 1);
@@ -160,7 +160,7 @@ fn every_repeat_of_create_tapes_is_the_same_request_under_the_callers_token() {
 }
 
 #[test]
-fn every_repeat_of_create_tape_with_barcode_is_the_same_request() {
+fn every_retry_of_create_tape_with_barcode_sends_the_same_request() {
     let bench = Bench::new();
     let law = runner().run(&(tape(), vec(lost(), 0..5)), |(request, lost)| {
         let attempts = lost.len() + 1;

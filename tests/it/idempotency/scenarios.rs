@@ -1,8 +1,8 @@
-//! Every create ends in success or in a true statement, whatever two things in a row go wrong.
+//! Every create ends in success or with a true outcome, whatever two things in a row go wrong.
 //!
-//! A story is one tape, or one set of tapes, that somebody wants. The first two requests for it
-//! meet a trouble each; a caller that left, or whose service was killed, calls again. What the
-//! last call was told is held against what the account holds when all is over.
+//! A scenario is one tape, or one set of tapes, that a caller wants. The first two requests for it
+//! meet one fault each; a caller that cancelled, or whose service was killed, calls again. The test
+//! compares the result of the last call with the tapes of the account at the end.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -590,7 +590,7 @@ async fn run(count: u64, first: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_create_ends_in_success_or_a_true_statement() {
+async fn every_create_ends_in_success_or_with_a_true_outcome() {
     let count = setting("TAPEGATE_CREATES", 162);
     run(count, setting("TAPEGATE_CREATES_SEED", 1)).await;
 }

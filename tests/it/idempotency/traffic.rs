@@ -1,5 +1,5 @@
-//! An hour's worth of traffic, its time compressed: several callers, two services before one
-//! account, and weather. What must always hold is held against every answer.
+//! An hour of traffic in compressed time: several callers, two replicas with one account, and
+//! outages. The test checks every invariant against every response.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -542,7 +542,7 @@ async fn tasks_left(replica: &Replica, idle: usize) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_hours_worth_of_traffic_leaves_every_invariant_standing() {
+async fn every_invariant_holds_under_an_hour_of_traffic() {
     let seconds = setting("TAPEGATE_TRAFFIC_SECONDS", 60);
     let seed = setting("TAPEGATE_TRAFFIC_SEED", 1);
     let calls = HOUR * seconds / 3600;

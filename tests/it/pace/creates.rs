@@ -1,4 +1,4 @@
-//! Creates, while lists flood an upstream that throttles both from one bucket.
+//! Creates and lists that AWS throttles by one token bucket.
 
 use std::{
     sync::{Arc, Mutex},
@@ -98,7 +98,7 @@ async fn flood(latency: Duration) -> Seen {
 }
 
 #[tokio::test(start_paused = true)]
-async fn creates_pass_while_lists_flood() {
+async fn creates_succeed_while_lists_are_throttled() {
     for millis in [0, 20, 100] {
         let mut all = Seen::default();
         for seed in 0..5 {

@@ -1,5 +1,5 @@
-//! The emulator throttles, on the wire and in real time, while callers flood it with lists.
-//! For a few seconds; `TAPEGATE_FLOOD_SECONDS` says for how many, and the long way is 60.
+//! The emulator throttles over the wire, in real time, while callers flood it with lists.
+//! `TAPEGATE_FLOOD_SECONDS` sets for how long; `tests/soak` uses 60.
 
 use std::{
     sync::{
@@ -26,7 +26,7 @@ async fn counts(emulator: &str) -> (u64, u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_throttled_upstream_is_used_to_the_full_and_creates_pass() {
+async fn a_throttling_upstream_is_used_fully_and_creates_succeed() {
     let seconds: u64 = std::env::var("TAPEGATE_FLOOD_SECONDS").map_or(8, |text| text.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let rules = folder.path().join("faults.json");

@@ -1,4 +1,4 @@
-//! An upstream that gives no answer.
+//! An upstream that gives no response.
 
 use std::{
     sync::{Arc, Mutex},
@@ -107,7 +107,7 @@ async fn run(lost: Lost) -> Seen {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_costs_few_attempts_and_ends_without_a_storm() {
+async fn an_outage_costs_few_attempts_and_ends_without_a_burst() {
     for lost in [Lost::Refused, Lost::Hangs, Lost::Credentials, Lost::Proxy] {
         let Seen {
             shared,
@@ -171,7 +171,7 @@ async fn an_outage_costs_few_attempts_and_ends_without_a_storm() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn faults_between_answers_are_no_outage() {
+async fn failures_between_responses_are_not_an_outage() {
     let once = retry::RetrySettings {
         attempts: 1,
         ..settings().retry
@@ -198,7 +198,7 @@ async fn faults_between_answers_are_no_outage() {
 }
 
 #[tokio::test]
-async fn an_outage_over_the_wire_and_its_end() {
+async fn calls_fail_fast_during_an_outage_and_succeed_after_it() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = closed.local_addr().unwrap();
     drop(closed);

@@ -1,4 +1,4 @@
-//! Whose turn it is, and who is told that theirs comes too late.
+//! The queue of attempts that wait for their turn.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::harness::{
 const THROTTLED: u32 = 1_000;
 
 #[tokio::test(start_paused = true)]
-async fn turns_come_in_order_and_who_would_be_late_is_told_at_once() {
+async fn attempts_run_in_order_and_one_that_would_be_too_late_fails_at_once() {
     let shared = shared(UpstreamSettings {
         retry: tapegate::upstream::retry::RetrySettings {
             attempts: 1,
@@ -88,7 +88,7 @@ async fn turns_come_in_order_and_who_would_be_late_is_told_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn callers_who_leave_give_their_turn_to_the_next() {
+async fn a_cancelled_call_gives_its_place_to_the_next() {
     let shared = shared(settings());
     let transport = service_fn(|call: Call<ListTapes>| async move {
         match call.operation.page.limit.unwrap().get() - 1 {
@@ -120,7 +120,7 @@ async fn callers_who_leave_give_their_turn_to_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_does_not_look_holds_up_nobody() {
+async fn a_call_that_is_not_polled_does_not_block_the_queue() {
     // A reader can stop its stream's future from being polled, by its window.
     let shared = shared(settings());
     let transport = service_fn(|call: Call<ListTapes>| async move {
@@ -145,7 +145,7 @@ async fn one_that_does_not_look_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn a_call_whose_turn_comes_too_late_is_told_when_to_come_back() {
+async fn a_call_that_would_wait_too_long_fails_with_a_retry_delay() {
     let throttled = Reply::aws(
         400,
         &json!({ "__type": "ThrottlingException", "message": "Rate exceeded" }),

@@ -128,7 +128,7 @@ impl Seen {
 const LASTS: u64 = 60;
 
 #[tokio::test(start_paused = true)]
-async fn what_an_upstream_grants_is_reached_and_little_of_it_throttled() {
+async fn the_rate_reaches_the_limit_of_aws_with_few_throttled_attempts() {
     let rates: [Rate; 4] = [|_| 2.0, |_| 10.0, |_| 50.0, |_| 200.0];
     for (rate, millis) in rates.into_iter().flat_map(|rate| [(rate, 0), (rate, 100)]) {
         let flood = Flood {
@@ -158,7 +158,7 @@ async fn what_an_upstream_grants_is_reached_and_little_of_it_throttled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_that_changes_is_found() {
+async fn the_rate_follows_a_limit_that_changes() {
     // At half time; the time that a rise of so much may take to be found.
     let changes: [(Rate, u64); 4] = [
         (|at| if at.as_secs() < 60 { 40.0 } else { 10.0 }, 5),

@@ -1,4 +1,4 @@
-//! How much memory the program takes for a list, measured on the program itself.
+//! Memory of the running program while it lists many tapes.
 
 use serde_json::Value;
 use tapegate::grpc::proto::{DescribeTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient};
@@ -8,7 +8,7 @@ use super::{full_page, page_number};
 use crate::harness::{Program, Reply, Upstream};
 
 #[tokio::test]
-async fn a_list_of_any_length_takes_the_memory_of_a_short_one() {
+async fn memory_does_not_grow_with_the_length_of_a_list() {
     const PAGES: usize = 110;
     const ROWS: usize = 1000;
     let upstream = Upstream::answering(|asked| {

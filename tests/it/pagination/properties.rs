@@ -1,4 +1,4 @@
-//! What holds of any walk over any upstream.
+//! Properties of the paginator that hold for any upstream.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -150,7 +150,7 @@ fn plan() -> impl Strategy<Value = ListParams> {
 
 proptest! {
     #[test]
-    fn each_tape_comes_once_and_in_order_whatever_the_pages(tapes in tapes(), plan in plan()) {
+    fn each_tape_is_listed_once_and_in_order(tapes in tapes(), plan in plan()) {
         let pages = tapes.walk(plan.clone());
         let shown: Vec<_> = pages.iter().flat_map(|(rows, _)| rows).copied().collect();
         let all = tapes.shown();
@@ -169,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn resuming_after_any_message_shows_exactly_the_rest(tapes in tapes(), first in plan(), second in plan()) {
+    fn resuming_after_any_message_lists_exactly_the_rest(tapes in tapes(), first in plan(), second in plan()) {
         let mut seen = 0;
         for (rows, marker) in tapes.walk(first) {
             seen += rows.len();
@@ -183,7 +183,7 @@ proptest! {
     }
 
     #[test]
-    fn markers_that_go_in_circles_never_end_in_success(before in 0..40_usize, cycle_detector in 1..40_usize, from_marker: bool, sifted: bool) {
+    fn a_cycle_of_markers_never_ends_in_success(before in 0..40_usize, cycle_detector in 1..40_usize, from_marker: bool, sifted: bool) {
         let upstream = service_fn(move |call: Call<ListTapes>| async move {
             let page = call.operation.page.marker.map_or(0, |marker| marker.as_str().parse::<usize>().unwrap());
             let next = if page + 1 < before + cycle_detector { page + 1 } else { before };

@@ -1,4 +1,4 @@
-//! All calls together have a budget for repeats.
+//! The retry budget that all calls share.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn fail(retry: retry::RetrySettings, per_second: u32, seconds: u32) -> Sha
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_share_of_the_calls_is_repeated_and_no_more() {
+async fn retries_stay_within_their_share_of_the_calls() {
     for calls_per_repeat in [1, 2, 3, 5, 7, 20, 100] {
         let retry = retry::RetrySettings {
             attempts: 20,
@@ -49,7 +49,7 @@ async fn a_share_of_the_calls_is_repeated_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_reserve_is_for_few_calls_and_is_used_up_too() {
+async fn the_reserve_allows_retries_of_few_calls_and_runs_out() {
     let retry = |reserve| retry::RetrySettings {
         attempts: 20,
         reserve,
@@ -70,7 +70,7 @@ async fn the_reserve_is_for_few_calls_and_is_used_up_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn why_a_call_is_not_repeated_is_counted() {
+async fn the_reason_why_a_call_is_not_retried_is_counted() {
     let once = retry::RetrySettings {
         attempts: 1,
         ..settings().retry
@@ -100,7 +100,7 @@ async fn why_a_call_is_not_repeated_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn repeats_are_counted_by_what_they_follow() {
+async fn retries_are_counted_by_the_failure_before() {
     for (code, after) in [
         ("InternalFailure", "error"),
         ("ThrottlingException", "throttling"),

@@ -1,5 +1,5 @@
-//! Every outcome, for every operation, with every number of attempts and times left: what
-//! the table of error codes says is what is decided.
+//! The retry decision for every failure, operation, number of attempts and time left follows the
+//! table of error codes.
 
 use std::time::Duration;
 
@@ -170,7 +170,7 @@ fn expected(may: May, attempts: u32, situation: &Situation<'_>) -> Decision {
 }
 
 #[test]
-fn every_situation_is_decided_by_the_table() {
+fn every_retry_decision_follows_the_table() {
     let millis = Duration::from_millis;
     let mut situations = 0;
     for (fault, create, read) in outcomes() {
@@ -207,7 +207,7 @@ fn every_situation_is_decided_by_the_table() {
 }
 
 #[test]
-fn extremes_do_not_overflow() {
+fn extreme_settings_do_not_overflow() {
     let situation = Situation {
         fault: &Fault::AttemptTimeout,
         sent: true,

@@ -1,4 +1,4 @@
-//! What holds whatever the upstream does.
+//! Properties of retries that hold for any upstream.
 
 use std::{
     sync::{Arc, Mutex},
@@ -130,7 +130,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn attempts_keep_to_their_number_their_time_and_their_request(
+    fn attempts_stay_within_limit_and_deadline_and_send_the_same_request(
         steps in prop::collection::vec(step(), 1..8),
         attempts in 1_u32..6,
         timeout in 1_u64..10_000,
