@@ -14,6 +14,7 @@
 
 mod access;
 mod admin;
+mod architecture;
 mod cancellation;
 mod coalescing;
 mod config;
