@@ -40,6 +40,8 @@ mod retry_after;
 mod round_trip;
 mod service_config;
 mod shutdown;
+#[path = "../soak/mod.rs"]
+mod soak;
 mod upstream_faults;
 mod validation;
 mod wire;

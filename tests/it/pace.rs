@@ -1,8 +1,7 @@
-//! Pacing of attempts. Most tests use a scripted transport below the layers and tokio's paused
-//! clock; tests that need the wire run the whole service.
+//! Pacing of attempts, with a scripted transport below the layers and tokio's paused clock.
+//! `tests/soak/pace.rs` and `tests/soak/flood.rs` test it over the wire.
 
 mod creates;
-mod flood;
 mod outage;
 mod queue;
 mod throttled;

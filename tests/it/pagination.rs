@@ -1,6 +1,5 @@
 //! Paginated lists: properties of the paginator, then lists over the wire.
 
-mod memory;
 mod properties;
 
 use std::{
@@ -22,7 +21,7 @@ use tonic::{Code, Request, Status};
 use crate::harness::{Asked, GATEWAY, Reply, Service, Upstream, collect, refusal, tape_arn};
 
 /// The `number`-th page of an endless list of full pages.
-fn full_page(number: usize, rows: usize) -> Value {
+pub fn full_page(number: usize, rows: usize) -> Value {
     let row = |row| {
         json!({
             "TapeARN": tape_arn(&format!("P{number:05}R{row:05}")),
@@ -34,7 +33,7 @@ fn full_page(number: usize, rows: usize) -> Value {
 }
 
 /// Which page a request of an endless list asks for.
-fn page_number(asked: &Asked) -> usize {
+pub fn page_number(asked: &Asked) -> usize {
     asked.body["Marker"]
         .as_str()
         .map_or(0, |marker| marker["page-".len()..].parse().unwrap())

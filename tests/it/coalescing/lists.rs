@@ -11,7 +11,6 @@ use std::{
 use futures_util::future::join_all;
 use tapegate::{
     domain::{Answer, Call, ListTapes, Marker, PageRequest},
-    grpc::proto::ListTapesRequest,
     upstream::{
         pagination::{ListParams, Paginator},
         stack,
@@ -20,12 +19,9 @@ use tapegate::{
 use tokio::time::sleep;
 use tower::service_fn;
 
-use crate::harness::{
-    Service, collect, get,
-    transport::{list, page, settings, shared, terms},
-};
+use crate::harness::transport::{list, page, settings, shared, terms};
 
-const WALKS: usize = 1_000;
+const LISTS: usize = 1_000;
 const PAGES: usize = 10;
 
 #[tokio::test(start_paused = true)]
@@ -46,7 +42,7 @@ async fn a_thousand_identical_lists_share_most_of_their_pages() {
         }
     });
     let stack = stack::<ListTapes>(&shared, transport);
-    let walks = (0..WALKS).map(|number| {
+    let lists = (0..LISTS).map(|number| {
         let stack = stack.clone();
         async move {
             // Evenly over half a second.
@@ -70,35 +66,9 @@ async fn a_thousand_identical_lists_share_most_of_their_pages() {
             assert_eq!(pages, PAGES);
         }
     });
-    join_all(walks).await;
-    let (asked, alone) = (asked.load(Ordering::SeqCst) as usize, WALKS * PAGES);
+    join_all(lists).await;
+    let (asked, alone) = (asked.load(Ordering::SeqCst) as usize, LISTS * PAGES);
     println!("{asked} upstream calls for {alone} pages");
     assert!(asked * 50 <= alone);
     assert_eq!(shared.metrics.shared_reads.get() as usize, alone - asked);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_identical_lists_over_the_wire_share_their_pages() {
-    let folder = tempfile::tempdir().unwrap();
-    let rules = folder.path().join("faults.json");
-    std::fs::write(&rules, r#"[{"kind": "latency", "min_ms": 50}]"#).unwrap();
-    let faults = format!("--emulator-faults={}", rules.display());
-    let service = Service::dev(&[&faults, "--emulator-seed-tapes=10"]).await;
-    let walks = (0..WALKS).map(|_| {
-        let mut client = service.client();
-        async move {
-            let request = ListTapesRequest {
-                limit: 1,
-                ..Default::default()
-            };
-            collect(client.list_tapes(request).await).await.unwrap().len()
-        }
-    });
-    assert!(join_all(walks).await.iter().all(|pages| *pages == PAGES));
-    let emulator = service.addresses.emulator.unwrap();
-    let (_, body) = get(&format!("http://{emulator}/_emulator/faults")).await;
-    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-    let asked = body["faults"][0]["seen"].as_u64().unwrap() as usize;
-    println!("{asked} upstream calls for {} pages", WALKS * PAGES);
-    assert!(asked * 50 <= WALKS * PAGES);
 }

@@ -16,15 +16,15 @@ use crate::harness::GATEWAY;
 
 /// An emulated account, on a socket of its own: faults go in by the control API, and what is
 /// true of it is read by the SDK, past every service.
-pub(super) struct Account {
-    pub(super) endpoint: String,
-    pub(super) emulator: Emulator,
+pub struct Account {
+    pub endpoint: String,
+    pub emulator: Emulator,
     client: Client,
     serving: JoinHandle<()>,
 }
 
 impl Account {
-    pub(super) async fn new(settings: Settings) -> Self {
+    pub async fn new(settings: Settings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let emulator = Emulator::new(settings);
@@ -47,12 +47,12 @@ impl Account {
     }
 
     /// Past every service.
-    pub(super) fn client(&self) -> &Client {
+    pub fn client(&self) -> &Client {
         &self.client
     }
 
     /// Puts these rules in the place of those in force.
-    pub(super) async fn faults(&self, rules: &Value) {
+    pub async fn faults(&self, rules: &Value) {
         self.control("DELETE", String::new()).await;
         if rules != &Value::Array(Vec::new()) {
             self.control("POST", rules.to_string()).await;
@@ -72,7 +72,7 @@ impl Account {
     }
 
     /// All tapes of the library.
-    pub(super) async fn library(&self) -> Vec<Tape> {
+    pub async fn library(&self) -> Vec<Tape> {
         let pages = self.client.describe_tapes().gateway_arn(GATEWAY);
         let rows = pages.into_paginator().page_size(1000).items().send();
         rows.collect::<Result<Vec<_>, _>>().await.unwrap()

@@ -13,7 +13,7 @@ use tokio::{
 /// What a service no longer waits for still arrives, as it would at AWS: a connection that the
 /// service closes is kept open on the far side. It counts the creates that pass, and can be
 /// cut.
-pub(super) struct Link {
+pub struct Link {
     address: SocketAddr,
     creates: watch::Receiver<u64>,
     state: watch::Sender<State>,
@@ -22,7 +22,7 @@ pub(super) struct Link {
 
 /// What it does with connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub enum State {
     Open,
     /// Ends all, and refuses new ones.
     Refusing,
@@ -35,7 +35,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 impl Link {
     /// To an endpoint of this machine.
-    pub(super) async fn to(endpoint: &str) -> Self {
+    pub async fn to(endpoint: &str) -> Self {
         let far: SocketAddr = endpoint.strip_prefix("http://").unwrap().parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -75,22 +75,22 @@ impl Link {
         }
     }
 
-    pub(super) fn endpoint(&self) -> String {
+    pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// How many creates were sent over it.
-    pub(super) fn creates(&self) -> u64 {
+    pub fn creates(&self) -> u64 {
         *self.creates.borrow()
     }
 
     /// Waits until so many creates were sent over it.
-    pub(super) async fn has_passed(&self, creates: u64) {
+    pub async fn has_passed(&self, creates: u64) {
         let mut passed = self.creates.clone();
         passed.wait_for(|passed| *passed >= creates).await.unwrap();
     }
 
-    pub(super) fn set(&self, state: State) {
+    pub fn set(&self, state: State) {
         self.state.send_replace(state);
     }
 }

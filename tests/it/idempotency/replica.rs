@@ -6,7 +6,7 @@ use crate::harness::Service;
 
 /// A service on a runtime of its own, so that it can be killed: all that it does then ends
 /// half way, as with its process.
-pub(super) struct Replica {
+pub struct Replica {
     runtime: Option<Runtime>,
     service: Option<Service>,
     channel: Channel,
@@ -14,7 +14,7 @@ pub(super) struct Replica {
 
 impl Replica {
     /// Before this endpoint, with these flags.
-    pub(super) async fn start(endpoint: &str, flags: &[&str]) -> Self {
+    pub async fn start(endpoint: &str, flags: &[&str]) -> Self {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -35,29 +35,29 @@ impl Replica {
     }
 
     /// A client, on the caller's own runtime.
-    pub(super) fn client(&self) -> TapeServiceClient<Channel> {
+    pub fn client(&self) -> TapeServiceClient<Channel> {
         TapeServiceClient::new(self.channel.clone())
     }
 
     /// A client by a connection of its own.
-    pub(super) fn connect(&self) -> TapeServiceClient<Channel> {
+    pub fn connect(&self) -> TapeServiceClient<Channel> {
         TapeServiceClient::new(self.service.as_ref().unwrap().endpoint().connect_lazy())
     }
 
     /// Stops it in good order: nothing has to be cut.
-    pub(super) async fn stop(mut self) {
+    pub async fn stop(mut self) {
         let stopped = self.service.take().unwrap().stop();
         let stopped = self.runtime.as_ref().unwrap().spawn(stopped);
         stopped.await.unwrap().unwrap();
     }
 
     /// Ends it here and now.
-    pub(super) fn kill(mut self) {
+    pub fn kill(mut self) {
         self.end();
     }
 
     /// How many tasks it has, those that only keep it alive included.
-    pub(super) fn tasks(&self) -> usize {
+    pub fn tasks(&self) -> usize {
         self.runtime.as_ref().unwrap().metrics().num_alive_tasks()
     }
 

@@ -10,18 +10,12 @@ use tapegate::{
     upstream::{Shared, UpstreamSettings, retry, stack},
 };
 use tokio::{
-    net::TcpListener,
-    sync::oneshot,
     task::JoinSet,
     time::{Instant, interval, sleep},
 };
-use tonic::Code;
 use tower::{ServiceExt, service_fn};
 
-use crate::harness::{
-    Service, collect, refusal,
-    transport::{aws, call, list, page, settings, shared, unreachable},
-};
+use crate::harness::transport::{aws, call, list, page, settings, shared, unreachable};
 
 /// How the upstream is lost.
 #[derive(Clone, Copy, Debug)]
@@ -195,49 +189,4 @@ async fn failures_between_responses_are_not_an_outage() {
         }
     }
     assert_eq!(shared.metrics.refused_by_pace.get(), 0);
-}
-
-#[tokio::test]
-async fn calls_fail_fast_during_an_outage_and_succeed_after_it() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = closed.local_addr().unwrap();
-    drop(closed);
-    let service = Service::at(&format!("http://{address}"), &["--retry-budget-reserve=0"]).await;
-    let ask = async |limit| {
-        let request = tapegate::grpc::proto::ListTapesRequest {
-            limit,
-            ..Default::default()
-        };
-        collect(service.client().list_tapes(request).await).await
-    };
-    let mut attempts = 0;
-    for limit in 1..=100 {
-        let refused = refusal(&ask(limit).await.unwrap_err());
-        assert_eq!(
-            (refused.code, refused.reason.as_str()),
-            (Code::Unavailable, "UPSTREAM_UNREACHABLE")
-        );
-        assert!(refused.details.retry_info().is_some());
-        attempts += refused.metadata["attempts"].parse::<u32>().unwrap();
-    }
-    println!("{attempts} attempts of 100 calls before a closed port");
-    assert!(attempts <= 120);
-
-    let listener = TcpListener::bind(address).await.unwrap();
-    let emulator = tapegate::emulator::Emulator::new(tapegate::emulator::Settings::default());
-    let (_stop, stopped) = oneshot::channel::<()>();
-    tokio::spawn(async move {
-        let stopped = async {
-            let _ = stopped.await;
-        };
-        emulator.serve(listener, stopped).await.unwrap();
-    });
-    let back = Instant::now();
-    while ask(100).await.is_err() {
-        assert!(
-            back.elapsed() < Duration::from_secs(10),
-            "its return is not noticed"
-        );
-        sleep(Duration::from_millis(50)).await;
-    }
 }

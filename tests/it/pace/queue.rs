@@ -2,20 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use tapegate::{
     domain::{Call, Fault, ListTapes},
-    grpc::proto::ListTapesRequest,
     upstream::{UpstreamSettings, pace, stack},
 };
 use tokio::time::{Instant, sleep};
-use tonic::Code;
 use tower::{ServiceExt, service_fn};
 
-use crate::harness::{
-    Reply, Service, Upstream, collect, refusal,
-    transport::{aws, call, list, page, settings, shared},
-};
+use crate::harness::transport::{aws, call, list, page, settings, shared};
 
 /// The list that is throttled; all others are answered.
 const THROTTLED: u32 = 1_000;
@@ -142,53 +136,4 @@ async fn a_call_that_is_not_polled_does_not_block_the_queue() {
     for waiting in still {
         waiting.await.unwrap();
     }
-}
-
-#[tokio::test]
-async fn a_call_that_would_wait_too_long_fails_with_a_retry_delay() {
-    let throttled = Reply::aws(
-        400,
-        &json!({ "__type": "ThrottlingException", "message": "Rate exceeded" }),
-    );
-    let upstream = Upstream::always(throttled).await;
-    let service = Service::over(&upstream, &["--retry-attempts=1"]).await;
-    let ask = async |limit: i32| {
-        let mut request = tonic::Request::new(ListTapesRequest {
-            limit,
-            ..Default::default()
-        });
-        request.set_timeout(Duration::from_secs(4));
-        let began = Instant::now();
-        let status = collect(service.client().list_tapes(request).await)
-            .await
-            .unwrap_err();
-        (status, began.elapsed())
-    };
-    let (status, _) = ask(1).await;
-    let pushback = |status: &tonic::Status| {
-        let value = status.metadata().get("grpc-retry-pushback-ms")?;
-        value.to_str().ok()?.parse::<u64>().ok()
-    };
-    assert_eq!(refusal(&status).reason, "THROTTLING_EXCEPTION");
-    assert!(pushback(&status).is_some());
-
-    let calls = futures_util::future::join_all((2..40).map(&ask)).await;
-    let mut busy = 0;
-    for (status, took) in calls {
-        let refused = refusal(&status);
-        if refused.reason == "UPSTREAM_BUSY" {
-            busy += 1;
-            assert_eq!(refused.code, Code::Unavailable);
-            assert_eq!(refused.metadata["attempts"], "0");
-            let delay = refused.details.retry_info().unwrap().retry_delay.unwrap();
-            assert!(delay >= Duration::from_secs(1));
-            assert_eq!(u128::from(pushback(&status).unwrap()), delay.as_millis());
-            assert!(took < Duration::from_secs(3), "{took:?}");
-        }
-    }
-    assert!(busy >= 20, "{busy}");
-    println!(
-        "{busy} of 38 calls were told at once, and {} attempts made",
-        upstream.asked().len()
-    );
 }

@@ -1,5 +1,5 @@
 //! The emulator throttles over the wire, in real time, while callers flood it with lists.
-//! `TAPEGATE_FLOOD_SECONDS` sets for how long; `tests/soak` uses 60.
+//! `TAPEGATE_FLOOD_SECONDS` sets for how long; `tests/soak/run` uses 60.
 
 use std::{
     sync::{
@@ -26,6 +26,7 @@ async fn counts(emulator: &str) -> (u64, u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures real time; tests/soak/run runs it"]
 async fn a_throttling_upstream_is_used_fully_and_creates_succeed() {
     let seconds: u64 = std::env::var("TAPEGATE_FLOOD_SECONDS").map_or(8, |text| text.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();

@@ -23,13 +23,15 @@ use tapegate::{
 use tokio::time::sleep;
 use tonic::{Code, Request, Status, transport::Channel};
 
-use super::{
-    account::Account,
-    link::{Link, State},
-    replica::Replica,
-    setting,
+use crate::{
+    harness::{GATEWAY, SIZE, refusal, tape_arn},
+    idempotency::{
+        account::Account,
+        link::{Link, State},
+        replica::Replica,
+        setting,
+    },
 };
-use crate::harness::{GATEWAY, SIZE, refusal, tape_arn};
 
 /// An hour, in calls: ten a second.
 const HOUR: u64 = 36_000;
@@ -542,6 +544,7 @@ async fn tasks_left(replica: &Replica, idle: usize) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures real time; tests/soak/run runs it"]
 async fn every_invariant_holds_under_an_hour_of_traffic() {
     let seconds = setting("TAPEGATE_TRAFFIC_SECONDS", 60);
     let seed = setting("TAPEGATE_TRAFFIC_SEED", 1);
