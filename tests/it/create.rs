@@ -1,4 +1,4 @@
-//! The two creates, over the emulator.
+//! CreateTapes and CreateTapeWithBarcode, over the emulator.
 
 use tapegate::grpc::proto::{
     self, CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapesRequest, ListTapesRequest, PoolId,
@@ -47,7 +47,7 @@ async fn pools(service: &Service, arn: &str) -> [(PoolId, Option<String>); 2] {
 }
 
 #[tokio::test]
-async fn reading_back_shows_the_pool_of_the_request() {
+async fn a_described_tape_has_the_pool_of_the_request() {
     use create_tapes_request::Pool;
     let service = Service::dev(&[]).await;
     let cases = [
@@ -84,7 +84,7 @@ async fn reading_back_shows_the_pool_of_the_request() {
 }
 
 #[tokio::test]
-async fn repeating_create_tapes_with_its_token_makes_no_more() {
+async fn retrying_create_tapes_with_the_same_token_creates_no_more_tapes() {
     let service = Service::dev(&["--emulator-seed-tapes=0"]).await;
     let first = service
         .client()
@@ -118,7 +118,7 @@ async fn repeating_create_tapes_with_its_token_makes_no_more() {
 }
 
 #[tokio::test]
-async fn a_barcode_of_the_callers_own_is_taken_once() {
+async fn a_barcode_can_be_used_once() {
     let service = Service::dev(&[]).await;
     let request = CreateTapeWithBarcodeRequest {
         gateway_arn: GATEWAY.into(),

@@ -1,5 +1,5 @@
-//! Every call ends in time, by this service, with a reason: whatever its caller says or leaves
-//! unsaid, whoever is slow, and without leaving anything behind.
+//! The service ends every call before the caller's deadline, with complete error details, and
+//! leaves no task and no upstream call behind.
 
 use std::{
     convert::Infallible,
@@ -131,7 +131,7 @@ async fn until(what: &str, is: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn a_caller_that_names_no_timeout_has_one_and_one_that_names_a_long_one_has_less() {
+async fn a_missing_timeout_has_a_default_and_a_long_one_is_capped() {
     let (upstream, _) = hanging().await;
     let flags = [
         "--deadline-unary=250ms",
@@ -159,7 +159,7 @@ async fn a_caller_that_names_no_timeout_has_one_and_one_that_names_a_long_one_ha
 }
 
 #[tokio::test]
-async fn unary_calls_and_streams_have_bounds_apart() {
+async fn unary_calls_and_streams_have_separate_limits() {
     let (upstream, _) = hanging().await;
     let flags = ["--deadline-stream=100ms", CONNECT, "--upstream-create-timeout=1s"];
     let service = Service::over(&upstream, &flags).await;
@@ -172,7 +172,7 @@ async fn unary_calls_and_streams_have_bounds_apart() {
 /// Of a timeout, the service leaves a little to its answer's way back, and at the least 95 %
 /// and all but 100 ms and 1 % to the call.
 #[tokio::test]
-async fn a_call_ends_a_little_before_its_callers_timer() {
+async fn a_call_ends_a_little_before_the_callers_deadline() {
     let (upstream, _) = hanging().await;
     let service = Service::over(&upstream, &[]).await;
     let ends = async |timeout: u64| {
@@ -188,7 +188,7 @@ async fn a_call_ends_a_little_before_its_callers_timer() {
 
 /// tonic has a timer of its own, which answers CANCELLED and no details.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_servers_library_never_ends_a_call_by_itself() {
+async fn tonic_never_ends_a_call_at_the_deadline() {
     let (upstream, open) = hanging().await;
     // Far off, so that a machine that stalls does not meet it first.
     let flags = [CONNECT, "--upstream-create-timeout=3s", "--retry-attempts=1"];
@@ -207,7 +207,7 @@ async fn the_servers_library_never_ends_a_call_by_itself() {
 }
 
 #[tokio::test]
-async fn a_deadline_says_why_the_attempts_before_did_not_succeed() {
+async fn deadline_exceeded_has_the_reason_of_the_last_attempt() {
     let busy = json!({ "__type": "ServiceUnavailable", "message": "PLANTED" });
     let asked = AtomicUsize::new(0);
     let upstream = Upstream::answering(move |_| {
@@ -250,7 +250,7 @@ async fn stuck_after(pages: usize, rows: usize) -> Upstream {
 }
 
 #[tokio::test]
-async fn a_stream_that_has_begun_ends_with_all_that_belongs_to_an_error() {
+async fn a_started_stream_ends_with_complete_error_details() {
     let upstream = stuck_after(2, 1).await;
     let service = Service::over(&upstream, &["--deadline-stream=300ms"]).await;
     for (headers, nth) in [(&[][..], 0), (&[("grpc-timeout", "300m")], 1)] {
@@ -267,7 +267,7 @@ async fn a_stream_that_has_begun_ends_with_all_that_belongs_to_an_error() {
 
 /// While its reader makes no room a stream cannot be told anything. Read on, it tells.
 #[tokio::test]
-async fn a_reader_that_comes_back_in_time_is_told() {
+async fn a_reader_that_resumes_in_time_gets_the_status() {
     let upstream = stuck_after(usize::MAX, 1000).await;
     let service = Service::over(&upstream, &["--deadline-stream=400ms"]).await;
     let channel = service.endpoint().initial_stream_window_size(1 << 10);
@@ -295,7 +295,7 @@ async fn a_reader_that_comes_back_in_time_is_told() {
 }
 
 #[tokio::test]
-async fn a_message_that_never_comes_has_the_service_s_own_bound() {
+async fn a_request_message_that_never_arrives_ends_at_the_default_deadline() {
     let upstream = Upstream::script([]).await;
     let flags = ["--deadline-unary=150ms", "--deadline-stream=150ms"];
     let service = Service::over(&upstream, &flags).await;
@@ -308,7 +308,7 @@ async fn a_message_that_never_comes_has_the_service_s_own_bound() {
 }
 
 #[tokio::test]
-async fn health_and_reflection_have_no_bound() {
+async fn health_and_reflection_have_no_deadline() {
     let upstream = Upstream::script([]).await;
     let flags = ["--deadline-unary=50ms", "--deadline-stream=50ms"];
     let mut service = Service::over(&upstream, &flags).await;
@@ -343,7 +343,7 @@ fn tasks() -> usize {
 }
 
 #[tokio::test]
-async fn a_read_that_ended_leaves_no_task_and_no_upstream_call_behind() {
+async fn an_ended_read_leaves_no_task_and_no_upstream_call() {
     let (upstream, open) = hanging().await;
     let service = Service::over(&upstream, &[]).await;
     // Each has an upstream call of its own.
@@ -363,7 +363,7 @@ async fn a_read_that_ended_leaves_no_task_and_no_upstream_call_behind() {
 
 /// Its caller is answered in time, and the create ends within its own bound, not repeated.
 #[tokio::test]
-async fn a_create_that_was_sent_outlives_its_caller_within_its_bound() {
+async fn a_sent_create_outlives_its_caller_until_its_timeout() {
     let (upstream, open) = hanging().await;
     let flags = [CONNECT, "--upstream-create-timeout=1s", "--retry-base=1ms"];
     let service = Service::over(&upstream, &flags).await;

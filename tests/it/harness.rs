@@ -7,12 +7,12 @@
 mod certificates;
 mod client;
 mod eventually;
-pub mod foot;
 mod program;
 pub mod secrets;
 mod service;
 mod signer;
 mod site;
+pub mod transport;
 mod upstream;
 
 pub use certificates::{Ca, Certified, Valid, client_config, tls_channel};

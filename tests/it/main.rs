@@ -12,32 +12,35 @@
 )]
 #![allow(clippy::cast_possible_truncation, reason = "what a test counts is small")]
 
-mod abandoned;
 mod access;
 mod admin;
+mod architecture;
+mod cancellation;
+mod coalescing;
 mod config;
 mod create;
-mod creating;
+mod credentials;
 mod deadlines;
 mod details;
 mod error_codes;
 mod errors_page;
 mod fuzz;
 mod harness;
+mod idempotency;
 mod metadata;
 mod metrics;
 mod model;
 mod operations_page;
 mod pace;
-mod paging;
-mod renewal;
-mod repeats;
+mod pagination;
 mod requests;
+mod retry;
 mod retry_after;
 mod round_trip;
 mod service_config;
-mod sharing;
 mod shutdown;
+#[path = "../soak/mod.rs"]
+mod soak;
 mod upstream_faults;
 mod validation;
 mod wire;

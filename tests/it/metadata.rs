@@ -1,4 +1,4 @@
-//! What goes beside the messages: headers in, headers and trailers out.
+//! Metadata of a call: request headers, response headers and trailers.
 
 use serde_json::json;
 use tapegate::grpc::proto::ListTapesRequest;
@@ -7,7 +7,7 @@ use tonic::{Request, metadata::AsciiMetadataValue};
 use crate::harness::{Reply, Service, Upstream, tape_arn};
 
 #[tokio::test]
-async fn trailers_of_a_success_say_what_it_took() {
+async fn trailers_of_a_success_have_attempts_and_aws_request_id() {
     let pages = [
         json!({ "TapeInfos": [{ "TapeARN": tape_arn("FIRST001") }], "Marker": "a" }),
         json!({ "TapeInfos": [{ "TapeARN": tape_arn("SECOND01") }] }),
@@ -27,7 +27,7 @@ async fn trailers_of_a_success_say_what_it_took() {
 }
 
 #[tokio::test]
-async fn trailers_of_a_failure_say_what_it_took() {
+async fn trailers_of_a_failure_have_attempts_and_aws_request_id() {
     let upstream = Upstream::always(Reply::aws(400, &json!({ "__type": "ThrottlingException" }))).await;
     let service = Service::over(&upstream, &["--retry-attempts=2"]).await;
     let refused = service
@@ -51,7 +51,7 @@ async fn trailers_of_a_failure_say_what_it_took() {
 }
 
 #[tokio::test]
-async fn a_request_id_comes_back_and_an_unusable_one_is_replaced() {
+async fn a_request_id_is_returned_and_an_invalid_one_is_replaced() {
     let service = Service::dev(&["--emulator-seed-tapes=0"]).await;
     let longest = "x".repeat(128);
     let too_long = "x".repeat(129);

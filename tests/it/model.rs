@@ -1,4 +1,4 @@
-//! The shapes of the five operations, as AWS's service model has them.
+//! The shapes of the five operations in AWS's service model.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

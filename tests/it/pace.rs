@@ -1,8 +1,7 @@
-//! How attempts are paced. Below the layers stands a fake, and the clock is tokio's, stopped,
-//! so that a minute passes in no time; what needs the wire has the whole service.
+//! Pacing of attempts, with a scripted transport below the layers and tokio's paused clock.
+//! `tests/soak/pace.rs` and `tests/soak/flood.rs` test it over the wire.
 
 mod creates;
-mod flood;
 mod outage;
+mod queue;
 mod throttled;
-mod turns;

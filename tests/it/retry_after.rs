@@ -1,4 +1,4 @@
-//! What the service makes of an upstream that says when to come again.
+//! `Retry-After` of an upstream response.
 
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ fn delay(refused: &Refusal) -> Option<Duration> {
 }
 
 #[tokio::test]
-async fn a_repeat_waits_as_long_as_it_was_asked_to() {
+async fn a_retry_waits_as_long_as_retry_after_says() {
     let cases = [
         (unavailable().with("x-amz-retry-after", "700"), 700),
         (proxy(503).with("x-amz-retry-after", "700"), 700),
@@ -65,7 +65,7 @@ async fn a_repeat_waits_as_long_as_it_was_asked_to() {
 }
 
 #[tokio::test]
-async fn a_call_that_has_no_time_to_wait_ends_at_once_and_says_how_long() {
+async fn a_call_without_time_for_retry_after_fails_at_once_with_the_delay() {
     let date = "Sun, 06 Nov 1994 08:49:37 GMT";
     let later = "Sun, 06 Nov 1994 08:50:37 GMT";
     let throttled = Reply::aws(
@@ -92,7 +92,7 @@ async fn a_call_that_has_no_time_to_wait_ends_at_once_and_says_how_long() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_meant_is_ignored_or_bounded() {
+async fn an_invalid_retry_after_is_ignored_and_a_long_one_is_capped() {
     let mut cases = Vec::new();
     for nonsense in ["", "0", "-5", "1.5", "soon", "99999999999999999999999999", "0x10"] {
         cases.push((unavailable().with("x-amz-retry-after", nonsense), 1));
@@ -120,7 +120,7 @@ async fn what_cannot_be_meant_is_ignored_or_bounded() {
 
 /// A wish does not make a call repeatable.
 #[tokio::test]
-async fn a_refusal_stays_final() {
+async fn retry_after_does_not_make_a_rejection_retryable() {
     let refused = json!({
         "__type": "InvalidGatewayRequestException", "error": { "errorCode": "InvalidGateway" }, "message": "no",
     });

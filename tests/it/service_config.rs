@@ -1,4 +1,4 @@
-//! docs/service_config.json, which stock clients load, and what is published of it in DNS.
+//! docs/service_config.json, which client libraries load, and its DNS record.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -32,7 +32,7 @@ fn txt() -> String {
 }
 
 #[test]
-fn the_record_for_dns_is_the_file() {
+fn the_dns_record_matches_the_file() {
     let record = txt();
     let published = record.strip_prefix("grpc_config=").expect("gRFC A2's prefix");
     let published: Value = serde_json::from_str(published).unwrap();
@@ -40,7 +40,7 @@ fn the_record_for_dns_is_the_file() {
 }
 
 #[test]
-fn it_names_every_method_of_the_service_and_no_other() {
+fn the_file_names_exactly_the_methods_of_the_service() {
     let descriptors = prost_types::FileDescriptorSet::decode(tapegate::grpc::codec::DESCRIPTORS).unwrap();
     let services = descriptors.file.iter().flat_map(|file| {
         let package = file.package().to_owned();
@@ -72,7 +72,7 @@ fn it_names_every_method_of_the_service_and_no_other() {
 
 /// gRFC A6 has bounds, and clients refuse the whole config, or cut it, beyond them.
 #[test]
-fn it_keeps_to_what_clients_take() {
+fn the_file_keeps_the_limits_of_client_libraries() {
     let seconds = |value: &Value| -> f64 {
         let text = value.as_str().unwrap();
         text.strip_suffix('s').unwrap().parse().unwrap()

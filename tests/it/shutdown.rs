@@ -1,4 +1,4 @@
-//! What a stop does to calls in progress.
+//! Calls in progress during shutdown.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ async fn held() -> (Upstream, Arc<Notify>) {
 }
 
 #[tokio::test]
-async fn a_call_in_progress_ends_and_no_new_one_begins() {
+async fn calls_in_progress_finish_and_new_ones_are_not_accepted() {
     let (upstream, go) = held().await;
     let mut service = Service::over(&upstream, &[]).await;
     let mut client = service.client();
@@ -75,7 +75,7 @@ async fn a_call_in_progress_ends_and_no_new_one_begins() {
 }
 
 #[tokio::test]
-async fn a_create_that_was_sent_ends_though_its_caller_has_gone() {
+async fn a_sent_create_finishes_after_its_caller_cancels() {
     let (upstream, go) = held().await;
     let service = Service::over(&upstream, &[]).await;
     let mut client = service.client();
@@ -93,7 +93,7 @@ async fn a_create_that_was_sent_ends_though_its_caller_has_gone() {
 }
 
 #[tokio::test]
-async fn what_became_of_it_is_logged_with_what_finds_the_tape() {
+async fn the_result_of_a_cancelled_create_is_logged_with_token_and_barcode() {
     let (upstream, go) = held().await;
     let mut program = Program::over(&upstream.endpoint(), "info");
     let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
@@ -116,7 +116,7 @@ async fn what_became_of_it_is_logged_with_what_finds_the_tape() {
 }
 
 #[tokio::test]
-async fn what_does_not_end_in_time_is_cut_and_told() {
+async fn calls_that_exceed_the_drain_timeout_are_cut_off_and_counted() {
     let (upstream, _never) = held().await;
     let service = Service::over(&upstream, &["--shutdown-drain-timeout=100ms"]).await;
     let mut client = service.client();
@@ -130,7 +130,7 @@ async fn what_does_not_end_in_time_is_cut_and_told() {
 }
 
 #[tokio::test]
-async fn a_connection_kept_open_to_the_admin_pages_does_not_hold_up_the_stop() {
+async fn idle_emulator_and_admin_connections_do_not_delay_shutdown() {
     let service = Service::dev(&["--emulator-seed-tapes=0"]).await;
     let mut connection = TcpStream::connect(service.addresses.admin).await.unwrap();
     // Half a request: nobody knows whether the rest will come.
@@ -139,7 +139,7 @@ async fn a_connection_kept_open_to_the_admin_pages_does_not_hold_up_the_stop() {
 }
 
 #[tokio::test]
-async fn watching_health_and_silent_connections_hold_no_stop() {
+async fn health_watches_and_idle_connections_do_not_delay_shutdown() {
     let upstream = Upstream::always(Reply::ok(&json!({}))).await;
     let service = Service::over(&upstream, &[]).await;
     let _silent = TcpStream::connect(service.addresses.grpc).await.unwrap();

@@ -1,5 +1,4 @@
-//! What callers see of an upstream that answers nonsense, or not at all: a clear status,
-//! never a silent default.
+//! An unreadable or missing upstream response gives a clear status, never a silent default.
 
 use std::time::Duration;
 
@@ -58,7 +57,7 @@ async fn check(service: &Service, code: Code, reason: &str, outcome: &str) {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_the_model_is_unreadable() {
+async fn a_response_that_does_not_match_the_model_is_unreadable() {
     let json = "application/x-amz-json-1.1";
     let answers = [
         Reply::text(200, json, ""),
@@ -88,7 +87,7 @@ async fn an_answer_that_is_not_the_model_is_unreadable() {
 }
 
 #[tokio::test]
-async fn members_of_a_wrong_type_or_an_impossible_value_are_unreadable() {
+async fn members_of_a_wrong_type_or_value_are_unreadable() {
     let wrong = [
         json!({"TapeSizeInBytes": "100"}),
         json!({"TapeSizeInBytes": {}}),
@@ -116,7 +115,7 @@ async fn members_of_a_wrong_type_or_an_impossible_value_are_unreadable() {
 }
 
 #[tokio::test]
-async fn a_create_without_its_tape_is_an_error() {
+async fn a_create_response_without_a_tape_is_an_error() {
     let upstream = Upstream::always(Reply::ok(&json!({}))).await;
     let service = Service::over(&upstream, &ONCE).await;
     let request = CreateTapeWithBarcodeRequest {
@@ -137,7 +136,7 @@ async fn a_create_without_its_tape_is_an_error() {
 }
 
 #[tokio::test]
-async fn absent_lists_are_empty_ones() {
+async fn absent_lists_are_empty() {
     // The model requires neither list.
     let upstream = Upstream::always(Reply::ok(&json!({}))).await;
     let service = Service::over(&upstream, &ONCE).await;
@@ -150,7 +149,7 @@ async fn absent_lists_are_empty_ones() {
 }
 
 #[tokio::test]
-async fn failures_without_a_code_go_by_their_http_status() {
+async fn failures_without_a_code_follow_the_http_status() {
     let html = "<html><head><title>Bad Gateway</title></head></html>";
     let cases = [
         (Reply::text(502, "text/html", html), Code::Unavailable),
@@ -182,7 +181,7 @@ async fn failures_without_a_code_go_by_their_http_status() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_nobody_listens_at_is_unreachable() {
+async fn a_refused_connection_is_unreachable() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);
@@ -197,7 +196,7 @@ async fn a_host_that_does_not_resolve_is_unreachable() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_early_is_lost() {
+async fn a_connection_that_closes_early_is_lost() {
     let upstreams = [
         Upstream::raw(b"").await,
         Upstream::raw(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"TapeInfos\":[").await,
@@ -210,7 +209,7 @@ async fn a_connection_that_ends_early_is_lost() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_not_http_are_told() {
+async fn a_response_that_is_not_http_is_reported() {
     let upstream = Upstream::raw(b"\x16\x03\x01 this is not HTTP\r\n\r\n").await;
     let service = Service::over(&upstream, &ONCE).await;
     let refused = list(&service).await;
@@ -221,7 +220,7 @@ async fn bytes_that_are_not_http_are_told() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_is_too_slow_is_left() {
+async fn an_attempt_ends_at_its_timeout() {
     let upstream = Upstream::answering(|_| std::future::pending()).await;
     let flags = [
         "--upstream-attempt-timeout=50ms",
@@ -234,7 +233,7 @@ async fn an_upstream_that_is_too_slow_is_left() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_cut() {
+async fn a_response_that_is_too_long_is_cut_off() {
     let rows: Vec<_> = (0..100)
         .map(|row| json!({ "TapeARN": tape_arn(&format!("{row:06}")) }))
         .collect();
@@ -296,7 +295,7 @@ fn expired() -> Reply {
 }
 
 #[tokio::test]
-async fn trouble_with_the_services_credentials_is_not_the_callers_and_shows_in_readiness() {
+async fn rejected_service_credentials_change_readiness_and_are_not_the_callers_error() {
     let upstream = Upstream::script([expired(), Reply::ok(&json!({ "TapeInfos": [] }))]).await;
     let service = Service::over(&upstream, &["--upstream-credentials-pause=1h", ONCE[0]]).await;
     assert_eq!(
@@ -321,7 +320,7 @@ async fn trouble_with_the_services_credentials_is_not_the_callers_and_shows_in_r
 }
 
 #[tokio::test]
-async fn no_code_lets_a_session_token_through() {
+async fn no_error_message_shows_a_session_token() {
     let words = "The Canonical String for this request should have been 'X-Amz-Security-Token:PLANTED-TOKEN'";
     for (status, code) in [
         (403, "SignatureDoesNotMatch"),
@@ -343,7 +342,7 @@ async fn no_code_lets_a_session_token_through() {
 }
 
 #[tokio::test]
-async fn a_refusal_lapses_though_no_call_comes() {
+async fn rejected_credentials_are_forgotten_without_further_calls() {
     let upstream = Upstream::script([expired()]).await;
     let service = Service::over(&upstream, &["--upstream-credentials-pause=50ms", ONCE[0]]).await;
     let mut watch = service.watch_health().await;
@@ -356,7 +355,7 @@ async fn a_refusal_lapses_though_no_call_comes() {
 }
 
 #[tokio::test]
-async fn one_region_that_refuses_does_not_take_the_others_out() {
+async fn rejected_credentials_in_one_region_leave_the_others_ready() {
     let upstream = Upstream::always(expired()).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tapegate.toml");

@@ -1,5 +1,4 @@
-//! Calls as bytes, for requests that no client sends and for answers as they are on the
-//! wire.
+//! Calls as bytes: requests that no client library sends, and responses as they are on the wire.
 
 use std::{convert::Infallible, fmt::Debug, net::SocketAddr};
 

@@ -1,6 +1,6 @@
 """boto3's own paginators at many page sizes, with every way to stop and go on, against one walk by hand.
 
-The sizes are a choice; TAPEGATE_PAGE_SIZES=all takes each from 1 to 1,000, as `tests/soak` does.
+The sizes are a choice; TAPEGATE_PAGE_SIZES=all takes each from 1 to 1,000, as `tests/soak/run` does.
 """
 
 import os

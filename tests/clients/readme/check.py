@@ -1,15 +1,20 @@
-"""Runs the commands of a Markdown page's ```console blocks and compares what they print.
+"""Runs the commands of Markdown pages' ```console blocks and compares their output with the pages.
 
-    check.py README.md
+    check.py [--program PATH] PAGE...
 
-The commands are run by bash, in the folder where this is started and in the page's order. Output and errors of a
-command are compared together, as a terminal shows them; `…` stands for anything. A command whose output begins with
-`listening` is a server: its stdout is compared, and it is left running until a later server wants one of its
-addresses, or the end. The command that runs the tests is not run: it is what runs this.
+Bash runs the commands, in the current folder and in the order of the page. Output and errors of a command are
+compared together, as a terminal shows them; `…` stands for anything. A command whose output begins with `listening`
+is a server: its stdout is compared, and it runs until a later server needs one of its addresses, or until the end of
+the page. The command that runs the tests is not run, because it runs this check.
+
+With `--program`, commands that build the program are not run, and commands that run the program from `target/debug`,
+`target/release` or with `cargo run` run the program at PATH. Without it every command is run as the page has it.
 """
 
+import argparse
 import difflib
 import os
+import re
 import shlex
 import signal
 import socket
@@ -19,6 +24,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from console import Command, InvalidPage, begins_with, commands, matches, mismatch
@@ -29,6 +35,10 @@ SERVER_STARTS_WITHIN = 1800.0
 SERVER_ENDS_WITHIN = 60.0
 
 TEST_COMMAND = "tests/run"
+
+# How a page builds the program, and how it names it.
+BUILD = re.compile(r"cargo build( --release)?")
+PROGRAM = re.compile(r"cargo run --|target/(debug|release)/tapegate(?![\w.-])")
 
 # For commands that a reader runs with credentials of their own.
 CREDENTIALS = {
@@ -161,15 +171,23 @@ def is_test_command(command: Command) -> bool:
     return shlex.split(command.text, comments=True)[:1] in ([TEST_COMMAND], [f"./{TEST_COMMAND}"])
 
 
+def with_program(program: Path, page: list[Command]) -> list[Command]:
+    """The commands of the page for a program that is already built."""
+    used = [command for command in page if not BUILD.fullmatch(command.text)]
+    name = shlex.quote(str(program))
+    return [replace(command, text=PROGRAM.sub(lambda _: name, command.text)) for command in used]
+
+
 class Session:
     """What a reader of the page does, from its first command to its last."""
 
-    def __init__(self, page: Path, root: Path):
+    def __init__(self, page: Path, root: Path, program: Path | None = None):
         ours = ("TAPEGATE_", "AWS_", "OTEL_", "RUST_LOG")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         self.faults: list[str] = []
         self._page = page
         self._root = root
+        self._program = program
         self._environment = inherited | CREDENTIALS
         self._servers: list[Server] = []
 
@@ -179,6 +197,8 @@ class Session:
         except InvalidPage as invalid:
             self.faults.append(f"{self._page.name}: {invalid}")
             return
+        if self._program:
+            to_run = with_program(self._program, to_run)
         if not to_run:
             self.faults.append(f"{self._page.name}: no ```console block has a command to check")
         try:
@@ -218,13 +238,20 @@ class Session:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", type=Path, metavar="PATH")
+    parser.add_argument("pages", type=Path, nargs="+", metavar="PAGE")
+    arguments = parser.parse_args()
     started = time.monotonic()
-    session = Session(Path(sys.argv[1]), Path.cwd())
-    session.follow()
-    for fault in session.faults:
+    faults: list[str] = []
+    for page in arguments.pages:
+        session = Session(page, Path.cwd(), arguments.program)
+        session.follow()
+        faults += session.faults
+    for fault in faults:
         print(f"\n{fault}")
-    print(f"\n{len(session.faults)} wrong, in {time.monotonic() - started:.1f} s")
-    return 1 if session.faults else 0
+    print(f"\n{len(faults)} wrong, in {time.monotonic() - started:.1f} s")
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

@@ -31,10 +31,10 @@ def faults_of(tmp_path: Path):
     """What is wrong with a page whose console block is the argument."""
     (tmp_path / "server.py").write_text(SERVER)
 
-    def follow(block: str) -> list[str]:
+    def follow(block: str, program: Path | None = None) -> list[str]:
         page = tmp_path / "README.md"
         page.write_text(f"```console\n{textwrap.dedent(block).strip()}\n```\n")
-        session = Session(page, tmp_path)
+        session = Session(page, tmp_path, program)
         session.follow()
         return session.faults
 
@@ -107,3 +107,25 @@ def test_an_address_that_is_taken_is_named(faults_of):
 
 def test_the_test_command_is_not_run(faults_of):
     assert faults_of("$ tests/run") == ["README.md: no ```console block has a command to check"]
+
+
+def test_a_program_that_is_built_stands_for_the_page_s(faults_of):
+    page = """
+        $ cargo build
+        …
+        $ cargo build --release
+        …
+        $ cargo run -- dev
+        dev
+        $ target/debug/tapegate health; target/release/tapegate check
+        health
+        check
+        $ echo target/debug/tapegate.d
+        target/debug/tapegate.d
+    """
+    assert not faults_of(page, Path("/bin/echo"))
+
+
+def test_without_a_program_every_command_is_run(faults_of):
+    (fault,) = faults_of("$ target/release/tapegate check")
+    assert "No such file" in fault

@@ -15,7 +15,7 @@ use tapegate::{
     domain::{AccountId, DescribeTapes, ListTapes, PageRequest, Principal, Proof, Region, Scope},
 };
 
-use crate::harness::{GATEWAY, foot};
+use crate::harness::{GATEWAY, transport};
 
 const GATEWAYS: [&str; 3] = [
     GATEWAY,
@@ -248,7 +248,7 @@ proptest! {
         let engine = engine(&policies).map_err(|faults| TestCaseError::reject(faults.join("; ")))?.load();
         let page = PageRequest::default;
         for caller in callers.iter().chain(&callers) {
-            let mut questions = vec![Question::of(caller, &foot::create("explained"), "GLACIER")];
+            let mut questions = vec![Question::of(caller, &transport::create("explained"), "GLACIER")];
             for gateway in GATEWAYS {
                 let describe = DescribeTapes { gateway: gateway.parse().unwrap(), tapes: Arc::new([]), page: page() };
                 questions.push(Question::of(caller, &describe, "GLACIER"));

@@ -12,7 +12,7 @@ use tapegate::{
 use tapegate::grpc::proto::ListTapesRequest;
 
 use super::attacks::OPERATORS;
-use crate::harness::{Site, bearer, collect, foot};
+use crate::harness::{Site, bearer, collect, transport};
 
 #[tokio::test]
 async fn a_folder_on_trial_decides_nothing() {
@@ -46,13 +46,13 @@ fn differing_decisions_are_counted() {
     );
     let policies = std::sync::Arc::new(Policies::new(real.clone(), Some(trial), "GLACIER".to_owned()));
     let authority = Authority::Policies(policies.clone());
-    let list: ListTapes = foot::list(1);
+    let list: ListTapes = transport::list(1);
     for (name, differs) in [("same", 0), ("other", 1)] {
         let principal = Principal::new(name.to_owned(), [], Proof::Certificate).unwrap();
         let caller = Caller::new(principal, std::net::Ipv4Addr::LOCALHOST.into());
         let before = policies.trial_differs();
         let deadline = tokio::time::Instant::now();
-        let call = Call::new(&foot::context(), caller.clone(), list.clone(), deadline);
+        let call = Call::new(&transport::context(), caller.clone(), list.clone(), deadline);
         authority.authorize(call).unwrap();
         assert_eq!(policies.trial_differs() - before, differs, "{name}");
         let rows = authority.rows(&caller, &list).unwrap();
@@ -72,7 +72,7 @@ fn differing_decisions_are_counted() {
     let everything = std::sync::Arc::new(Policies::new(real, None, "GLACIER".to_owned()));
     assert!(
         Authority::Policies(everything)
-            .rows(&foot::anonymous(), &list)
+            .rows(&transport::anonymous(), &list)
             .is_none()
     );
 }

@@ -1,4 +1,4 @@
-//! Creates, while lists flood an upstream that throttles both from one bucket.
+//! Creates and lists that AWS throttles by one token bucket.
 
 use std::{
     sync::{Arc, Mutex},
@@ -17,7 +17,7 @@ use tokio::{
 use tower::{ServiceExt, service_fn};
 
 use super::throttled::Bucket;
-use crate::harness::foot::{aws, call, create, created, list, page, settings, shared};
+use crate::harness::transport::{aws, call, create, created, list, page, settings, shared};
 
 /// What creates came to, one a second in the minute in which 100 callers list.
 #[derive(Default)]
@@ -99,7 +99,7 @@ async fn flood(latency: Duration) -> Seen {
 }
 
 #[tokio::test(start_paused = true)]
-async fn creates_pass_while_lists_flood() {
+async fn creates_succeed_while_lists_are_throttled() {
     for millis in [0, 20, 100] {
         let mut all = Seen::default();
         for seed in 0..5 {

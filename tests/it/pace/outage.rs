@@ -1,4 +1,4 @@
-//! An upstream that gives no answer.
+//! An upstream that gives no response.
 
 use std::{
     sync::{Arc, Mutex},
@@ -11,19 +11,12 @@ use tapegate::{
     upstream::{Shared, UpstreamSettings, retry, stack},
 };
 use tokio::{
-    net::TcpListener,
-    sync::oneshot,
     task::JoinSet,
     time::{Instant, interval, sleep},
 };
-use tonic::Code;
 use tower::{ServiceExt, service_fn};
 
-use crate::harness::{
-    Service, collect,
-    foot::{aws, call, list, page, settings, shared, unreachable},
-    refusal,
-};
+use crate::harness::transport::{aws, call, list, page, settings, shared, unreachable};
 
 /// How the upstream is lost.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +62,7 @@ async fn run(lost: Lost) -> Seen {
     let outage = start + Duration::from_secs(BEFORE)..start + Duration::from_secs(BEFORE + OUTAGE);
     let attempts = Arc::new(Mutex::new(vec![0; 200]));
     let count = attempts.clone();
-    let foot = service_fn(move |_: AuthorizedCall<ListTapes>| {
+    let transport = service_fn(move |_: AuthorizedCall<ListTapes>| {
         count.lock().unwrap()[start.elapsed().as_secs() as usize] += 1;
         let is_lost = outage.contains(&Instant::now());
         async move {
@@ -83,7 +76,7 @@ async fn run(lost: Lost) -> Seen {
             }
         }
     });
-    let stack = stack::<ListTapes>(&shared, foot);
+    let stack = stack::<ListTapes>(&shared, transport);
     let mut ticks = interval(Duration::from_secs(1) / PER_SECOND);
     let mut calls = JoinSet::new();
     for number in 0..PER_SECOND * (BEFORE + OUTAGE + AFTER) as u32 {
@@ -109,7 +102,7 @@ async fn run(lost: Lost) -> Seen {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_costs_few_attempts_and_ends_without_a_storm() {
+async fn an_outage_costs_few_attempts_and_ends_without_a_burst() {
     for lost in [Lost::Refused, Lost::Hangs, Lost::Credentials, Lost::Proxy] {
         let Seen {
             shared,
@@ -173,7 +166,7 @@ async fn an_outage_costs_few_attempts_and_ends_without_a_storm() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn faults_between_answers_are_no_outage() {
+async fn failures_between_responses_are_not_an_outage() {
     let once = retry::RetrySettings {
         attempts: 1,
         ..settings().retry
@@ -182,14 +175,14 @@ async fn faults_between_answers_are_no_outage() {
         retry: once,
         ..settings()
     });
-    let foot = service_fn(move |call: AuthorizedCall<ListTapes>| async move {
+    let transport = service_fn(move |call: AuthorizedCall<ListTapes>| async move {
         sleep(Duration::from_millis(10)).await;
         match call.operation.page.limit.unwrap().get() % 2 {
             0 => Err(unreachable()),
             _ => Ok(page("LISTED01")),
         }
     });
-    let stack = stack::<ListTapes>(&shared, foot);
+    let stack = stack::<ListTapes>(&shared, transport);
     for round in 0..20 {
         let calls = (0..50).map(|number| stack.clone().oneshot(call(list(50 * round + number), ATTEMPT)));
         for (number, answer) in futures_util::future::join_all(calls).await.iter().enumerate() {
@@ -197,49 +190,4 @@ async fn faults_between_answers_are_no_outage() {
         }
     }
     assert_eq!(shared.metrics.refused_by_pace.get(), 0);
-}
-
-#[tokio::test]
-async fn an_outage_over_the_wire_and_its_end() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = closed.local_addr().unwrap();
-    drop(closed);
-    let service = Service::at(&format!("http://{address}"), &["--retry-budget-reserve=0"]).await;
-    let ask = async |limit| {
-        let request = tapegate::grpc::proto::ListTapesRequest {
-            limit,
-            ..Default::default()
-        };
-        collect(service.client().list_tapes(request).await).await
-    };
-    let mut attempts = 0;
-    for limit in 1..=100 {
-        let refused = refusal(&ask(limit).await.unwrap_err());
-        assert_eq!(
-            (refused.code, refused.reason.as_str()),
-            (Code::Unavailable, "UPSTREAM_UNREACHABLE")
-        );
-        assert!(refused.details.retry_info().is_some());
-        attempts += refused.metadata["attempts"].parse::<u32>().unwrap();
-    }
-    println!("{attempts} attempts of 100 calls before a closed port");
-    assert!(attempts <= 120);
-
-    let listener = TcpListener::bind(address).await.unwrap();
-    let emulator = tapegate_emulator::Emulator::new(tapegate_emulator::Settings::default());
-    let (_stop, stopped) = oneshot::channel::<()>();
-    tokio::spawn(async move {
-        let stopped = async {
-            let _ = stopped.await;
-        };
-        emulator.serve(listener, stopped).await.unwrap();
-    });
-    let back = Instant::now();
-    while ask(100).await.is_err() {
-        assert!(
-            back.elapsed() < Duration::from_secs(10),
-            "its return is not noticed"
-        );
-        sleep(Duration::from_millis(50)).await;
-    }
 }

@@ -12,7 +12,7 @@ use tokio::{
 };
 use tower::{ServiceExt, service_fn};
 
-use crate::harness::foot::{aws, call, list, page, settings, shared};
+use crate::harness::transport::{aws, call, list, page, settings, shared};
 
 /// A token bucket, as AWS has one.
 pub(super) struct Bucket {
@@ -75,7 +75,7 @@ impl Flood {
         let start = Instant::now();
         let bucket = Arc::new(Mutex::new(Bucket::new(self.burst, start)));
         let (rate, latency, taken) = (self.rate, self.latency, bucket.clone());
-        let foot = service_fn(move |_: AuthorizedCall<ListTapes>| {
+        let transport = service_fn(move |_: AuthorizedCall<ListTapes>| {
             let taken = taken.clone();
             async move {
                 sleep(latency / 2).await;
@@ -87,7 +87,7 @@ impl Flood {
                 }
             }
         });
-        let stack = stack::<ListTapes>(&shared(settings()), foot);
+        let stack = stack::<ListTapes>(&shared(settings()), transport);
         let mut callers = JoinSet::new();
         for caller in 0..self.callers {
             let stack = stack.clone();
@@ -125,7 +125,7 @@ impl Seen {
 const LASTS: u64 = 60;
 
 #[tokio::test(start_paused = true)]
-async fn what_an_upstream_grants_is_reached_and_little_of_it_throttled() {
+async fn the_rate_reaches_the_limit_of_aws_with_few_throttled_attempts() {
     let rates: [Rate; 4] = [|_| 2.0, |_| 10.0, |_| 50.0, |_| 200.0];
     for (rate, millis) in rates.into_iter().flat_map(|rate| [(rate, 0), (rate, 100)]) {
         let flood = Flood {
@@ -155,7 +155,7 @@ async fn what_an_upstream_grants_is_reached_and_little_of_it_throttled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_that_changes_is_found() {
+async fn the_rate_follows_a_limit_that_changes() {
     // At half time; the time that a rise of so much may take to be found.
     let changes: [(Rate, u64); 4] = [
         (|at| if at.as_secs() < 60 { 40.0 } else { 10.0 }, 5),
