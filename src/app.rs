@@ -24,7 +24,7 @@ use self::{
     service::Service,
 };
 use crate::{
-    access::audit::CannotRecord,
+    access::audit::AuditFileError,
     app::config::{Checked, Dev, Standalone},
     emulator::{Emulator, StateError, StateFile},
     observability::telemetry::CannotExport,
@@ -68,7 +68,7 @@ pub enum CannotStart {
     Files(Vec<String>),
     /// The audit file cannot be written.
     #[error(transparent)]
-    Audit(#[from] CannotRecord),
+    Audit(#[from] AuditFileError),
     /// Metrics cannot be sent.
     #[error(transparent)]
     Telemetry(#[from] CannotExport),

@@ -50,7 +50,7 @@ use self::{
     request_id::RequestIdLayer, trace::TraceLayer, trailers::TrailersLayer,
 };
 use crate::{
-    access::{audit::Audit, limits::Limits},
+    access::{audit::AuditLog, limits::Limits},
     observability::metrics::Count,
 };
 
@@ -89,7 +89,7 @@ pub struct InboundSettings {
     /// How much each may have.
     pub limits: Arc<Limits>,
     /// Where calls are recorded.
-    pub audit: Arc<Audit>,
+    pub audit: Arc<AuditLog>,
     /// What is measured of calls.
     pub measured: Arc<Calls>,
     /// How many calls were refused because there were too many.

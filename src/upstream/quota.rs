@@ -62,8 +62,11 @@ where
             return self.inner.call(call).boxed();
         };
         let principal = call.caller.principal.clone();
-        if let Err(LimitExceeded { quota, wait }) = self.limits.make(&principal, count) {
-            let fault = Fault::QuotaUsedUp { quota, wait };
+        if let Err(LimitExceeded { quota, retry_after }) = self.limits.reserve_tapes(&principal, count) {
+            let fault = Fault::QuotaUsedUp {
+                quota,
+                wait: retry_after,
+            };
             return ready(Err(fault.after(Attempts::default()))).boxed();
         }
         let counted = Counted {
@@ -95,7 +98,7 @@ struct Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         if !self.is_made && self.progress.outcome() == Outcome::NotApplied {
-            self.limits.unmake(&self.principal, self.count);
+            self.limits.release_tapes(&self.principal, self.count);
         }
     }
 }

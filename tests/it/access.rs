@@ -10,7 +10,6 @@ mod policy;
 mod remote_keys;
 mod rotation;
 mod secrets;
-mod timing;
 mod transport;
 mod trial;
 mod undecided;

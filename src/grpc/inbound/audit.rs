@@ -18,7 +18,7 @@ use super::{
     until_end::{Onlooker, UntilEnd, until_end},
 };
 use crate::{
-    access::audit::{Audit, Record},
+    access::audit::{AuditLog, AuditRecord},
     domain::{Decision, OperationKind, Principal},
     grpc::status::{self, reasons::Reason},
 };
@@ -27,18 +27,18 @@ use crate::{
 /// that went well if they are asked for. It stands outside all that refuses, and who called is
 /// filled in by the layer that finds out.
 #[derive(Clone, Debug)]
-pub struct AuditLayer(Arc<Audit>);
+pub struct AuditLayer(Arc<AuditLog>);
 
 /// See [`AuditLayer`].
 #[derive(Clone, Debug)]
 pub struct Audited<S> {
-    audit: Arc<Audit>,
+    audit: Arc<AuditLog>,
     inner: S,
 }
 
 impl AuditLayer {
     /// Records go there.
-    pub(super) fn new(audit: Arc<Audit>) -> Self {
+    pub(super) fn new(audit: Arc<AuditLog>) -> Self {
         Self(audit)
     }
 }
@@ -57,7 +57,7 @@ impl<S> Layer<S> for AuditLayer {
 /// One call. It is recorded when this is dropped, so once, however it ends.
 #[derive(Debug)]
 pub struct Entry {
-    audit: Arc<Audit>,
+    audit: Arc<AuditLog>,
     method: String,
     request_id: String,
     trace_id: Option<String>,
@@ -144,7 +144,7 @@ impl Drop for Entry {
             Some(ended) => ended.outcome.as_deref().or(given_up),
             None => given_up,
         };
-        self.audit.record(&Record {
+        self.audit.record(&AuditRecord {
             time: SystemTime::now(),
             request_id: &self.request_id,
             trace_id: self.trace_id.as_deref(),
@@ -231,7 +231,7 @@ mod tests {
     async fn a_call_that_panics_is_recorded_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
-        let audit = Arc::new(Audit::to_file(&path, 10, false).unwrap());
+        let audit = Arc::new(AuditLog::to_file(&path, 10, false).unwrap());
         let service = service_fn(|_: Request<Empty<Bytes>>| async {
             assert!(fs::exists("/nowhere").unwrap(), "of the test");
             Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))

@@ -13,7 +13,7 @@ use tower::{Layer, Service};
 
 use super::{Report, address, connection::Peer, method};
 use crate::{
-    access::{Identities, Presented},
+    access::{Authenticator, CallerCredentials},
     domain::{Caller, Principal},
     grpc::{status, tls::ClientCertificate},
     observability::metrics::Counts,
@@ -23,7 +23,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct AuthSettings {
     /// How they are known; `None` where anybody may do everything.
-    pub identities: Option<Arc<Identities>>,
+    pub identities: Option<Arc<Authenticator>>,
     /// Who is let in to health.
     pub health: AccessMode,
     /// Who is let in to reflection.
@@ -127,11 +127,11 @@ where
             (AccessMode::Identified, Some(identities)) => identities.clone(),
         };
         Box::pin(async move {
-            let presented = Presented {
+            let credentials = CallerCredentials {
                 authorization: &authorization,
                 certificate: peer.certificate().map(ClientCertificate::leaf),
             };
-            match identities.identify(presented).await {
+            match identities.authenticate(credentials).await {
                 Ok(principal) => {
                     admit(&mut request, &report, principal, address);
                     inner.call(request).await

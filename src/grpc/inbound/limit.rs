@@ -9,7 +9,7 @@ use tower::{Layer, Service};
 
 use super::{held::Held, method};
 use crate::{
-    access::limits::{Limits, Open},
+    access::limits::{Limits, OpenCall},
     domain::Caller,
     grpc::status,
 };
@@ -51,7 +51,7 @@ where
     S::Error: Send + 'static,
     R: Default + Send + 'static,
 {
-    type Response = Response<Held<R, Option<Open>>>;
+    type Response = Response<Held<R, Option<OpenCall>>>;
     type Error = S::Error;
     type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
@@ -65,7 +65,7 @@ where
         let counts = method::kind(path).is_some() || method::is_reflection(path);
         let open = match caller.filter(|_| counts) {
             None => None,
-            Some(caller) => match self.limits.call(&caller.principal) {
+            Some(caller) => match self.limits.admit_call(&caller.principal) {
                 Ok(open) => open,
                 Err(reached) => {
                     let status = status::limited(caller.principal.name(), &reached);

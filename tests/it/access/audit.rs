@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tapegate::grpc::proto::{CreateTapesRequest, DescribeTapesRequest, ListTapesRequest};
+use tapegate::{
+    access::audit::{AuditLog, AuditRecord},
+    grpc::proto::{CreateTapesRequest, DescribeTapesRequest, ListTapesRequest},
+};
 use tonic::{Code, Request};
 
 use super::attacks::{OPERATORS, audited, recorded};
@@ -229,7 +232,7 @@ async fn a_file_that_was_moved_away_is_opened_anew_and_a_record_that_cannot_be_w
 #[test]
 fn a_record_that_the_file_does_not_take_is_counted() {
     // Whatever is written there fails: the disk is full.
-    let audit = tapegate::access::audit::Audit::to_file("/dev/full".as_ref(), 10, false).unwrap();
+    let audit = AuditLog::to_file("/dev/full".as_ref(), 10, false).unwrap();
     let record = record();
     for _ in 0..3 {
         audit.record(&record);
@@ -239,7 +242,7 @@ fn a_record_that_the_file_does_not_take_is_counted() {
     // What comes after the end is not lost in silence either.
     audit.record(&record);
     assert_eq!(audit.lost(), 4);
-    let missing = tapegate::access::audit::Audit::to_file("/nowhere/audit.jsonl".as_ref(), 10, false);
+    let missing = AuditLog::to_file("/nowhere/audit.jsonl".as_ref(), 10, false);
     assert!(
         missing
             .unwrap_err()
@@ -248,8 +251,8 @@ fn a_record_that_the_file_does_not_take_is_counted() {
     );
 }
 
-fn record() -> tapegate::access::audit::Record<'static> {
-    tapegate::access::audit::Record {
+fn record() -> AuditRecord<'static> {
+    AuditRecord {
         time: std::time::SystemTime::UNIX_EPOCH,
         request_id: "request",
         trace_id: None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use tapegate::access::certificate::{NameKind, NamePattern, Rule};
+use tapegate::access::identity::certificate::{CertificateRule, NameKind, NamePattern};
 use tapegate::grpc::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
 
 use super::attacks::{attack, audited, authorization, recorded};
@@ -118,7 +118,7 @@ fn the_first_kind_that_a_certificate_has_decides_whether_it_counts_or_not() {
     let names = ["spiffe://example.org/web", "x.agents.example.org"];
     let certified = Ca::new("an authority").client(&names, Valid::Now);
     let certificate = CertificateDer::from_pem_slice(certified.cert.as_bytes()).unwrap();
-    let rule = |allowed: &str| Rule {
+    let rule = |allowed: &str| CertificateRule {
         kinds: vec![NameKind::Spiffe, NameKind::Uri, NameKind::Dns],
         allowed: vec![NamePattern::new(allowed).unwrap()],
         groups: Vec::new(),

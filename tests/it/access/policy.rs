@@ -8,7 +8,7 @@ use std::{
 use proptest::prelude::*;
 use tapegate::{
     access::{
-        policy::{Engine, Policies, Question, SCHEMA, TapeView},
+        policy::{AuthorizationRequest, Policies, PolicyEngine, SCHEMA, TapeView},
         reload::Reloading,
     },
     domain::{AccountId, Caller, DescribeTapes, ListTapes, PageRequest, Principal, Proof, Region, Scope},
@@ -170,10 +170,10 @@ fn row() -> impl Strategy<Value = (String, usize, usize, Option<usize>)> {
 }
 
 /// The policies of these texts, or what is wrong with them.
-fn engine(policies: &[String]) -> Result<Reloading<Engine>, Vec<String>> {
+fn engine(policies: &[String]) -> Result<Reloading<PolicyEngine>, Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("random.cedar"), policies.join("\n")).unwrap();
-    Policies::open("policies of a test", folder.path())
+    PolicyEngine::open("policies of a test", folder.path())
 }
 
 fn scope_of(region: &str) -> (AccountId, Region) {
@@ -182,13 +182,13 @@ fn scope_of(region: &str) -> (AccountId, Region) {
 
 /// Holds what a caller is shown of these tapes against evaluating all policies for each of them.
 fn compare(
-    engine: &Arc<Reloading<Engine>>,
+    engine: &Arc<Reloading<PolicyEngine>>,
     caller: &Caller,
     rows: &[(String, usize, usize, Option<usize>)],
 ) -> Result<(), String> {
     let policies = Policies::new(engine.clone(), None, "GLACIER".to_owned());
     let (account, region) = scope_of("us-east-1");
-    let sieve = policies.rows(caller, Some(&account), &region);
+    let filter = policies.row_filter(caller, Some(&account), &region);
     let mut all = true;
     // Twice, the second time by what is remembered.
     for (barcode, pool, status, gateway) in rows.iter().chain(rows) {
@@ -200,15 +200,15 @@ fn compare(
             status: STATUSES[*status].into(),
             gateway: gateway.map(|gateway| GATEWAYS[gateway]),
         };
-        let question = Question::of_tape(caller, Some(&account), &region, &view);
-        let plain = engine.load().decide_plainly(&question);
-        let (shown, _) = sieve.may_show(&view);
-        if shown != plain.is_allowed || engine.load().decide(&question) != plain {
+        let request = AuthorizationRequest::of_tape(caller, Some(&account), &region, &view);
+        let plain = engine.load().decide_unoptimized(&request);
+        let (shown, _) = filter.may_show(&view);
+        if shown != plain.is_allowed || engine.load().decide(&request) != plain {
             return Err(format!("{caller:?}, {view:?}: {shown} and not {plain:?}"));
         }
         all &= shown;
     }
-    match sieve.are_all() && !all {
+    match filter.shows_all() && !all {
         true => Err(format!("{caller:?}: not all are shown")),
         false => Ok(()),
     }
@@ -247,19 +247,19 @@ proptest! {
         let engine = engine(&policies).map_err(|faults| TestCaseError::reject(faults.join("; ")))?.load();
         let page = PageRequest::default;
         for caller in callers.iter().chain(&callers) {
-            let mut questions = vec![Question::of(caller, &foot::create("explained"), "GLACIER")];
+            let mut requests = vec![AuthorizationRequest::of(caller, &foot::create("explained"), "GLACIER")];
             for gateway in GATEWAYS {
                 let describe = DescribeTapes { gateway: gateway.parse().unwrap(), tapes: Arc::new([]), page: page() };
-                questions.push(Question::of(caller, &describe, "GLACIER"));
+                requests.push(AuthorizationRequest::of(caller, &describe, "GLACIER"));
             }
             for region in ["us-east-1", "eu-west-1"] {
                 let (account, region) = scope_of(region);
                 let scope = Scope { region, account: Some(account) };
                 let list = ListTapes { scope, tapes: Arc::new([]), page: page() };
-                questions.push(Question::of(caller, &list, "GLACIER"));
+                requests.push(AuthorizationRequest::of(caller, &list, "GLACIER"));
             }
-            for question in questions {
-                prop_assert_eq!(engine.decide(&question), engine.decide_plainly(&question), "{:?}", question);
+            for request in requests {
+                prop_assert_eq!(engine.decide(&request), engine.decide_unoptimized(&request), "{:?}", request);
             }
         }
     }
@@ -355,15 +355,22 @@ fn a_policy_is_known_by_its_name_or_by_its_place() {
             page: PageRequest::default(),
         };
         let principal = Principal::new("somebody".to_owned(), [], Proof::Certificate).unwrap();
-        engine.decide(&Question::of(&Caller::new(principal, address), &list, "GLACIER"))
+        engine.decide(&AuthorizationRequest::of(
+            &Caller::new(principal, address),
+            &list,
+            "GLACIER",
+        ))
     };
     let here = ask(Ipv4Addr::LOCALHOST.into());
-    assert_eq!((here.is_allowed, here.names().as_str()), (true, "random#1"));
+    assert_eq!(
+        (here.is_allowed, here.policy_names().as_str()),
+        (true, "random#1")
+    );
     // An address of IPv4 stays one, though the socket is of IPv6.
     assert!(ask("::ffff:127.0.0.1".parse().unwrap()).is_allowed);
     let elsewhere = ask("192.0.2.1".parse().unwrap());
     assert_eq!(
-        (elsewhere.is_allowed, elsewhere.names().as_str()),
+        (elsewhere.is_allowed, elsewhere.policy_names().as_str()),
         (false, "nobody from elsewhere")
     );
 }

@@ -3,7 +3,7 @@
 use tapegate::{
     access::{
         Authority,
-        policy::{Policies, TapeView},
+        policy::{Policies, PolicyEngine, TapeView},
     },
     domain::{Caller, ListTapes, Principal, Proof},
 };
@@ -35,7 +35,7 @@ fn differing_decisions_are_counted() {
         let path = folder.path().join(name);
         std::fs::create_dir(&path).unwrap();
         std::fs::write(path.join("all.cedar"), policies).unwrap();
-        std::sync::Arc::new(Policies::open("policies of a test", &path).unwrap())
+        std::sync::Arc::new(PolicyEngine::open("policies of a test", &path).unwrap())
     };
     let real = open("real", "permit (principal, action, resource);");
     let trial = open(
@@ -52,7 +52,7 @@ fn differing_decisions_are_counted() {
         let before = policies.trial_differs();
         authority.decide(&caller, &list).unwrap();
         assert_eq!(policies.trial_differs() - before, differs, "{name}");
-        let rows = authority.rows(&caller, &list).unwrap();
+        let filter = authority.row_filter(&caller, &list).unwrap();
         let tape = |pool| TapeView {
             arn: "",
             barcode: "",
@@ -60,16 +60,16 @@ fn differing_decisions_are_counted() {
             status: "".into(),
             gateway: None,
         };
-        assert_eq!(rows.may_show(&tape("GLACIER")), (true, false));
-        assert_eq!(rows.may_show(&tape("DEEP_ARCHIVE")), (true, name == "other"));
-        authority.shown(&caller, 0, 7);
+        assert_eq!(filter.may_show(&tape("GLACIER")), (true, false));
+        assert_eq!(filter.may_show(&tape("DEEP_ARCHIVE")), (true, name == "other"));
+        authority.record_filtering(&caller, 0, 7);
         assert_eq!(policies.trial_differs() - before, differs + 7);
     }
     // Where nothing of a tape is looked at, there is nothing to sift.
     let everything = std::sync::Arc::new(Policies::new(real, None, "GLACIER".to_owned()));
     assert!(
         Authority::Policies(everything)
-            .rows(&foot::anonymous(), &list)
+            .row_filter(&foot::anonymous(), &list)
             .is_none()
     );
 }

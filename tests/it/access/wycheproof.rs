@@ -8,7 +8,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use tapegate::access::{
     AuthError,
-    jwt::{Claim, Claims, Issuer, IssuerSettings, Keys, Location, Source},
+    identity::jwt::{ClaimMapping, ClaimPath, Issuer, IssuerSettings, JwksLocation, KeySet, KeySource},
     reload::{Files, Reloading},
 };
 
@@ -34,22 +34,22 @@ fn issuer(keys: &Value) -> Option<Issuer> {
         json!({ "keys": [keys] })
     };
     std::fs::write(&path, set.to_string()).unwrap();
-    let keys = Reloading::open("keys of a test", Files::Each(vec![path.clone()]), Keys::read).ok()?;
+    let keys = Reloading::open("keys of a test", Files::Each(vec![path.clone()]), KeySet::read).ok()?;
     let settings = IssuerSettings {
         issuer: "of the vectors".to_owned(),
         audience: "nobody".to_owned(),
-        jwks: Location::File(path),
+        jwks: JwksLocation::File(path),
         algorithms: ALL.into(),
         leeway: Default::default(),
-        claims: Claims {
-            principal: Claim::new("sub").unwrap(),
-            groups: Claim::new("groups").unwrap(),
+        claims: ClaimMapping {
+            principal: ClaimPath::new("sub").unwrap(),
+            groups: ClaimPath::new("groups").unwrap(),
             principal_prefix: String::new(),
             groups_prefix: String::new(),
         },
         remote: Default::default(),
     };
-    Some(Issuer::new(settings, Source::File(Arc::new(keys))))
+    Some(Issuer::new(settings, KeySource::File(Arc::new(keys))))
 }
 
 /// Whether the signature of a token holds.
@@ -57,7 +57,7 @@ async fn holds(issuer: Option<&Issuer>, token: &str) -> bool {
     match issuer {
         None => false,
         Some(issuer) => match issuer.verify(token).await {
-            Err(refused) => matches!(refused, AuthError::ClaimsUnusable(_)),
+            Err(error) => matches!(error, AuthError::TokenClaimsInvalid(_)),
             Ok(verified) => panic!("{verified:?} by {token}"),
         },
     }

@@ -4,7 +4,10 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use tapegate::{
-    access::{Authority, policy::Policies},
+    access::{
+        Authority,
+        policy::{Policies, PolicyEngine},
+    },
     domain::{
         Answer, Attempts, Call, Cursor, Failure, Fault, ListTapes, Marker, Page, PageRequest, Pool, Scope,
         TapeInfo, TapeStatus,
@@ -49,7 +52,7 @@ fn reader(everything: bool) -> ListContext {
     let folder = tempfile::tempdir().unwrap();
     let policy = r#"permit(principal, action, resource is TapeGate::Tape) when { resource.pool == "MINE" };"#;
     std::fs::write(folder.path().join("mine.cedar"), policy).unwrap();
-    let policies = Policies::open("policies of a test", folder.path()).unwrap();
+    let policies = PolicyEngine::open("policies of a test", folder.path()).unwrap();
     let policies = Policies::new(Arc::new(policies), None, "GLACIER".to_owned());
     ListContext {
         allowed: Visibility::By(Authority::Policies(Arc::new(policies))),

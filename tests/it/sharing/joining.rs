@@ -13,7 +13,11 @@ use opentelemetry::{
     trace::{FutureExt, TraceContextExt},
 };
 use tapegate::{
-    access::{Authority, limits::Limits, policy::Policies},
+    access::{
+        Authority,
+        limits::Limits,
+        policy::{Policies, PolicyEngine},
+    },
     app::config::TakenOutBy,
     domain::{Call, Caller, Fault, ListTapes, Marker, PageRequest, Principal, Proof, Scope},
     observability::{readiness::Readiness, telemetry::propagation},
@@ -55,7 +59,7 @@ async fn who_may_not_read_has_no_part_in_a_read_of_who_may() {
     let folder = tempfile::tempdir().unwrap();
     let policy = r#"permit (principal == TapeGate::Agent::"known", action, resource);"#;
     std::fs::write(folder.path().join("known.cedar"), policy).unwrap();
-    let real = Arc::new(Policies::open("policies of a test", folder.path()).unwrap());
+    let real = Arc::new(PolicyEngine::open("policies of a test", folder.path()).unwrap());
     let authority = Authority::Policies(Arc::new(Policies::new(real, None, "GLACIER".to_owned())));
     let limits = Arc::new(Limits::new(Default::default()));
     let shared = Shared::new(
