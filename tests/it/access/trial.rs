@@ -1,4 +1,4 @@
-//! Policies on trial decide nothing, and what they would decide otherwise is counted.
+//! Policies on trial are not enforced, and decisions that they would change are counted.
 
 use tapegate::{
     access::{
@@ -14,7 +14,7 @@ use super::attacks::OPERATORS;
 use crate::harness::{Site, bearer, collect, foot};
 
 #[tokio::test]
-async fn a_folder_on_trial_decides_nothing() {
+async fn policies_on_trial_are_not_enforced() {
     let site = Site::new();
     std::fs::create_dir(site.path("trial")).unwrap();
     site.write("trial/site.cedar", "forbid (principal, action, resource);");
@@ -29,7 +29,7 @@ async fn a_folder_on_trial_decides_nothing() {
 }
 
 #[test]
-fn differing_decisions_are_counted() {
+fn decisions_that_differ_on_trial_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let open = |name: &str, policies: &str| {
         let path = folder.path().join(name);
@@ -65,7 +65,7 @@ fn differing_decisions_are_counted() {
         authority.record_filtering(&caller, 0, 7);
         assert_eq!(policies.trial_differs() - before, differs + 7);
     }
-    // Where nothing of a tape is looked at, there is nothing to sift.
+    // Policies that ignore the resource need no filter.
     let everything = std::sync::Arc::new(Policies::new(real, None, "GLACIER".to_owned()));
     assert!(
         Authority::Policies(everything)
