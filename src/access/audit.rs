@@ -31,7 +31,7 @@ enum Sink {
 
 /// The audit file could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open the audit file {path} for writing (setting audit.file): {cause}")]
+#[error("cannot open the audit file {path} (setting audit.file): {cause}")]
 pub struct AuditFileError {
     path: PathBuf,
     cause: std::io::Error,

@@ -53,7 +53,7 @@ pub fn limited(principal: &str, reached: &LimitExceeded) -> Status {
     details.set_retry_info(Some(wait));
     make(
         Reason::LimitReached.code(),
-        &format!("the caller has reached its limit: {quota}"),
+        &format!("limit exceeded: {quota}; retry after the delay in RetryInfo"),
         details,
     )
 }

@@ -133,12 +133,12 @@ async fn every_invalid_token_is_rejected_with_its_reason() {
     } in &attacks.0
     {
         for status in attack(&service.channel(), authorization(values)).await {
-            let refused = refusal(&status);
-            admitted += u32::from(refused.code != Code::Unauthenticated);
-            if refused.reason != *reason || refused.domain != "tapegate" {
-                wrong.push(format!("{name}: {}, expected {reason}", refused.reason));
+            let rejected = refusal(&status);
+            admitted += u32::from(rejected.code != Code::Unauthenticated);
+            if rejected.reason != *reason || rejected.domain != "tapegate" {
+                wrong.push(format!("{name}: {}, expected {reason}", rejected.reason));
             }
-            assert!(refused.details.request_info().is_some());
+            assert!(rejected.details.request_info().is_some());
         }
     }
     println!("{} attacks with tokens, {admitted} admitted", attacks.0.len());

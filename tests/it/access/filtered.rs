@@ -395,6 +395,6 @@ async fn tapes_of_another_account_than_the_requested_one_are_an_error() {
     collect(client.list_tapes(list("123456789012")).await)
         .await
         .unwrap();
-    let refused = collect(client.list_tapes(list("999999999999")).await).await;
-    assert_eq!(refusal(&refused.unwrap_err()).reason, "UPSTREAM_UNREADABLE");
+    let rejected = collect(client.list_tapes(list("999999999999")).await).await;
+    assert_eq!(refusal(&rejected.unwrap_err()).reason, "UPSTREAM_UNREADABLE");
 }

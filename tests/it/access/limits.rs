@@ -33,17 +33,17 @@ async fn create(client: &Client, token: &str, tapes: i32) -> Result<(), Status> 
 }
 
 fn limited(answer: Result<(), Status>) -> Refusal {
-    let refused = refusal(&answer.unwrap_err());
+    let rejected = refusal(&answer.unwrap_err());
     assert_eq!(
-        (refused.code, refused.reason.as_str()),
+        (rejected.code, rejected.reason.as_str()),
         (Code::ResourceExhausted, "LIMIT_REACHED")
     );
-    assert_eq!(refused.details.quota_failure().unwrap().violations.len(), 1);
-    refused
+    assert_eq!(rejected.details.quota_failure().unwrap().violations.len(), 1);
+    rejected
 }
 
-fn delay(refused: &Refusal) -> Duration {
-    refused.details.retry_info().unwrap().retry_delay.unwrap()
+fn delay(rejected: &Refusal) -> Duration {
+    rejected.details.retry_info().unwrap().retry_delay.unwrap()
 }
 
 #[tokio::test]
@@ -60,16 +60,16 @@ async fn calls_per_second_limits_one_caller_and_no_other() {
     for _ in 0..3 {
         list(&one).await.unwrap();
     }
-    let refused = limited(list(&one).await);
-    let wait = delay(&refused);
+    let rejected = limited(list(&one).await);
+    let wait = delay(&rejected);
     assert!(
         wait > Duration::ZERO && wait <= Duration::from_secs(1),
         "{wait:?}"
     );
     assert!(
-        refused.message.contains("calls of one caller per second: 3"),
+        rejected.message.contains("calls of one caller per second: 3"),
         "{}",
-        refused.message
+        rejected.message
     );
     list(&other).await.unwrap();
     for _ in 0..20 {
@@ -149,13 +149,13 @@ async fn tapes_per_hour_counts_only_tapes_that_may_have_been_created() {
         client.clone().create_tapes(elsewhere).await.unwrap_err().code(),
         Code::NotFound
     );
-    let refused = limited(create(&client, "three-more", 3).await);
-    let wait = delay(&refused);
+    let rejected = limited(create(&client, "three-more", 3).await);
+    let wait = delay(&rejected);
     assert!(
         wait > Duration::from_secs(200) && wait <= Duration::from_secs(301),
         "{wait:?}"
     );
-    assert_eq!(refused.metadata["outcome"], "not_applied");
+    assert_eq!(rejected.metadata["outcome"], "not_applied");
     create(&client, "the-last-two", 2).await.unwrap();
     limited(create(&client, "one-more", 1).await);
     list(&client).await.unwrap();
@@ -168,8 +168,8 @@ async fn a_create_over_the_whole_limit_has_no_retry_delay() {
         .run(&(site.config() + "[limits]\ntapes_per_hour = 5\n"), &[])
         .await;
     let client = bearer(service.channel(), Some(&site.jwt("one", OPERATORS)));
-    let refused = limited(create(&client, "ten-at-once", 10).await);
-    assert!(refused.details.retry_info().is_none());
+    let rejected = limited(create(&client, "ten-at-once", 10).await);
+    assert!(rejected.details.retry_info().is_none());
     create(&client, "five-at-once", 5).await.unwrap();
 }
 
@@ -216,12 +216,12 @@ async fn calls_over_max_concurrent_calls_are_shed_at_once_and_health_checks_are_
     upstream.was_asked(3).await;
     let began = Instant::now();
     let status = list(&client).await.unwrap_err();
-    let refused = refusal(&status);
+    let rejected = refusal(&status);
     assert_eq!(
-        (refused.code, refused.reason.as_str()),
+        (rejected.code, rejected.reason.as_str()),
         (Code::Unavailable, "OVERLOADED")
     );
-    assert_eq!(delay(&refused), Duration::from_secs(1));
+    assert_eq!(delay(&rejected), Duration::from_secs(1));
     assert_eq!(status.metadata().get("grpc-retry-pushback-ms").unwrap(), "1000");
     assert!(began.elapsed() < Duration::from_secs(2));
     let mut health = tonic_health::pb::health_client::HealthClient::new(service.channel());
@@ -296,13 +296,13 @@ async fn reflection_and_health_watches_do_not_use_up_max_concurrent_calls() {
     };
     let first = reflect(never).await.unwrap();
     let (_ask, asked) = tokio::sync::mpsc::channel(1);
-    let refused = reflect(tokio_stream::wrappers::ReceiverStream::new(asked)).await;
-    assert_eq!(refusal(&refused.unwrap_err()).reason, "OVERLOADED");
+    let rejected = reflect(tokio_stream::wrappers::ReceiverStream::new(asked)).await;
+    assert_eq!(refusal(&rejected.unwrap_err()).reason, "OVERLOADED");
     let mut health = tonic_health::pb::health_client::HealthClient::new(service.channel());
     let request = tonic_health::pb::HealthCheckRequest::default;
     let watch = health.watch(request()).await.unwrap();
-    let refused = health.watch(request()).await;
-    assert_eq!(refusal(&refused.unwrap_err()).reason, "OVERLOADED");
+    let rejected = health.watch(request()).await;
+    assert_eq!(refusal(&rejected.unwrap_err()).reason, "OVERLOADED");
     health.check(request()).await.unwrap();
     let jwt = site.jwt("operator", OPERATORS);
     list(&bearer(service.channel(), Some(&jwt))).await.unwrap();

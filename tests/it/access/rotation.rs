@@ -270,7 +270,7 @@ async fn an_invalid_file_changes_nothing() {
            permit (principal == TapeGate::Agent::"spiffe://example.org/agent", action, resource);"#,
     );
     let certified = connects(&service, site.ca.pem(), Some(agent));
-    eventually("the agent is let in", async || {
+    eventually("the agent is admitted", async || {
         list(&mut bearer(certified(), None)).await.is_ok()
     })
     .await;

@@ -153,7 +153,7 @@ async fn no_secret_is_logged_at_any_level() {
 
     let said = said.join("\n");
     assert!(
-        said.contains("tapegate::access::audit") && said.contains("DEBUG"),
+        said.contains("tapegate::audit") && said.contains("DEBUG"),
         "the output is incomplete"
     );
     let secrets = [

@@ -33,8 +33,8 @@ async fn no_metadata_but_authorization_identifies_a_caller() {
     ] {
         let headers = [(name.parse::<HeaderName>().unwrap(), value.parse().unwrap())];
         for status in attack(&service.channel(), headers.into_iter().collect()).await {
-            let refused = refusal(&status);
-            assert_eq!(refused.reason, "CREDENTIALS_MISSING", "{name}");
+            let rejected = refusal(&status);
+            assert_eq!(rejected.reason, "CREDENTIALS_MISSING", "{name}");
         }
     }
 }

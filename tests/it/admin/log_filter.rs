@@ -83,10 +83,7 @@ async fn the_audit_and_what_is_said_of_changes_are_not_silenced() {
     let upstream = Upstream::script([]).await;
     let mut program = Program::over(&upstream.endpoint(), "info");
     let url = format!("{}/log-filter", program.admin);
-    for silencing in [
-        "tapegate::access::audit=off",
-        "info, tapegate::access::audit = warn",
-    ] {
+    for silencing in ["tapegate::audit=off", "info, tapegate::audit = warn"] {
         let (status, _, said) = ask(&url, Method::PUT, HeaderMap::new(), silencing).await;
         assert_eq!(status, 400, "{said}");
     }

@@ -232,7 +232,7 @@ fn is_allowed(url: &Url) -> bool {
     !host.is_empty() && !has_password && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback))
 }
 
-/// Reads the bearer token for the server, each time anew: Kubernetes replaces it regularly.
+/// Reads the bearer token for the server, on each fetch: Kubernetes replaces it regularly.
 fn bearer(path: &PathBuf) -> Result<HeaderValue, String> {
     let unusable = |why: String| format!("the token in {} cannot be used: {why}", path.display());
     let token = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
