@@ -1,31 +1,25 @@
-//! Who calls, and what each may do.
+//! Authenticates callers, authorizes and limits their calls, and keeps the audit log.
 //!
-//! [`Identities`] finds out who calls: by a client [`certificate`], by a JSON Web Token of a
-//! trusted issuer ([`jwt`]), or by one of the service's own [`tokens`]. [`policy`] decides what
-//! that principal may do. Neither knows of gRPC: `inbound` and `upstream` have the layers that
-//! ask them.
+//! | module | question | in | out |
+//! |---|---|---|---|
+//! | [`identity`] | Who calls? | certificate or bearer token | `Principal` or [`AuthError`] |
+//! | [`policy`] | May the caller do this? | caller and operation | decision, filter for the rows of a list |
+//! | [`limits`] | Is it within the caller's limits? | principal | permission or `LimitExceeded` |
+//! | [`audit`] | What did the caller do? | `AuditRecord` | a line in the log or in a file |
+//! | [`reload`] | Did a file change? | paths | the current content, parsed |
+//!
+//! This room may use `domain`, `call` and the counters of `observability::metrics`. It knows
+//! neither tonic nor the AWS SDK, and nothing of `grpc`, `upstream` and `app`: layers in `grpc`
+//! and `upstream` call it, and `app` creates it from the settings.
 
 pub mod audit;
-mod auth_error;
-mod authority;
-pub mod certificate;
-mod identities;
-pub mod jwt;
+pub mod identity;
 pub mod limits;
 pub mod policy;
 pub mod reload;
-pub mod tokens;
-
-use regex::Regex;
+mod wildcard;
 
 pub use self::{
-    auth_error::AuthError,
-    authority::{Authority, AuthorizedCall, Grant},
-    identities::{Identities, Presented},
+    identity::{AuthError, Authenticator, CallerCredentials},
+    policy::{Authority, AuthorizedCall, Grant},
 };
-
-/// What matches a text of these parts with anything between them; `None` if they are too long.
-fn wildcard<S: AsRef<str>>(parts: &[S]) -> Option<Regex> {
-    let parts: Vec<_> = parts.iter().map(|part| regex::escape(part.as_ref())).collect();
-    Regex::new(&format!(r"(?s)\A{}\z", parts.join(".*"))).ok()
-}

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 pub use self::service::Cut;
 use self::service::Service;
-use crate::{access::audit::CannotRecord, app::config::Checked, observability::telemetry::CannotExport};
+use crate::{access::audit::AuditFileError, app::config::Checked, observability::telemetry::CannotExport};
 
 /// The service, bound to its addresses.
 pub struct App {
@@ -55,7 +55,7 @@ pub enum CannotStart {
     Files(Vec<String>),
     /// The audit file cannot be written.
     #[error(transparent)]
-    Audit(#[from] CannotRecord),
+    Audit(#[from] AuditFileError),
     /// Metrics cannot be sent.
     #[error(transparent)]
     Telemetry(#[from] CannotExport),

@@ -1,8 +1,8 @@
-//! Who did what, or was kept from it: one record for each create and each refused call.
+//! Writes the audit log: one record for each create and each rejected call.
 //!
-//! Records go to the log, with the target `tapegate::audit`, or to a file. The file is written
-//! by a thread of its own, so that a slow disk holds up no call. A record that cannot be
-//! written to the file is in the log as an error, whole: it is not lost, and it is not silent.
+//! Records go to the service's log, with the target `tapegate::audit`, or to a file. A separate
+//! thread writes the file, so that a slow disk delays no call. A record that cannot be written to
+//! the file is logged as an error with its whole content.
 
 mod file;
 mod record;
@@ -13,12 +13,12 @@ use std::{
     sync::Arc,
 };
 
-use self::file::Writer;
-pub use self::record::Record;
+use self::file::FileWriter;
+pub use self::record::AuditRecord;
 use crate::observability::metrics::Count;
 
-/// Takes records.
-pub struct Audit {
+/// The audit log, in the service's log or in a file.
+pub struct AuditLog {
     reads: bool,
     sink: Sink,
     lost: Arc<Count>,
@@ -26,19 +26,19 @@ pub struct Audit {
 
 enum Sink {
     Log,
-    File(Writer),
+    File(FileWriter),
 }
 
-/// The file of records cannot be opened.
+/// The audit file could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the audit file {path} (setting audit.file): {cause}")]
-pub struct CannotRecord {
+#[error("cannot open the audit file {path} (setting audit.file): {cause}")]
+pub struct AuditFileError {
     path: PathBuf,
     cause: std::io::Error,
 }
 
-impl Audit {
-    /// Records go to the log.
+impl AuditLog {
+    /// Creates an audit log in the service's log.
     pub fn to_log(reads: bool) -> Self {
         Self {
             reads,
@@ -47,14 +47,14 @@ impl Audit {
         }
     }
 
-    /// Records go to the file at `path`; so many may wait to be written.
+    /// Creates an audit log in the file at `path`. At most `queue` records wait to be written.
     ///
     /// # Errors
     ///
-    /// [`CannotRecord`].
-    pub fn to_file(path: &Path, queue: usize, reads: bool) -> Result<Self, CannotRecord> {
+    /// [`AuditFileError`] if the file cannot be opened.
+    pub fn to_file(path: &Path, queue: usize, reads: bool) -> Result<Self, AuditFileError> {
         let lost = Arc::default();
-        let writer = Writer::start(path, queue, Arc::clone(&lost)).map_err(|cause| CannotRecord {
+        let writer = FileWriter::start(path, queue, Arc::clone(&lost)).map_err(|cause| AuditFileError {
             path: path.to_owned(),
             cause,
         })?;
@@ -65,33 +65,25 @@ impl Audit {
         })
     }
 
-    /// Whether reads that were allowed are recorded too.
+    /// Whether allowed reads are recorded too.
     pub fn records_reads(&self) -> bool {
         self.reads
     }
 
-    /// How many records could not be written to the file since the start.
+    /// The number of records that are missing in the file.
     pub fn lost(&self) -> u64 {
         self.lost.get()
     }
 
-    /// Takes a record.
-    pub fn record(&self, record: &Record<'_>) {
+    /// Writes a record.
+    pub fn record(&self, record: &AuditRecord<'_>) {
         match &self.sink {
             Sink::Log => record.log(),
-            Sink::File(writer) => {
-                if let Err(line) = writer.write(record.line()) {
-                    lose(
-                        &self.lost,
-                        &line,
-                        "too many wait to be written (setting audit.queue)",
-                    );
-                }
-            }
+            Sink::File(writer) => writer.write(record.line()),
         }
     }
 
-    /// Writes what waits to be written, and no more after that.
+    /// Writes the waiting records and closes the file.
     pub fn finish(&self) {
         if let Sink::File(writer) = &self.sink {
             writer.finish();
@@ -99,20 +91,13 @@ impl Audit {
     }
 }
 
-/// A record that the file does not get.
-fn lose(lost: &Count, line: &str, why: &str) {
-    lost.add();
-    let record = line.trim_end();
-    tracing::error!(target: record::TARGET, record, why, "a record is missing in the audit file");
-}
-
-impl fmt::Debug for Audit {
+impl fmt::Debug for AuditLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let to = match &self.sink {
-            Sink::Log => "the log",
-            Sink::File(_) => "a file",
+            Sink::Log => "log",
+            Sink::File(_) => "file",
         };
-        f.debug_struct("Audit")
+        f.debug_struct("AuditLog")
             .field("to", &to)
             .field("reads", &self.reads)
             .finish_non_exhaustive()

@@ -1,140 +1,215 @@
-//! How much each caller may have, counted by this replica alone.
+//! Limits calls and created tapes per principal, counted by this replica only.
 //!
-//! Off until set, and never for anonymous callers, who would share one. A principal that went
-//! away is forgotten.
+//! No limit is set by default. Anonymous callers are not limited, because they would all share
+//! one limit. State is kept only for principals that currently use something.
 
-mod bucket;
-mod open;
+mod token_bucket;
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-pub use self::open::Open;
-use self::{bucket::Buckets, open::Counts};
+use self::token_bucket::TokenBuckets;
 use crate::{domain::Principal, observability::metrics};
 
-/// What holds for one principal; `None` is no limit.
+/// The limits of one principal; `None` is unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limit {
-    /// Calls a second; so many may come at once.
+pub struct PrincipalLimits {
+    /// Calls per second, and the largest burst.
     pub calls_per_second: Option<u32>,
-    /// Calls that are open at one time.
+    /// Concurrent calls.
     pub concurrent_streams: Option<u32>,
-    /// Tapes made in an hour.
+    /// Tapes created per hour.
     pub tapes_per_hour: Option<u32>,
 }
 
-/// What holds for members of a group.
+/// The limits of a group's members.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupLimit {
-    /// The group.
+pub struct GroupLimits {
+    /// The name of the group.
     pub name: String,
-    /// What holds for its members, where it says something.
-    pub limit: Limit,
+    /// The limits of each member. `None` leaves the general limit in force.
+    pub limits: PrincipalLimits,
 }
 
-/// What holds for whom.
+/// The settings of all limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LimitSettings {
-    /// For every principal.
-    pub each: Limit,
-    /// For members of groups, instead. Of several the largest holds.
-    pub groups: Vec<GroupLimit>,
+    /// The limits of every principal.
+    pub each: PrincipalLimits,
+    /// The limits that replace them for members of groups. A member of several groups has the
+    /// largest limit of them.
+    pub groups: Vec<GroupLimits>,
 }
 
-/// What every caller has used.
+/// Counts what each principal uses and enforces its limits.
+///
+/// ```
+/// use tapegate::{
+///     access::limits::{LimitSettings, Limits, PrincipalLimits},
+///     domain::{Principal, Proof},
+/// };
+///
+/// let each = PrincipalLimits { concurrent_streams: Some(1), ..Default::default() };
+/// let limits = Limits::new(LimitSettings { each, groups: Vec::new() });
+/// let agent = Principal::new("agent-7".to_owned(), [], Proof::Certificate).unwrap();
+///
+/// let call = limits.admit_call(&agent).unwrap();
+/// assert_eq!(limits.admit_call(&agent).unwrap_err().quota, "concurrent calls of one caller: 1");
+/// drop(call);
+/// assert!(limits.admit_call(&agent).is_ok());
+/// ```
 #[derive(Debug)]
 pub struct Limits {
     settings: LimitSettings,
-    calls: Buckets,
-    open: Counts,
-    tapes: Buckets,
-    /// How often each limit was reached, by its setting.
-    pub reached: metrics::Counts<&'static str>,
+    calls: TokenBuckets,
+    open: OpenCalls,
+    tapes: TokenBuckets,
+    /// How often each limit was exceeded, by its setting.
+    pub exceeded: metrics::Counts<&'static str>,
 }
 
-/// A limit that is reached.
+/// A call or a create that is over a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitExceeded {
-    /// Which limit, and how much it is.
+    /// The limit and its value.
     pub quota: String,
-    /// When it will not be any more; `None` if that cannot be known, or never comes.
-    pub wait: Option<Duration>,
+    /// How long to wait before a retry; `None` if that is unknown, or no wait is long enough.
+    pub retry_after: Option<Duration>,
 }
 
 impl Limits {
-    /// Nobody has used anything yet.
+    /// Creates limits of which nothing is used yet.
     pub fn new(settings: LimitSettings) -> Self {
         Self {
             settings,
-            calls: Buckets::new(Duration::from_secs(1)),
-            open: Counts::default(),
-            tapes: Buckets::new(Duration::from_secs(60 * 60)),
-            reached: metrics::Counts::default(),
+            calls: TokenBuckets::new(Duration::from_secs(1)),
+            open: OpenCalls::default(),
+            tapes: TokenBuckets::new(Duration::from_secs(60 * 60)),
+            exceeded: metrics::Counts::default(),
         }
     }
 
-    /// Counts a call, which is open for as long as what comes back is kept.
+    /// Counts a call. It is open until the returned guard is dropped.
     ///
     /// # Errors
     ///
-    /// [`LimitExceeded`]; then it does not count.
-    pub fn call(&self, principal: &Principal) -> Result<Option<Open>, LimitExceeded> {
-        let open = match self.limit(principal, |limit| limit.concurrent_streams) {
+    /// [`LimitExceeded`]; the call is then not counted.
+    pub fn admit_call(&self, principal: &Principal) -> Result<Option<OpenCall>, LimitExceeded> {
+        let open = match self.limit(principal, |limits| limits.concurrent_streams) {
             None => None,
-            Some(most) => Some(self.open.open(principal.name(), most).ok_or_else(|| {
-                let quota = format!("calls of one caller open at once: {most}");
-                self.reach("limits.concurrent_streams", quota, None)
+            Some(max) => Some(self.open.open(principal.name(), max).ok_or_else(|| {
+                let quota = format!("concurrent calls of one caller: {max}");
+                self.exceed("limits.concurrent_streams", quota, None)
             })?),
         };
-        if let Some(most) = self.limit(principal, |limit| limit.calls_per_second) {
-            self.calls.take(principal.name(), most, 1).map_err(|wait| {
-                let quota = format!("calls of one caller in a second: {most}");
-                self.reach("limits.calls_per_second", quota, wait)
+        if let Some(max) = self.limit(principal, |limits| limits.calls_per_second) {
+            self.calls.take(principal.name(), max, 1).map_err(|wait| {
+                let quota = format!("calls of one caller per second: {max}");
+                self.exceed("limits.calls_per_second", quota, wait)
             })?;
         }
         Ok(open)
     }
 
-    /// Counts tapes that a call is about to make.
+    /// Counts tapes before they are created.
     ///
     /// # Errors
     ///
-    /// [`LimitExceeded`]; then none of them count.
-    pub fn make(&self, principal: &Principal, tapes: u8) -> Result<(), LimitExceeded> {
-        match self.limit(principal, |limit| limit.tapes_per_hour) {
+    /// [`LimitExceeded`]; none of the tapes is then counted.
+    pub fn reserve_tapes(&self, principal: &Principal, tapes: u8) -> Result<(), LimitExceeded> {
+        match self.limit(principal, |limits| limits.tapes_per_hour) {
             None => Ok(()),
-            Some(most) => self
+            Some(max) => self
                 .tapes
-                .take(principal.name(), most, u32::from(tapes))
+                .take(principal.name(), max, u32::from(tapes))
                 .map_err(|wait| {
-                    let quota = format!("tapes that one caller creates in an hour: {most}");
-                    self.reach("limits.tapes_per_hour", quota, wait)
+                    let quota = format!("tapes created by one caller per hour: {max}");
+                    self.exceed("limits.tapes_per_hour", quota, wait)
                 }),
         }
     }
 
-    /// The tapes that were counted were surely not made.
-    pub fn unmake(&self, principal: &Principal, tapes: u8) {
-        if let Some(most) = self.limit(principal, |limit| limit.tapes_per_hour) {
-            self.tapes.give_back(principal.name(), most, u32::from(tapes));
+    /// Gives back reserved tapes that were certainly not created.
+    pub fn release_tapes(&self, principal: &Principal, tapes: u8) {
+        if let Some(max) = self.limit(principal, |limits| limits.tapes_per_hour) {
+            self.tapes.give_back(principal.name(), max, u32::from(tapes));
         }
     }
 
-    fn reach(&self, setting: &'static str, quota: String, wait: Option<Duration>) -> LimitExceeded {
-        self.reached.add(setting);
-        LimitExceeded { quota, wait }
+    fn exceed(&self, setting: &'static str, quota: String, retry_after: Option<Duration>) -> LimitExceeded {
+        self.exceeded.add(setting);
+        LimitExceeded { quota, retry_after }
     }
 
-    fn limit(&self, principal: &Principal, of: impl Fn(&Limit) -> Option<u32>) -> Option<u32> {
+    fn limit(&self, principal: &Principal, select: impl Fn(&PrincipalLimits) -> Option<u32>) -> Option<u32> {
         if principal.is_anonymous() {
             return None;
         }
         let LimitSettings { each, groups } = &self.settings;
-        let is_member = |group: &&GroupLimit| principal.groups().binary_search(&group.name).is_ok();
+        let is_member = |group: &&GroupLimits| principal.groups().binary_search(&group.name).is_ok();
         let of_groups = groups
             .iter()
             .filter(is_member)
-            .filter_map(|group| of(&group.limit));
-        of_groups.max().or_else(|| of(each))
+            .filter_map(|group| select(&group.limits));
+        of_groups.max().or_else(|| select(each))
+    }
+}
+
+/// How many calls each principal has open.
+#[derive(Clone, Debug, Default)]
+struct OpenCalls(Arc<Mutex<HashMap<String, u32>>>);
+
+/// An open call of a principal. Dropping it ends the call.
+#[derive(Debug)]
+pub struct OpenCall {
+    calls: OpenCalls,
+    name: String,
+}
+
+impl OpenCalls {
+    /// Opens a call; `None` if `max` calls are open already.
+    fn open(&self, name: &str, max: u32) -> Option<OpenCall> {
+        let mut counts = self.lock();
+        let open = counts.get(name).copied().unwrap_or_default();
+        if open >= max {
+            return None;
+        }
+        counts.insert(name.to_owned(), open + 1);
+        Some(OpenCall {
+            calls: self.clone(),
+            name: name.to_owned(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        let mut counts = self.calls.lock();
+        match counts.get_mut(&self.name) {
+            Some(open @ 2..) => *open -= 1,
+            _ => drop(counts.remove(&self.name)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_ends_admits_another_and_leaves_no_state() {
+        let calls = OpenCalls::default();
+        let open: Vec<_> = (0..3).map(|_| calls.open("a", 2)).collect();
+        assert_eq!(open.iter().filter(|open| open.is_some()).count(), 2);
+        assert!(calls.open("b", 1).is_some());
+        drop(open);
+        assert!(calls.lock().is_empty());
     }
 }

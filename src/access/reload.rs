@@ -1,12 +1,11 @@
-//! Files that are read again when they change: certificates, tokens, keys, policies.
+//! Reloads files when they change: certificates, tokens, keys and policies.
 //!
-//! Files are looked at every so often, and at once on SIGHUP. Looking at their bytes works
-//! wherever files do: Kubernetes swaps a symbolic link, editors rename, some programs write in
-//! place. So that half a change is not taken for a whole one, what has changed must be the
-//! same at two looks in a row, unless a signal says that it is complete.
+//! Files are checked at an interval, and at once on SIGHUP. The check compares their bytes, so it
+//! works for every way of changing a file: Kubernetes replaces a symbolic link, editors rename,
+//! some programs write in place. A changed file is loaded when two checks in a row see the same
+//! bytes, so that a half-written file is not loaded; after SIGHUP it is loaded at once.
 //!
-//! A change that cannot be used leaves in force what was there before, and is logged as an
-//! error, once.
+//! If a changed file is invalid, the previous version stays in force and one error is logged.
 
 mod files;
 
@@ -25,116 +24,116 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use self::files::Digest;
-pub use self::files::{Contents, Files};
+use self::files::ContentDigest;
+pub use self::files::{FileContents, Files};
 use crate::observability::metrics::Count;
 
-/// What is made of the bytes of files, or all that is wrong with them.
-type Parse<T> = dyn Fn(&Contents) -> Result<T, Vec<String>> + Send + Sync;
+/// Parses the bytes of files, or returns all faults.
+type Parse<T> = dyn Fn(&FileContents) -> Result<T, Vec<String>> + Send + Sync;
 
-/// Something that is kept in files, as it was when they were last right.
+/// A value that is parsed from files, in the version that was last valid.
 pub struct Reloading<T> {
-    /// What it is, in the log.
-    what: &'static str,
+    /// The setting that names the files.
+    setting: &'static str,
     files: Files,
     parse: Box<Parse<T>>,
     current: ArcSwap<T>,
-    seen: Mutex<Seen>,
+    checked: Mutex<Checked>,
     applied: Count,
-    refused: Count,
+    rejected: Count,
     is_broken: AtomicBool,
 }
 
-/// What was seen of the files.
-struct Seen {
-    /// What was last made something of, or refused.
-    judged: Digest,
-    /// What is there since the last look and not yet judged.
-    fresh: Option<Digest>,
+/// What the last check of the files found.
+struct Checked {
+    /// The version that was last loaded or rejected.
+    processed: ContentDigest,
+    /// A different version that the last check saw.
+    pending: Option<ContentDigest>,
 }
 
 impl<T> Reloading<T> {
-    /// What `parse` makes of these files.
+    /// Loads files; `setting` is the setting that names them.
     ///
     /// # Errors
     ///
-    /// All that is wrong with them.
+    /// All faults of the files.
     pub fn open(
-        what: &'static str,
+        setting: &'static str,
         files: Files,
-        parse: impl Fn(&Contents) -> Result<T, Vec<String>> + Send + Sync + 'static,
+        parse: impl Fn(&FileContents) -> Result<T, Vec<String>> + Send + Sync + 'static,
     ) -> Result<Self, Vec<String>> {
         let contents = files.read()?;
         let current = ArcSwap::from_pointee(parse(&contents)?);
         Ok(Self {
-            what,
+            setting,
             files,
             parse: Box::new(parse),
             current,
-            seen: Mutex::new(Seen {
-                judged: contents.digest(),
-                fresh: None,
+            checked: Mutex::new(Checked {
+                processed: contents.digest(),
+                pending: None,
             }),
             applied: Count::default(),
-            refused: Count::default(),
+            rejected: Count::default(),
             is_broken: AtomicBool::new(false),
         })
     }
 
-    /// What is in force.
+    /// Returns the version that is in force.
     pub fn load(&self) -> Arc<T> {
         self.current.load_full()
     }
 }
 
-/// What can be looked at again.
+/// Files that can be checked for changes.
 pub trait Reload: Send + Sync {
     /// The setting that names the files.
-    fn what(&self) -> &'static str;
+    fn setting(&self) -> &'static str;
 
-    /// How often a change came into force, and how often it could not be used.
+    /// How often changed files were loaded, and how often they were rejected.
     fn counts(&self) -> [u64; 2];
 
-    /// Whether they cannot be used as they are, and what they said before is in force.
+    /// Whether the files are invalid now, so that the previous version is in force.
     fn is_broken(&self) -> bool;
 
-    /// Looks whether the files have changed, and takes over what they say. `complete` says
-    /// that a change is a whole one.
-    fn look(&self, complete: bool);
+    /// Checks whether the files have changed, and loads them if so. `complete` says that a change
+    /// is known to be complete.
+    fn check(&self, complete: bool);
 }
 
 impl<T: Send + Sync> Reload for Reloading<T> {
-    fn what(&self) -> &'static str {
-        self.what
+    fn setting(&self) -> &'static str {
+        self.setting
     }
 
     fn counts(&self) -> [u64; 2] {
-        [self.applied.get(), self.refused.get()]
+        [self.applied.get(), self.rejected.get()]
     }
 
     fn is_broken(&self) -> bool {
         self.is_broken.load(Ordering::Relaxed)
     }
 
-    fn look(&self, complete: bool) {
-        let Self { what, .. } = self;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    fn check(&self, complete: bool) {
+        let what = self.setting;
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         let read = self.files.read();
         let digest = match &read {
             Ok(contents) => contents.digest(),
-            Err(faults) => Digest::of_faults(faults),
+            Err(faults) => ContentDigest::of_faults(faults),
         };
-        if digest == seen.judged {
-            seen.fresh = None;
+        if digest == checked.processed {
+            checked.pending = None;
             return;
         }
-        let is_settled = seen.fresh.replace(digest) == Some(digest);
+        let is_settled = checked.pending.replace(digest) == Some(digest);
         if !is_settled && !complete {
             return;
         }
-        *seen = Seen {
-            judged: digest,
-            fresh: None,
+        *checked = Checked {
+            processed: digest,
+            pending: None,
         };
         let parsed = read.and_then(|contents| (self.parse)(&contents));
         self.is_broken.store(parsed.is_err(), Ordering::Relaxed);
@@ -142,15 +141,15 @@ impl<T: Send + Sync> Reload for Reloading<T> {
             Ok(value) => {
                 self.current.store(Arc::new(value));
                 self.applied.add();
-                tracing::info!(what, "changed files are in force");
+                tracing::info!(what, "loaded changed files");
             }
             Err(faults) => {
-                self.refused.add();
+                self.rejected.add();
                 let faults = faults.join("; ");
                 tracing::error!(
                     what,
                     faults,
-                    "changed files cannot be used; what was there before stays in force"
+                    "changed files are invalid; the previous version stays in force"
                 );
             }
         }
@@ -159,20 +158,20 @@ impl<T: Send + Sync> Reload for Reloading<T> {
 
 impl<T> fmt::Debug for Reloading<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, files, .. } = self;
+        let Self { setting, files, .. } = self;
         f.debug_struct("Reloading")
-            .field("what", what)
+            .field("setting", setting)
             .field("files", files)
             .finish_non_exhaustive()
     }
 }
 
-/// Looks at all of these every so often, and on SIGHUP, for as long as it is polled.
+/// Checks all files at an interval and on SIGHUP. Never returns.
 pub async fn watch(all: Vec<Arc<dyn Reload>>, every: Duration) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut hangups = signal(SignalKind::hangup())
-        .inspect_err(|error| tracing::warn!(%error, "SIGHUP will not make files be read again"))
+        .inspect_err(|error| tracing::warn!(%error, "failed to listen for SIGHUP; it will not reload files"))
         .ok();
     loop {
         let hangup = async {
@@ -185,10 +184,10 @@ pub async fn watch(all: Vec<Arc<dyn Reload>>, every: Duration) {
             _ = ticks.tick() => false,
             _ = hangup => true,
         };
-        let looked_at = all.clone();
-        let look = move || looked_at.iter().for_each(|one| one.look(complete));
-        if tokio::task::spawn_blocking(look).await.is_err() {
-            tracing::error!("looking at changed files panicked; it will be tried again");
+        let checked = all.clone();
+        let check = move || checked.iter().for_each(|files| files.check(complete));
+        if tokio::task::spawn_blocking(check).await.is_err() {
+            tracing::error!("the check for changed files panicked; the next one runs as usual");
         }
     }
 }

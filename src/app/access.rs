@@ -8,13 +8,15 @@ use tokio_util::task::AbortOnDropHandle;
 use super::CannotStart;
 use crate::{
     access::{
-        Authority, Identities,
-        audit::Audit,
-        jwt::{Issuer, Keys, Location, Remote, Source},
+        Authenticator, Authority,
+        audit::AuditLog,
+        identity::{
+            jwt::{Issuer, JwksLocation, KeySet, KeySource, RemoteKeys},
+            static_tokens::StaticTokens,
+        },
         limits::Limits,
-        policy::Policies,
+        policy::{Policies, PolicyEngine},
         reload::{self, Files, Reload, Reloading},
-        tokens::Tokens,
     },
     app::config::{self, Config, Entry},
     grpc::{
@@ -30,7 +32,7 @@ pub(super) struct Access {
     pub(super) entrance: AuthSettings,
     pub(super) authority: Authority,
     pub(super) limits: Arc<Limits>,
-    pub(super) audit: Arc<Audit>,
+    pub(super) audit: Arc<AuditLog>,
     upkeep: Upkeep,
 }
 
@@ -38,7 +40,7 @@ pub(super) struct Access {
 #[derive(Default)]
 struct Upkeep {
     files: Vec<Arc<dyn Reload>>,
-    remotes: Vec<Arc<Remote>>,
+    remotes: Vec<Arc<RemoteKeys>>,
 }
 
 impl Access {
@@ -74,8 +76,8 @@ impl Access {
         };
         let config::Audit { file, reads, queue } = &config.audit;
         let audit = match file {
-            None => Audit::to_log(*reads),
-            Some(path) => Audit::to_file(path, *queue, *reads)?,
+            None => AuditLog::to_log(*reads),
+            Some(path) => AuditLog::to_file(path, *queue, *reads)?,
         };
         Ok(Self {
             tls,
@@ -98,7 +100,7 @@ impl Access {
     }
 
     /// What fetches keys from URLs.
-    pub(super) fn remotes(&self) -> Vec<Arc<Remote>> {
+    pub(super) fn remotes(&self) -> Vec<Arc<RemoteKeys>> {
         self.upkeep.remotes.clone()
     }
 
@@ -115,12 +117,12 @@ impl Access {
             tasks.push(tokio::spawn(reload::watch(files.clone(), config.reload_interval)));
         }
         for remote in remotes.clone() {
-            tasks.push(tokio::spawn(async move { remote.keep().await }));
+            tasks.push(tokio::spawn(async move { remote.keep_fresh().await }));
         }
         // Where callers can be known in another way too, keys that are missing are no reason to
         // send the others elsewhere.
         let identities = self.entrance.identities.as_ref();
-        if identities.is_some_and(|identities| identities.need_remote_keys()) {
+        if identities.is_some_and(|identities| identities.needs_remote_keys()) {
             tasks.push(tokio::spawn(tell_of_keys(remotes.clone(), readiness.clone())));
         }
         tasks.into_iter().map(AbortOnDropHandle::new).collect()
@@ -128,7 +130,7 @@ impl Access {
 }
 
 /// Tells readiness whether the keys of any issuer are there.
-async fn tell_of_keys(remotes: Vec<Arc<Remote>>, readiness: Readiness) {
+async fn tell_of_keys(remotes: Vec<Arc<RemoteKeys>>, readiness: Readiness) {
     let mut watches: Vec<_> = remotes.iter().map(|remote| remote.watch()).collect();
     loop {
         let are_there = watches.iter_mut().any(|watch| *watch.borrow_and_update());
@@ -151,7 +153,7 @@ impl Upkeep {
     }
 }
 
-fn identities(config: &Config, upkeep: &mut Upkeep) -> Result<Identities, CannotStart> {
+fn identities(config: &Config, upkeep: &mut Upkeep) -> Result<Authenticator, CannotStart> {
     let config::Auth {
         mtls,
         jwt,
@@ -164,16 +166,16 @@ fn identities(config: &Config, upkeep: &mut Upkeep) -> Result<Identities, Cannot
     let mut issuers = Vec::new();
     for issuer in jwt {
         let source = match &issuer.jwks {
-            Location::File(path) => {
+            JwksLocation::File(path) => {
                 let files = Files::Each(vec![path.clone()]);
-                Source::File(upkeep.keep(Reloading::open("auth.jwt.jwks", files, Keys::read))?)
+                KeySource::File(upkeep.keep(Reloading::open("auth.jwt.jwks", files, KeySet::read))?)
             }
-            Location::Url(url) => {
-                let remote = Remote::new(url, issuer.remote.clone())
+            JwksLocation::Url(url) => {
+                let remote = RemoteKeys::new(url, issuer.remote.clone())
                     .map_err(|unusable| CannotStart::Files(vec![format!("{url}: {unusable}")]))?;
                 let remote = Arc::new(remote);
                 upkeep.remotes.push(remote.clone());
-                Source::Remote(remote)
+                KeySource::Remote(remote)
             }
         };
         issuers.push(Issuer::new(issuer.clone(), source));
@@ -182,12 +184,12 @@ fn identities(config: &Config, upkeep: &mut Upkeep) -> Result<Identities, Cannot
         None => None,
         Some(path) => {
             let files = Files::Each(vec![path.clone()]);
-            Some(upkeep.keep(Reloading::open("auth.tokens.file", files, Tokens::read))?)
+            Some(upkeep.keep(Reloading::open("auth.tokens.file", files, StaticTokens::read))?)
         }
     };
     let asks_for_certificates = config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
     let certificates = asks_for_certificates.then(|| mtls.clone());
-    Ok(Identities::new(
+    Ok(Authenticator::new(
         certificates,
         issuers,
         tokens,
@@ -201,10 +203,10 @@ fn authority(config: &Config, upkeep: &mut Upkeep) -> Result<Authority, CannotSt
     let Some(policy) = &config.policy else {
         return Err(CannotStart::Files(vec!["policy.path is not set".to_owned()]));
     };
-    let real = upkeep.keep(Policies::open("policy.path", &policy.path))?;
+    let real = upkeep.keep(PolicyEngine::open("policy.path", &policy.path))?;
     let trial = match &policy.trial {
         None => None,
-        Some(path) => Some(upkeep.keep(Policies::open("policy.trial", path))?),
+        Some(path) => Some(upkeep.keep(PolicyEngine::open("policy.trial", path))?),
     };
     let unset_pool = policy.unset_pool.as_str().to_owned();
     Ok(Authority::Policies(Arc::new(Policies::new(

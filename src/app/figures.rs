@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    access::{Authority, Identities, audit::Audit, jwt::Remote, limits::Limits, reload::Reload},
+    access::{
+        Authenticator, Authority, audit::AuditLog, identity::jwt::RemoteKeys, limits::Limits, reload::Reload,
+    },
     domain::OperationKind,
     grpc::inbound::{Refusals, accept},
     observability::{
@@ -26,11 +28,11 @@ pub(super) struct Figures {
     pub(super) connections: Arc<accept::ConnectionMetrics>,
     pub(super) shed: Arc<Count>,
     pub(super) refusals: Arc<Refusals>,
-    pub(super) identities: Option<Arc<Identities>>,
-    pub(super) remotes: Vec<Arc<Remote>>,
+    pub(super) identities: Option<Arc<Authenticator>>,
+    pub(super) remotes: Vec<Arc<RemoteKeys>>,
     pub(super) authority: Authority,
     pub(super) limits: Arc<Limits>,
-    pub(super) audit: Arc<Audit>,
+    pub(super) audit: Arc<AuditLog>,
     pub(super) files: Vec<Arc<dyn Reload>>,
 }
 
@@ -60,19 +62,19 @@ impl Figures {
         }
         show_upstream(metrics, shared);
         metrics.counts_by(&catalog::LIMITS_REACHED, "tapegate.limit", move || {
-            limits.reached.get()
+            limits.exceeded.get()
         });
         metrics.count(&catalog::AUDIT_LOST, move || audit.lost());
         let looked_at = files.clone();
         metrics.gauges(&catalog::BROKEN_FILES, move |seen| {
             for file in &looked_at {
-                seen(flag(file.is_broken()), &[("tapegate.setting", file.what())]);
+                seen(flag(file.is_broken()), &[("tapegate.setting", file.setting())]);
             }
         });
         metrics.counts(&catalog::RELOADS, move |seen| {
             for file in &files {
                 let [applied, refused] = file.counts();
-                let setting = ("tapegate.setting", file.what());
+                let setting = ("tapegate.setting", file.setting());
                 seen(applied, &[setting, (RESULT, "applied")]);
                 seen(refused, &[setting, (RESULT, "refused")]);
             }
@@ -110,7 +112,7 @@ fn show_calls(metrics: &Metrics, shed: Arc<Count>, connections: Arc<accept::Conn
 fn show_access(
     metrics: &Metrics,
     refusals: Arc<Refusals>,
-    identities: Option<Arc<Identities>>,
+    identities: Option<Arc<Authenticator>>,
     authority: Authority,
 ) {
     metrics.counts_by(&catalog::AUTH_REFUSALS, REASON, move || refusals.get());

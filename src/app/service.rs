@@ -22,7 +22,7 @@ use super::{
     listen, settings,
 };
 use crate::{
-    access::audit::Audit,
+    access::audit::AuditLog,
     app::config::{self, Checked, Shutdown},
     grpc::{
         codec,
@@ -287,7 +287,7 @@ impl Service {
 }
 
 /// Writes the last audit records, and sends the last metrics.
-async fn finish(audit: Arc<Audit>, metrics: Arc<Metrics>) {
+async fn finish(audit: Arc<AuditLog>, metrics: Arc<Metrics>) {
     // To a disk, which may be slow.
     if tokio::task::spawn_blocking(move || audit.finish()).await.is_err() {
         tracing::error!("finishing the audit file panicked");

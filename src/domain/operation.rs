@@ -78,7 +78,7 @@ pub trait Listing: Operation<Output = Page<Self::Row>> {
 
     /// Whether it is decided tape by tape what a caller sees of it. Otherwise who may have the
     /// list sees all of it.
-    const IS_SIFTED: bool;
+    const IS_FILTERED: bool;
 
     /// The same list, at another page.
     #[must_use]
@@ -275,7 +275,7 @@ impl Operation for DescribeTapeArchives {
 
 impl Listing for DescribeTapeArchives {
     type Row = TapeArchive;
-    const IS_SIFTED: bool = true;
+    const IS_FILTERED: bool = true;
 
     fn at(&self, page: PageRequest) -> Self {
         Self { page, ..self.clone() }
@@ -310,7 +310,7 @@ impl Operation for DescribeTapes {
 
 impl Listing for DescribeTapes {
     type Row = Tape;
-    const IS_SIFTED: bool = false;
+    const IS_FILTERED: bool = false;
 
     fn at(&self, page: PageRequest) -> Self {
         Self { page, ..self.clone() }
@@ -345,7 +345,7 @@ impl Operation for ListTapes {
 
 impl Listing for ListTapes {
     type Row = TapeInfo;
-    const IS_SIFTED: bool = true;
+    const IS_FILTERED: bool = true;
 
     fn at(&self, page: PageRequest) -> Self {
         Self { page, ..self.clone() }

@@ -46,6 +46,15 @@ impl Principal {
     /// A principal of this name, a member of these groups; `None` where a name is empty,
     /// longer than [`MAX_NAME`], or has a control character in it, and for more than
     /// 1,000 groups.
+    ///
+    /// ```
+    /// use tapegate::domain::{Principal, Proof};
+    ///
+    /// let groups = ["site-berlin", "agents"].map(str::to_owned);
+    /// let agent = Principal::new("agent-7".to_owned(), groups, Proof::Certificate).unwrap();
+    /// assert_eq!(agent.groups(), ["agents", "site-berlin"]);
+    /// assert!(Principal::new("agent\n7".to_owned(), [], Proof::Certificate).is_none());
+    /// ```
     pub fn new(name: String, groups: impl IntoIterator<Item = String>, proof: Proof) -> Option<Self> {
         let mut groups: Vec<_> = groups.into_iter().take(MAX_GROUPS + 1).collect();
         let right = |name: &String| (1..=MAX_NAME).contains(&name.len()) && !name.contains(char::is_control);

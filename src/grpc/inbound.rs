@@ -47,7 +47,7 @@ use self::{
     stalled_reader::CloseStalledReaders,
 };
 use crate::{
-    access::{audit::Audit, limits::Limits},
+    access::{audit::AuditLog, limits::Limits},
     call::{CallContext, middleware::Around},
     observability::metrics::Count,
 };
@@ -82,7 +82,7 @@ pub struct InboundSettings {
     /// The limits of each principal.
     pub limits: Arc<Limits>,
     /// Where calls are recorded.
-    pub audit: Arc<Audit>,
+    pub audit: Arc<AuditLog>,
     /// What is measured of calls.
     pub metrics: Arc<CallMetrics>,
     /// How many calls were shed because there were too many.

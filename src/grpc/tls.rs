@@ -1,4 +1,4 @@
-//! TLS for callers: 1.2 and 1.3, with certificates that are read again when they change.
+//! TLS 1.2 and 1.3 for callers, with certificates that are reloaded when they change.
 
 use std::{
     path::Path,
@@ -18,34 +18,34 @@ use rustls::{
 
 use crate::access::{
     AuthError,
-    reload::{Contents, Files, Reloading},
+    reload::{FileContents, Files, Reloading},
 };
 
-/// How connections that are opened from now on are protected.
+/// The TLS configuration of new connections.
 #[derive(Clone, Debug)]
 pub struct Tls {
     config: Arc<ServerConfig>,
-    /// What client certificates are held against, if they are asked for.
+    /// Verifies client certificates, if they are requested.
     verifier: Option<Arc<dyn ClientCertVerifier>>,
 }
 
-/// The certificate of a client, which was verified when its connection was opened.
+/// The certificate of a client, which the handshake has verified.
 #[derive(Debug)]
 pub struct ClientCertificate {
     chain: Vec<CertificateDer<'static>>,
     tls: Arc<Reloading<Tls>>,
-    /// Up to when it counts as valid without being looked at again, in seconds since 1970.
+    /// When it must be verified again, in seconds since 1970.
     valid_until: AtomicU64,
 }
 
-/// How long a certificate counts as valid without being looked at again, in seconds.
-const TRUSTED_FOR: u64 = 5;
+/// How long a verified certificate is not verified again, in seconds.
+const VERIFIED_FOR: u64 = 5;
 
-/// The protection by these files, which are read again when they change.
+/// Loads the TLS configuration from PEM files, which are reloaded when they change.
 ///
 /// # Errors
 ///
-/// All that is wrong with them.
+/// All faults of the files.
 pub fn open(cert: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Reloading<Tls>, Vec<String>> {
     let paths = [cert, key].into_iter().chain(client_ca);
     let files = Files::Each(paths.map(Path::to_owned).collect());
@@ -53,15 +53,17 @@ pub fn open(cert: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Reloadi
 }
 
 impl Tls {
-    /// The files' bytes: certificate, key and, where clients are asked for theirs, roots.
-    fn read(contents: &Contents) -> Result<Self, Vec<String>> {
+    /// Parses the files: certificate, key and, if client certificates are requested, roots.
+    fn read(contents: &FileContents) -> Result<Self, Vec<String>> {
         let mut files = contents.iter();
         let mut faults = Vec::new();
         let chain = files
             .next()
-            .and_then(|file| kept(file, certificates, &mut faults));
-        let key = files.next().and_then(|file| kept(file, private_key, &mut faults));
-        let roots = files.next().map(|file| kept(file, roots, &mut faults));
+            .and_then(|file| parse(file, certificates, &mut faults));
+        let key = files
+            .next()
+            .and_then(|file| parse(file, private_key, &mut faults));
+        let roots = files.next().map(|file| parse(file, roots, &mut faults));
         let (Some(chain), Some(key), false) = (chain, key, matches!(roots, Some(None))) else {
             return Err(faults);
         };
@@ -77,10 +79,10 @@ impl Tls {
             None => builder.with_no_client_auth(),
             Some(verifier) => builder.with_client_cert_verifier(verifier.clone()),
         };
-        // Refuses a key that is not the certificate's.
+        // Fails if the key does not belong to the certificate.
         let mut config = builder
             .with_single_cert(chain, key)
-            .map_err(|error| vec![format!("certificate and key do not go together: {error}")])?;
+            .map_err(|error| vec![format!("the key does not match the certificate: {error}")])?;
         config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(Self {
             config: Arc::new(config),
@@ -88,19 +90,19 @@ impl Tls {
         })
     }
 
-    /// What rustls accepts connections by.
+    /// Returns the configuration for rustls.
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
     }
 }
 
-/// What `read` makes of a file, or a fault.
-fn kept<T>(
+/// Parses a file, or adds its fault with its path.
+fn parse<T>(
     (path, bytes): (&Path, &[u8]),
-    read: impl FnOnce(&[u8]) -> Result<T, String>,
+    parser: impl FnOnce(&[u8]) -> Result<T, String>,
     faults: &mut Vec<String>,
 ) -> Option<T> {
-    read(bytes)
+    parser(bytes)
         .map_err(|what| faults.push(format!("{} {what}", path.display())))
         .ok()
 }
@@ -108,16 +110,16 @@ fn kept<T>(
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match all {
-        Err(error) => Err(format!("cannot be read as PEM: {error}")),
-        Ok(all) if all.is_empty() => Err("has no certificate (BEGIN CERTIFICATE)".to_owned()),
+        Err(error) => Err(format!("is not valid PEM: {error}")),
+        Ok(all) if all.is_empty() => Err("has no certificate as PEM (BEGIN CERTIFICATE)".to_owned()),
         Ok(all) => Ok(all),
     }
 }
 
 fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
-    // What is wrong with it is not said: it would show some of it.
+    // The parser's error is left out, because it can contain a part of the key.
     PrivateKeyDer::from_pem_slice(pem)
-        .map_err(|_| "has no private key as PEM (BEGIN PRIVATE KEY, without a password)".to_owned())
+        .map_err(|_| "has no unencrypted private key as PEM (BEGIN PRIVATE KEY)".to_owned())
 }
 
 fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
@@ -125,12 +127,13 @@ fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
     for root in certificates(pem)? {
         roots
             .add(root)
-            .map_err(|error| format!("has a certificate that cannot be a root: {error}"))?;
+            .map_err(|error| format!("has a certificate that cannot be a root of trust: {error}"))?;
     }
     Ok(roots)
 }
 
-/// Clients without a certificate are let in as far as their calls, which need a token then.
+/// Creates a verifier of client certificates. It accepts connections without a certificate, whose
+/// calls need a token.
 fn verifier(
     roots: RootCertStore,
     provider: &Arc<CryptoProvider>,
@@ -138,11 +141,11 @@ fn verifier(
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .allow_unauthenticated()
         .build()
-        .map_err(|error| format!("clients' certificates cannot be held against the roots: {error}"))
+        .map_err(|error| format!("client certificates cannot be verified against the roots: {error}"))
 }
 
 impl ClientCertificate {
-    /// The certificate that a client has presented in a handshake by this protection.
+    /// Returns the certificate that a client presented in a handshake.
     pub fn presented(tls: &Arc<Reloading<Tls>>, chain: Option<&[CertificateDer<'static>]>) -> Option<Self> {
         let chain = chain.filter(|chain| !chain.is_empty())?;
         Some(Self {
@@ -152,23 +155,23 @@ impl ClientCertificate {
         })
     }
 
-    /// The client's own certificate, if it is valid still: since its connection was opened it may
-    /// have lapsed, or its root have been taken out.
+    /// Returns the client's own certificate, if it is still valid.
     ///
     /// # Errors
     ///
-    /// [`AuthError::CertificateInvalid`].
+    /// [`AuthError::CertificateInvalid`] if it has expired, or its root was removed, since the
+    /// connection was opened.
     pub fn leaf(&self) -> Result<&CertificateDer<'static>, AuthError> {
-        let (leaf, between) = self.chain.split_first().ok_or(AuthError::CertificateInvalid)?;
+        let (leaf, intermediates) = self.chain.split_first().ok_or(AuthError::CertificateInvalid)?;
         let now = UnixTime::now();
         if now.as_secs() >= self.valid_until.load(Ordering::Relaxed) {
             let tls = self.tls.load();
             let verifier = tls.verifier.as_ref().ok_or(AuthError::CertificateInvalid)?;
             verifier
-                .verify_client_cert(leaf, between, now)
+                .verify_client_cert(leaf, intermediates, now)
                 .map_err(|_| AuthError::CertificateInvalid)?;
             self.valid_until
-                .store(now.as_secs() + TRUSTED_FOR, Ordering::Relaxed);
+                .store(now.as_secs() + VERIFIED_FOR, Ordering::Relaxed);
         }
         Ok(leaf)
     }

@@ -21,7 +21,7 @@ use self::cycle_detector::CycleDetector;
 use crate::{
     access::{
         Authority, AuthorizedCall, Grant,
-        policy::{Rows, TapeView},
+        policy::{RowFilter, TapeView},
     },
     call::{Answer, Call, CallContext, Caller},
     domain::{Cursor, Failure, Fault, Listing, Marker, Page, PageRequest, Row, TapeStatus},
@@ -115,12 +115,12 @@ where
         let Position::At(place) = std::mem::replace(&mut self.position, Position::Ended) else {
             return None;
         };
-        let rows = match &self.context.visibility {
-            Visibility::By(authority) => authority.rows(&self.context.caller, &self.list),
+        let filter = match &self.context.visibility {
+            Visibility::By(authority) => authority.row_filter(&self.context.caller, &self.list),
             Visibility::PartOf(_) => None,
         };
         // Of a page that is not shown whole, as many rows as remain need not be enough.
-        let is_whole = rows.is_none() && place.skip == 0;
+        let is_whole = filter.is_none() && place.skip == 0;
         let limit = if is_whole { self.page_limit() } else { self.limit };
         let answer = match self.fetch(place.marker.clone(), limit).await {
             Ok(answer) => answer,
@@ -132,7 +132,7 @@ where
         }
         let shown = match is_whole {
             true => self.take(limit, output),
-            false => Ok(self.sift(&place, rows.as_ref(), &output)),
+            false => Ok(self.filter(&place, filter.as_ref(), &output)),
         };
         Some(match shown.and_then(|shown| self.advance(&place, shown)) {
             Ok(output) => Ok(Answer { output, attempts }),
@@ -225,7 +225,7 @@ where
 
     /// What is shown of a page: rows after those that were seen, that the reader may see, and
     /// no more than remain.
-    fn sift(&mut self, place: &Cursor, rows: Option<&Rows>, page: &Page<L::Row>) -> Shown<L::Row> {
+    fn filter(&mut self, place: &Cursor, filter: Option<&RowFilter>, page: &Page<L::Row>) -> Shown<L::Row> {
         let length = u64::try_from(page.rows.len()).unwrap_or(u64::MAX);
         let behind = page.next.clone().map(|marker| Cursor {
             marker: Some(marker),
@@ -234,7 +234,7 @@ where
         });
         let (mut shown, mut cut, mut hidden, mut differing) = (Vec::new(), None, 0, 0);
         for (index, row) in (0..).zip(&page.rows).skip_while(|(index, _)| *index < place.skip) {
-            let (may_show, differs) = rows.map_or((true, false), |rows| rows.may_show(&view(row)));
+            let (may_show, differs) = filter.map_or((true, false), |filter| filter.may_show(&view(row)));
             differing += u64::from(differs);
             if !may_show {
                 hidden += 1;
@@ -253,7 +253,7 @@ where
         }
         if let Visibility::By(authority) = &self.context.visibility {
             self.context.context.hide(hidden);
-            authority.shown(&self.context.caller, hidden, differing);
+            authority.record_filtering(&self.context.caller, hidden, differing);
         }
         let is_cut = cut.is_some();
         let next = cut.or(behind);

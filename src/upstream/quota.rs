@@ -34,8 +34,11 @@ where
             return inner.call(call).boxed();
         };
         let principal = call.caller.principal.clone();
-        if let Err(LimitExceeded { quota, wait }) = self.0.make(&principal, count) {
-            let refused = call.not_sent(Fault::QuotaUsedUp { quota, wait });
+        if let Err(LimitExceeded { quota, retry_after }) = self.0.reserve_tapes(&principal, count) {
+            let refused = call.not_sent(Fault::QuotaUsedUp {
+                quota,
+                wait: retry_after,
+            });
             return ready(Err(refused)).boxed();
         }
         let charge = Charge {
@@ -72,7 +75,7 @@ impl Drop for Charge {
     fn drop(&mut self) {
         // A call that its caller has abandoned has no result: its attempts tell.
         if !self.is_final && self.live.outcome() == Outcome::NotApplied {
-            self.limits.unmake(&self.principal, self.count);
+            self.limits.release_tapes(&self.principal, self.count);
         }
     }
 }

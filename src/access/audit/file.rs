@@ -11,79 +11,99 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::lose;
+use super::record::TARGET;
 use crate::observability::metrics::Count;
 
-/// A thread that adds lines to a file.
-pub(super) struct Writer {
+/// Appends lines to a file in a thread of its own.
+pub(super) struct FileWriter {
     lines: Mutex<Option<SyncSender<String>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    lost: Arc<Count>,
 }
 
-/// How often it is looked whether the file was moved away.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the writer checks whether the file was moved away.
+const ROTATION_CHECK: Duration = Duration::from_secs(1);
 
-impl Writer {
-    /// A writer to the file at `path`, which is made if it is not there; so many lines may wait.
+impl FileWriter {
+    /// Opens or creates the file at `path`. At most `queue` lines wait to be written; lines that
+    /// cannot be written are logged and counted in `lost`.
     pub(super) fn start(path: &Path, queue: usize, lost: Arc<Count>) -> io::Result<Self> {
-        let file = Log::open(path)?;
+        let file = RotatedFile::open(path)?;
         let (lines, waiting) = sync_channel(queue);
+        let lost_in_thread = lost.clone();
         let thread = thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || write(file, &waiting, &lost))?;
+            .spawn(move || write_lines(file, &waiting, &lost_in_thread))?;
         Ok(Self {
             lines: Mutex::new(Some(lines)),
             thread: Mutex::new(Some(thread)),
+            lost,
         })
     }
 
-    /// Has a line written soon; gives it back if it cannot be.
-    pub(super) fn write(&self, line: String) -> Result<(), String> {
+    /// Passes a line to the thread.
+    pub(super) fn write(&self, line: String) {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(lines) = &*lines else { return Err(line) };
-        lines.try_send(line).map_err(|error| match error {
-            TrySendError::Full(line) | TrySendError::Disconnected(line) => line,
-        })
+        let unsent = match &*lines {
+            None => Some(line),
+            Some(lines) => lines.try_send(line).err().map(|error| match error {
+                TrySendError::Full(line) | TrySendError::Disconnected(line) => line,
+            }),
+        };
+        if let Some(line) = unsent {
+            report_lost(
+                &self.lost,
+                &line,
+                "too many records are waiting to be written (setting audit.queue)",
+            );
+        }
     }
 
-    /// Waits until all is written.
+    /// Waits until all lines are written.
     pub(super) fn finish(&self) {
         drop(self.lines.lock().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the thread of the audit file panicked");
+            tracing::error!("the thread that writes the audit file panicked");
         }
     }
 }
 
-fn write(mut log: Log, waiting: &Receiver<String>, lost: &Count) {
+fn write_lines(mut file: RotatedFile, waiting: &Receiver<String>, lost: &Count) {
     let mut is_broken = false;
     while let Ok(line) = waiting.recv() {
-        match log.add(line.as_bytes()) {
+        match file.append(line.as_bytes()) {
             Ok(()) if is_broken => {
                 is_broken = false;
-                let path = log.path.display();
-                tracing::warn!(%path, "the audit file can be written again; what it lacks is in the log");
+                let path = file.path.display();
+                tracing::warn!(%path, "the audit file is writable again; the missing records are in the log");
             }
             Ok(()) => {}
             Err(error) => {
                 is_broken = true;
-                lose(lost, &line, &error.to_string());
+                report_lost(lost, &line, &error.to_string());
             }
         }
     }
 }
 
-/// A file that is opened anew when it was moved away, as tools that rotate logs do.
-struct Log {
+/// Logs and counts a record that is missing in the file.
+fn report_lost(lost: &Count, line: &str, why: &str) {
+    lost.add();
+    let record = line.trim_end();
+    tracing::error!(target: TARGET, record, why, "failed to write a record to the audit file");
+}
+
+/// A file that is opened again after a log rotation tool moved it away.
+struct RotatedFile {
     path: PathBuf,
     file: File,
-    looked: Instant,
-    /// Whether a line may be there in part.
+    checked: Instant,
+    /// Whether the last line may be incomplete.
     is_torn: bool,
 }
 
-impl Log {
+impl RotatedFile {
     fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new()
             .append(true)
@@ -93,14 +113,14 @@ impl Log {
         Ok(Self {
             path: path.to_owned(),
             file,
-            looked: Instant::now(),
+            checked: Instant::now(),
             is_torn: false,
         })
     }
 
-    fn add(&mut self, line: &[u8]) -> io::Result<()> {
-        if self.looked.elapsed() >= LOOK {
-            self.looked = Instant::now();
+    fn append(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.checked.elapsed() >= ROTATION_CHECK {
+            self.checked = Instant::now();
             if !self.is_in_place() {
                 *self = Self::open(&self.path)?;
             }
@@ -115,8 +135,8 @@ impl Log {
     }
 
     fn is_in_place(&self) -> bool {
-        let [there, ours] = [self.path.metadata(), self.file.metadata()]
-            .map(|about| about.map(|about| (about.dev(), about.ino())).ok());
-        there.is_some() && there == ours
+        let [at_path, open] = [self.path.metadata(), self.file.metadata()]
+            .map(|metadata| metadata.map(|metadata| (metadata.dev(), metadata.ino())).ok());
+        at_path.is_some() && at_path == open
     }
 }

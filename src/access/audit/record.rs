@@ -3,16 +3,16 @@ use std::{net::IpAddr, time::SystemTime};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-/// Where records are in the log.
+/// The target of audit records in the log.
 pub(super) const TARGET: &str = "tapegate::audit";
 
-/// One call, as it is recorded. docs/security.md says what each member means.
+/// The audit record of one call. docs/security.md explains its members.
 #[derive(Clone, Debug, Serialize)]
 #[allow(
     missing_docs,
-    reason = "their meaning stands in docs/security.md, for those who read records"
+    reason = "docs/security.md explains them to readers of the audit log"
 )]
-pub struct Record<'a> {
+pub struct AuditRecord<'a> {
     #[serde(serialize_with = "rfc3339")]
     pub time: SystemTime,
     pub request_id: &'a str,
@@ -44,8 +44,8 @@ fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::
     }
 }
 
-impl Record<'_> {
-    /// The record as a line of JSON.
+impl AuditRecord<'_> {
+    /// Returns the record as a line of JSON.
     pub(super) fn line(&self) -> String {
         let mut line =
             serde_json::to_string(self).unwrap_or_else(|error| format!("{{\"unwritable\":\"{error}\"}}"));
@@ -53,7 +53,7 @@ impl Record<'_> {
         line
     }
 
-    /// Writes the record into the log.
+    /// Writes the record to the log.
     pub(super) fn log(&self) {
         let Self {
             time: _,

@@ -1,150 +1,163 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, path::Path, sync::Arc};
 
-use cedar_policy::{AuthorizationError, Authorizer, Decision, EntityUid, Policy, PolicySet, Response};
+use cedar_policy::{
+    ActionConstraint, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint,
+};
 use moka::sync::Cache;
 
 use super::{
-    applicable::{fits_caller, fits_resource},
-    question::{Agent, Question, READ_TAPE, Type, scope_id},
-    rows::{Judge, Rows},
-    sorted,
+    decision::PolicyDecision,
+    files,
+    request::{AuthorizationRequest, PrincipalEntity},
+    row_filter::{RowAuthorizer, RowFilter},
+    schema::{EntityType, READ_TAPE, scope_id},
 };
 use crate::{
+    access::reload::{Files, Reloading},
     call::Caller,
     domain::{AccountId, Region},
 };
 
-/// The policies of a folder, and what has been found out about them.
+/// Evaluates one version of the policies of a folder.
 ///
-/// Replaced as a whole when the folder changes, so that nothing is remembered beyond that.
-pub struct Engine {
+/// When the folder changes, the engine is replaced with all its caches.
+pub struct PolicyEngine {
     policies: Vec<Policy>,
-    /// Those that can apply to a principal's action on a resource, and what that is in.
-    applicable: Cache<(Agent, &'static str, Vec<EntityUid>), Arc<PolicySet>>,
-    /// Who judges the rows of a list, by caller and scope.
-    judges: Cache<(Agent, String), Arc<Judge>>,
+    /// The policies whose scope matches a principal, an action, and a resource with its parents.
+    applicable: Cache<(PrincipalEntity, &'static str, Vec<EntityUid>), Arc<PolicySet>>,
+    /// The authorizers of rows, by principal and scope.
+    row_authorizers: Cache<(PrincipalEntity, String), Arc<RowAuthorizer>>,
 }
 
-/// What policies decide.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// Whether it is allowed.
-    pub is_allowed: bool,
-    /// The names of the policies that decided; none where no policy allows.
-    pub policies: Arc<[String]>,
-}
-
-/// For how many callers, actions and resources together the applicable policies are remembered.
+/// The capacity of the cache of applicable policies.
 const MAX_APPLICABLE: u64 = 5_000;
 
-/// How many callers' judges are remembered, each with what it decided.
-const MAX_JUDGES: u64 = 500;
+/// The capacity of the cache of row authorizers, each of which has a cache of decisions.
+const MAX_ROW_AUTHORIZERS: u64 = 500;
 
-impl Engine {
-    /// An engine over policies that were checked.
-    pub(super) fn new(policies: Vec<Policy>) -> Self {
+impl PolicyEngine {
+    /// Loads the policies of a folder; `setting` is the setting that names it.
+    ///
+    /// # Errors
+    ///
+    /// All faults of the policies.
+    pub fn open(setting: &'static str, folder: &Path) -> Result<Reloading<Self>, Vec<String>> {
+        let folder = Files::Folder(folder.to_owned(), "cedar");
+        Reloading::open(setting, folder, |contents| files::parse(contents).map(Self::new))
+    }
+
+    fn new(policies: Vec<Policy>) -> Self {
         Self {
             policies,
             applicable: Cache::new(MAX_APPLICABLE),
-            judges: Cache::new(MAX_JUDGES),
+            row_authorizers: Cache::new(MAX_ROW_AUTHORIZERS),
         }
     }
 
-    /// What the policies say. It costs as much as evaluating those that can apply.
-    pub fn decide(&self, question: &Question) -> Verdict {
-        let Question {
-            agent,
+    /// Decides a request. Evaluates only the policies whose scope matches.
+    pub fn decide(&self, request: &AuthorizationRequest) -> PolicyDecision {
+        let AuthorizationRequest {
+            principal,
             action,
             resources,
             ..
-        } = question;
-        let key = (agent.clone(), *action, resources.clone());
+        } = request;
+        let key = (principal.clone(), *action, resources.clone());
         let policies = self.applicable.get_with(key, || {
-            let fits =
-                |policy: &Policy| fits_caller(policy, agent, action) && fits_resource(policy, resources);
-            Arc::new(self.those(fits))
+            let matches = |policy: &Policy| {
+                matches_caller(policy, principal, action) && matches_resource(policy, resources)
+            };
+            Arc::new(self.select(matches))
         });
-        evaluate(&policies, question)
+        PolicyDecision::evaluate(&policies, request)
     }
 
-    /// What the policies say, by evaluating all of them. [`Engine::decide`] says the same.
-    pub fn decide_plainly(&self, question: &Question) -> Verdict {
-        evaluate(&self.those(|_| true), question)
+    /// Decides a request by evaluating all policies. The result is that of [`PolicyEngine::decide`].
+    pub fn decide_unoptimized(&self, request: &AuthorizationRequest) -> PolicyDecision {
+        PolicyDecision::evaluate(&self.select(|_| true), request)
     }
 
-    /// Which tapes of an account and region a caller may read.
-    pub(super) fn rows(&self, caller: &Caller, account: Option<&AccountId>, region: &Region) -> Rows {
-        let agent = Agent::of(&caller.principal);
+    /// Returns the filter for the tapes of an account and a region that a caller may read.
+    pub(super) fn row_filter(
+        &self,
+        caller: &Caller,
+        account: Option<&AccountId>,
+        region: &Region,
+    ) -> RowFilter {
+        let principal = PrincipalEntity::of(&caller.principal);
         let scope = scope_id(account, region);
-        let key = (agent.clone(), scope.clone());
-        let judge = self.judges.get_with(key, || {
-            let policies = self.those(|policy| fits_caller(policy, &agent, READ_TAPE));
-            Arc::new(Judge::new(policies, agent.clone(), Type::Scope.uid(&scope)))
+        let key = (principal.clone(), scope.clone());
+        let authorizer = self.row_authorizers.get_with(key, || {
+            let policies = self.select(|policy| matches_caller(policy, &principal, READ_TAPE));
+            let scope = EntityType::Scope.uid(&scope);
+            Arc::new(RowAuthorizer::new(policies, principal.clone(), scope))
         });
-        Rows::new(judge, caller.address)
+        RowFilter::new(authorizer, caller.address)
     }
 
-    /// How many policies there are.
+    /// The number of policies.
     pub fn len(&self) -> usize {
         self.policies.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no policies.
     pub fn is_empty(&self) -> bool {
         self.policies.is_empty()
     }
 
-    fn those(&self, wanted: impl Fn(&Policy) -> bool) -> PolicySet {
-        let policies = self.policies.iter().filter(|policy| wanted(policy));
-        PolicySet::from_policies(policies.cloned()).expect("the folder was read with a name for each policy")
+    fn select(&self, matches: impl Fn(&Policy) -> bool) -> PolicySet {
+        let policies = self.policies.iter().filter(|policy| matches(policy));
+        PolicySet::from_policies(policies.cloned()).expect("the ids of the policies are unique")
     }
 }
 
-/// What these policies say. What cannot be asked is denied.
-pub(super) fn evaluate(policies: &PolicySet, question: &Question) -> Verdict {
-    let Some((request, entities)) = question.ask() else {
-        return Verdict::denied();
+/// Whether the scope of a policy matches a principal and an action, for any resource.
+fn matches_caller(policy: &Policy, principal: &PrincipalEntity, action: &str) -> bool {
+    matches_principal(&policy.principal_constraint(), principal)
+        && matches_action(&policy.action_constraint(), action)
+}
+
+/// Whether the scope of a policy matches a resource, which is followed by its parents.
+fn matches_resource(policy: &Policy, resources: &[EntityUid]) -> bool {
+    let Some(resource) = resources.first() else {
+        return false;
     };
-    let response = Authorizer::new().is_authorized(&request, policies, &entities);
-    Verdict::of(&response)
-}
-
-impl Verdict {
-    /// What is allowed to anyone, by no policy.
-    pub(in crate::access) fn to_anyone() -> Self {
-        Self {
-            is_allowed: true,
-            policies: Arc::new([]),
-        }
-    }
-
-    /// What no policy allows.
-    fn denied() -> Self {
-        Self {
-            is_allowed: false,
-            policies: Arc::new([]),
-        }
-    }
-
-    fn of(response: &Response) -> Self {
-        for AuthorizationError::PolicyEvaluationError(error) in response.diagnostics().errors() {
-            // It counts for nothing then, whether it permits or forbids.
-            tracing::warn!(policy = %error.policy_id(), why = %error.inner(), "a policy could not be evaluated");
-        }
-        let reasons = response.diagnostics().reason().map(ToString::to_string).collect();
-        Self {
-            is_allowed: response.decision() == Decision::Allow,
-            policies: sorted(reasons),
-        }
-    }
-
-    /// The policies' names, for people.
-    pub fn names(&self) -> String {
-        self.policies.join(", ")
+    match policy.resource_constraint() {
+        ResourceConstraint::Any => true,
+        ResourceConstraint::Eq(uid) => uid == *resource,
+        ResourceConstraint::In(uid) => resources.contains(&uid),
+        ResourceConstraint::Is(name) => is_a(resource, &name),
+        ResourceConstraint::IsIn(name, uid) => is_a(resource, &name) && resources.contains(&uid),
     }
 }
 
-impl fmt::Debug for Engine {
+fn matches_principal(constraint: &PrincipalConstraint, principal: &PrincipalEntity) -> bool {
+    let is_in = |uid: &EntityUid| *uid == principal.uid || principal.groups.contains(uid);
+    match constraint {
+        PrincipalConstraint::Any => true,
+        PrincipalConstraint::Eq(uid) => *uid == principal.uid,
+        PrincipalConstraint::In(uid) => is_in(uid),
+        PrincipalConstraint::Is(name) => is_a(&principal.uid, name),
+        PrincipalConstraint::IsIn(name, uid) => is_a(&principal.uid, name) && is_in(uid),
+    }
+}
+
+/// Whether an action is in a constraint. The schema has no groups of actions.
+fn matches_action(constraint: &ActionConstraint, action: &str) -> bool {
+    let is_it =
+        |uid: &EntityUid| is_a(uid, EntityType::Action.name()) && AsRef::<str>::as_ref(uid.id()) == action;
+    match constraint {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(uid) => is_it(uid),
+        ActionConstraint::In(uids) => uids.iter().any(is_it),
+    }
+}
+
+fn is_a(uid: &EntityUid, name: &EntityTypeName) -> bool {
+    uid.type_name() == name
+}
+
+impl fmt::Debug for PolicyEngine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} policies", self.len())
     }

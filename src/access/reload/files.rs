@@ -6,35 +6,35 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-/// The largest file that is read, in bytes.
+/// The largest accepted file, in bytes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The most files of a folder.
+/// The maximum number of files in a folder.
 const MAX_FILES: usize = 10_000;
 
-/// Which files.
+/// The files that a setting names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Files {
-    /// These, all of which must be there.
+    /// These files, all of which must exist.
     Each(Vec<PathBuf>),
-    /// Those in this folder, and not below it, whose names end in `.` and this.
+    /// The files with this extension directly in this folder.
     Folder(PathBuf, &'static str),
 }
 
-/// What is in files, in their order. Has no `Debug`: it may be a key.
-pub struct Contents(Vec<(PathBuf, Vec<u8>)>);
+/// The contents of files, in order. Has no `Debug`, because they may be a key.
+pub struct FileContents(Vec<(PathBuf, Vec<u8>)>);
 
-/// Tells one state of files from another.
+/// Identifies a version of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Digest([u8; 32]);
+pub(super) struct ContentDigest([u8; 32]);
 
 impl Files {
-    /// Reads all of them.
+    /// Reads all files.
     ///
     /// # Errors
     ///
-    /// What cannot be read, each with its path.
-    pub fn read(&self) -> Result<Contents, Vec<String>> {
+    /// All files that cannot be read, with the reason.
+    pub fn read(&self) -> Result<FileContents, Vec<String>> {
         let paths = match self {
             Self::Each(paths) => paths.clone(),
             Self::Folder(folder, extension) => list(folder, extension).map_err(|fault| vec![fault])?,
@@ -47,7 +47,7 @@ impl Files {
             }
         }
         if faults.is_empty() {
-            Ok(Contents(contents))
+            Ok(FileContents(contents))
         } else {
             Err(faults)
         }
@@ -59,7 +59,7 @@ fn list(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, String> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        // An editor's half-written copy is hidden.
+        // Editors write to hidden files first.
         let is_hidden = path
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
@@ -70,7 +70,7 @@ fn list(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, String> {
     if paths.len() > MAX_FILES {
         let (folder, count) = (folder.display(), paths.len());
         return Err(format!(
-            "{folder} has {count} files *.{extension}; at most {MAX_FILES} are read"
+            "{folder} has {count} files *.{extension}; at most {MAX_FILES} are allowed"
         ));
     }
     paths.sort();
@@ -89,37 +89,37 @@ fn load(path: &Path) -> Result<Vec<u8>, String> {
         .map_err(unreadable)?;
     match u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_BYTES) {
         true => Ok(bytes),
-        false => Err(format!("is larger than {MAX_BYTES} bytes")),
+        false => Err(format!("is larger than the maximum of {MAX_BYTES} bytes")),
     }
 }
 
-impl Contents {
-    /// These bytes, as if they stood in files of these paths.
+impl FileContents {
+    /// Creates contents that were not read from files.
     pub fn new(files: Vec<(PathBuf, Vec<u8>)>) -> Self {
         Self(files)
     }
 
-    /// Each file's path and bytes.
+    /// Returns the path and the bytes of each file.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &[u8])> {
         self.0
             .iter()
             .map(|(path, bytes)| (path.as_path(), bytes.as_slice()))
     }
 
-    /// The bytes of the file at this place in the order.
+    /// Returns the path and the bytes of the file at an index.
     pub fn get(&self, index: usize) -> Option<(&Path, &[u8])> {
         self.iter().nth(index)
     }
 
-    pub(super) fn digest(&self) -> Digest {
-        Digest::of(
+    pub(super) fn digest(&self) -> ContentDigest {
+        ContentDigest::of(
             self.iter()
                 .flat_map(|(path, bytes)| [path.as_os_str().as_encoded_bytes(), bytes]),
         )
     }
 }
 
-impl Digest {
+impl ContentDigest {
     pub(super) fn of_faults(faults: &[String]) -> Self {
         Self::of(faults.iter().map(String::as_bytes))
     }

@@ -9,7 +9,7 @@ use std::{
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::{
-    access::policy::{Engine, Policies, Question, TapeView, Verdict},
+    access::policy::{AuthorizationRequest, PolicyDecision, PolicyEngine, TapeView},
     app::config::Config,
     call::Caller,
     domain::{
@@ -141,27 +141,27 @@ impl Imagined {
     /// [`Unexplained`].
     pub fn explain(&self, config: &Config, to: &mut impl Write) -> Result<bool, Unexplained> {
         let policy = config.policy.as_ref().ok_or(Unexplained::NoPolicies)?;
-        let question = self.question(config, policy.unset_pool.as_str())?;
-        let open = |what, path| Policies::open(what, path).map_err(Unexplained::Policies);
+        let request = self.request(config, policy.unset_pool.as_str())?;
+        let open = |what, path| PolicyEngine::open(what, path).map_err(Unexplained::Policies);
         let engine = open("policy.path", &policy.path)?.load();
-        let verdict = engine.decide(&question);
+        let decision = engine.decide(&request);
         let name = self.caller.principal.name();
-        let (action, resource) = (&self.action, question.resource());
-        let word = |verdict: &Verdict| if verdict.is_allowed { "allowed" } else { "denied" };
-        writeln!(to, "{}: {name}, {action}, {resource}", word(&verdict))?;
-        writeln!(to, "  {}", reason(&verdict, &engine))?;
-        for (attribute, value) in question.attributes() {
+        let (action, resource) = (&self.action, request.resource());
+        let word = |decision: &PolicyDecision| if decision.is_allowed { "allowed" } else { "denied" };
+        writeln!(to, "{}: {name}, {action}, {resource}", word(&decision))?;
+        writeln!(to, "  {}", reason(&decision, &engine))?;
+        for (attribute, value) in request.attributes() {
             writeln!(to, "  with {attribute} = {value}")?;
         }
         if let Some(trial) = &policy.trial {
             let engine = open("policy.trial", trial)?.load();
-            let other = engine.decide(&question);
+            let other = engine.decide(&request);
             writeln!(to, "on trial: {}\n  {}", word(&other), reason(&other, &engine))?;
         }
-        Ok(verdict.is_allowed)
+        Ok(decision.is_allowed)
     }
 
-    fn question(&self, config: &Config, unset_pool: &str) -> Result<Question, Unexplained> {
+    fn request(&self, config: &Config, unset_pool: &str) -> Result<AuthorizationRequest, Unexplained> {
         let scope = Scope {
             region: config.scope.region.clone(),
             account: config.scope.account_id.clone(),
@@ -176,22 +176,24 @@ impl Imagined {
                     prefix: parsed("--prefix", &self.prefix)?,
                     tape: self.tape(config)?,
                 };
-                Question::of(caller, &create, unset_pool)
+                AuthorizationRequest::of(caller, &create, unset_pool)
             }
             CreateTapeWithBarcode::NAME => {
                 let create = CreateTapeWithBarcode {
                     barcode: parsed("--barcode", self.barcode.as_deref().unwrap_or("EXAMPLE"))?,
                     tape: self.tape(config)?,
                 };
-                Question::of(caller, &create, unset_pool)
+                AuthorizationRequest::of(caller, &create, unset_pool)
             }
             DescribeTapes::NAME => {
                 let gateway = self.gateway()?;
-                Question::of(caller, &DescribeTapes { gateway, tapes, page }, unset_pool)
+                AuthorizationRequest::of(caller, &DescribeTapes { gateway, tapes, page }, unset_pool)
             }
-            ListTapes::NAME => Question::of(caller, &ListTapes { scope, tapes, page }, unset_pool),
+            ListTapes::NAME => {
+                AuthorizationRequest::of(caller, &ListTapes { scope, tapes, page }, unset_pool)
+            }
             DescribeTapeArchives::NAME => {
-                Question::of(caller, &DescribeTapeArchives { scope, tapes, page }, unset_pool)
+                AuthorizationRequest::of(caller, &DescribeTapeArchives { scope, tapes, page }, unset_pool)
             }
             _ => {
                 let tape = self
@@ -206,7 +208,7 @@ impl Imagined {
                     status: self.status.as_deref().unwrap_or_default().into(),
                     gateway: self.gateway.as_deref(),
                 };
-                Question::of_tape(caller, scope.account.as_ref(), &scope.region, &view)
+                AuthorizationRequest::of_tape(caller, scope.account.as_ref(), &scope.region, &view)
             }
         })
     }
@@ -245,10 +247,10 @@ impl Imagined {
     }
 }
 
-fn reason(verdict: &Verdict, engine: &Engine) -> String {
-    match (verdict.is_allowed, verdict.policies.is_empty()) {
-        (true, _) => format!("by {}", verdict.names()),
-        (false, false) => format!("forbidden by {}", verdict.names()),
+fn reason(decision: &PolicyDecision, engine: &PolicyEngine) -> String {
+    match (decision.is_allowed, decision.policies.is_empty()) {
+        (true, _) => format!("by {}", decision.policy_names()),
+        (false, false) => format!("forbidden by {}", decision.policy_names()),
         (false, true) => format!("none of the {} policies allows it", engine.len()),
     }
 }

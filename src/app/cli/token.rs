@@ -10,7 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
-use crate::access::tokens::{NewToken, NotWritten};
+use crate::access::identity::static_tokens::{NewToken, NewTokenError};
 
 /// The command `name`, whose subcommand makes a token.
 pub(super) fn command(name: &'static str) -> Command {
@@ -67,7 +67,7 @@ pub struct Wanted {
 pub enum NotMade {
     /// The file could not take it.
     #[error(transparent)]
-    NotWritten(#[from] NotWritten),
+    NewToken(#[from] NewTokenError),
     /// The clock is past any time that can be written.
     #[error("the clock says a time that cannot be written: {0}")]
     Clock(jiff::Error),

@@ -10,7 +10,10 @@ use super::{
     values::Values,
     word::{Choice, File, Integer, Span},
 };
-use crate::access::{certificate, jwt::IssuerSettings as Jwt, reload::Files, tokens::Tokens};
+use crate::access::{
+    identity::{certificate::CertificateRule, jwt::IssuerSettings as Jwt, static_tokens::StaticTokens},
+    reload::Files,
+};
 
 pub(crate) use self::{
     jwt::TABLE as JWT,
@@ -21,7 +24,7 @@ pub(crate) use self::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Auth {
     /// Which names of client certificates count (`auth.mtls`).
-    pub mtls: certificate::Rule,
+    pub mtls: CertificateRule,
     /// The issuers whose tokens are taken (`auth.jwt`).
     pub jwt: Vec<Jwt>,
     /// The file of static tokens (`auth.tokens.file`).
@@ -99,7 +102,7 @@ impl Auth {
         let tokens = values.optional(&TOKENS_FILE);
         if let Some(Some(path)) = &tokens {
             let read = Files::Each(vec![path.clone()]).read();
-            if let Err(faults) = read.and_then(|contents| Tokens::read(&contents)) {
+            if let Err(faults) = read.and_then(|contents| StaticTokens::read(&contents)) {
                 values.faults_of_file(&TOKENS_FILE, faults);
             }
         }

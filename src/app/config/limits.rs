@@ -5,7 +5,7 @@ use super::{
     values::Values,
     word::{Integer, Text},
 };
-use crate::access::limits::{GroupLimit, Limit, LimitSettings};
+use crate::access::limits::{GroupLimits, LimitSettings, PrincipalLimits};
 
 macro_rules! limits {
     ($section:literal, $also:literal) => {
@@ -88,15 +88,15 @@ pub(crate) static TABLE: Table = Table {
 pub(super) fn read(values: &mut Values) -> Option<LimitSettings> {
     let groups = values.each(&TABLE, |row| {
         let name = row.required(&NAME);
-        let limit = Limit {
+        let limits = PrincipalLimits {
             calls_per_second: row.optional(&group::CALLS_PER_SECOND)?,
             concurrent_streams: row.optional(&group::CONCURRENT_STREAMS)?,
             tapes_per_hour: row.optional(&group::TAPES_PER_HOUR)?,
         };
-        Some(GroupLimit { name: name?, limit })
+        Some(GroupLimits { name: name?, limits })
     });
     Some(LimitSettings {
-        each: Limit {
+        each: PrincipalLimits {
             calls_per_second: values.optional(&each::CALLS_PER_SECOND)?,
             concurrent_streams: values.optional(&each::CONCURRENT_STREAMS)?,
             tapes_per_hour: values.optional(&each::TAPES_PER_HOUR)?,

@@ -5,7 +5,7 @@ use super::{
     values::Values,
     word::{Folder, Name},
 };
-use crate::{access::policy::Policies, domain::Pool};
+use crate::{access::policy::PolicyEngine, domain::Pool};
 
 /// What callers may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Policy {
         let (path, trial) = (values.optional(&PATH), values.optional(&TRIAL));
         for (setting, folder) in [(&PATH, &path), (&TRIAL, &trial)] {
             if let Some(Some(folder)) = folder
-                && let Err(faults) = Policies::open(setting.key, folder)
+                && let Err(faults) = PolicyEngine::open(setting.key, folder)
             {
                 values.faults_of_file(setting, faults);
             }

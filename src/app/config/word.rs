@@ -18,9 +18,9 @@ use super::{
     kind::{Toml, Word},
 };
 use crate::{
-    access::{
+    access::identity::{
         certificate::NamePattern,
-        jwt::{Claim, Location},
+        jwt::{ClaimPath, JwksLocation},
     },
     domain::{Invalid, MAX_NAME},
 };
@@ -306,7 +306,7 @@ impl Word for Pattern {
 pub(crate) struct ClaimName;
 
 impl Word for ClaimName {
-    type Value = Claim;
+    type Value = ClaimPath;
 
     fn name(&self) -> String {
         "CLAIM".to_owned()
@@ -317,8 +317,8 @@ impl Word for ClaimName {
             .to_owned()
     }
 
-    fn parse(&self, text: &str) -> Option<Claim> {
-        Claim::new(text)
+    fn parse(&self, text: &str) -> Option<ClaimPath> {
+        ClaimPath::new(text)
     }
 }
 
@@ -326,7 +326,7 @@ impl Word for ClaimName {
 pub(crate) struct KeysAt;
 
 impl Word for KeysAt {
-    type Value = Location;
+    type Value = JwksLocation;
 
     fn name(&self) -> String {
         "FILE|URL".to_owned()
@@ -336,10 +336,10 @@ impl Word for KeysAt {
         "the path of a file, or an https URL (http on loopback alone)".to_owned()
     }
 
-    fn parse(&self, text: &str) -> Option<Location> {
+    fn parse(&self, text: &str) -> Option<JwksLocation> {
         match text.split_once("://") {
-            Some(_) => Some(Location::Url(text.to_owned())),
-            None => (!text.is_empty()).then(|| Location::File(text.into())),
+            Some(_) => Some(JwksLocation::Url(text.to_owned())),
+            None => (!text.is_empty()).then(|| JwksLocation::File(text.into())),
         }
     }
 

@@ -8,7 +8,7 @@ use tower::Service;
 
 use super::{address, connection::Peer, context_of, method};
 use crate::{
-    access::{Identities, Presented},
+    access::{Authenticator, CallerCredentials},
     call::{Caller, middleware::Middleware},
     domain::Principal,
     grpc::{status, tls::ClientCertificate},
@@ -19,7 +19,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct AuthSettings {
     /// How they are known; `None` where anybody may do everything.
-    pub identities: Option<Arc<Identities>>,
+    pub identities: Option<Arc<Authenticator>>,
     /// Who is let in to health.
     pub health: AccessMode,
     /// Who is let in to reflection.
@@ -99,11 +99,11 @@ where
         let next = inner.clone();
         let mut inner = mem::replace(inner, next);
         Either::Right(Box::pin(async move {
-            let presented = Presented {
+            let credentials = CallerCredentials {
                 authorization: &authorization,
                 certificate: peer.certificate().map(ClientCertificate::leaf),
             };
-            match identities.identify(presented).await {
+            match identities.authenticate(credentials).await {
                 Ok(principal) => {
                     context.set_caller(Caller::new(principal, address));
                     inner.call(request).await

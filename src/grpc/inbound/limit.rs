@@ -9,7 +9,7 @@ use super::{
     wrap::{Guard, GuardedBody, Wrapping},
 };
 use crate::{
-    access::limits::{Limits, Open},
+    access::limits::{Limits, OpenCall},
     call::middleware::Middleware,
     grpc::status,
 };
@@ -24,8 +24,9 @@ where
     S: Service<Request<B>, Response = Response<R>>,
     R: Default,
 {
-    type Response = Response<GuardedBody<R, Option<Open>>>;
-    type Future = Either<Wrapping<S::Future, Guard<Option<Open>>>, Ready<Result<Self::Response, S::Error>>>;
+    type Response = Response<GuardedBody<R, Option<OpenCall>>>;
+    type Future =
+        Either<Wrapping<S::Future, Guard<Option<OpenCall>>>, Ready<Result<Self::Response, S::Error>>>;
 
     fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
         let path = request.uri().path();
@@ -33,7 +34,7 @@ where
         let caller = context_of(&request).and_then(|context| context.caller());
         let open = match caller.filter(|_| counts) {
             None => None,
-            Some(caller) => match self.0.call(&caller.principal) {
+            Some(caller) => match self.0.admit_call(&caller.principal) {
                 Ok(open) => open,
                 Err(reached) => {
                     let status = status::limited(caller.principal.name(), &reached);

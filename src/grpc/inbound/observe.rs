@@ -31,7 +31,7 @@ pub use self::metrics::CallMetrics;
 use self::{log::CallLog, trace::CallTrace};
 use super::{View, connection::Peer, method, request_id::RequestId};
 use crate::{
-    access::audit::Audit,
+    access::audit::AuditLog,
     call::{CallContext, CallFacts, middleware::Middleware},
     grpc::status,
 };
@@ -49,7 +49,7 @@ pub(super) struct Sinks {
     /// What the admin page shows of calls.
     pub(super) view: Arc<View>,
     pub(super) metrics: Arc<CallMetrics>,
-    pub(super) audit: Arc<Audit>,
+    pub(super) audit: Arc<AuditLog>,
 }
 
 /// How a call ended.

@@ -12,7 +12,7 @@ use crate::access::{AuthError, limits::LimitExceeded};
 pub fn refused(refused: AuthError) -> Status {
     let reason = reason(refused);
     match refused {
-        AuthError::KeysUnavailable => retryable(reason, &refused.to_string(), Duration::from_secs(5)),
+        AuthError::IssuerKeysUnavailable => retryable(reason, &refused.to_string(), Duration::from_secs(5)),
         _ => plain(reason, &refused.to_string()),
     }
 }
@@ -24,36 +24,36 @@ pub fn reason_of(refused: AuthError) -> &'static str {
 
 fn reason(refused: AuthError) -> Reason {
     match refused {
-        AuthError::Missing(_) => Reason::CredentialsMissing,
-        AuthError::Malformed(_) => Reason::CredentialsMalformed,
+        AuthError::CredentialsMissing(_) => Reason::CredentialsMissing,
+        AuthError::CredentialsMalformed(_) => Reason::CredentialsMalformed,
         AuthError::TokenUnknown => Reason::TokenUnknown,
         AuthError::TokenExpired => Reason::TokenExpired,
         AuthError::TokenNotYetValid => Reason::TokenNotYetValid,
-        AuthError::IssuerUnknown => Reason::TokenIssuerUnknown,
-        AuthError::AudienceWrong => Reason::TokenAudienceWrong,
-        AuthError::AlgorithmRefused => Reason::TokenAlgorithmRefused,
-        AuthError::KeyUnknown => Reason::TokenKeyUnknown,
-        AuthError::SignatureWrong => Reason::TokenSignatureWrong,
-        AuthError::ClaimsUnusable(_) => Reason::TokenClaimsUnusable,
-        AuthError::KeysUnavailable => Reason::IdentityKeysUnavailable,
-        AuthError::CertificateName(_) => Reason::CertificateNameRefused,
+        AuthError::TokenIssuerUnknown => Reason::TokenIssuerUnknown,
+        AuthError::TokenAudienceWrong => Reason::TokenAudienceWrong,
+        AuthError::TokenAlgorithmRejected => Reason::TokenAlgorithmRefused,
+        AuthError::TokenKeyUnknown => Reason::TokenKeyUnknown,
+        AuthError::TokenSignatureInvalid => Reason::TokenSignatureWrong,
+        AuthError::TokenClaimsInvalid(_) => Reason::TokenClaimsUnusable,
+        AuthError::IssuerKeysUnavailable => Reason::IdentityKeysUnavailable,
+        AuthError::CertificateNameRejected(_) => Reason::CertificateNameRefused,
         AuthError::CertificateInvalid => Reason::CertificateInvalid,
     }
 }
 
 /// A caller that has reached one of its limits.
 pub fn limited(principal: &str, reached: &LimitExceeded) -> Status {
-    let LimitExceeded { quota, wait } = reached;
+    let LimitExceeded { quota, retry_after } = reached;
     let mut details = own(Reason::LimitReached);
     details.set_quota_failure([QuotaViolation::new(format!("{DOMAIN}:{principal}"), quota)]);
     // When another call of the same caller ends, nobody knows.
-    let wait = wait
+    let wait = retry_after
         .unwrap_or(Duration::from_secs(1))
         .max(Duration::from_millis(1));
     details.set_retry_info(Some(wait));
     make(
         Reason::LimitReached.code(),
-        &format!("the caller has reached its limit: {quota}"),
+        &format!("limit exceeded: {quota}; retry after the delay in RetryInfo"),
         details,
     )
 }

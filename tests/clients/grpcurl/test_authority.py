@@ -93,7 +93,7 @@ def site(tmp_path_factory) -> Iterator[Site]:
         berlin = (policies / "site-berlin.cedar").read_text()
         oslo = berlin.replace("berlin", "oslo").replace(GATEWAY, OSLO_GATEWAY).replace(CUSTOM_POOL, oslo_pool)
         (policies / "site-oslo.cedar").write_text(oslo)
-        running.stderr.wait_for(lambda line: "changed files are in force" in line)
+        running.stderr.wait_for(lambda line: "loaded changed files" in line)
 
         pool_ids = {"berlin": CUSTOM_POOL, "oslo": oslo_pool, "shared": "GLACIER"}
         library, archive = {}, {}

@@ -126,7 +126,10 @@ class Closed:
         assert code_of(stub.CreateTapes, tapes(), self.operator) == "RESOURCE_EXHAUSTED"
 
     def change_files(self):
-        for folder, words, logged in [("policies", "// changed", "in force"), ("trial", "broken", "cannot be used")]:
+        for folder, words, logged in [
+            ("policies", "// changed", "loaded changed files"),
+            ("trial", "broken", "changed files are invalid"),
+        ]:
             file = self.folder / folder / "roles.cedar"
             file.write_text(f"{file.read_text()}\n{words}\n")
             assert self.running.stderr.wait_for(lambda line: logged in line)  # noqa: B023

@@ -1,11 +1,11 @@
-//! Everybody who should not be let in, and what each is told.
+//! Attacks by callers who must not be authenticated, and the reasons of their rejection.
 //!
-//! Each attack makes the same two calls, a list and a create, which whoever is let in may make.
-//! Each is refused, by the reason that it should be, and recorded once, without what it sent.
+//! Each attack makes two calls, a list and a create, which any authenticated caller may make. Each
+//! call is rejected with the right reason and recorded once, without the attack's credentials.
 
 mod claims;
+mod forged;
 mod forms;
-mod made;
 mod signatures;
 mod static_tokens;
 
@@ -16,8 +16,8 @@ use tonic::{Code, Status, service::interceptor::InterceptedService, transport::C
 
 use self::{
     claims::claims,
+    forged::{with, with_header},
     forms::forms,
-    made::{with, with_header},
     signatures::signatures,
     static_tokens::static_tokens,
 };
@@ -29,18 +29,18 @@ use crate::harness::{
 /// A group whose members may do everything.
 pub const OPERATORS: &[&str] = &["operators"];
 
-/// What an attack sends as `authorization`, and the reason that it is refused by.
+/// What an attack sends as `authorization`, and the reason of its rejection.
 struct Attack {
     name: String,
     authorization: Vec<HeaderValue>,
     reason: &'static str,
 }
 
-/// All attacks by tokens.
+/// All attacks with tokens.
 struct Attacks(Vec<Attack>);
 
 impl Attacks {
-    /// These values of `authorization`, in so many headers.
+    /// Adds an attack with these `authorization` headers.
     fn raw(&mut self, name: impl Into<String>, values: &[&str], reason: &'static str) {
         self.0.push(Attack {
             name: name.into(),
@@ -52,13 +52,13 @@ impl Attacks {
         });
     }
 
-    /// This bearer token.
+    /// Adds an attack with this bearer token.
     fn token(&mut self, name: impl Into<String>, token: &str, reason: &'static str) {
         self.raw(name, &[&format!("Bearer {token}")], reason);
     }
 }
 
-/// What an attack comes to: it must not succeed.
+/// Makes the two calls of an attack, neither of which may succeed.
 pub async fn attack(channel: &Channel, headers: HeaderMap) -> [Status; 2] {
     let mut client = TapeServiceClient::with_interceptor(channel.clone(), With(headers));
     let listed = collect(client.list_tapes(ListTapesRequest::default()).await).await;
@@ -84,14 +84,14 @@ pub fn authorization(values: &[HeaderValue]) -> HeaderMap {
         .collect()
 }
 
-/// The site's service with its audit in a file.
+/// The site's service with the audit log in a file.
 pub async fn audited(site: &Site, config: &str) -> Service {
     let audit = site.path("audit.jsonl");
     site.run(config, &[&format!("--audit-file={}", audit.display())])
         .await
 }
 
-/// All that is in the audit, which is written by the time that the service has stopped.
+/// Stops the service, so that all records are written, and reads the audit log.
 pub async fn recorded(site: &Site, service: Service) -> (String, Vec<Value>) {
     service.stop().await.unwrap();
     let text = std::fs::read_to_string(site.path("audit.jsonl")).unwrap();
@@ -103,7 +103,7 @@ pub async fn recorded(site: &Site, service: Service) -> (String, Vec<Value>) {
 }
 
 #[tokio::test]
-async fn no_token_that_should_not_be_is_let_in_and_each_is_told_why() {
+async fn every_invalid_token_is_rejected_with_its_reason() {
     let keys_at = Upstream::always(Reply::ok(&json!({}))).await;
     let site = Site::new();
     let mut attacks = Attacks(Vec::new());
@@ -125,7 +125,7 @@ async fn no_token_that_should_not_be_is_let_in_and_each_is_told_why() {
         }
     }
 
-    let (mut let_in, mut wrong) = (0, Vec::new());
+    let (mut admitted, mut wrong) = (0, Vec::new());
     for Attack {
         name,
         authorization: values,
@@ -133,21 +133,21 @@ async fn no_token_that_should_not_be_is_let_in_and_each_is_told_why() {
     } in &attacks.0
     {
         for status in attack(&service.channel(), authorization(values)).await {
-            let refused = refusal(&status);
-            let_in += u32::from(refused.code != Code::Unauthenticated);
-            if refused.reason != *reason || refused.domain != "tapegate" {
-                wrong.push(format!("{name}: {} and not {reason}", refused.reason));
+            let rejected = refusal(&status);
+            admitted += u32::from(rejected.code != Code::Unauthenticated);
+            if rejected.reason != *reason || rejected.domain != "tapegate" {
+                wrong.push(format!("{name}: {}, expected {reason}", rejected.reason));
             }
-            assert!(refused.details.request_info().is_some());
+            assert!(rejected.details.request_info().is_some());
         }
     }
-    println!("{} attacks by tokens, {let_in} let in", attacks.0.len());
+    println!("{} attacks with tokens, {admitted} admitted", attacks.0.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(let_in, 0);
+    assert_eq!(admitted, 0);
     assert_eq!(
         keys_at.asked(),
         Vec::<Asked>::new(),
-        "a key was fetched from where a token said"
+        "a key was fetched from a URL in a token"
     );
 
     let (text, records) = recorded(&site, service).await;
@@ -172,14 +172,14 @@ async fn no_token_that_should_not_be_is_let_in_and_each_is_told_why() {
             let token = value.rsplit(' ').next().unwrap_or_default();
             assert!(
                 token.len() < 20 || !text.contains(token),
-                "{name} is in the audit"
+                "{name} is in the audit log"
             );
         }
     }
 }
 
 #[tokio::test]
-async fn what_is_right_is_let_in_however_it_is_spelt() {
+async fn valid_tokens_are_accepted_in_every_permitted_form() {
     let site = Site::new();
     let token = site.token("somebody", OPERATORS);
     let service = site.run(&site.config(), &[]).await;

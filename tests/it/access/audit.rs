@@ -1,13 +1,16 @@
-//! One record for each create and each refused call, however it ends, and none for others.
+//! Each create and each rejected call has one audit record, however it ends; other calls have none.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use serde_json::{Value, json};
-use tapegate::grpc::proto::{CreateTapesRequest, DescribeTapesRequest, ListTapesRequest};
+use tapegate::{
+    access::audit::{AuditLog, AuditRecord},
+    grpc::proto::{CreateTapesRequest, DescribeTapesRequest, ListTapesRequest},
+};
 use tonic::{Code, Request};
 
 use super::attacks::{OPERATORS, audited, recorded};
-use crate::harness::{Client, GATEWAY, Reply, SIZE, Site, Upstream, bearer, collect};
+use crate::harness::{GATEWAY, Reply, SIZE, Site, Upstream, bearer, collect, eventually};
 
 fn create(token: &str) -> CreateTapesRequest {
     CreateTapesRequest {
@@ -20,7 +23,7 @@ fn create(token: &str) -> CreateTapesRequest {
     }
 }
 
-/// The records without what is another at each run.
+/// The record without the members that differ in each run.
 fn fixed(record: &Value) -> Value {
     let mut record = record.clone();
     for name in ["time", "seconds", "request_id", "aws_request_id"] {
@@ -30,7 +33,7 @@ fn fixed(record: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn each_create_and_each_refused_call_is_recorded_once() {
+async fn each_create_and_each_rejected_call_is_recorded_once() {
     let site = Site::new();
     site.policies(
         r#"@id("operators") permit (principal in TapeGate::Group::"operators", action, resource);
@@ -42,7 +45,7 @@ async fn each_create_and_each_refused_call_is_recorded_once() {
     let mut nobody = bearer(service.channel(), Some(&site.jwt("somebody", &["others"])));
     let mut never = bearer(service.channel(), Some(&site.jwt("never", OPERATORS)));
 
-    // Neither a mutation nor refused: a read, and a request that makes no sense.
+    // Not recorded: an allowed read, and an invalid read.
     collect(operator.list_tapes(ListTapesRequest::default()).await)
         .await
         .unwrap();
@@ -137,7 +140,7 @@ async fn each_create_and_each_refused_call_is_recorded_once() {
 }
 
 #[tokio::test]
-async fn reads_are_recorded_where_they_are_asked_for_with_what_was_hidden() {
+async fn audit_reads_records_reads_with_the_number_of_hidden_tapes() {
     let site = Site::new();
     site.policies(
         r#"permit (principal, action == TapeGate::Action::"ListTapes", resource);
@@ -164,9 +167,9 @@ async fn reads_are_recorded_where_they_are_asked_for_with_what_was_hidden() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_given_up_or_cut_is_recorded_once_too() {
+async fn a_create_that_is_abandoned_or_ends_at_its_deadline_is_recorded_once() {
     let site = Site::new();
-    // Hangs, so that the caller leaves first.
+    // Never responds, so that the calls end first.
     let upstream = Upstream::answering(|_| std::future::pending::<Reply>()).await;
     let audit = format!("--audit-file={}", site.path("audit.jsonl").display());
     let flags = [
@@ -176,19 +179,17 @@ async fn a_call_that_is_given_up_or_cut_is_recorded_once_too() {
     ];
     let service = site.over(&upstream, &site.config(), &flags).await;
     let client = bearer(service.channel(), Some(&site.jwt("somebody", OPERATORS)));
-    let leave = async |mut client: Client| {
-        let call = client.create_tapes(create("token-given-up"));
-        let left = tokio::time::timeout(Duration::from_millis(300), call).await;
-        assert!(left.is_err());
-    };
-    leave(client.clone()).await;
-    upstream.was_asked(1).await;
+    let mut leaving = client.clone();
+    tokio::select! {
+        answer = leaving.create_tapes(create("token-given-up")) => panic!("{answer:?}"),
+        () = upstream.was_asked(1) => {}
+    }
     let mut request = Request::new(create("token-too-late"));
     request.set_timeout(Duration::from_secs(2));
     let status = client.clone().create_tapes(request).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
     let (_, records) = recorded(&site, service).await;
-    let told: Vec<_> = records
+    let recorded: Vec<_> = records
         .iter()
         .map(|record| {
             (
@@ -199,7 +200,7 @@ async fn a_call_that_is_given_up_or_cut_is_recorded_once_too() {
         })
         .collect();
     assert_eq!(
-        told,
+        recorded,
         [
             ("given up", "unknown", &json!("allow")),
             ("DEADLINE_EXCEEDED", "unknown", &json!("allow"))
@@ -208,38 +209,48 @@ async fn a_call_that_is_given_up_or_cut_is_recorded_once_too() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_moved_away_is_opened_anew_and_a_record_that_cannot_be_written_is_loud() {
+async fn a_new_audit_file_is_opened_after_the_old_one_was_moved_away() {
     let site = Site::new();
     let service = audited(&site, &site.config()).await;
     let mut client = bearer(service.channel(), Some(&site.jwt("somebody", OPERATORS)));
-    client.create_tapes(create("token-number-1")).await.unwrap();
+    client.create_tapes(create("token-number-0")).await.unwrap();
     let (path, rotated) = (site.path("audit.jsonl"), site.path("audit.jsonl.1"));
-    while std::fs::read_to_string(&path).unwrap().is_empty() {
-        tokio::task::yield_now().await;
-    }
-    std::fs::rename(&path, &rotated).unwrap();
-    // It is looked for every second.
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
-    client.create_tapes(create("token-number-2")).await.unwrap();
+    eventually("the first record is written", async || {
+        !fs::read_to_string(&path).unwrap().is_empty()
+    })
+    .await;
+    fs::rename(&path, &rotated).unwrap();
+    // The file is checked when a record is written, at most once per second.
+    let mut calls = 1;
+    eventually("a new file is there", async || {
+        client
+            .create_tapes(create(&format!("token-number-{calls}")))
+            .await
+            .unwrap();
+        calls += 1;
+        path.exists()
+    })
+    .await;
     let (_, records) = recorded(&site, service).await;
-    assert_eq!(records.len(), 1);
-    assert_eq!(std::fs::read_to_string(rotated).unwrap().lines().count(), 1);
+    let before = fs::read_to_string(rotated).unwrap().lines().count();
+    assert!(before >= 1 && !records.is_empty(), "{before} before");
+    assert_eq!(before + records.len(), calls);
 }
 
 #[test]
-fn a_record_that_the_file_does_not_take_is_counted() {
-    // Whatever is written there fails: the disk is full.
-    let audit = tapegate::access::audit::Audit::to_file("/dev/full".as_ref(), 10, false).unwrap();
+fn a_record_that_cannot_be_written_to_the_file_is_counted() {
+    // Every write to /dev/full fails, as on a full disk.
+    let audit = AuditLog::to_file("/dev/full".as_ref(), 10, false).unwrap();
     let record = record();
     for _ in 0..3 {
         audit.record(&record);
     }
     audit.finish();
     assert_eq!(audit.lost(), 3);
-    // What comes after the end is not lost in silence either.
+    // A record after the end is counted too.
     audit.record(&record);
     assert_eq!(audit.lost(), 4);
-    let missing = tapegate::access::audit::Audit::to_file("/nowhere/audit.jsonl".as_ref(), 10, false);
+    let missing = AuditLog::to_file("/nowhere/audit.jsonl".as_ref(), 10, false);
     assert!(
         missing
             .unwrap_err()
@@ -248,8 +259,8 @@ fn a_record_that_the_file_does_not_take_is_counted() {
     );
 }
 
-fn record() -> tapegate::access::audit::Record<'static> {
-    tapegate::access::audit::Record {
+fn record() -> AuditRecord<'static> {
+    AuditRecord {
         time: std::time::SystemTime::UNIX_EPOCH,
         request_id: "request",
         trace_id: None,
@@ -275,7 +286,7 @@ fn record() -> tapegate::access::audit::Record<'static> {
 }
 
 #[tokio::test]
-async fn a_forwarded_address_is_believed_of_trusted_proxies_alone() {
+async fn a_forwarded_address_is_accepted_from_trusted_proxies_only() {
     for (trusted, expected) in [("[]", "127.0.0.1"), ("[\"127.0.0.0/8\"]", "198.51.100.7")] {
         let site = Site::new();
         let config = format!("trusted_proxies = {trusted}\n{}", site.config());

@@ -1,15 +1,19 @@
-//! Two tenants and one archive: each sees exactly its own, once, whatever the pages.
+//! Two tenants share an archive: each sees exactly its own tapes, once, with pages of any size.
 //!
-//! They are told apart by gateway in the library and by pool in the archive, where tapes name no
-//! gateway. `TAPEGATE_PAGE_SIZES=all` tries every page size, and more ways to resume.
+//! They are separated by gateway in the library and by pool in the archive, where tapes have no
+//! gateway. `TAPEGATE_PAGE_SIZES=all` tests every page size, and more ways to resume.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tapegate::grpc::proto::{DescribeTapeArchivesRequest, ListTapesRequest};
+use tokio::sync::watch;
 
-use crate::harness::{Client, GATEWAY, Reply, Service, Site, Upstream, bearer, collect, refusal, tape_arn};
+use super::sum_of;
+use crate::harness::{
+    Client, GATEWAY, Reply, Service, Site, Upstream, bearer, collect, eventually, refusal, tape_arn,
+};
 
 const OTHER_GATEWAY: &str = "arn:aws:storagegateway:us-east-1:123456789012:gateway/sgw-00000002";
 const TAPES: usize = 10_000;
@@ -38,7 +42,7 @@ const POLICIES: &str = r#"
     when { resource.status == "ARCHIVED" && resource.pool == "pool-11111111" };
 "#;
 
-/// A tape: whose it is, if a tenant's, and what AWS says of it.
+/// A tape with its tenant, if any, and its row in AWS's response.
 #[derive(Clone)]
 struct Tape {
     owner: Option<usize>,
@@ -46,8 +50,8 @@ struct Tape {
     row: Value,
 }
 
-/// Tapes of both tenants and of nobody, in long runs and in short ones, so that pages are
-/// whole, mixed and hidden.
+/// Tapes of both tenants and of none, in long and in short runs, so that pages are shown whole,
+/// shown in part, and hidden.
 fn tapes() -> Vec<Tape> {
     let mut random = fastrand::Rng::with_seed(6);
     let mut tapes = Vec::new();
@@ -58,7 +62,7 @@ fn tapes() -> Vec<Tape> {
             let barcode = format!("T{:06}", tapes.len());
             let pool = ["pool-00000000", "pool-11111111", "GLACIER"][owner];
             let mut row = json!({ "TapeARN": tape_arn(&barcode), "TapeBarcode": barcode });
-            // The pool of a tape in the library says nothing of whose it is.
+            // The pool of a tape in the library does not depend on its tenant.
             row["PoolId"] = json!(if is_archived { pool } else { "GLACIER" });
             row["TapeStatus"] = json!(if is_archived { "ARCHIVED" } else { "AVAILABLE" });
             let gateway = [GATEWAY, OTHER_GATEWAY].get(owner);
@@ -76,7 +80,7 @@ fn tapes() -> Vec<Tape> {
     tapes
 }
 
-/// AWS, as far as these tapes go. A page has fewer tapes than asked for now and then.
+/// An upstream with these tapes. Some pages have fewer tapes than requested.
 async fn aws(tapes: &[Tape]) -> Upstream {
     let rows = |archived: bool| -> Vec<Value> {
         let wanted = tapes.iter().filter(|tape| tape.is_archived || !archived);
@@ -111,14 +115,14 @@ async fn aws(tapes: &[Tape]) -> Upstream {
     .await
 }
 
-/// What a tenant asks for.
+/// A list that a tenant requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum List {
     Tapes,
     Archives,
 }
 
-/// A page as the caller sees it: barcodes, and where to go on.
+/// A page as the caller sees it: barcodes and marker.
 type Page = (Vec<String>, String);
 
 async fn ask(client: &mut Client, list: List, marker: &str, limit: i32, max_items: i64) -> Vec<Page> {
@@ -200,7 +204,7 @@ async fn tenants() -> Tenants {
 }
 
 impl Tenants {
-    /// What a tenant is to see of a list.
+    /// The tapes of a list that a tenant may see.
     fn own(&self, tenant: usize, list: List) -> Vec<&str> {
         let is_listed = |tape: &&Tape| tape.is_archived || list == List::Tapes;
         let own = self
@@ -230,7 +234,7 @@ fn is_long() -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_tenant_sees_exactly_its_own_in_pages_of_every_size() {
+async fn each_tenant_sees_exactly_its_own_tapes_in_pages_of_every_size() {
     let tenants = Arc::new(tenants().await);
     let sizes: Vec<i32> = if is_long() {
         (1..=1000).collect()
@@ -242,7 +246,7 @@ async fn each_tenant_sees_exactly_its_own_in_pages_of_every_size() {
         for (list, tenant, mut client) in tenants.lists() {
             let pages = ask(&mut client, list, "", *size, 0).await;
             assert_eq!(barcodes(&pages), tenants.own(tenant, list), "{list:?} {size}");
-            // A page that is hidden entirely is there, empty, with its marker; only the last has none.
+            // A hidden page is sent empty with its marker. Only the last page has no marker.
             let (last, others) = pages.split_last().unwrap();
             assert!(last.1.is_empty() && others.iter().all(|(_, marker)| !marker.is_empty()));
             pages_seen += pages.len();
@@ -252,9 +256,9 @@ async fn each_tenant_sees_exactly_its_own_in_pages_of_every_size() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn max_items_counts_what_is_shown_and_every_marker_resumes() {
+async fn max_items_counts_shown_tapes_and_every_marker_resumes() {
     let tenants = tenants().await;
-    // So many of a page, and so many at a time.
+    // Values of `limit` and `max_items`.
     let steps = [
         (100, 100),
         (1000, 999),
@@ -291,7 +295,7 @@ async fn max_items_counts_what_is_shown_and_every_marker_resumes() {
             }
             assert_eq!(seen, own.len());
         }
-        // From inside a page, in pages of another size.
+        // A marker inside a page resumes with pages of another size.
         let first = ask(&mut client, list, "", 400, 450).await;
         let (_, marker) = first.last().unwrap();
         for limit in [1, 13, 450, 1000] {
@@ -299,11 +303,11 @@ async fn max_items_counts_what_is_shown_and_every_marker_resumes() {
             assert_eq!(barcodes(&rest), own[450..490], "{marker} {limit}");
         }
     }
-    println!("{calls} calls that each went on where the one before stopped");
+    println!("{calls} calls that each resumed the call before");
 }
 
 #[tokio::test]
-async fn whoever_may_see_all_has_the_markers_of_aws_and_exact_pages() {
+async fn an_unfiltered_list_has_the_markers_and_exact_pages_of_aws() {
     let upstream = aws(&tapes()).await;
     let site = Site::new();
     let service = site.over(&upstream, &site.config(), &[]).await;
@@ -315,13 +319,16 @@ async fn whoever_may_see_all_has_the_markers_of_aws_and_exact_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tenants_who_ask_alike_share_a_page_of_aws_and_each_sees_its_own() {
+async fn tenants_with_identical_reads_share_a_page_of_aws_and_each_sees_its_own_tapes() {
     let tapes = &tapes()[..1_000];
     let rows: Vec<_> = tapes.iter().map(|tape| tape.row.clone()).collect();
+    // The upstream responds once all other reads wait for the page of the first.
+    let (respond, may_respond) = watch::channel(false);
     let upstream = Upstream::answering(move |_| {
         let page = Reply::ok(&json!({ "TapeInfos": rows }));
+        let mut may_respond = may_respond.clone();
         async move {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            may_respond.wait_for(|may| *may).await.unwrap();
             page
         }
     })
@@ -335,18 +342,26 @@ async fn tenants_who_ask_alike_share_a_page_of_aws_and_each_sees_its_own() {
         let mut client = bearer(service.channel(), Some(&token));
         async move { (tenant, ask(&mut client, List::Tapes, "", 1_000, 0).await) }
     });
-    for (tenant, pages) in join_all(calls).await {
+    let responding = async {
+        eventually("19 reads wait for the page of the first", async || {
+            sum_of(&service, "tapegate_upstream_shared_reads_total").await == 19.0
+        })
+        .await;
+        respond.send_replace(true);
+    };
+    let (answers, ()) = tokio::join!(join_all(calls), responding);
+    for (tenant, pages) in answers {
         let own = tapes.iter().filter(|tape| tape.owner == Some(tenant));
         let own: Vec<_> = own
             .map(|tape| tape.row["TapeBarcode"].as_str().unwrap())
             .collect();
         assert_eq!(barcodes(&pages), own, "tenant {tenant}");
     }
-    assert!(upstream.asked().len() < 20, "nothing was shared");
+    assert_eq!(upstream.asked().len(), 1);
 }
 
 #[tokio::test]
-async fn a_tenant_does_not_see_another_by_asking_for_its_tapes_by_name() {
+async fn a_tenant_cannot_list_the_tapes_of_another_by_arn() {
     let tenants = tenants().await;
     let (mine, other) = (tenants.own(0, List::Tapes)[0], tenants.own(1, List::Tapes)[0]);
     let request = ListTapesRequest {
@@ -361,7 +376,7 @@ async fn a_tenant_does_not_see_another_by_asking_for_its_tapes_by_name() {
 }
 
 #[tokio::test]
-async fn a_list_of_another_account_than_the_one_that_was_named_is_an_error() {
+async fn tapes_of_another_account_than_the_requested_one_are_an_error() {
     let upstream = Upstream::always(Reply::ok(
         &json!({ "TapeInfos": [{ "TapeARN": tape_arn("MINE0001") }] }),
     ))
@@ -380,6 +395,6 @@ async fn a_list_of_another_account_than_the_one_that_was_named_is_an_error() {
     collect(client.list_tapes(list("123456789012")).await)
         .await
         .unwrap();
-    let refused = collect(client.list_tapes(list("999999999999")).await).await;
-    assert_eq!(refusal(&refused.unwrap_err()).reason, "UPSTREAM_UNREADABLE");
+    let rejected = collect(client.list_tapes(list("999999999999")).await).await;
+    assert_eq!(refusal(&rejected.unwrap_err()).reason, "UPSTREAM_UNREADABLE");
 }

@@ -1,4 +1,4 @@
-//! How much one caller may have, and all of them together.
+//! Limits per caller, and limits of the service.
 
 use std::time::Duration;
 
@@ -33,21 +33,21 @@ async fn create(client: &Client, token: &str, tapes: i32) -> Result<(), Status> 
 }
 
 fn limited(answer: Result<(), Status>) -> Refusal {
-    let refused = refusal(&answer.unwrap_err());
+    let rejected = refusal(&answer.unwrap_err());
     assert_eq!(
-        (refused.code, refused.reason.as_str()),
+        (rejected.code, rejected.reason.as_str()),
         (Code::ResourceExhausted, "LIMIT_REACHED")
     );
-    assert_eq!(refused.details.quota_failure().unwrap().violations.len(), 1);
-    refused
+    assert_eq!(rejected.details.quota_failure().unwrap().violations.len(), 1);
+    rejected
 }
 
-fn delay(refused: &Refusal) -> Duration {
-    refused.details.retry_info().unwrap().retry_delay.unwrap()
+fn delay(rejected: &Refusal) -> Duration {
+    rejected.details.retry_info().unwrap().retry_delay.unwrap()
 }
 
 #[tokio::test]
-async fn a_caller_makes_so_many_calls_a_second_and_another_is_not_held_up() {
+async fn calls_per_second_limits_one_caller_and_no_other() {
     let site = Site::new();
     let more = "[limits]\ncalls_per_second = 3\n[[limits.group]]\nname = \"many\"\ncalls_per_second = 50\n";
     let service = site.run(&(site.config() + more), &[]).await;
@@ -60,16 +60,16 @@ async fn a_caller_makes_so_many_calls_a_second_and_another_is_not_held_up() {
     for _ in 0..3 {
         list(&one).await.unwrap();
     }
-    let refused = limited(list(&one).await);
-    let wait = delay(&refused);
+    let rejected = limited(list(&one).await);
+    let wait = delay(&rejected);
     assert!(
         wait > Duration::ZERO && wait <= Duration::from_secs(1),
         "{wait:?}"
     );
     assert!(
-        refused.message.contains("calls of one caller in a second: 3"),
+        rejected.message.contains("calls of one caller per second: 3"),
         "{}",
-        refused.message
+        rejected.message
     );
     list(&other).await.unwrap();
     for _ in 0..20 {
@@ -80,13 +80,13 @@ async fn a_caller_makes_so_many_calls_a_second_and_another_is_not_held_up() {
 }
 
 #[tokio::test]
-async fn a_caller_has_so_many_calls_open_over_all_its_connections() {
+async fn concurrent_streams_limits_a_caller_over_all_its_connections() {
     let site = Site::new();
     let upstream = Upstream::answering(|_| std::future::pending::<Reply>()).await;
     let more = "[limits]\nconcurrent_streams = 2\n";
     let service = site.over(&upstream, &(site.config() + more), &[]).await;
     let token = site.jwt("one", OPERATORS);
-    // Each by a connection of its own, and none like another, so that none is shared.
+    // Each call has a connection of its own, and a different limit, so that it is not coalesced.
     let call = |limit| {
         let mut client = bearer(service.endpoint().connect_lazy(), Some(&token));
         async move {
@@ -102,17 +102,17 @@ async fn a_caller_has_so_many_calls_open_over_all_its_connections() {
     let _second = tokio::spawn(call(2));
     upstream.was_asked(2).await;
     limited(call(3).await);
-    // One that is left makes room.
+    // An abandoned call makes room for another.
     first.abort();
     let waiting = async { while call(4).await.is_err() {} };
     tokio::select! {
         () = upstream.was_asked(3) => {}
-        () = waiting => panic!("a hanging upstream has answered"),
+        () = waiting => panic!("the upstream never responds, but a call succeeded"),
     }
 }
 
 #[tokio::test]
-async fn a_caller_creates_so_many_tapes_an_hour_and_those_not_made_do_not_count() {
+async fn tapes_per_hour_counts_only_tapes_that_may_have_been_created() {
     let site = Site::new();
     site.policies(
         r#"permit (principal in TapeGate::Group::"operators", action, resource);
@@ -123,7 +123,7 @@ async fn a_caller_creates_so_many_tapes_an_hour_and_those_not_made_do_not_count(
         .await;
     let client = bearer(service.channel(), Some(&site.jwt("one", OPERATORS)));
     create(&client, "first-ten", 10).await.unwrap();
-    // Denied, and not counted.
+    // A denied create does not count.
     let denied = CreateTapesRequest {
         gateway_arn: GATEWAY.into(),
         tape_size_in_bytes: SIZE,
@@ -136,7 +136,7 @@ async fn a_caller_creates_so_many_tapes_an_hour_and_those_not_made_do_not_count(
         client.clone().create_tapes(denied).await.unwrap_err().code(),
         Code::PermissionDenied
     );
-    // AuthError by AWS, surely not made, and given back.
+    // A create that AWS rejects is given back.
     let elsewhere = CreateTapesRequest {
         gateway_arn: GATEWAY.replace("sgw-12A3456B", "sgw-00000000"),
         tape_size_in_bytes: SIZE,
@@ -149,32 +149,32 @@ async fn a_caller_creates_so_many_tapes_an_hour_and_those_not_made_do_not_count(
         client.clone().create_tapes(elsewhere).await.unwrap_err().code(),
         Code::NotFound
     );
-    let refused = limited(create(&client, "three-more", 3).await);
-    let wait = delay(&refused);
+    let rejected = limited(create(&client, "three-more", 3).await);
+    let wait = delay(&rejected);
     assert!(
         wait > Duration::from_secs(200) && wait <= Duration::from_secs(301),
         "{wait:?}"
     );
-    assert_eq!(refused.metadata["outcome"], "not_applied");
+    assert_eq!(rejected.metadata["outcome"], "not_applied");
     create(&client, "the-last-two", 2).await.unwrap();
     limited(create(&client, "one-more", 1).await);
     list(&client).await.unwrap();
 }
 
 #[tokio::test]
-async fn what_never_fits_has_no_time_to_come_back_at() {
+async fn a_create_over_the_whole_limit_has_no_retry_delay() {
     let site = Site::new();
     let service = site
         .run(&(site.config() + "[limits]\ntapes_per_hour = 5\n"), &[])
         .await;
     let client = bearer(service.channel(), Some(&site.jwt("one", OPERATORS)));
-    let refused = limited(create(&client, "ten-at-once", 10).await);
-    assert!(refused.details.retry_info().is_none());
+    let rejected = limited(create(&client, "ten-at-once", 10).await);
+    assert!(rejected.details.retry_info().is_none());
     create(&client, "five-at-once", 5).await.unwrap();
 }
 
 #[tokio::test]
-async fn anonymous_callers_are_not_one_caller() {
+async fn anonymous_callers_are_not_limited() {
     let service = Service::dev(&["--limits-calls-per-second=1", "--limits-tapes-per-hour=1"]).await;
     for _ in 0..10 {
         let request = ListTapesRequest {
@@ -186,7 +186,7 @@ async fn anonymous_callers_are_not_one_caller() {
 }
 
 #[tokio::test]
-async fn more_calls_than_there_is_room_for_are_shed_at_once_and_health_is_not() {
+async fn calls_over_max_concurrent_calls_are_shed_at_once_and_health_checks_are_not() {
     let site = Site::new();
     let upstream = Upstream::answering(|_| std::future::pending::<Reply>()).await;
     let audit = format!("--audit-file={}", site.path("audit.jsonl").display());
@@ -216,12 +216,12 @@ async fn more_calls_than_there_is_room_for_are_shed_at_once_and_health_is_not() 
     upstream.was_asked(3).await;
     let began = Instant::now();
     let status = list(&client).await.unwrap_err();
-    let refused = refusal(&status);
+    let rejected = refusal(&status);
     assert_eq!(
-        (refused.code, refused.reason.as_str()),
+        (rejected.code, rejected.reason.as_str()),
         (Code::Unavailable, "OVERLOADED")
     );
-    assert_eq!(delay(&refused), Duration::from_secs(1));
+    assert_eq!(delay(&rejected), Duration::from_secs(1));
     assert_eq!(status.metadata().get("grpc-retry-pushback-ms").unwrap(), "1000");
     assert!(began.elapsed() < Duration::from_secs(2));
     let mut health = tonic_health::pb::health_client::HealthClient::new(service.channel());
@@ -240,10 +240,10 @@ async fn more_calls_than_there_is_room_for_are_shed_at_once_and_health_is_not() 
 }
 
 #[tokio::test]
-async fn connections_are_few_and_none_stays_that_does_not_speak() {
+async fn connections_are_limited_and_silent_ones_are_closed() {
     let site = Site::new();
     let flags = ["--max-connections=2", "--handshake-timeout=3s"];
-    // Half of what HTTP/2 begins with, and of a TLS handshake.
+    // The first half of the HTTP/2 preface, and of a TLS ClientHello.
     let halves = [&b"PRI * HTTP/2.0\r\n"[..], b"\x16\x03\x01\x02\x00"];
     for (config, half) in [site.config(), site.config_with_tls()].into_iter().zip(halves) {
         let service = site.run(&config, &flags).await;
@@ -256,8 +256,7 @@ async fn connections_are_few_and_none_stays_that_does_not_speak() {
                 .unwrap();
             silent.push(socket);
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        // There is no room, and no wait for it.
+        // Connections are accepted in order. This one is over the limit and is closed at once.
         let mut third = TcpStream::connect(address).await.unwrap();
         let closed = tokio::time::timeout(Duration::from_secs(2), third.read(&mut [0; 1])).await;
         assert!(!matches!(closed.unwrap(), Ok(1..)));
@@ -266,9 +265,9 @@ async fn connections_are_few_and_none_stays_that_does_not_speak() {
                 let mut rest = Vec::new();
                 let _ = socket.read_to_end(&mut rest).await;
             });
-            ended.await.expect("a silent connection stays");
+            ended.await.expect("a silent connection is still open");
         }
-        // And there is room again.
+        // There is room again.
         let token = site.jwt("one", OPERATORS);
         let channel = match config.contains("[tls]") {
             true => site.channel(&service, None),
@@ -279,11 +278,11 @@ async fn connections_are_few_and_none_stays_that_does_not_speak() {
 }
 
 #[tokio::test]
-async fn reflection_and_watching_health_cannot_fill_the_room_of_calls() {
+async fn reflection_and_health_watches_do_not_use_up_max_concurrent_calls() {
     let site = Site::new();
     let service = site.run(&site.config(), &["--max-concurrent-calls=10"]).await;
     let token = site.jwt("somebody", &[]);
-    // A tenth of the calls, so one; it is held open.
+    // Reflection may have a tenth of the calls: one, which stays open.
     let (_ask, asked) = tokio::sync::mpsc::channel(1);
     let never = tokio_stream::wrappers::ReceiverStream::new(asked);
     let with = |token: &str| {
@@ -297,13 +296,13 @@ async fn reflection_and_watching_health_cannot_fill_the_room_of_calls() {
     };
     let first = reflect(never).await.unwrap();
     let (_ask, asked) = tokio::sync::mpsc::channel(1);
-    let refused = reflect(tokio_stream::wrappers::ReceiverStream::new(asked)).await;
-    assert_eq!(refusal(&refused.unwrap_err()).reason, "OVERLOADED");
+    let rejected = reflect(tokio_stream::wrappers::ReceiverStream::new(asked)).await;
+    assert_eq!(refusal(&rejected.unwrap_err()).reason, "OVERLOADED");
     let mut health = tonic_health::pb::health_client::HealthClient::new(service.channel());
     let request = tonic_health::pb::HealthCheckRequest::default;
     let watch = health.watch(request()).await.unwrap();
-    let refused = health.watch(request()).await;
-    assert_eq!(refusal(&refused.unwrap_err()).reason, "OVERLOADED");
+    let rejected = health.watch(request()).await;
+    assert_eq!(refusal(&rejected.unwrap_err()).reason, "OVERLOADED");
     health.check(request()).await.unwrap();
     let jwt = site.jwt("operator", OPERATORS);
     list(&bearer(service.channel(), Some(&jwt))).await.unwrap();

@@ -1,4 +1,4 @@
-//! What policies decide by the quick way is what evaluating all of them decides.
+//! The optimized evaluation decides as evaluating all policies does.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -8,7 +8,7 @@ use std::{
 use proptest::prelude::*;
 use tapegate::{
     access::{
-        policy::{Engine, Policies, Question, SCHEMA, TapeView},
+        policy::{AuthorizationRequest, Policies, PolicyEngine, SCHEMA, TapeView},
         reload::Reloading,
     },
     call::Caller,
@@ -43,7 +43,7 @@ fn scope() -> impl Strategy<Value = String> {
         .prop_map(|id| format!("TapeGate::Scope::\"{id}\""))
 }
 
-/// One of few, so that policies speak of tapes that there are.
+/// One of few barcodes, so that policies match existing tapes.
 fn barcode() -> impl Strategy<Value = String> {
     "[AB]{1,2}0?"
 }
@@ -62,8 +62,8 @@ fn principal() -> impl Strategy<Value = String> {
     ]
 }
 
-/// What a policy on reading tapes may say of one.
-fn seen() -> impl Strategy<Value = String> {
+/// A condition of a policy for reading tapes.
+fn condition() -> impl Strategy<Value = String> {
     let one = prop_oneof![
         prop::sample::select(&POOLS[..]).prop_map(|pool| format!("resource.pool == \"{pool}\"")),
         prop::sample::select(&POOLS[..]).prop_map(|pool| format!("\"{pool}\" != resource.pool")),
@@ -87,7 +87,7 @@ fn seen() -> impl Strategy<Value = String> {
         Just("context.address == ip(\"192.0.2.7\")".to_owned()),
         agent().prop_map(|agent| format!("principal == {agent}")),
         group().prop_map(|group| format!("principal in {group}")),
-        // Overflows, so that the policy counts for nothing, where the left side lets it.
+        // Overflows, so that evaluating the policy fails.
         Just("9223372036854775807 + 1 > 0".to_owned()),
         Just("true".to_owned()),
     ];
@@ -102,7 +102,7 @@ fn seen() -> impl Strategy<Value = String> {
     })
 }
 
-/// A policy on reading tapes.
+/// A policy for reading tapes.
 fn of_tapes() -> impl Strategy<Value = String> {
     let resource = prop_oneof![
         Just("resource".to_owned()),
@@ -112,7 +112,7 @@ fn of_tapes() -> impl Strategy<Value = String> {
         tape().prop_map(|tape| format!("resource == {tape}")),
         gateway().prop_map(|gateway| format!("resource is TapeGate::Tape in {gateway}")),
     ];
-    let clauses = prop::collection::vec((any::<bool>(), seen()), 0..3);
+    let clauses = prop::collection::vec((any::<bool>(), condition()), 0..3);
     (any::<bool>(), principal(), resource, clauses).prop_map(|(permits, principal, resource, clauses)| {
         let effect = if permits { "permit" } else { "forbid" };
         let clauses: Vec<_> = clauses
@@ -126,7 +126,7 @@ fn of_tapes() -> impl Strategy<Value = String> {
     })
 }
 
-/// A policy on calls.
+/// A policy for calls.
 fn of_calls() -> impl Strategy<Value = String> {
     let action = prop_oneof![
         Just("action".to_owned()),
@@ -164,34 +164,34 @@ fn caller() -> impl Strategy<Value = Caller> {
     })
 }
 
-/// A tape: its barcode, and which pool, status and gateway it has.
+/// A tape: its barcode, and the indexes of its pool, status and gateway.
 fn row() -> impl Strategy<Value = (String, usize, usize, Option<usize>)> {
     let gateway = prop::option::of(0..GATEWAYS.len());
     (barcode(), 0..POOLS.len(), 0..STATUSES.len(), gateway)
 }
 
-/// The policies of these texts, or what is wrong with them.
-fn engine(policies: &[String]) -> Result<Reloading<Engine>, Vec<String>> {
+/// Loads policies, or returns their faults.
+fn engine(policies: &[String]) -> Result<Reloading<PolicyEngine>, Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("random.cedar"), policies.join("\n")).unwrap();
-    Policies::open("policies of a test", folder.path())
+    PolicyEngine::open("policies of a test", folder.path())
 }
 
 fn scope_of(region: &str) -> (AccountId, Region) {
     ("123456789012".parse().unwrap(), region.parse().unwrap())
 }
 
-/// Holds what a caller is shown of these tapes against evaluating all policies for each of them.
+/// Compares which tapes a caller is shown with evaluating all policies for each of them.
 fn compare(
-    engine: &Arc<Reloading<Engine>>,
+    engine: &Arc<Reloading<PolicyEngine>>,
     caller: &Caller,
     rows: &[(String, usize, usize, Option<usize>)],
 ) -> Result<(), String> {
     let policies = Policies::new(engine.clone(), None, "GLACIER".to_owned());
     let (account, region) = scope_of("us-east-1");
-    let sieve = policies.rows(caller, Some(&account), &region);
+    let filter = policies.row_filter(caller, Some(&account), &region);
     let mut all = true;
-    // Twice, the second time by what is remembered.
+    // Twice, the second time from the cache.
     for (barcode, pool, status, gateway) in rows.iter().chain(rows) {
         let arn = crate::harness::tape_arn(barcode);
         let view = TapeView {
@@ -201,21 +201,21 @@ fn compare(
             status: STATUSES[*status].into(),
             gateway: gateway.map(|gateway| GATEWAYS[gateway]),
         };
-        let question = Question::of_tape(caller, Some(&account), &region, &view);
-        let plain = engine.load().decide_plainly(&question);
-        let (shown, _) = sieve.may_show(&view);
-        if shown != plain.is_allowed || engine.load().decide(&question) != plain {
-            return Err(format!("{caller:?}, {view:?}: {shown} and not {plain:?}"));
+        let request = AuthorizationRequest::of_tape(caller, Some(&account), &region, &view);
+        let plain = engine.load().decide_unoptimized(&request);
+        let (shown, _) = filter.may_show(&view);
+        if shown != plain.is_allowed || engine.load().decide(&request) != plain {
+            return Err(format!("{caller:?}, {view:?}: {shown}, expected {plain:?}"));
         }
         all &= shown;
     }
-    match sieve.are_all() && !all {
-        true => Err(format!("{caller:?}: not all are shown")),
+    match filter.shows_all() && !all {
+        true => Err(format!("{caller:?}: shows_all, but not all tapes are shown")),
         false => Ok(()),
     }
 }
 
-/// As many cases as are asked for, or 40.
+/// The number of cases in `PROPTEST_CASES`, or 40.
 fn cases() -> ProptestConfig {
     ProptestConfig {
         cases: std::env::var("PROPTEST_CASES").map_or(40, |cases| cases.parse().unwrap()),
@@ -228,12 +228,12 @@ proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    fn tapes_are_shown_as_evaluating_all_policies_for_each_says(
+    fn tapes_are_filtered_as_by_evaluating_all_policies_for_each(
         policies in prop::collection::vec(of_tapes(), 1..8),
         callers in prop::collection::vec(caller(), 1..4),
         rows in prop::collection::vec(row(), 1..30),
     ) {
-        // What the schema shows to be always false or true is no matter here.
+        // Some random conditions do not pass validation.
         let engine = Arc::new(engine(&policies).map_err(|faults| TestCaseError::reject(faults.join("; ")))?);
         for caller in &callers {
             compare(&engine, caller, &rows).map_err(TestCaseError::fail)?;
@@ -241,34 +241,34 @@ proptest! {
     }
 
     #[test]
-    fn calls_are_decided_as_evaluating_all_policies_says(
+    fn calls_are_decided_as_by_evaluating_all_policies(
         policies in prop::collection::vec(of_calls(), 1..10),
         callers in prop::collection::vec(caller(), 1..5),
     ) {
         let engine = engine(&policies).map_err(|faults| TestCaseError::reject(faults.join("; ")))?.load();
         let page = PageRequest::default;
         for caller in callers.iter().chain(&callers) {
-            let mut questions = vec![Question::of(caller, &transport::create("explained"), "GLACIER")];
+            let mut requests = vec![AuthorizationRequest::of(caller, &transport::create("explained"), "GLACIER")];
             for gateway in GATEWAYS {
                 let describe = DescribeTapes { gateway: gateway.parse().unwrap(), tapes: Arc::new([]), page: page() };
-                questions.push(Question::of(caller, &describe, "GLACIER"));
+                requests.push(AuthorizationRequest::of(caller, &describe, "GLACIER"));
             }
             for region in ["us-east-1", "eu-west-1"] {
                 let (account, region) = scope_of(region);
                 let scope = Scope { region, account: Some(account) };
                 let list = ListTapes { scope, tapes: Arc::new([]), page: page() };
-                questions.push(Question::of(caller, &list, "GLACIER"));
+                requests.push(AuthorizationRequest::of(caller, &list, "GLACIER"));
             }
-            for question in questions {
-                prop_assert_eq!(engine.decide(&question), engine.decide_plainly(&question), "{:?}", question);
+            for request in requests {
+                prop_assert_eq!(engine.decide(&request), engine.decide_unoptimized(&request), "{:?}", request);
             }
         }
     }
 }
 
-/// Each alone, on tapes of every kind, so that none is overlooked.
+/// Tests each condition alone, on all kinds of tapes.
 #[test]
-fn whatever_a_policy_looks_at_tells_tapes_apart() {
+fn every_attribute_that_a_policy_uses_is_found() {
     let tape = format!("TapeGate::Tape::\"{}\"", crate::harness::tape_arn("AB"));
     let gateway = format!("TapeGate::Gateway::\"{GATEWAY}\"");
     let clauses = [
@@ -305,7 +305,7 @@ fn whatever_a_policy_looks_at_tells_tapes_apart() {
             rows.extend([None, Some(0), Some(1)].map(|gateway| (barcode.to_owned(), pool, status, gateway)));
         }
     }
-    // The same one from elsewhere is the third.
+    // The third is the first one at another address.
     let callers = [("0", "10.1.2.3"), ("1", "10.1.2.3"), ("0", "192.0.2.7")].map(|(number, address)| {
         let group = format!("group-{number}");
         let principal = Principal::new(format!("agent-{number}"), [group], Proof::Certificate).unwrap();
@@ -337,7 +337,7 @@ fn whatever_a_policy_looks_at_tells_tapes_apart() {
 }
 
 #[test]
-fn a_policy_is_known_by_its_name_or_by_its_place() {
+fn a_policy_has_its_annotated_id_or_its_file_and_number() {
     let engine = engine(&[
         "permit (principal, action == TapeGate::Action::\"ListTapes\", resource);".to_owned(),
         "@id(\"nobody from elsewhere\") forbid (principal, action, resource) unless { context.address.isLoopback() };"
@@ -356,15 +356,22 @@ fn a_policy_is_known_by_its_name_or_by_its_place() {
             page: PageRequest::default(),
         };
         let principal = Principal::new("somebody".to_owned(), [], Proof::Certificate).unwrap();
-        engine.decide(&Question::of(&Caller::new(principal, address), &list, "GLACIER"))
+        engine.decide(&AuthorizationRequest::of(
+            &Caller::new(principal, address),
+            &list,
+            "GLACIER",
+        ))
     };
     let here = ask(Ipv4Addr::LOCALHOST.into());
-    assert_eq!((here.is_allowed, here.names().as_str()), (true, "random#1"));
-    // An address of IPv4 stays one, though the socket is of IPv6.
+    assert_eq!(
+        (here.is_allowed, here.policy_names().as_str()),
+        (true, "random#1")
+    );
+    // An IPv4 address in IPv6 form matches IPv4 ranges.
     assert!(ask("::ffff:127.0.0.1".parse().unwrap()).is_allowed);
     let elsewhere = ask("192.0.2.1".parse().unwrap());
     assert_eq!(
-        (elsewhere.is_allowed, elsewhere.names().as_str()),
+        (elsewhere.is_allowed, elsewhere.policy_names().as_str()),
         (false, "nobody from elsewhere")
     );
 }
@@ -383,6 +390,6 @@ fn the_schema_has_the_documented_entities_and_actions() {
     ] {
         assert!(SCHEMA.contains(word), "{word}");
     }
-    // Every attribute is there whatever the call: what looks at it never fails.
+    // All attributes are required, so that policies can use them without `has`.
     assert!(!SCHEMA.contains('?'), "an optional attribute");
 }

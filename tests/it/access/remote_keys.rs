@@ -1,20 +1,17 @@
-//! Keys of an issuer at a URL: fetched, kept, renewed, and believed for a bounded time.
+//! Keys of an issuer at a URL: fetched, refreshed, and valid for a bounded time.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use axum::{Router, extract::Request, http::StatusCode, response::IntoResponse};
 use jsonwebtoken::Algorithm;
 use serde_json::json;
 use tapegate::grpc::proto::ListTapesRequest;
-use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
+use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::attacks::OPERATORS;
 use crate::harness::{AUDIENCE, ISSUER, Service, Signer, Site, bearer, collect, eventually, jwks, refusal};
 
-/// A server of keys, which answers what it is told to.
+/// A key server whose response a test sets.
 struct Server {
     url: String,
     state: Arc<Mutex<State>>,
@@ -25,7 +22,6 @@ struct State {
     answer: (StatusCode, String),
     asked: u32,
     authorization: Option<String>,
-    delay: Duration,
 }
 
 impl Server {
@@ -34,20 +30,18 @@ impl Server {
             answer: (StatusCode::OK, keys),
             asked: 0,
             authorization: None,
-            delay: Duration::ZERO,
         }));
         let shared = state.clone();
         let router = Router::new().fallback(move |request: Request| {
             let shared = shared.clone();
             async move {
-                let (answer, delay) = {
+                let answer = {
                     let mut state = shared.lock().unwrap();
                     state.asked += 1;
                     let authorization = request.headers().get("authorization");
                     state.authorization = authorization.map(|value| value.to_str().unwrap().to_owned());
-                    (state.answer.clone(), state.delay)
+                    state.answer.clone()
                 };
-                sleep(delay).await;
                 match answer.0 {
                     StatusCode::FOUND => (answer.0, [("location", answer.1)]).into_response(),
                     _ => answer.into_response(),
@@ -75,7 +69,7 @@ impl Drop for Server {
     }
 }
 
-/// A site whose issuer has its keys at a URL, and no other way in.
+/// A site with one identity source: an issuer with its keys at a URL.
 fn config(site: &Site, url: &str, more: &str) -> String {
     format!(
         r#"
@@ -93,7 +87,7 @@ fn config(site: &Site, url: &str, more: &str) -> String {
     )
 }
 
-/// The reason by which a list is refused; empty where it is not.
+/// The reason why a list is rejected; empty if it succeeds.
 async fn ask(service: &Service, token: &str) -> String {
     let mut client = bearer(service.channel(), Some(token));
     let request = ListTapesRequest {
@@ -106,8 +100,8 @@ async fn ask(service: &Service, token: &str) -> String {
     }
 }
 
-/// Waits until a call with this token is refused by this reason; by none, until it is let in.
-async fn told(service: &Service, token: &str, reason: &str) {
+/// Waits until a list with this token is rejected with this reason, or succeeds if it is empty.
+async fn ends_with(service: &Service, token: &str, reason: &str) {
     eventually(&format!("{reason:?}"), async || {
         ask(service, token).await == reason
     })
@@ -115,15 +109,15 @@ async fn told(service: &Service, token: &str, reason: &str) {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_and_an_unknown_id_makes_them_be_fetched_once_more_and_no_storm() {
+async fn an_unknown_key_id_causes_at_most_one_further_fetch() {
     let site = Site::new();
     let server = Server::start(jwks(&[&site.es256])).await;
     let service = site.run(&config(&site, &server.url, ""), &[]).await;
     let token = site.jwt("somebody", OPERATORS);
-    told(&service, &token, "").await;
+    ends_with(&service, &token, "").await;
     assert_eq!(server.asked(), 1);
 
-    // Callers make up ids: at most one fetch in ten seconds, and none of them waits for more.
+    // Made-up key ids cause at most one fetch in ten seconds.
     let made_up = Signer::new("made up", Algorithm::ES256).token(&site.claims("somebody", OPERATORS));
     for answer in futures_util::future::join_all((0..50).map(|_| ask(&service, &made_up))).await {
         assert_eq!(answer, "TOKEN_KEY_UNKNOWN");
@@ -133,21 +127,21 @@ async fn keys_are_fetched_and_an_unknown_id_makes_them_be_fetched_once_more_and_
 }
 
 #[tokio::test]
-async fn a_new_key_of_the_issuer_is_taken_at_its_first_token() {
+async fn a_new_key_is_fetched_for_its_first_token() {
     let site = Site::new();
     let server = Server::start(jwks(&[&site.es256])).await;
     let service = site
         .run(&config(&site, &server.url, "jwks_refresh = \"1h\""), &[])
         .await;
-    told(&service, &site.jwt("somebody", OPERATORS), "").await;
+    ends_with(&service, &site.jwt("somebody", OPERATORS), "").await;
     let newer = Signer::new("newer", Algorithm::ES256);
     server.answer(StatusCode::OK, jwks(&[&site.es256, &newer]));
-    // The least pause between two fetches is ten seconds.
-    told(&service, &newer.token(&site.claims("somebody", OPERATORS)), "").await;
+    // The minimum interval between two fetches is ten seconds.
+    ends_with(&service, &newer.token(&site.claims("somebody", OPERATORS)), "").await;
 }
 
 #[tokio::test]
-async fn stale_keys_are_believed_for_a_bounded_time_and_readiness_says_when_there_are_none() {
+async fn stale_keys_are_valid_for_max_stale_and_missing_keys_make_the_service_not_ready() {
     let site = Site::new();
     let server = Server::start(jwks(&[&site.es256])).await;
     server.answer(StatusCode::INTERNAL_SERVER_ERROR, "");
@@ -166,16 +160,15 @@ async fn stale_keys_are_believed_for_a_bounded_time_and_readiness_says_when_ther
     assert!(failures.unwrap().parse::<u32>().unwrap() >= 1, "{metrics}");
 
     server.answer(StatusCode::OK, jwks(&[&site.es256]));
-    told(&service, &token, "").await;
-    while service.admin("/readyz").await.0 != 200 {
-        sleep(Duration::from_millis(20)).await;
-    }
-    // An outage: first the old ones are believed, and then no more.
+    ends_with(&service, &token, "").await;
+    eventually("ready", async || service.admin("/readyz").await.0 == 200).await;
+    // During an outage the old keys stay valid for a time.
     let huge = format!("{{\"keys\": [{}]}}", "1,".repeat(1 << 20));
+    let asked = server.asked();
     server.answer(StatusCode::BAD_GATEWAY, "busy");
-    sleep(Duration::from_millis(1_200)).await;
-    assert_eq!(ask(&service, &token).await, "", "not believed any more");
-    // Nor does anything else count for keys.
+    eventually("a fetch fails", async || server.asked() > asked).await;
+    assert_eq!(ask(&service, &token).await, "", "stale keys are not valid");
+    // Invalid responses do not replace them.
     for (status, body) in [
         (StatusCode::OK, "<html>"),
         (StatusCode::OK, "{\"keys\": []}"),
@@ -184,16 +177,14 @@ async fn stale_keys_are_believed_for_a_bounded_time_and_readiness_says_when_ther
     ] {
         let asked = server.asked();
         server.answer(status, body);
-        while server.asked() == asked {
-            sleep(Duration::from_millis(20)).await;
-        }
+        eventually("another fetch", async || server.asked() > asked).await;
     }
-    told(&service, &token, "IDENTITY_KEYS_UNAVAILABLE").await;
+    ends_with(&service, &token, "IDENTITY_KEYS_UNAVAILABLE").await;
     service.not_ready().await;
 }
 
 #[tokio::test]
-async fn a_cluster_of_kubernetes_is_an_issuer_like_others() {
+async fn a_kubernetes_cluster_can_be_an_issuer() {
     let site = Site::new();
     site.policies(r#"permit (principal in TapeGate::Group::"ns:backup", action, resource);"#);
     let server = Server::start(jwks(&[&site.rs256])).await;
@@ -213,7 +204,7 @@ async fn a_cluster_of_kubernetes_is_an_issuer_like_others() {
             },
         })
     };
-    told(&service, &site.rs256.token(&claims("backup")), "").await;
+    ends_with(&service, &site.rs256.token(&claims("backup")), "").await;
     assert_eq!(
         ask(&service, &site.rs256.token(&claims("default"))).await,
         "PERMISSION_DENIED"

@@ -1,5 +1,5 @@
-//! What happens when certificates, keys, tokens and policies change: under load no call fails that
-//! should not, and what is broken changes nothing.
+//! Certificates, keys, tokens and policies are replaced while the service runs: no valid call fails,
+//! and invalid files change nothing.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use tapegate::grpc::proto::ListTapesRequest;
 use tokio::{task::JoinSet, time::sleep};
 use tonic::{Code, Status, transport::Channel};
 
-use super::attacks::OPERATORS;
+use super::{attacks::OPERATORS, sum_of};
 use crate::harness::{
     Ca, Certified, Client, Service, Signer, Site, Valid, bearer, client_config, collect, eventually, jwks,
     refusal, tls_channel,
@@ -28,8 +28,8 @@ async fn list(client: &mut Client) -> Result<(), Status> {
     collect(client.list_tapes(request).await).await.map(drop)
 }
 
-/// The reason by which a list is refused; empty where it is not.
-async fn refused(client: &mut Client) -> String {
+/// The reason why a list is rejected; empty if it succeeds.
+async fn reason(client: &mut Client) -> String {
     match list(client).await {
         Ok(()) => String::new(),
         Err(status) => refusal(&status).reason,
@@ -37,7 +37,7 @@ async fn refused(client: &mut Client) -> String {
 }
 
 #[tokio::test]
-async fn a_token_whose_key_or_row_is_gone_is_refused() {
+async fn a_token_is_rejected_once_its_key_or_its_table_is_removed() {
     let site = Site::new();
     let service = site.run(&site.config(), &[]).await;
     let (token, jwt) = (site.token("somebody", OPERATORS), site.jwt("somebody", OPERATORS));
@@ -50,28 +50,28 @@ async fn a_token_whose_key_or_row_is_gone_is_refused() {
 
     site.write("tokens.toml", "");
     eventually("the token is gone", async || {
-        refused(&mut by_token).await == "TOKEN_UNKNOWN"
+        reason(&mut by_token).await == "TOKEN_UNKNOWN"
     })
     .await;
     site.write("jwks.json", &jwks(&[&site.rs256]));
     eventually("the key is gone", async || {
-        refused(&mut by_jwt).await == "TOKEN_KEY_UNKNOWN"
+        reason(&mut by_jwt).await == "TOKEN_KEY_UNKNOWN"
     })
     .await;
-    // A new key of the same id does not bring it back, though the token was remembered.
+    // A new key with the same id does not make the cached token valid.
     site.write("jwks.json", &jwks(&[&Signer::new("first", Algorithm::ES256)]));
     eventually("the key is another", async || {
-        refused(&mut by_jwt).await == "TOKEN_SIGNATURE_WRONG"
+        reason(&mut by_jwt).await == "TOKEN_SIGNATURE_WRONG"
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_principal_may_what_the_policies_of_now_say() {
+async fn changed_policies_apply_to_the_next_call() {
     let site = Site::new();
     let service = site.run(&site.config(), &[]).await;
     let mut client = bearer(service.channel(), Some(&site.jwt("somebody", &["readers"])));
-    assert_eq!(refused(&mut client).await, "PERMISSION_DENIED");
+    assert_eq!(reason(&mut client).await, "PERMISSION_DENIED");
     site.policies(r#"permit (principal in TapeGate::Group::"readers", action, resource);"#);
     eventually("it is allowed", async || list(&mut client).await.is_ok()).await;
     site.policies(
@@ -79,18 +79,18 @@ async fn a_principal_may_what_the_policies_of_now_say() {
            forbid (principal == TapeGate::Agent::"somebody", action, resource);"#,
     );
     eventually("it is forbidden", async || {
-        refused(&mut client).await == "PERMISSION_DENIED"
+        reason(&mut client).await == "PERMISSION_DENIED"
     })
     .await;
 }
 
-/// A caller: how it connects, and what it shows.
+/// A caller: how it connects, and its token.
 struct Caller {
     channel: Box<dyn Fn() -> Channel + Send + Sync>,
     token: Option<String>,
 }
 
-/// Callers that go on calling, some by one connection and some by a new one each time.
+/// Callers that call repeatedly, each over one connection and over a new one for each call.
 struct Load {
     calls: JoinSet<()>,
     made: Arc<AtomicU32>,
@@ -121,7 +121,7 @@ impl Load {
         Self { calls, made }
     }
 
-    /// Waits until so many more calls were made, none of which failed.
+    /// Waits for a number of further calls and fails if one of them failed.
     async fn more(&mut self, calls: u32) {
         let wanted = self.made.load(Ordering::Relaxed) + calls;
         while self.made.load(Ordering::Relaxed) < wanted {
@@ -133,7 +133,7 @@ impl Load {
     }
 }
 
-/// A connection that trusts these roots.
+/// Connects with these trusted roots and this client certificate.
 fn connects(
     service: &Service,
     roots: String,
@@ -143,13 +143,18 @@ fn connects(
     Box::new(move || tls_channel(address, client_config(&roots, certified.as_ref())))
 }
 
-/// Waits for several looks at the files. The service looks every 20 ms.
-async fn looked_at() {
-    sleep(Duration::from_millis(400)).await;
+/// Makes a change to a file and waits until the service has loaded or rejected it.
+async fn change(service: &Service, change: impl FnOnce()) {
+    let before = sum_of(service, "tapegate_reloads_total").await;
+    change();
+    eventually("the change is loaded or rejected", async || {
+        sum_of(service, "tapegate_reloads_total").await > before
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_is_swapped_under_load_and_no_call_fails() {
+async fn all_files_are_replaced_under_load_without_a_failed_call() {
     let site = Site::new();
     let (second, clients) = (
         Ca::new("another authority of servers"),
@@ -184,7 +189,7 @@ async fn everything_is_swapped_under_load_and_no_call_fails() {
     let mut load = Load::start(callers(&agent, &site.es256));
     load.more(50).await;
 
-    // The server's certificate: another authority's, so that who connects anew can tell.
+    // The server's certificate, by another authority, so that new connections can tell.
     let server = second.server();
     site.write("server.pem", &server.cert);
     site.write("server.key", &server.key);
@@ -195,7 +200,7 @@ async fn everything_is_swapped_under_load_and_no_call_fails() {
     .await;
     load.more(50).await;
 
-    // The clients' authority: first both, then the new one. Open connections stay.
+    // The clients' authority: first both, then the new one. Connections stay open.
     site.write("clients.pem", &format!("{}{}", site.ca.pem(), clients.pem()));
     let with_newer = connects(&service, roots.clone(), Some(newer.clone()));
     eventually("the new authority is taken", async || {
@@ -207,7 +212,7 @@ async fn everything_is_swapped_under_load_and_no_call_fails() {
     list(&mut open).await.unwrap();
     drop(load);
     let third = Signer::new("third", Algorithm::ES256);
-    // The issuer's keys: both, before the first token of the new one.
+    // The issuer's keys: both, before the first token with the new one.
     site.write("jwks.json", &jwks(&[&site.es256, &third]));
     let mut by_third = bearer(
         only_second(),
@@ -226,14 +231,14 @@ async fn everything_is_swapped_under_load_and_no_call_fails() {
     })
     .await;
     eventually(
-        "who is known by the old authority is refused on an open connection",
-        async || refused(&mut open).await == "CERTIFICATE_INVALID",
+        "a caller of the old authority is rejected on an open connection",
+        async || reason(&mut open).await == "CERTIFICATE_INVALID",
     )
     .await;
     site.write("jwks.json", &jwks(&[&third]));
     load.more(50).await;
 
-    // Tokens and policies: others come and go.
+    // Tokens and policies: others are added and removed.
     for round in 0..5 {
         let gone = site.token(&format!("gone {round}"), OPERATORS);
         let mut client = bearer(only_second(), Some(&gone));
@@ -242,7 +247,7 @@ async fn everything_is_swapped_under_load_and_no_call_fails() {
         let rows: Vec<_> = file.split("\n\n").filter(|row| !row.contains("gone")).collect();
         site.write("tokens.toml", &rows.join("\n\n"));
         eventually("the token is gone", async || {
-            refused(&mut client).await == "TOKEN_UNKNOWN"
+            reason(&mut client).await == "TOKEN_UNKNOWN"
         })
         .await;
         site.policies(&format!(
@@ -251,11 +256,11 @@ async fn everything_is_swapped_under_load_and_no_call_fails() {
         load.more(30).await;
     }
     let made = load.made.load(Ordering::Relaxed);
-    println!("{made} calls after the second start, and none failed");
+    println!("{made} calls after the second start without a failure");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broken_file_changes_nothing() {
+async fn an_invalid_file_changes_nothing() {
     let site = Site::new();
     let stays = site.token("stays", OPERATORS);
     let service = site.run(&site.config_with_tls(), &["--auth-remember=0s"]).await;
@@ -265,7 +270,7 @@ async fn a_broken_file_changes_nothing() {
            permit (principal == TapeGate::Agent::"spiffe://example.org/agent", action, resource);"#,
     );
     let certified = connects(&service, site.ca.pem(), Some(agent));
-    eventually("the agent is let in", async || {
+    eventually("the agent is admitted", async || {
         list(&mut bearer(certified(), None)).await.is_ok()
     })
     .await;
@@ -284,7 +289,7 @@ async fn a_broken_file_changes_nothing() {
             token: Some(site.jwt("somebody", OPERATORS)),
         },
     ]);
-    let mut refused_caller = bearer(plain()(), Some(&site.jwt("somebody", &[])));
+    let mut denied_caller = bearer(plain()(), Some(&site.jwt("somebody", &[])));
     let files = [
         "server.pem",
         "server.key",
@@ -297,29 +302,26 @@ async fn a_broken_file_changes_nothing() {
         let good = std::fs::read_to_string(site.path(name)).unwrap();
         let half = &good[..good.len() / 2];
         for broken in ["", "garbage", half, "\u{0}"] {
-            // A file of tokens may be empty: then there are none.
+            // An empty file of tokens is valid.
             if name == "tokens.toml" && ["", half].contains(&broken) {
                 continue;
             }
-            site.write(name, broken);
-            looked_at().await;
+            change(&service, || site.write(name, broken)).await;
             load.more(6).await;
             assert_eq!(
-                refused(&mut refused_caller).await,
+                reason(&mut denied_caller).await,
                 "PERMISSION_DENIED",
                 "{name}: {broken:?}"
             );
         }
-        std::fs::remove_file(site.path(name)).unwrap();
-        looked_at().await;
+        change(&service, || std::fs::remove_file(site.path(name)).unwrap()).await;
         load.more(6).await;
-        site.write(name, &good);
-        looked_at().await;
+        change(&service, || site.write(name, &good)).await;
         load.more(6).await;
     }
-    // A key that is not the certificate's, as between the two writes of a renewal.
-    site.write("server.key", &Ca::new("another").server().key);
-    looked_at().await;
+    // A key that does not match the certificate, as between the two writes of a renewal.
+    let other = Ca::new("another").server();
+    change(&service, || site.write("server.key", &other.key)).await;
     load.more(20).await;
     let status = list(&mut bearer(plain()(), None)).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);

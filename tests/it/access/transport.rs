@@ -1,4 +1,4 @@
-//! Ways in beside the front door.
+//! Other ways to claim an identity or to reach the service.
 
 use http::HeaderName;
 use tokio::{
@@ -10,7 +10,7 @@ use super::attacks::{OPERATORS, attack};
 use crate::harness::{Site, client_config, refusal};
 
 #[tokio::test]
-async fn metadata_says_nothing_of_who_calls() {
+async fn no_metadata_but_authorization_identifies_a_caller() {
     let site = Site::new();
     let service = site.run(&site.config(), &[]).await;
     let token = site.token("somebody", OPERATORS);
@@ -33,14 +33,14 @@ async fn metadata_says_nothing_of_who_calls() {
     ] {
         let headers = [(name.parse::<HeaderName>().unwrap(), value.parse().unwrap())];
         for status in attack(&service.channel(), headers.into_iter().collect()).await {
-            let refused = refusal(&status);
-            assert_eq!(refused.reason, "CREDENTIALS_MISSING", "{name}");
+            let rejected = refusal(&status);
+            assert_eq!(rejected.reason, "CREDENTIALS_MISSING", "{name}");
         }
     }
 }
 
 #[tokio::test]
-async fn http_1_is_not_answered() {
+async fn http_1_is_rejected() {
     let site = Site::new();
     let token = site.token("somebody", OPERATORS);
     let service = site.run(&site.config(), &[]).await;
@@ -66,7 +66,7 @@ async fn http_1_is_not_answered() {
         );
     }
 
-    // Over TLS, HTTP/1.1 is not even agreed on.
+    // Over TLS, the handshake fails, because the service does not offer HTTP/1.1.
     let service = site.run(&site.config_with_tls(), &[]).await;
     let mut config = client_config(&site.ca.pem(), None);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -75,5 +75,5 @@ async fn http_1_is_not_answered() {
     let connected = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config))
         .connect(name, socket)
         .await;
-    assert!(connected.is_err(), "HTTP/1.1 was agreed on");
+    assert!(connected.is_err(), "the service accepted HTTP/1.1");
 }

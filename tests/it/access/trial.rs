@@ -1,9 +1,9 @@
-//! Policies on trial decide nothing, and what they would decide otherwise is counted.
+//! Policies on trial are not enforced, and decisions that they would change are counted.
 
 use tapegate::{
     access::{
         Authority,
-        policy::{Policies, TapeView},
+        policy::{Policies, PolicyEngine, TapeView},
     },
     call::{Call, Caller},
     domain::{ListTapes, Principal, Proof},
@@ -15,7 +15,7 @@ use super::attacks::OPERATORS;
 use crate::harness::{Site, bearer, collect, transport};
 
 #[tokio::test]
-async fn a_folder_on_trial_decides_nothing() {
+async fn policies_on_trial_are_not_enforced() {
     let site = Site::new();
     std::fs::create_dir(site.path("trial")).unwrap();
     site.write("trial/site.cedar", "forbid (principal, action, resource);");
@@ -30,13 +30,13 @@ async fn a_folder_on_trial_decides_nothing() {
 }
 
 #[test]
-fn differing_decisions_are_counted() {
+fn decisions_that_differ_on_trial_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let open = |name: &str, policies: &str| {
         let path = folder.path().join(name);
         std::fs::create_dir(&path).unwrap();
         std::fs::write(path.join("all.cedar"), policies).unwrap();
-        std::sync::Arc::new(Policies::open("policies of a test", &path).unwrap())
+        std::sync::Arc::new(PolicyEngine::open("policies of a test", &path).unwrap())
     };
     let real = open("real", "permit (principal, action, resource);");
     let trial = open(
@@ -55,7 +55,7 @@ fn differing_decisions_are_counted() {
         let call = Call::new(&transport::context(), caller.clone(), list.clone(), deadline);
         authority.authorize(call).unwrap();
         assert_eq!(policies.trial_differs() - before, differs, "{name}");
-        let rows = authority.rows(&caller, &list).unwrap();
+        let filter = authority.row_filter(&caller, &list).unwrap();
         let tape = |pool| TapeView {
             arn: "",
             barcode: "",
@@ -63,16 +63,16 @@ fn differing_decisions_are_counted() {
             status: "".into(),
             gateway: None,
         };
-        assert_eq!(rows.may_show(&tape("GLACIER")), (true, false));
-        assert_eq!(rows.may_show(&tape("DEEP_ARCHIVE")), (true, name == "other"));
-        authority.shown(&caller, 0, 7);
+        assert_eq!(filter.may_show(&tape("GLACIER")), (true, false));
+        assert_eq!(filter.may_show(&tape("DEEP_ARCHIVE")), (true, name == "other"));
+        authority.record_filtering(&caller, 0, 7);
         assert_eq!(policies.trial_differs() - before, differs + 7);
     }
-    // Where nothing of a tape is looked at, there is nothing to sift.
+    // Policies that ignore the resource need no filter.
     let everything = std::sync::Arc::new(Policies::new(real, None, "GLACIER".to_owned()));
     assert!(
         Authority::Policies(everything)
-            .rows(&transport::anonymous(), &list)
+            .row_filter(&transport::anonymous(), &list)
             .is_none()
     );
 }

@@ -13,7 +13,11 @@ use opentelemetry::{
     trace::{FutureExt, TraceContextExt},
 };
 use tapegate::{
-    access::{Authority, AuthorizedCall, limits::Limits, policy::Policies},
+    access::{
+        Authority, AuthorizedCall,
+        limits::Limits,
+        policy::{Policies, PolicyEngine},
+    },
     app::config::TakenOutBy,
     call::{Call, Caller},
     domain::{Fault, ListTapes, Marker, PageRequest, Principal, Proof, Scope},
@@ -56,7 +60,7 @@ async fn a_denied_caller_does_not_join_an_allowed_read() {
     let folder = tempfile::tempdir().unwrap();
     let policy = r#"permit (principal == TapeGate::Agent::"known", action, resource);"#;
     std::fs::write(folder.path().join("known.cedar"), policy).unwrap();
-    let real = Arc::new(Policies::open("policies of a test", folder.path()).unwrap());
+    let real = Arc::new(PolicyEngine::open("policies of a test", folder.path()).unwrap());
     let authority = Authority::Policies(Arc::new(Policies::new(real, None, "GLACIER".to_owned())));
     let limits = Arc::new(Limits::new(Default::default()));
     let shared = Shared::new(

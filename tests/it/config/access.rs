@@ -165,11 +165,11 @@ fn what_is_wrong_with_certificates_keys_tokens_and_policies_is_said_at_once() {
     site.policies("permit (principal, action, resource) when { principal.name == \"x\" };");
     let faults = serve(&site, "").faults().join("\n");
     for part in [
-        "tls.cert: certificate and key do not go together",
-        "jwks.json has no key that signatures can be checked with",
-        "tokens.toml:1: id is not 16 hexadecimal digits",
-        "tokens.toml:1: sha256 is not 64 hexadecimal digits",
-        "tokens.toml:1: name and groups: each has 1 to 2048 bytes",
+        "tls.cert: the key does not match the certificate",
+        "jwks.json has no public key for verifying signatures",
+        "tokens.toml:1: id must be 16 lower-case hexadecimal digits",
+        "tokens.toml:1: sha256 must be 64 hexadecimal digits",
+        "tokens.toml:1: name and groups must have 1 to 2048 bytes each",
         "site.cedar:1:45: for policy `policy0`, attribute `name` on entity type `TapeGate::Agent` not found",
     ] {
         assert!(faults.contains(part), "no {part} in\n{faults}");
@@ -188,12 +188,12 @@ fn what_is_wrong_with_certificates_keys_tokens_and_policies_is_said_at_once() {
     site.write("policies/more.cedar", "@id(\"twice\") permit (principal, action, resource);\n@id(\"twice\") forbid (principal, action, resource);\npermit (principal == ?principal, action, resource);");
     let faults = serve(&site, "").faults().join("\n");
     for part in [
-        "server.pem cannot be read as PEM",
-        "server.key has no private key as PEM",
+        "server.pem is not valid PEM",
+        "server.key has no unencrypted private key as PEM",
         "clients.pem has no certificate",
         "tokens.toml:3: unknown field `secret`",
         "site.cedar:1:36: unexpected end of input",
-        "more.cedar: has a template",
+        "more.cedar: has a policy template",
     ] {
         assert!(faults.contains(part), "no {part} in\n{faults}");
     }
@@ -207,7 +207,7 @@ fn what_is_wrong_with_certificates_keys_tokens_and_policies_is_said_at_once() {
         serve(&site, "")
             .faults()
             .join("\n")
-            .contains("the policy \"site#1\" stands in"),
+            .contains("has a policy with the id \"site#1\" too"),
         "{:?}",
         serve(&site, "").faults()
     );

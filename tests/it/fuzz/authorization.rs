@@ -8,9 +8,9 @@ use std::{
 use futures_util::FutureExt;
 use http::HeaderValue;
 use tapegate::access::{
-    Identities, Presented,
+    Authenticator, CallerCredentials,
+    identity::static_tokens::StaticTokens,
     reload::{Files, Reloading},
-    tokens::Tokens,
 };
 
 /// The only token that is known: a test's, which opens nothing.
@@ -25,12 +25,12 @@ expires = "2999-01-01T00:00:00Z"
 sha256 = "eede05f8b017b29e480f59e0b2e372832acebdb164c8762605cd80a935b01229"
 "#;
 
-static IDENTITIES: LazyLock<Identities> = LazyLock::new(|| {
+static AUTHENTICATOR: LazyLock<Authenticator> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.toml");
     std::fs::write(&path, FILE).unwrap();
-    let tokens = Reloading::open("tokens", Files::Each(vec![path]), Tokens::read).unwrap();
-    Identities::new(None, Vec::new(), Some(Arc::new(tokens)), Duration::ZERO, 16_384)
+    let tokens = Reloading::open("tokens", Files::Each(vec![path]), StaticTokens::read).unwrap();
+    Authenticator::new(None, Vec::new(), Some(Arc::new(tokens)), Duration::ZERO, 16_384)
 });
 
 /// Nobody is let in but by one header with the scheme, and the whole token that is known.
@@ -39,11 +39,11 @@ pub fn run(bytes: &[u8]) {
         .split(|b| *b == b'\n')
         .filter_map(|value| HeaderValue::from_bytes(value).ok())
         .collect();
-    let presented = Presented {
+    let credentials = CallerCredentials {
         authorization: &values,
         certificate: None,
     };
-    let identified = IDENTITIES.identify(presented).now_or_never();
+    let identified = AUTHENTICATOR.authenticate(credentials).now_or_never();
     let Ok(principal) = identified.expect("nothing is waited for") else {
         return;
     };

@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use rustls::pki_types::CertificateDer;
-use tapegate::access::certificate::{NameKind, NamePattern, Rule};
+use tapegate::access::identity::certificate::{CertificateRule, NameKind, NamePattern};
 
-static RULE: LazyLock<Rule> = LazyLock::new(|| Rule {
+static RULE: LazyLock<CertificateRule> = LazyLock::new(|| CertificateRule {
     kinds: vec![NameKind::Spiffe, NameKind::Uri, NameKind::Dns],
     allowed: ["spiffe://example.org/*", "https://example.org/*", "*.example.org"]
         .iter()

@@ -13,7 +13,10 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
 use tapegate::access::{
-    jwt::{self, Claim, Claims, Issuer, IssuerSettings, Keys, Location, RemoteSettings, Source},
+    identity::jwt::{
+        self, ClaimMapping, ClaimPath, Issuer, IssuerSettings, JwksLocation, KeySet, KeySource,
+        RemoteKeysSettings,
+    },
     reload::{Files, Reloading},
 };
 
@@ -29,22 +32,22 @@ static ISSUERS: LazyLock<Vec<Issuer>> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("jwks.json");
     std::fs::write(&path, json!({ "keys": [key] }).to_string()).unwrap();
-    let keys = Reloading::open("keys", Files::Each(vec![path]), Keys::read).unwrap();
+    let keys = Reloading::open("keys", Files::Each(vec![path]), KeySet::read).unwrap();
     let settings = IssuerSettings {
         issuer: "https://issuer.example".to_owned(),
         audience: "tapegate".to_owned(),
-        jwks: Location::File(PathBuf::new()),
+        jwks: JwksLocation::File(PathBuf::new()),
         algorithms: vec![Algorithm::EdDSA],
         leeway: LEEWAY,
-        claims: Claims {
-            principal: Claim::new("sub").unwrap(),
-            groups: Claim::new("/realm/groups").unwrap(),
+        claims: ClaimMapping {
+            principal: ClaimPath::new("sub").unwrap(),
+            groups: ClaimPath::new("/realm/groups").unwrap(),
             principal_prefix: "p:".to_owned(),
             groups_prefix: "g:".to_owned(),
         },
-        remote: RemoteSettings::default(),
+        remote: RemoteKeysSettings::default(),
     };
-    vec![Issuer::new(settings, Source::File(Arc::new(keys)))]
+    vec![Issuer::new(settings, KeySource::File(Arc::new(keys)))]
 });
 
 static SIGNER: LazyLock<EncodingKey> = LazyLock::new(|| EncodingKey::from_ed_der(&[HEAD, &KEY].concat()));

@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use jsonwebtoken::Algorithm;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use tapegate::{access::tokens::NewToken, grpc::proto::tape_service_client::TapeServiceClient};
+use tapegate::{
+    access::identity::static_tokens::NewToken, grpc::proto::tape_service_client::TapeServiceClient,
+};
 use tempfile::TempDir;
 use tonic::{
     Request, Status, metadata::MetadataMap, service::interceptor::InterceptedService, transport::Channel,

@@ -5,7 +5,10 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use proptest::prelude::*;
 use tapegate::{
     access::AuthorizedCall,
-    access::{Authority, policy::Policies},
+    access::{
+        Authority,
+        policy::{Policies, PolicyEngine},
+    },
     call::Answer,
     domain::{
         Attempts, Cursor, Failure, Fault, ListTapes, Marker, Page, PageRequest, Pool, Scope, TapeInfo,
@@ -51,7 +54,7 @@ fn reader(everything: bool) -> ListContext {
     let folder = tempfile::tempdir().unwrap();
     let policy = r#"permit(principal, action, resource is TapeGate::Tape) when { resource.pool == "MINE" };"#;
     std::fs::write(folder.path().join("mine.cedar"), policy).unwrap();
-    let policies = Policies::open("policies of a test", folder.path()).unwrap();
+    let policies = PolicyEngine::open("policies of a test", folder.path()).unwrap();
     let policies = Policies::new(Arc::new(policies), None, "GLACIER".to_owned());
     ListContext {
         visibility: Visibility::By(Authority::Policies(Arc::new(policies))),

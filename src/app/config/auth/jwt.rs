@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     access::{
-        jwt::{Claims, IssuerSettings, Keys, Location, Remote, RemoteSettings},
+        identity::jwt::{ClaimMapping, IssuerSettings, JwksLocation, KeySet, RemoteKeys, RemoteKeysSettings},
         reload::Files,
     },
     app::config::{
@@ -176,15 +176,15 @@ pub(super) fn read(values: &mut Values) -> Option<IssuerSettings> {
     let remote = remote(values);
     let leeway = values.get(&LEEWAY);
     match &jwks {
-        Some(Location::File(path)) => {
+        Some(JwksLocation::File(path)) => {
             let read = Files::Each(vec![path.clone()]).read();
-            if let Err(faults) = read.and_then(|contents| Keys::read(&contents)) {
+            if let Err(faults) = read.and_then(|contents| KeySet::read(&contents)) {
                 values.faults_of_file(&JWKS, faults);
             }
         }
-        Some(Location::Url(url)) => {
+        Some(JwksLocation::Url(url)) => {
             let remote = remote.clone().unwrap_or_default();
-            if let Err(unusable) = Remote::new(url, remote) {
+            if let Err(unusable) = RemoteKeys::new(url, remote) {
                 values.fault(&JWKS, unusable.to_string());
             }
         }
@@ -204,8 +204,8 @@ pub(super) fn read(values: &mut Values) -> Option<IssuerSettings> {
     })
 }
 
-fn claims(values: &Values) -> Option<Claims> {
-    Some(Claims {
+fn claims(values: &Values) -> Option<ClaimMapping> {
+    Some(ClaimMapping {
         principal: values.get(&PRINCIPAL_CLAIM)?,
         groups: values.get(&GROUPS_CLAIM)?,
         principal_prefix: values.optional(&PRINCIPAL_PREFIX)?.unwrap_or_default(),
@@ -213,8 +213,8 @@ fn claims(values: &Values) -> Option<Claims> {
     })
 }
 
-fn remote(values: &Values) -> Option<RemoteSettings> {
-    Some(RemoteSettings {
+fn remote(values: &Values) -> Option<RemoteKeysSettings> {
+    Some(RemoteKeysSettings {
         refresh: values.get(&JWKS_REFRESH)?,
         max_stale: values.get(&JWKS_MAX_STALE)?,
         timeout: values.get(&JWKS_TIMEOUT)?,

@@ -1,5 +1,5 @@
 use crate::{
-    access::certificate::{NameKind, Rule},
+    access::identity::certificate::{CertificateRule, NameKind},
     app::config::{
         Place, Setting,
         kind::List,
@@ -38,7 +38,7 @@ pub(crate) static GROUPS: Setting<List<Text>> = Setting {
     help: "The groups that every caller with a client certificate is in. Default: none.",
 };
 
-pub(super) fn read(values: &mut Values) -> Option<Rule> {
+pub(super) fn read(values: &mut Values) -> Option<CertificateRule> {
     let all = ["spiffe", "uri", "dns"].map(|kind| (Place::Default, Some(kind.to_owned())));
     values.derive(&NAMES, Raw::Many(all.into()));
     values.derive(&ALLOWED, Raw::Many(Vec::new()));
@@ -50,7 +50,7 @@ pub(super) fn read(values: &mut Values) -> Option<Rule> {
             "is empty, so no certificate would say who calls; leave it out for all kinds",
         );
     }
-    Some(Rule {
+    Some(CertificateRule {
         kinds: kinds.into_iter().collect(),
         allowed: allowed.into_iter().collect(),
         groups: groups.into_iter().collect(),

@@ -4,14 +4,14 @@ use tonic::Code;
 
 use super::{End, EndedCall, method};
 use crate::{
-    access::audit::{Audit, Record},
+    access::audit::{AuditLog, AuditRecord},
     domain::{OperationKind, Principal},
     grpc::status::{self, reasons::Reason},
 };
 
 /// Records the call if it is a create, was rejected or panicked; a successful read only if the
 /// settings ask for it.
-pub(super) fn record(audit: &Audit, call: &EndedCall<'_>) {
+pub(super) fn record(audit: &AuditLog, call: &EndedCall<'_>) {
     let EndedCall {
         context,
         facts,
@@ -45,7 +45,7 @@ pub(super) fn record(audit: &Audit, call: &EndedCall<'_>) {
             .and_then(|info| info.metadata.get(status::OUTCOME).map(String::as_str))
             .or(given_up),
     };
-    audit.record(&Record {
+    audit.record(&AuditRecord {
         time: SystemTime::now(),
         request_id: context.request_id(),
         trace_id: context.trace_id(),
@@ -120,7 +120,7 @@ mod tests {
     async fn a_call_that_panics_is_recorded_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
-        let audit = Arc::new(Audit::to_file(&path, 10, false).unwrap());
+        let audit = Arc::new(AuditLog::to_file(&path, 10, false).unwrap());
         let service = service_fn(|_: Request<Empty<Bytes>>| async {
             assert!(fs::exists("/nowhere").unwrap(), "of the test");
             Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))

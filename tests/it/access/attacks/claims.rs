@@ -3,11 +3,11 @@ use serde_json::{Value, json};
 
 use super::{
     Attacks, OPERATORS,
-    made::{base64, with, without},
+    forged::{base64, with, without},
 };
 use crate::harness::{AUDIENCE, ISSUER, Site, in_seconds};
 
-/// Attacks by the claims of tokens that the issuer has signed.
+/// Attacks with the claims of tokens that the issuer has signed.
 pub(super) fn claims(site: &Site, attacks: &mut Attacks) {
     let good = site.claims("somebody", OPERATORS);
     let mut signed = |name: &str, claims: &Value, reason| {

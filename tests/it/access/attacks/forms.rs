@@ -3,7 +3,7 @@ use http::HeaderValue;
 use super::{Attack, Attacks, OPERATORS};
 use crate::harness::Site;
 
-/// Attacks by the form of what is sent.
+/// Attacks with the form of the credentials.
 pub(super) fn forms(site: &Site, attacks: &mut Attacks) {
     const MALFORMED: &str = "CREDENTIALS_MALFORMED";
     let good = site.token("somebody", OPERATORS);

@@ -4,11 +4,11 @@ use serde_json::json;
 
 use super::{
     Attacks, OPERATORS,
-    made::{base64, symmetric, with, with_header},
+    forged::{base64, symmetric, with, with_header},
 };
 use crate::harness::{Signer, Site};
 
-/// Attacks by how a token is signed, and by what it says of that.
+/// Attacks with a token's signature and header.
 pub(super) fn signatures(site: &Site, keys_at: &str, attacks: &mut Attacks) {
     let good = site.claims("somebody", OPERATORS);
     let evil = Signer::new("first", Algorithm::ES256);
@@ -30,7 +30,7 @@ pub(super) fn signatures(site: &Site, keys_at: &str, attacks: &mut Attacks) {
             REFUSED,
         );
     }
-    // The public key as a secret, in every form in which a library may have it at hand.
+    // The public key as symmetric key, in every form in which a library may have it.
     let jwk = site.rs256.jwk();
     let modulus = jwk["n"].as_str().unwrap();
     let point = site.es256.jwk();
@@ -57,7 +57,7 @@ pub(super) fn signatures(site: &Site, keys_at: &str, attacks: &mut Attacks) {
     attacks.token("an algorithm that is not allowed", &es384.token(&good), REFUSED);
     let head = r#"{"alg":"PS256","kid":"second"}"#;
     attacks.token(
-        "a key used by another algorithm",
+        "a key used with another algorithm",
         &with_header(&site.rs256, head, &good),
         REFUSED,
     );
@@ -92,7 +92,7 @@ pub(super) fn signatures(site: &Site, keys_at: &str, attacks: &mut Attacks) {
     }
     let head = r#"{"alg":"ES256","kid":"second"}"#;
     attacks.token(
-        "the id of a key of another kind",
+        "the id of a key of another type",
         &with_header(&evil, head, &good),
         "TOKEN_KEY_UNKNOWN",
     );
@@ -163,12 +163,12 @@ pub(super) fn signatures(site: &Site, keys_at: &str, attacks: &mut Attacks) {
     let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(signature).unwrap();
     bytes[40] ^= 1;
     attacks.token(
-        "a signature with one bit turned",
+        "a signature with one bit flipped",
         &format!("{message}.{}", base64(&bytes)),
         WRONG,
     );
     attacks.token(
-        "a signature of nothing",
+        "a signature of zeros",
         &format!("{message}.{}", base64([0; 64])),
         WRONG,
     );

@@ -1,14 +1,14 @@
-use super::{Attacks, OPERATORS, made::base64};
+use super::{Attacks, OPERATORS, forged::base64};
 use crate::harness::{Site, in_seconds};
 
-/// Attacks by static tokens.
+/// Attacks with static tokens.
 pub(super) fn static_tokens(site: &Site, attacks: &mut Attacks) {
     let good = site.token("somebody", OPERATORS);
     let (front, secret) = good
         .rsplit_once('_')
         .filter(|(_, secret)| secret.len() == 43)
         .unwrap_or_else(|| {
-            // The secret itself may have the separator in it.
+            // The secret itself can contain the separator.
             good.split_at(good.len() - 43)
         });
     let front = front.trim_end_matches('_');
@@ -51,7 +51,7 @@ pub(super) fn static_tokens(site: &Site, attacks: &mut Attacks) {
     assert_eq!(rest.len() + 1, file.split("\n\n").count());
     site.write("tokens.toml", &rest.join("\n\n"));
     attacks.token("revoked", &revoked, "TOKEN_UNKNOWN");
-    // What the file has is no token.
+    // The digest in the file is not a token.
     let hash = file
         .lines()
         .find_map(|line| line.strip_prefix("sha256 = \""))

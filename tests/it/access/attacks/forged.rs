@@ -1,4 +1,4 @@
-//! Tokens that no issuer would make.
+//! Makes tokens that no issuer would make.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -10,14 +10,14 @@ pub fn base64(part: impl AsRef<[u8]>) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(part)
 }
 
-/// A token whose header is this text, signed by a key that goes by another.
+/// A token with this header, signed with a key whatever the header says.
 pub fn with_header(signer: &Signer, header: &str, claims: &Value) -> String {
     let message = format!("{}.{}", base64(header), base64(claims.to_string()));
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &signer.key, signer.algorithm).unwrap();
     format!("{message}.{signature}")
 }
 
-/// A token that is signed with a secret that everybody knows.
+/// A token that is signed with a public value as symmetric key.
 pub fn symmetric(secret: &[u8], kid: &str, claims: &Value) -> String {
     let mut header = Header::new(Algorithm::HS256);
     header.kid = Some(kid.to_owned());

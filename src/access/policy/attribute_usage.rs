@@ -1,6 +1,7 @@
-//! What policies look at in a tape. Two tapes that look the same to them are decided alike.
+//! Finds out which attributes of a tape policies use. Tapes that are equal in these attributes get
+//! the same decision.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr};
 
 use cedar_policy::{
     Policy, ResourceConstraint,
@@ -8,58 +9,60 @@ use cedar_policy::{
 };
 use regex::Regex;
 
-use super::{question::Type, rows::TapeView};
-use crate::access::wildcard;
+use super::{request::TapeView, schema::EntityType};
+use crate::access::wildcard::wildcard;
 
-/// What the policies that can apply to a caller's reading look at.
+/// The attributes of a tape and of the call that policies use.
 #[derive(Debug, Default)]
-pub(super) struct Sight {
+pub(super) struct AttributeUsage {
     gateway: bool,
     pool: bool,
     status: bool,
-    barcode: Barcode,
-    /// All of the tape, its ARN too: each is a case of its own.
+    barcode: BarcodeUsage,
+    /// The whole tape with its ARN, so that every tape needs a decision of its own.
     everything: bool,
-    /// Something about the call.
+    /// The context of the call.
     context: bool,
 }
 
-/// What is looked at in a barcode.
+/// How policies use the barcode.
 #[derive(Debug, Default)]
-struct Barcode {
-    /// All of it.
+struct BarcodeUsage {
+    /// As a whole.
     whole: bool,
-    /// Whether it matches these.
+    /// By matching it against these patterns.
     patterns: Vec<Regex>,
-    /// Whether it is one of these.
+    /// By comparing it with these texts.
     literals: BTreeSet<String>,
 }
 
-impl Sight {
+impl AttributeUsage {
     pub(super) fn of<'p>(policies: impl Iterator<Item = &'p Policy>) -> Self {
-        let mut sight = Self::default();
+        let mut usage = Self::default();
         for policy in policies {
             match policy.resource_constraint() {
                 ResourceConstraint::Any | ResourceConstraint::Is(_) => {}
                 ResourceConstraint::Eq(uid)
                 | ResourceConstraint::In(uid)
-                | ResourceConstraint::IsIn(_, uid) => sight.compared(uid.type_name() == Type::Tape.name()),
+                | ResourceConstraint::IsIn(_, uid) => {
+                    usage.add_comparison(uid.type_name() == EntityType::Tape.name());
+                }
             }
             match policy.to_pst() {
                 Ok(policy) => {
                     for Clause::When(expr) | Clause::Unless(expr) in policy.body().clauses() {
-                        sight.look(expr);
+                        usage.add(expr);
                     }
                 }
-                // What cannot be looked into may look at anything.
-                Err(_) => (sight.everything, sight.context) = (true, true),
+                // The policy cannot be analysed, so it may use anything.
+                Err(_) => (usage.everything, usage.context) = (true, true),
             }
         }
-        sight
+        usage
     }
 
-    /// Whether it sees nothing of a tape, so that all of a scope are decided alike.
-    pub(super) fn is_blind(&self) -> bool {
+    /// Whether nothing of a tape is used, so that all tapes of a scope get the same decision.
+    pub(super) fn ignores_resource(&self) -> bool {
         let Self {
             gateway,
             pool,
@@ -68,7 +71,7 @@ impl Sight {
             everything,
             context: _,
         } = self;
-        let Barcode {
+        let BarcodeUsage {
             whole,
             patterns,
             literals,
@@ -76,18 +79,15 @@ impl Sight {
         !(*gateway || *pool || *status || *everything || *whole) && patterns.is_empty() && literals.is_empty()
     }
 
-    /// Whether it looks at something about the call.
-    pub(super) fn sees_context(&self) -> bool {
-        self.context
-    }
-
-    /// How a tape looks: the same text for all that are decided alike, and for no others.
-    pub(super) fn look_of(&self, tape: &TapeView<'_>, look: &mut String) {
-        let mut part = |text: &str| {
-            // The length makes it plain where each part ends.
-            look.push_str(&text.len().to_string());
-            look.push(':');
-            look.push_str(text);
+    /// Returns a key for caching decisions: tapes and addresses with the same key get the same one.
+    pub(super) fn cache_key(&self, tape: &TapeView<'_>, address: IpAddr) -> String {
+        let mut key = String::new();
+        if self.context {
+            let _ = write!(key, "{address} ");
+        }
+        let mut add = |part: &str| {
+            // The length separates the parts unambiguously.
+            let _ = write!(key, "{}:{part}", part.len());
         };
         let TapeView {
             arn,
@@ -97,40 +97,42 @@ impl Sight {
             gateway,
         } = tape;
         if self.gateway || self.everything {
-            part(if gateway.is_some() { "in" } else { "" });
-            part(gateway.unwrap_or_default());
+            add(if gateway.is_some() { "in" } else { "" });
+            add(gateway.unwrap_or_default());
         }
         if self.pool || self.everything {
-            part(pool);
+            add(pool);
         }
         if self.status || self.everything {
-            part(status);
+            add(status);
         }
         if self.everything {
-            part(arn);
+            add(arn);
         }
         if self.everything || self.barcode.whole {
-            part(barcode);
+            add(barcode);
         } else {
             for pattern in &self.barcode.patterns {
-                part(if pattern.is_match(barcode) { "1" } else { "0" });
+                add(if pattern.is_match(barcode) { "1" } else { "0" });
             }
             if self.barcode.literals.contains(*barcode) {
-                part(barcode);
+                add(barcode);
             }
         }
+        key
     }
 
-    /// The resource is compared with an entity.
-    fn compared(&mut self, with_tape: bool) {
+    /// Adds a comparison of the resource with an entity.
+    fn add_comparison(&mut self, with_tape: bool) {
         match with_tape {
             true => self.everything = true,
-            // With a gateway, or a scope, which is the same for all.
+            // A gateway, or a scope, which is the same for all tapes of the list.
             false => self.gateway = true,
         }
     }
 
-    fn look(&mut self, expr: &Expr) {
+    /// Adds what an expression uses.
+    fn add(&mut self, expr: &Expr) {
         match expr {
             Expr::Var(Var::Resource) => self.everything = true,
             Expr::Var(Var::Context) => self.context = true,
@@ -141,7 +143,7 @@ impl Sight {
                 "barcode" => self.barcode.whole = true,
                 _ => self.everything = true,
             },
-            // The schema gives every tape the same attributes.
+            // Always true or always false: by the schema, all tapes have the same attributes.
             Expr::HasAttr { expr, .. } if is_resource(expr) => {}
             Expr::Like { expr, pattern } if is_barcode(expr) => match regex_of(pattern) {
                 Some(pattern) => self.barcode.patterns.push(pattern),
@@ -162,39 +164,39 @@ impl Sight {
                 | (Expr::Literal(Literal::EntityUID(uid)), resource)
                     if is_resource(resource) =>
                 {
-                    self.compared(is_tape(uid));
+                    self.add_comparison(is_tape(uid));
                 }
                 (left, right) => {
-                    self.look(left);
-                    self.look(right);
+                    self.add(left);
+                    self.add(right);
                 }
             },
             Expr::BinaryOp {
                 op: BinaryOp::In,
                 left,
                 right,
-            } if is_resource(left) => self.look_in(right),
+            } if is_resource(left) => self.add_ancestors(right),
             Expr::Is { expr, in_expr, .. } if is_resource(expr) => {
                 if let Some(entities) = in_expr {
-                    self.look_in(entities);
+                    self.add_ancestors(entities);
                 }
             }
-            Expr::UnaryOp { expr, op: _ } => self.look(expr),
+            Expr::UnaryOp { expr, op: _ } => self.add(expr),
             Expr::BinaryOp { left, right, op: _ } => {
-                self.look(left);
-                self.look(right);
+                self.add(left);
+                self.add(right);
             }
             Expr::GetAttr { expr, attr: _ }
             | Expr::HasAttr { expr, attrs: _ }
-            | Expr::Like { expr, pattern: _ } => self.look(expr),
+            | Expr::Like { expr, pattern: _ } => self.add(expr),
             Expr::Is {
                 expr,
                 entity_type: _,
                 in_expr,
             } => {
-                self.look(expr);
+                self.add(expr);
                 if let Some(entities) = in_expr {
-                    self.look(entities);
+                    self.add(entities);
                 }
             }
             Expr::IfThenElse {
@@ -203,20 +205,20 @@ impl Sight {
                 else_expr,
             } => [cond, then_expr, else_expr]
                 .iter()
-                .for_each(|expr| self.look(expr)),
-            Expr::Set(all) => all.iter().for_each(|expr| self.look(expr)),
-            Expr::Record(all) => all.values().for_each(|expr| self.look(expr)),
+                .for_each(|expr| self.add(expr)),
+            Expr::Set(all) => all.iter().for_each(|expr| self.add(expr)),
+            Expr::Record(all) => all.values().for_each(|expr| self.add(expr)),
             Expr::Slot(_) | Expr::Unknown { .. } => (self.everything, self.context) = (true, true),
-            // A newer Cedar may have more.
+            // A newer version of Cedar may have more expressions.
             _ => (self.everything, self.context) = (true, true),
         }
     }
 
-    /// The resource may be in these.
-    fn look_in(&mut self, entities: &Expr) {
+    /// Adds a test whether the resource is in these entities.
+    fn add_ancestors(&mut self, entities: &Expr) {
         match entities {
-            Expr::Literal(Literal::EntityUID(uid)) => self.compared(is_tape(uid)),
-            Expr::Set(all) => all.iter().for_each(|one| self.look_in(one)),
+            Expr::Literal(Literal::EntityUID(uid)) => self.add_comparison(is_tape(uid)),
+            Expr::Set(all) => all.iter().for_each(|one| self.add_ancestors(one)),
             _ => (self.everything, self.context) = (true, true),
         }
     }
@@ -231,10 +233,10 @@ fn is_barcode(expr: &Expr) -> bool {
 }
 
 fn is_tape(uid: &EntityUID) -> bool {
-    uid.ty.to_string() == Type::Tape.name().to_string()
+    uid.ty.to_string() == EntityType::Tape.name().to_string()
 }
 
-/// The same as a pattern of Cedar's.
+/// Converts a pattern of Cedar to a regex.
 fn regex_of(pattern: &[PatternElem]) -> Option<Regex> {
     let mut parts = vec![String::new()];
     for elem in pattern {

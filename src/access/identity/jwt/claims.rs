@@ -3,30 +3,30 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::{
-    access::AuthError,
+    access::identity::auth_error::AuthError,
     domain::{Principal, Proof},
 };
 
-/// Which claims of a token say who calls.
+/// Which claims of a token become the principal's name and groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claims {
-    /// The principal's name: a text.
-    pub principal: Claim,
-    /// Its groups: a list of texts, or one. A token without it is in no group.
-    pub groups: Claim,
-    /// Put before the name, so that no other source's names can be the same.
+pub struct ClaimMapping {
+    /// The claim with the principal's name, a string.
+    pub principal: ClaimPath,
+    /// The claim with the principal's groups: a string or a list of strings. A token without it
+    /// has no groups.
+    pub groups: ClaimPath,
+    /// A prefix for names, which separates them from the names of other identity sources.
     pub principal_prefix: String,
-    /// Put before each group.
+    /// A prefix for groups.
     pub groups_prefix: String,
 }
 
-/// One claim: by its name, or by a JSON Pointer (RFC 6901) to one inside another.
+/// The path of a claim: its name, or a JSON Pointer (RFC 6901) to a nested value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim(String);
+pub struct ClaimPath(String);
 
-impl Claim {
-    /// The claim of this name, or at this pointer, which begins with `/`; `None` for an empty
-    /// one.
+impl ClaimPath {
+    /// Parses a claim's name, or a JSON Pointer, which begins with `/`. `None` if it is empty.
     pub fn new(text: &str) -> Option<Self> {
         (!text.is_empty()).then(|| Self(text.to_owned()))
     }
@@ -44,30 +44,33 @@ impl Claim {
     }
 }
 
-impl Claims {
-    /// Who calls, and until when that holds, by the proved claims of a token.
-    pub(super) fn read(
+impl ClaimMapping {
+    /// Returns the principal and the expiry of a token with these verified claims.
+    pub(super) fn principal(
         &self,
         claims: &Map<String, Value>,
         issuer: &str,
     ) -> Result<(Principal, u64), AuthError> {
-        const NO_NAME: AuthError = AuthError::ClaimsUnusable("they have no text that names the caller");
-        const NO_GROUPS: AuthError =
-            AuthError::ClaimsUnusable("the groups are neither a text nor a list of texts");
+        const NO_NAME: AuthError = AuthError::TokenClaimsInvalid(
+            "the claim with the caller's name is missing, empty or not a string",
+        );
+        const NO_GROUPS: AuthError = AuthError::TokenClaimsInvalid(
+            "the claim with the groups is neither a string nor a list of strings",
+        );
         let name = self
             .principal
             .of(claims)
             .and_then(Value::as_str)
             .filter(|name| !name.is_empty())
             .ok_or(NO_NAME)?;
-        let one = |group: &Value| Some(format!("{}{}", self.groups_prefix, group.as_str()?));
+        let prefixed = |group: &Value| Some(format!("{}{}", self.groups_prefix, group.as_str()?));
         let groups: Option<Vec<_>> = match self.groups.of(claims) {
             None | Some(Value::Null) => Some(Vec::new()),
-            Some(Value::Array(groups)) => groups.iter().map(one).collect(),
-            Some(group) => one(group).map(|group| vec![group]),
+            Some(Value::Array(groups)) => groups.iter().map(prefixed).collect(),
+            Some(group) => prefixed(group).map(|group| vec![group]),
         };
         let expires = claims.get("exp").and_then(|exp| {
-            // By RFC 7519 a number may have a fraction.
+            // RFC 7519 allows fractions of a second.
             exp.as_u64().or_else(|| exp.as_f64().and_then(whole_seconds))
         });
         let proof = Proof::Jwt {
@@ -78,11 +81,11 @@ impl Claims {
             groups.ok_or(NO_GROUPS)?,
             proof,
         );
-        let principal = principal.ok_or(AuthError::ClaimsUnusable(
-            "the caller's name or a group is empty, longer than 2048 bytes or has control characters, or there \
-             are more than 1000 groups",
+        let principal = principal.ok_or(AuthError::TokenClaimsInvalid(
+            "the caller's name or a group is empty, longer than 2048 bytes or contains control characters, or \
+             there are more than 1000 groups",
         ))?;
-        let expires = expires.ok_or(AuthError::ClaimsUnusable("exp is no number"))?;
+        let expires = expires.ok_or(AuthError::TokenClaimsInvalid("exp is not a number"))?;
         Ok((principal, expires))
     }
 }
@@ -90,7 +93,7 @@ impl Claims {
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "within the range that is checked the cast only takes the fraction away"
+    reason = "the range is checked, so the cast only removes the fraction"
 )]
 fn whole_seconds(seconds: f64) -> Option<u64> {
     (0.0..=9e15).contains(&seconds).then_some(seconds as u64)

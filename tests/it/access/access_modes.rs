@@ -1,4 +1,4 @@
-//! Who is let in to health and reflection is a setting each.
+//! The settings `auth.health` and `auth.reflection`.
 
 use http::{HeaderMap, header::AUTHORIZATION};
 use tonic::{Code, Status, transport::Channel};
@@ -26,15 +26,15 @@ async fn reflection(channel: Channel, with: With) -> Result<(), Status> {
 }
 
 #[tokio::test]
-async fn each_door_is_open_or_asks_who_it_is_or_is_not_there() {
+async fn health_and_reflection_are_open_identified_or_closed() {
     let site = Site::new();
     let bearer = |token: &str| {
         let value = format!("Bearer {token}").parse().unwrap();
         With(HeaderMap::from_iter([(AUTHORIZATION, value)]))
     };
-    let known = bearer(&site.token("somebody", &[]));
-    // To whom: nobody in particular, somebody known, somebody with a bad token.
-    let doors = [
+    let authenticated = bearer(&site.token("somebody", &[]));
+    // For a caller without credentials, an authenticated caller, and one with an invalid token.
+    let modes = [
         ("open", [Code::Ok, Code::Ok, Code::Ok]),
         (
             "identified",
@@ -42,20 +42,24 @@ async fn each_door_is_open_or_asks_who_it_is_or_is_not_there() {
         ),
         ("closed", [Code::Unimplemented; 3]),
     ];
-    for (door, expected) in doors {
+    for (mode, expected) in modes {
         let flags = [
-            format!("--auth-health={door}"),
-            format!("--auth-reflection={door}"),
+            format!("--auth-health={mode}"),
+            format!("--auth-reflection={mode}"),
         ];
         let flags = [flags[0].as_str(), flags[1].as_str()];
         let service = site.run(&site.config(), &flags).await;
-        let callers = [With(HeaderMap::new()), known.clone(), bearer("tapegate_bad")];
+        let callers = [
+            With(HeaderMap::new()),
+            authenticated.clone(),
+            bearer("tapegate_bad"),
+        ];
         for (caller, expected) in callers.into_iter().zip(expected) {
             let code = |result: Result<(), Status>| result.map_or_else(|status| status.code(), |()| Code::Ok);
             let answered = code(health(service.channel(), caller.clone()).await);
-            assert_eq!(answered, expected, "health, {door}");
+            assert_eq!(answered, expected, "health, {mode}");
             let answered = code(reflection(service.channel(), caller).await);
-            assert_eq!(answered, expected, "reflection, {door}");
+            assert_eq!(answered, expected, "reflection, {mode}");
         }
     }
 }

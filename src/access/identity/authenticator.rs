@@ -7,52 +7,55 @@ use rustls::pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 
 use super::{
-    AuthError,
-    certificate::Rule,
-    jwt::{self, Issuer, Verified},
-    tokens::{self, Tokens},
+    auth_error::AuthError,
+    certificate::CertificateRule,
+    jwt::{self, Issuer, VerifiedToken},
+    static_tokens::{self, StaticTokens},
 };
 use crate::{access::reload::Reloading, domain::Principal, observability::metrics::Count};
 
-/// Everything that a caller can be known by, as far as it is configured.
+/// Authenticates callers by client certificate, JSON Web Token or static token.
 #[derive(Debug)]
-pub struct Identities {
-    certificates: Option<Rule>,
+pub struct Authenticator {
+    certificates: Option<CertificateRule>,
     issuers: Vec<Issuer>,
-    tokens: Option<Arc<Reloading<Tokens>>>,
+    tokens: Option<Arc<Reloading<StaticTokens>>>,
     max_token_bytes: usize,
-    /// Tokens that were verified not long ago, by their SHA-256, and whose they are.
-    verified: Cache<[u8; 32], (usize, Verified)>,
-    /// How often one was found there.
+    /// JSON Web Tokens that were verified recently, by their SHA-256, with their issuer's index.
+    verified: Cache<[u8; 32], (usize, VerifiedToken)>,
+    /// How many tokens were found in the cache of verified tokens.
     pub hits: Count,
-    /// How often not.
+    /// How many tokens were not found in it.
     pub misses: Count,
 }
 
-/// What a call presents.
+/// The credentials that a call presents.
 #[derive(Clone, Copy)]
-pub struct Presented<'a> {
-    /// The values of its `authorization` metadata.
+pub struct CallerCredentials<'a> {
+    /// The values of the call's `authorization` metadata.
     pub authorization: &'a [HeaderValue],
-    /// The certificate of its connection, if that has one, and is valid still.
+    /// The client certificate of the connection, or why it is no longer valid; `None` if the
+    /// client presented none.
     pub certificate: Option<Result<&'a CertificateDer<'static>, AuthError>>,
 }
 
-/// How many verified tokens are remembered.
-const MAX_REMEMBERED: u64 = 10_000;
+/// The capacity of the cache of verified tokens.
+const MAX_VERIFIED: u64 = 10_000;
 
-impl Identities {
-    /// Callers are known by these. A verified token is remembered for `remember` at most, and
-    /// a longer one than `max_token_bytes` is not looked at.
+impl Authenticator {
+    /// Creates an authenticator with these identity sources.
+    ///
+    /// A verified JSON Web Token is cached for at most `remember`. A token longer than
+    /// `max_token_bytes` is rejected unread.
     pub fn new(
-        certificates: Option<Rule>,
+        certificates: Option<CertificateRule>,
         issuers: Vec<Issuer>,
-        tokens: Option<Arc<Reloading<Tokens>>>,
+        tokens: Option<Arc<Reloading<StaticTokens>>>,
         remember: Duration,
         max_token_bytes: usize,
     ) -> Self {
         let verified = Cache::builder()
-            .max_capacity(if remember.is_zero() { 0 } else { MAX_REMEMBERED })
+            .max_capacity(if remember.is_zero() { 0 } else { MAX_VERIFIED })
             .eviction_policy(EvictionPolicy::lru())
             .time_to_live(remember)
             .build();
@@ -67,29 +70,37 @@ impl Identities {
         }
     }
 
-    /// Whether nobody can be known without keys from a URL.
-    pub fn need_remote_keys(&self) -> bool {
-        let are_remote = self.issuers.iter().all(|issuer| issuer.remote().is_some());
+    /// Whether nobody can be authenticated without keys from a URL.
+    pub fn needs_remote_keys(&self) -> bool {
+        let are_remote = self.issuers.iter().all(|issuer| issuer.remote_keys().is_some());
         self.certificates.is_none() && self.tokens.is_none() && are_remote
     }
 
-    /// Who calls. A token says more than the certificate of the connection that it came by,
-    /// which may be a proxy's; and a bad token is never made good by a good certificate.
+    /// Authenticates a caller.
+    ///
+    /// A bearer token takes precedence over the client certificate of the connection, which may be
+    /// a proxy's. A call with an invalid token is rejected even if its certificate is valid.
     ///
     /// # Errors
     ///
-    /// [`AuthError`].
-    pub async fn identify(&self, presented: Presented<'_>) -> Result<Arc<Principal>, AuthError> {
-        match presented.authorization {
-            [] => self.by_certificate(presented.certificate),
+    /// [`AuthError`] says why the caller was not authenticated.
+    pub async fn authenticate(
+        &self,
+        credentials: CallerCredentials<'_>,
+    ) -> Result<Arc<Principal>, AuthError> {
+        match credentials.authorization {
+            [] => self.by_certificate(credentials.certificate),
             [header] => self.by_token(self.bearer(header)?).await,
-            _ => Err(AuthError::Malformed("there are several authorization headers")),
+            _ => Err(AuthError::CredentialsMalformed(
+                "there is more than one authorization header; send exactly one",
+            )),
         }
     }
 
-    /// The token of an `authorization` header (RFC 6750).
+    /// Returns the token of an `authorization` header (RFC 6750).
     fn bearer<'h>(&self, header: &'h HeaderValue) -> Result<&'h str, AuthError> {
-        const FORM: AuthError = AuthError::Malformed("the authorization header is not `Bearer TOKEN`");
+        const FORM: AuthError =
+            AuthError::CredentialsMalformed("the authorization header must have the form `Bearer TOKEN`");
         let text = header.to_str().map_err(|_| FORM)?;
         let (scheme, token) = text.split_once(' ').ok_or(FORM)?;
         let token = token.trim_start_matches(' ');
@@ -98,15 +109,15 @@ impl Identities {
             return Err(FORM);
         }
         if token.len() > self.max_token_bytes {
-            return Err(AuthError::Malformed(
-                "the token is longer than this service reads (auth.max_token_bytes)",
+            return Err(AuthError::CredentialsMalformed(
+                "the token is longer than this service accepts (setting auth.max_token_bytes)",
             ));
         }
         Ok(token)
     }
 
     async fn by_token(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
-        if token.starts_with(tokens::PREFIX) {
+        if token.starts_with(static_tokens::PREFIX) {
             let tokens = self.tokens.as_ref().ok_or(AuthError::TokenUnknown)?.load();
             let principal = tokens.verify(token, Timestamp::now())?;
             return Ok(Arc::new(principal.clone()));
@@ -115,11 +126,11 @@ impl Identities {
             return Err(AuthError::TokenUnknown);
         }
         if self.issuers.is_empty() {
-            return Err(AuthError::IssuerUnknown);
+            return Err(AuthError::TokenIssuerUnknown);
         }
         let hash = Sha256::digest(token).into();
         if let Some((issuer, verified)) = self.verified.get(&hash)
-            && self.still_holds(issuer, &verified)
+            && self.is_still_valid(issuer, &verified)
         {
             self.hits.add();
             return Ok(verified.principal);
@@ -131,9 +142,8 @@ impl Identities {
         Ok(principal)
     }
 
-    /// Whether what was verified before would be again: it has not expired, and its issuer's
-    /// keys are the same.
-    fn still_holds(&self, issuer: usize, verified: &Verified) -> bool {
+    /// Whether a cached token has not expired and its issuer's keys are the same.
+    fn is_still_valid(&self, issuer: usize, verified: &VerifiedToken) -> bool {
         let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
         let keys = self.issuers.get(issuer).and_then(Issuer::keys);
         now < verified.expires && keys.is_some_and(|keys| Arc::ptr_eq(&keys, &verified.keys))
@@ -143,14 +153,16 @@ impl Identities {
         &self,
         certificate: Option<Result<&CertificateDer<'static>, AuthError>>,
     ) -> Result<Arc<Principal>, AuthError> {
-        let takes_tokens = self.tokens.is_some() || !self.issuers.is_empty();
+        let accepts_tokens = self.tokens.is_some() || !self.issuers.is_empty();
         match (&self.certificates, certificate) {
             (Some(rule), Some(certificate)) => rule.principal(certificate?).map(Arc::new),
-            (Some(_), None) if takes_tokens => Err(AuthError::Missing(
+            (Some(_), None) if accepts_tokens => Err(AuthError::CredentialsMissing(
                 "connect with a client certificate, or send `authorization: Bearer TOKEN`",
             )),
-            (Some(_), None) => Err(AuthError::Missing("connect with a client certificate")),
-            (None, _) => Err(AuthError::Missing("send `authorization: Bearer TOKEN`")),
+            (Some(_), None) => Err(AuthError::CredentialsMissing("connect with a client certificate")),
+            (None, _) => Err(AuthError::CredentialsMissing(
+                "send `authorization: Bearer TOKEN`",
+            )),
         }
     }
 }

@@ -6,9 +6,9 @@ use std::{
 
 use tokio::time::Instant;
 
-/// A token bucket for each principal, full at first, which fills up again within a period.
+/// A token bucket for each principal. It starts full and refills within a period.
 #[derive(Debug)]
-pub(super) struct Buckets {
+pub(super) struct TokenBuckets {
     period: Duration,
     state: Mutex<State>,
 }
@@ -16,7 +16,7 @@ pub(super) struct Buckets {
 #[derive(Debug)]
 struct State {
     buckets: HashMap<String, Bucket>,
-    /// At so many buckets the full ones are forgotten, which are as good as new.
+    /// The number of buckets at which full ones are removed; a new bucket is full too.
     sweep_at: usize,
 }
 
@@ -27,22 +27,27 @@ struct Bucket {
     filled: Instant,
 }
 
-const LEAST_SWEEP: usize = 1_024;
+/// The smallest `sweep_at`.
+const MIN_SWEEP: usize = 1_024;
 
-impl Buckets {
-    /// Buckets that fill up within `period`.
+impl TokenBuckets {
+    /// Creates buckets that refill within `period`.
     pub(super) fn new(period: Duration) -> Self {
         Self {
             period,
             state: Mutex::new(State {
                 buckets: HashMap::new(),
-                sweep_at: LEAST_SWEEP,
+                sweep_at: MIN_SWEEP,
             }),
         }
     }
 
-    /// Takes so many tokens out of a bucket of this size; or none, and says when there will be
-    /// enough, if ever.
+    /// Takes tokens out of a principal's bucket of this size.
+    ///
+    /// # Errors
+    ///
+    /// If there are too few tokens, with the time until there are enough, if ever. None is then
+    /// taken.
     pub(super) fn take(&self, name: &str, size: u32, tokens: u32) -> Result<(), Option<Duration>> {
         if tokens > size {
             return Err(None);
@@ -57,7 +62,7 @@ impl Buckets {
         Err(Duration::try_from_secs_f64(lacking / f64::from(size) * self.period.as_secs_f64()).ok())
     }
 
-    /// Puts tokens back that were taken out for nothing.
+    /// Puts unused tokens back.
     pub(super) fn give_back(&self, name: &str, size: u32, tokens: u32) {
         let mut state = self.state();
         let bucket = state.bucket(name, size, self.period);
@@ -70,7 +75,7 @@ impl Buckets {
 }
 
 impl State {
-    /// The bucket of a principal, filled up to now.
+    /// Returns the bucket of a principal, refilled up to now.
     fn bucket(&mut self, name: &str, size: u32, period: Duration) -> &mut Bucket {
         let now = Instant::now();
         if self.buckets.len() >= self.sweep_at {
@@ -78,7 +83,7 @@ impl State {
                 bucket.fill(period, now);
                 bucket.tokens < bucket.size
             });
-            self.sweep_at = (2 * self.buckets.len()).max(LEAST_SWEEP);
+            self.sweep_at = (2 * self.buckets.len()).max(MIN_SWEEP);
         }
         let size = f64::from(size);
         let bucket = self.buckets.entry(name.to_owned()).or_insert(Bucket {
@@ -86,7 +91,7 @@ impl State {
             tokens: size,
             filled: now,
         });
-        // Whoever changes groups may have another size from now on.
+        // The size changes when the principal's groups change.
         bucket.size = size;
         bucket.fill(period, now);
         bucket
@@ -108,8 +113,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_bucket_holds_so_many_and_fills_up_within_its_period() {
-        let buckets = Buckets::new(Duration::from_secs(10));
+    async fn a_bucket_holds_its_size_and_refills_within_its_period() {
+        let buckets = TokenBuckets::new(Duration::from_secs(10));
         assert_eq!(buckets.take("a", 5, 6), Err(None));
         assert_eq!(buckets.take("a", 5, 5), Ok(()));
         assert_eq!(buckets.take("a", 5, 1), Err(Some(Duration::from_secs(2))));
@@ -121,14 +126,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_went_away_is_forgotten() {
-        let buckets = Buckets::new(Duration::from_secs(1));
-        for name in 0..100 * LEAST_SWEEP {
+    async fn a_full_bucket_is_removed() {
+        let buckets = TokenBuckets::new(Duration::from_secs(1));
+        for name in 0..100 * MIN_SWEEP {
             assert_eq!(buckets.take(&name.to_string(), 2, 1), Ok(()));
             if name % 100 == 0 {
                 tokio::time::advance(Duration::from_millis(100)).await;
             }
         }
-        assert!(buckets.state().buckets.len() <= 2 * LEAST_SWEEP);
+        assert!(buckets.state().buckets.len() <= 2 * MIN_SWEEP);
     }
 }

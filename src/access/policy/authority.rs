@@ -1,6 +1,6 @@
 use std::{ops::Deref, sync::Arc};
 
-use super::policy::{self, Policies, Rows, Verdict};
+use super::{decision::PolicyDecision, policies::Policies, request::resource_of, row_filter::RowFilter};
 use crate::{
     call::{Call, Caller, Deadline, Decision, LatestDeadline, NextAttempt},
     domain::{Failure, Fault, Listing, Operation},
@@ -34,11 +34,11 @@ impl Authority {
     ///
     /// [`Fault::Denied`], if no policy allows it.
     pub fn authorize<O: Operation>(&self, call: Call<O>) -> Result<AuthorizedCall<O>, Failure> {
-        let (resource, verdict) = match self {
-            Self::Anyone => (policy::resource_of(&call.operation), Verdict::to_anyone()),
+        let (resource, decision) = match self {
+            Self::Anyone => (resource_of(&call.operation), PolicyDecision::allowed_to_anyone()),
             Self::Policies(policies) => policies.decide(&call.caller, &call.operation),
         };
-        let Verdict { is_allowed, policies } = verdict;
+        let PolicyDecision { is_allowed, policies } = decision;
         let decision = Arc::new(Decision {
             action: O::NAME,
             resource,
@@ -58,21 +58,22 @@ impl Authority {
         }
     }
 
-    /// Which rows of a list a caller may see; `None` where that is all of them.
-    pub fn rows<L: Listing>(&self, caller: &Caller, list: &L) -> Option<Rows> {
+    /// Returns the filter for the rows of a list; `None` if the caller may see all of them.
+    pub fn row_filter<L: Listing>(&self, caller: &Caller, list: &L) -> Option<RowFilter> {
         match self {
-            Self::Policies(policies) if L::IS_SIFTED => {
-                let rows = policies.rows(caller, list.account(), list.region());
-                (!rows.are_all()).then_some(rows)
+            Self::Policies(policies) if L::IS_FILTERED => {
+                let filter = policies.row_filter(caller, list.account(), list.region());
+                (!filter.shows_all()).then_some(filter)
             }
             _ => None,
         }
     }
 
-    /// Counts the tapes that a page leaves out.
-    pub fn shown(&self, caller: &Caller, hidden: u64, trial_differs: u64) {
+    /// Counts the tapes of a page that are hidden, and those on which the policies on trial decide
+    /// differently.
+    pub fn record_filtering(&self, caller: &Caller, hidden: u64, trial_differs: u64) {
         if let Self::Policies(policies) = self {
-            policies.shown(caller, hidden, trial_differs);
+            policies.record_filtering(caller, hidden, trial_differs);
         }
     }
 }

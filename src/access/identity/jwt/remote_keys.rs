@@ -1,4 +1,4 @@
-//! Keys at a URL, kept for a while.
+//! Fetches the key set of an issuer from a URL and keeps it up to date.
 
 use std::{error::Error as _, fs, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -10,88 +10,88 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::Keys;
+use super::key_set::KeySet;
 use crate::observability::metrics::Count;
 
-/// How keys are fetched.
+/// The settings for fetching keys from a URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RemoteSettings {
-    /// How old they may become before they are fetched anew.
+pub struct RemoteKeysSettings {
+    /// The age at which keys are fetched again.
     pub refresh: Duration,
-    /// How much older, while they cannot be.
+    /// How much older the keys may become while fetching fails.
     pub max_stale: Duration,
-    /// How long one fetch may take.
+    /// The timeout of one fetch.
     pub timeout: Duration,
-    /// The certificates that the server's is held against, in the place of the system's.
+    /// The root certificates for the server, instead of the system's.
     pub ca: Option<PathBuf>,
     /// A file with a bearer token for the server.
     pub token_file: Option<PathBuf>,
 }
 
-/// The keys of an issuer at a URL.
+/// The key set of an issuer at a URL.
 #[derive(Debug)]
-pub struct Remote {
+pub struct RemoteKeys {
     url: Url,
-    settings: RemoteSettings,
+    settings: RemoteKeysSettings,
     client: Client,
     fetched: ArcSwapOption<Fetched>,
-    /// Held while keys are fetched, so that there is one fetch at a time.
-    fetching: Mutex<LastFetch>,
+    /// When the last fetch ended. Locked during a fetch, so that there is one at a time.
+    last_fetch: Mutex<Option<Instant>>,
     has_keys: watch::Sender<bool>,
     failures: Count,
 }
 
 #[derive(Debug)]
 struct Fetched {
-    keys: Arc<Keys>,
+    keys: Arc<KeySet>,
     at: Instant,
 }
 
-#[derive(Debug, Default)]
-struct LastFetch(Option<Instant>);
-
-/// Why keys cannot be fetched from a URL by these settings.
+/// Settings with which keys cannot be fetched.
 #[derive(Debug, thiserror::Error)]
-pub enum Unusable {
-    /// It is no URL that keys may come from.
-    #[error("is not an https URL (http is for loopback alone)")]
+pub enum RemoteKeysError {
+    /// The URL is not allowed.
+    #[error("is not an https URL without user and password (http is allowed on loopback only)")]
     Url,
-    /// The file of certificates cannot be used.
-    #[error("the certificates in {path} cannot be used: {why}")]
+    /// The file of root certificates is invalid.
+    #[error("the root certificates in {path} cannot be used: {why}")]
     Ca {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with it.
         why: String,
     },
-    /// The client could not be made.
-    #[error("no client can be made: {0}")]
+    /// The HTTP client could not be created.
+    #[error("the HTTP client for keys cannot be created: {0}")]
     Client(reqwest::Error),
 }
 
-/// The least time between two fetches: a caller who makes up key ids must not make a storm.
-const LEAST_PAUSE: Duration = Duration::from_secs(10);
+/// The minimum interval between fetches, so that callers with made-up key ids cannot cause many.
+const MIN_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The largest set of keys that is read, in bytes.
+/// The largest key set that is accepted, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
 
-impl Remote {
-    /// Keys at this URL, not fetched yet.
+impl RemoteKeys {
+    /// Creates a source of keys at a URL, without fetching them.
     ///
     /// # Errors
     ///
-    /// [`Unusable`].
-    pub fn new(url: &str, settings: RemoteSettings) -> Result<Self, Unusable> {
-        let url = Url::parse(url).ok().filter(is_acceptable).ok_or(Unusable::Url)?;
+    /// [`RemoteKeysError`] if the URL or the settings are not usable.
+    pub fn new(url: &str, settings: RemoteKeysSettings) -> Result<Self, RemoteKeysError> {
+        let url = Url::parse(url)
+            .ok()
+            .filter(is_allowed)
+            .ok_or(RemoteKeysError::Url)?;
         let client = Client::builder()
-            // A redirect could lead to anywhere, and a server of keys has no need of one.
+            // A redirect could lead to any server, and key servers do not need one.
             .redirect(Policy::none())
             .timeout(settings.timeout)
             .user_agent(concat!("tapegate/", env!("CARGO_PKG_VERSION")));
         let client = match &settings.ca {
             None => client,
             Some(path) => {
-                let unusable = |why: String| Unusable::Ca {
+                let unusable = |why: String| RemoteKeysError::Ca {
                     path: path.clone(),
                     why,
                 };
@@ -99,7 +99,7 @@ impl Remote {
                 let trusted =
                     Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))?;
                 if trusted.is_empty() {
-                    return Err(unusable("there are none".to_owned()));
+                    return Err(unusable("it has no certificate (BEGIN CERTIFICATE)".to_owned()));
                 }
                 client.tls_certs_only(trusted)
             }
@@ -107,17 +107,17 @@ impl Remote {
         Ok(Self {
             url,
             settings,
-            client: client.build().map_err(Unusable::Client)?,
+            client: client.build().map_err(RemoteKeysError::Client)?,
             fetched: ArcSwapOption::empty(),
-            fetching: Mutex::default(),
+            last_fetch: Mutex::default(),
             has_keys: watch::Sender::new(false),
             failures: Count::default(),
         })
     }
 
-    /// The keys, unless there are none or they are too old to be believed.
-    pub fn keys(&self) -> Option<Arc<Keys>> {
-        let RemoteSettings {
+    /// Returns the keys, unless none were fetched yet or they are too old.
+    pub fn keys(&self) -> Option<Arc<KeySet>> {
+        let RemoteKeysSettings {
             refresh, max_stale, ..
         } = self.settings;
         let fetched = self.fetched.load();
@@ -125,29 +125,28 @@ impl Remote {
         (fetched.at.elapsed() <= refresh + max_stale).then(|| fetched.keys.clone())
     }
 
-    /// Tells whether there are keys.
+    /// Watches whether valid keys are available.
     pub fn watch(&self) -> watch::Receiver<bool> {
         self.has_keys.subscribe()
     }
 
-    /// How often a fetch has failed.
+    /// The number of failed fetches.
     pub fn failures(&self) -> u64 {
         self.failures.get()
     }
 
-    /// Keys newer than these, fetched now if need be; `None` where there are none.
-    pub(super) async fn newer_than(&self, known: &Arc<Keys>) -> Option<Arc<Keys>> {
+    /// Returns newer keys than `known`, and fetches them if necessary; `None` if there are none.
+    pub(super) async fn newer_than(&self, known: &Arc<KeySet>) -> Option<Arc<KeySet>> {
         let newer = || self.keys().filter(|keys| !Arc::ptr_eq(keys, known));
-        let mut last = self.fetching.lock().await;
-        if newer().is_none() && last.0.is_none_or(|at| at.elapsed() >= LEAST_PAUSE) {
+        let mut last = self.last_fetch.lock().await;
+        if newer().is_none() && last.is_none_or(|at| at.elapsed() >= MIN_INTERVAL) {
             self.fetch(&mut last).await;
         }
         newer()
     }
 
-    /// Fetches the keys, and again whenever they have become too old, for as long as it is
-    /// polled.
-    pub async fn keep(&self) {
+    /// Fetches the keys now and whenever they are older than `refresh`. Never returns.
+    pub async fn keep_fresh(&self) {
         let mut pause = Duration::from_secs(1);
         loop {
             let due = self
@@ -158,14 +157,14 @@ impl Remote {
             match due {
                 Some(due) if due > Instant::now() => sleep_until(due).await,
                 _ => {
-                    let mut last = self.fetching.lock().await;
+                    let mut last = self.last_fetch.lock().await;
                     let fetched = self.fetch(&mut last).await;
                     drop(last);
                     pause = match fetched {
                         true => Duration::from_secs(1),
                         false => {
                             sleep(pause).await;
-                            (2 * pause).min(LEAST_PAUSE)
+                            (2 * pause).min(MIN_INTERVAL)
                         }
                     };
                 }
@@ -174,13 +173,13 @@ impl Remote {
         }
     }
 
-    async fn fetch(&self, last: &mut LastFetch) -> bool {
+    async fn fetch(&self, last: &mut Option<Instant>) -> bool {
         let fetched = self.get().await;
-        last.0 = Some(Instant::now());
+        *last = Some(Instant::now());
         let url = self.url.as_str();
         match fetched {
             Ok(keys) => {
-                tracing::debug!(url, ?keys, "the keys of an issuer were fetched");
+                tracing::debug!(url, ?keys, "fetched the keys of an issuer");
                 self.fetched.store(Some(Arc::new(Fetched {
                     keys: Arc::new(keys),
                     at: Instant::now(),
@@ -191,13 +190,13 @@ impl Remote {
                 self.failures.add();
                 let age = self.fetched.load().as_ref().map(|fetched| fetched.at.elapsed());
                 let usable = self.keys().is_some();
-                tracing::warn!(url, why, ?age, usable, "the keys of an issuer cannot be fetched");
+                tracing::warn!(url, why, ?age, usable, "failed to fetch the keys of an issuer");
                 false
             }
         }
     }
 
-    async fn get(&self) -> Result<Keys, String> {
+    async fn get(&self) -> Result<KeySet, String> {
         let mut request = self
             .client
             .get(self.url.clone())
@@ -205,23 +204,27 @@ impl Remote {
         if let Some(path) = &self.settings.token_file {
             request = request.header(header::AUTHORIZATION, bearer(path)?);
         }
-        let mut response = request.send().await.map_err(|error| innermost(&error))?;
+        let mut response = request.send().await.map_err(|error| root_cause(&error))?;
         if response.status() != StatusCode::OK {
-            return Err(format!("the server answered HTTP {}", response.status().as_u16()));
+            return Err(format!(
+                "the server returned HTTP status {}, not 200",
+                response.status().as_u16()
+            ));
         }
         let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(|error| innermost(&error))? {
+        while let Some(part) = response.chunk().await.map_err(|error| root_cause(&error))? {
             if body.len() + part.len() > MAX_BYTES {
-                return Err(format!("the answer is larger than {MAX_BYTES} bytes"));
+                return Err(format!("the response is larger than {MAX_BYTES} bytes"));
             }
             body.extend_from_slice(&part);
         }
-        Keys::parse(&body).map_err(|what| format!("the answer {what}"))
+        KeySet::parse(&body).map_err(|what| format!("the response {what}"))
     }
 }
 
-/// Keys that came by plain text could be anybody's; on loopback nobody is in between.
-fn is_acceptable(url: &Url) -> bool {
+/// Whether keys may be fetched from a URL. Keys that come over plain text could be forged,
+/// except on loopback.
+fn is_allowed(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
     let is_loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
@@ -229,25 +232,25 @@ fn is_acceptable(url: &Url) -> bool {
     !host.is_empty() && !has_password && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback))
 }
 
-/// The token is read each time: Kubernetes writes a new one every hour.
+/// Reads the bearer token for the server, on each fetch: Kubernetes replaces it regularly.
 fn bearer(path: &PathBuf) -> Result<HeaderValue, String> {
     let unusable = |why: String| format!("the token in {} cannot be used: {why}", path.display());
     let token = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
     let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim()))
-        .map_err(|_| unusable("it is no header value".to_owned()))?;
+        .map_err(|_| unusable("it contains characters that a header cannot have".to_owned()))?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-/// What an error comes down to.
-fn innermost(error: &reqwest::Error) -> String {
+/// Returns the root cause of an error, without the URL and the layers above it.
+fn root_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
     match error.source() {
         None => error.to_string(),
-        Some(_) if error.is_timeout() => "no answer in time".to_owned(),
+        Some(_) if error.is_timeout() => "no response within the timeout".to_owned(),
         Some(_) => cause.to_string(),
     }
 }

@@ -1,35 +1,38 @@
-//! What a client certificate says of who calls.
+//! Maps the names of a client certificate to a principal.
 
 use regex::Regex;
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
-use super::{AuthError, wildcard};
-use crate::domain::{Principal, Proof};
+use super::auth_error::AuthError;
+use crate::{
+    access::wildcard::wildcard,
+    domain::{Principal, Proof},
+};
 
-/// Which names of a certificate count, and where they lead.
+/// Which names of a client certificate identify a caller, and its groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// The kinds of names, in the order in which they are looked for.
+pub struct CertificateRule {
+    /// The accepted types of subject alternative names, in order of precedence.
     pub kinds: Vec<NameKind>,
-    /// The names that count; empty means all.
+    /// The accepted names; empty accepts all.
     pub allowed: Vec<NamePattern>,
-    /// The groups that all callers with certificates are in.
+    /// The groups of every caller with a client certificate.
     pub groups: Vec<String>,
 }
 
-/// A kind of subject alternative name.
+/// A type of subject alternative name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NameKind {
-    /// A SPIFFE id: a URI of that form, and the only one in the certificate.
+    /// A SPIFFE id, which must be the only URI of the certificate.
     Spiffe,
     /// Any other URI.
     Uri,
-    /// A DNS name; none with a wildcard.
+    /// A DNS name without a wildcard.
     Dns,
 }
 
-/// Names that count: a text in which each `*` stands for any run of characters.
+/// A pattern of accepted names, in which each `*` matches any characters.
 #[derive(Clone, Debug)]
 pub struct NamePattern {
     text: String,
@@ -37,7 +40,7 @@ pub struct NamePattern {
 }
 
 impl NamePattern {
-    /// The pattern of this text; `None` for an empty or a huge one.
+    /// Parses a pattern; `None` if it is empty or too long.
     pub fn new(text: &str) -> Option<Self> {
         let parts: Vec<_> = text.split('*').collect();
         let regex = wildcard(&parts)?;
@@ -68,22 +71,23 @@ impl Ord for NamePattern {
     }
 }
 
-impl Rule {
-    /// Who has this certificate, which was verified by whoever accepted it. The name is the
-    /// one of the first kind that it has any of; were there two that count, it could not be told
-    /// which is meant.
+impl CertificateRule {
+    /// Returns the principal of a certificate that the TLS handshake has verified.
+    ///
+    /// Only the first type of name that the certificate has is used. If several names of that
+    /// type are allowed, the certificate is rejected, because the caller's name is ambiguous.
     ///
     /// # Errors
     ///
-    /// [`AuthError::CertificateName`].
+    /// [`AuthError::CertificateNameRejected`] if the certificate has no acceptable name.
     pub fn principal(&self, certificate: &CertificateDer<'_>) -> Result<Principal, AuthError> {
         let parsed = EndEntityCert::try_from(certificate)
-            .map_err(|_| AuthError::CertificateName("it cannot be read"))?;
+            .map_err(|_| AuthError::CertificateNameRejected("it is not a valid X.509 certificate"))?;
         let uris: Vec<_> = parsed.valid_uri_names().collect();
-        let (spiffe, others): (Vec<_>, Vec<_>) = uris.iter().copied().partition(|uri| claims_spiffe(uri));
+        let (spiffe, others): (Vec<_>, Vec<_>) = uris.iter().copied().partition(|uri| has_spiffe_scheme(uri));
         if !spiffe.is_empty() && (uris.len() > 1 || !spiffe.iter().all(|id| is_spiffe(id))) {
-            return Err(AuthError::CertificateName(
-                "its SPIFFE id is not one by the standard, or not its only URI",
+            return Err(AuthError::CertificateNameRejected(
+                "its SPIFFE id is malformed, or is not its only URI",
             ));
         }
         for kind in &self.kinds {
@@ -98,33 +102,35 @@ impl Rule {
             if names.is_empty() {
                 continue;
             }
-            let mut counting = names.into_iter().filter(|name| self.counts(name));
-            let Some(name) = counting.next() else { break };
-            if counting.next().is_some() {
-                return Err(AuthError::CertificateName(
-                    "several of its names could be the caller's",
+            let mut allowed = names.into_iter().filter(|name| self.allows(name));
+            let Some(name) = allowed.next() else { break };
+            if allowed.next().is_some() {
+                return Err(AuthError::CertificateNameRejected(
+                    "several of its names are allowed, so the caller's name is ambiguous",
                 ));
             }
             return Principal::new(name, self.groups.iter().cloned(), Proof::Certificate).ok_or(
-                AuthError::CertificateName("its name is too long or has control characters"),
+                AuthError::CertificateNameRejected(
+                    "its name is longer than 2048 bytes or contains control characters",
+                ),
             );
         }
-        Err(AuthError::CertificateName(
-            "it has no name of a kind that counts here",
+        Err(AuthError::CertificateNameRejected(
+            "it has no subject alternative name that this service accepts (settings auth.mtls.names and auth.mtls.allowed)",
         ))
     }
 
-    fn counts(&self, name: &str) -> bool {
+    fn allows(&self, name: &str) -> bool {
         self.allowed.is_empty() || self.allowed.iter().any(|pattern| pattern.regex.is_match(name))
     }
 }
 
-fn claims_spiffe(uri: &str) -> bool {
+fn has_spiffe_scheme(uri: &str) -> bool {
     uri.split_once(':')
         .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("spiffe"))
 }
 
-/// Whether a URI is a SPIFFE id, by the standard: a trust domain, and a path of plain segments.
+/// Whether a URI is a SPIFFE id as specified: a trust domain, and a path of plain segments.
 fn is_spiffe(uri: &str) -> bool {
     let Some(rest) = uri.strip_prefix("spiffe://") else {
         return false;

@@ -5,96 +5,98 @@ use jsonwebtoken::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::access::reload::Contents;
+use crate::access::reload::FileContents;
 
 /// The public keys of an issuer: a JSON Web Key Set (RFC 7517).
-pub struct Keys(Vec<Key>);
+pub struct KeySet(Vec<Key>);
 
 struct Key {
     kid: Option<String>,
-    /// The algorithms that it may be used by.
+    /// The algorithms that the key may be used with.
     algorithms: Vec<Algorithm>,
     parameters: AlgorithmParameters,
     key: DecodingKey,
 }
 
-/// The most keys of a set.
+/// The most keys in a set.
 const MAX_KEYS: usize = 256;
 
-/// How many keys are tried for a token that does not say which is meant.
+/// How many keys are tried for a token without `kid`.
 const MAX_TRIED: usize = 8;
 
 #[derive(Deserialize)]
-struct Set {
+struct Jwks {
     keys: Vec<Value>,
 }
 
-impl Keys {
-    /// The keys of a set's text. Keys that are not for checking signatures, or of a kind that
-    /// nobody knew, are passed over; symmetric ones too, since whoever has them could sign. So
-    /// are different keys with one id: which of them a token means could not be told.
+impl KeySet {
+    /// Parses a JSON Web Key Set.
+    ///
+    /// Keys of unknown types and keys that are not for verifying signatures are ignored. So are
+    /// symmetric keys, because anyone who has one can sign with it, and different keys with the
+    /// same id, because the id does not tell which one a token means.
     ///
     /// # Errors
     ///
-    /// When it is no key set, or no key in it can be used.
+    /// If `text` is not a key set, or contains no usable key.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
-        let set: Set = serde_json::from_slice(text)
-            .map_err(|error| format!("is no JSON Web Key Set: {}", position(&error)))?;
+        let set: Jwks = serde_json::from_slice(text)
+            .map_err(|error| format!("is not a JSON Web Key Set: error at {}", position(&error)))?;
         if set.keys.len() > MAX_KEYS {
             return Err(format!(
-                "has {} keys; at most {MAX_KEYS} are taken",
+                "has {} keys; at most {MAX_KEYS} are allowed",
                 set.keys.len()
             ));
         }
-        let mut keys: Vec<_> = set.keys.into_iter().filter_map(Key::read).collect();
-        let are_clear: Vec<_> = keys
+        let mut keys: Vec<_> = set.keys.into_iter().filter_map(Key::parse).collect();
+        let are_unique: Vec<_> = keys
             .iter()
-            .map(|key| !keys.iter().any(|other| key.is_confused_with(other)))
+            .map(|key| !keys.iter().any(|other| key.conflicts_with(other)))
             .collect();
-        let mut are_clear = are_clear.into_iter();
-        keys.retain(|_| are_clear.next().unwrap_or(false));
+        let mut are_unique = are_unique.into_iter();
+        keys.retain(|_| are_unique.next().unwrap_or(false));
         match keys.is_empty() {
-            true => Err(
-                "has no key that signatures can be checked with (RSA, EC P-256 or P-384, Ed25519)".to_owned(),
-            ),
+            true => {
+                Err("has no public key for verifying signatures (RSA, EC P-256 or P-384, Ed25519)".to_owned())
+            }
             false => Ok(Self(keys)),
         }
     }
 
-    /// The keys of a file.
+    /// Parses the key set in a file.
     ///
     /// # Errors
     ///
-    /// As [`Keys::parse`], with the path.
-    pub fn read(contents: &Contents) -> Result<Self, Vec<String>> {
+    /// Those of [`KeySet::parse`], with the path.
+    pub fn read(contents: &FileContents) -> Result<Self, Vec<String>> {
         let (path, text) = contents
             .get(0)
             .ok_or_else(|| vec!["no file was read".to_owned()])?;
         Self::parse(text).map_err(|what| vec![format!("{} {what}", path.display())])
     }
 
-    /// Whether there is a key that a token may mean which names this id, or none.
-    pub(super) fn knows(&self, kid: Option<&str>) -> bool {
+    /// Whether the set has a key for a token with this `kid`, or without one.
+    pub(super) fn contains(&self, kid: Option<&str>) -> bool {
         kid.is_none() || self.0.iter().any(|key| key.kid.as_deref() == kid)
     }
 
-    /// The keys that a token may mean.
+    /// Returns the keys that can have signed a token with this `kid` and algorithm.
     pub(super) fn candidates(
         &self,
         kid: Option<&str>,
         algorithm: Algorithm,
     ) -> impl Iterator<Item = &DecodingKey> {
-        let meant = move |key: &&Key| {
+        let matches = move |key: &&Key| {
             key.algorithms.contains(&algorithm) && (kid.is_none() || key.kid.as_deref() == kid)
         };
-        self.0.iter().filter(meant).map(|key| &key.key).take(MAX_TRIED)
+        self.0.iter().filter(matches).map(|key| &key.key).take(MAX_TRIED)
     }
 }
 
 impl Key {
-    fn read(value: Value) -> Option<Self> {
+    fn parse(value: Value) -> Option<Self> {
         let jwk: Jwk = serde_json::from_value(value).ok()?;
-        let fitting: &[Algorithm] = match &jwk.algorithm {
+        let supported: &[Algorithm] = match &jwk.algorithm {
             AlgorithmParameters::RSA(_) => AlgorithmFamily::Rsa.algorithms(),
             AlgorithmParameters::EllipticCurve(ec) => match ec.curve {
                 EllipticCurve::P256 => &[Algorithm::ES256],
@@ -107,19 +109,19 @@ impl Key {
             _ => return None,
         };
         let common = &jwk.common;
-        let is_to_sign = matches!(common.public_key_use, None | Some(PublicKeyUse::Signature));
+        let is_for_signatures = matches!(common.public_key_use, None | Some(PublicKeyUse::Signature));
         let verifies = common
             .key_operations
             .as_ref()
             .is_none_or(|operations| operations.contains(&KeyOperations::Verify));
-        if !is_to_sign || !verifies {
+        if !is_for_signatures || !verifies {
             return None;
         }
         let algorithms = match &common.key_algorithm {
-            None => fitting.to_vec(),
+            None => supported.to_vec(),
             Some(named) => {
                 let named = named.to_string().parse().ok()?;
-                fitting.iter().copied().filter(|one| *one == named).collect()
+                supported.iter().copied().filter(|one| *one == named).collect()
             }
         };
         Some(Self {
@@ -130,23 +132,21 @@ impl Key {
         })
     }
 
-    fn is_confused_with(&self, other: &Self) -> bool {
-        let has_same_use = self.algorithms.iter().any(|one| other.algorithms.contains(one));
-        self.kid.is_some() && self.kid == other.kid && has_same_use && self.parameters != other.parameters
+    /// Whether both have the same id and algorithm but are different keys.
+    fn conflicts_with(&self, other: &Self) -> bool {
+        let shares_algorithm = self.algorithms.iter().any(|one| other.algorithms.contains(one));
+        self.kid.is_some() && self.kid == other.kid && shares_algorithm && self.parameters != other.parameters
     }
 }
 
-/// Where JSON goes wrong. Its own message may show what is there.
+/// Returns the position of a JSON error. serde's message can contain a part of the text.
 fn position(error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())
 }
 
-impl std::fmt::Debug for Keys {
+impl std::fmt::Debug for KeySet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let ids = self
-            .0
-            .iter()
-            .map(|key| key.kid.as_deref().unwrap_or("without an id"));
+        let ids = self.0.iter().map(|key| key.kid.as_deref().unwrap_or("no id"));
         f.debug_list().entries(ids).finish()
     }
 }

@@ -1,0 +1,260 @@
+use std::{borrow::Cow, collections::HashSet, fmt, net::IpAddr};
+
+use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression};
+
+use super::schema::{EntityType, READ_TAPE, scope_id};
+use crate::{
+    call::Caller,
+    domain::{AccountId, GatewayArn, Label, NewTapes, Operation, Principal, Region},
+};
+
+/// A request for a decision of the policies: may this principal do this action on this resource?
+#[derive(Clone, Debug)]
+pub struct AuthorizationRequest {
+    pub(super) principal: PrincipalEntity,
+    pub(super) action: &'static str,
+    /// The resource, followed by its parents.
+    pub(super) resources: Vec<EntityUid>,
+    resource_attributes: Vec<(&'static str, AttributeValue)>,
+    context: Vec<(&'static str, AttributeValue)>,
+}
+
+/// The value of an attribute of the resource or the context.
+#[derive(Clone, Debug)]
+enum AttributeValue {
+    Text(String),
+    Number(i64),
+    Flag(bool),
+    Address(IpAddr),
+}
+
+impl AttributeValue {
+    fn text(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+
+    /// Returns the value as a Cedar expression.
+    fn expression(&self) -> RestrictedExpression {
+        match self {
+            Self::Text(text) => RestrictedExpression::new_string(text.clone()),
+            Self::Number(number) => RestrictedExpression::new_long(*number),
+            Self::Flag(flag) => RestrictedExpression::new_bool(*flag),
+            Self::Address(address) => RestrictedExpression::new_ip(address.to_string()),
+        }
+    }
+}
+
+/// The value as policies spell it.
+impl fmt::Display for AttributeValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Number(number) => number.fmt(f),
+            Self::Flag(flag) => flag.fmt(f),
+            Self::Address(address) => write!(f, "ip(\"{address}\")"),
+        }
+    }
+}
+
+/// The principal as a Cedar entity.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PrincipalEntity {
+    pub(super) uid: EntityUid,
+    pub(super) groups: Vec<EntityUid>,
+}
+
+/// A tape as policies see it. Values that AWS did not return are empty.
+#[derive(Clone, Debug)]
+pub struct TapeView<'a> {
+    /// Its ARN.
+    pub arn: &'a str,
+    /// Its barcode.
+    pub barcode: &'a str,
+    /// Its pool, as AWS spells it.
+    pub pool: &'a str,
+    /// Its status, with underscores.
+    pub status: Cow<'a, str>,
+    /// The ARN of its gateway.
+    pub gateway: Option<&'a str>,
+}
+
+impl PrincipalEntity {
+    pub(super) fn of(principal: &Principal) -> Self {
+        Self {
+            uid: EntityType::Agent.uid(principal.name()),
+            groups: principal
+                .groups()
+                .iter()
+                .map(|group| EntityType::Group.uid(group))
+                .collect(),
+        }
+    }
+}
+
+/// Returns the id of the resource of an operation: a gateway's ARN, or `ACCOUNT/REGION`.
+pub(super) fn resource_of<O: Operation>(operation: &O) -> String {
+    match operation.gateway() {
+        Some(gateway) => gateway.to_string(),
+        None => scope_id(operation.account(), operation.region()),
+    }
+}
+
+impl AuthorizationRequest {
+    /// Creates the request for an operation. Policies see `unset_pool` if a create names no pool.
+    pub fn of<O: Operation>(caller: &Caller, operation: &O, unset_pool: &str) -> Self {
+        let scope = EntityType::Scope.uid(&scope_id(operation.account(), operation.region()));
+        let mut context = vec![address(caller.address)];
+        if let Some(new) = operation.new_tapes() {
+            context.extend(create_context(&new, unset_pool));
+        }
+        let gateway = operation
+            .gateway()
+            .map(|gateway| EntityType::Gateway.uid(GatewayArn::as_str(gateway)));
+        let resource_attributes = match gateway {
+            Some(_) => Vec::new(),
+            None => scope_attributes(operation.account(), operation.region()),
+        };
+        Self {
+            principal: PrincipalEntity::of(&caller.principal),
+            action: O::NAME,
+            resources: gateway.into_iter().chain([scope]).collect(),
+            resource_attributes,
+            context,
+        }
+    }
+
+    /// Creates the request for reading a tape of an account and a region.
+    pub fn of_tape(
+        caller: &Caller,
+        account: Option<&AccountId>,
+        region: &Region,
+        tape: &TapeView<'_>,
+    ) -> Self {
+        let scope = EntityType::Scope.uid(&scope_id(account, region));
+        Self::read_tape(
+            PrincipalEntity::of(&caller.principal),
+            caller.address,
+            scope,
+            tape,
+        )
+    }
+
+    pub(super) fn read_tape(
+        principal: PrincipalEntity,
+        address: IpAddr,
+        scope: EntityUid,
+        tape: &TapeView<'_>,
+    ) -> Self {
+        let TapeView {
+            arn,
+            barcode,
+            pool,
+            status,
+            gateway,
+        } = tape;
+        let gateway = gateway.map(|gateway| EntityType::Gateway.uid(gateway));
+        Self {
+            principal,
+            action: READ_TAPE,
+            resources: [EntityType::Tape.uid(arn)]
+                .into_iter()
+                .chain(gateway)
+                .chain([scope])
+                .collect(),
+            resource_attributes: vec![
+                ("barcode", AttributeValue::text(barcode)),
+                ("pool", AttributeValue::text(pool)),
+                ("status", AttributeValue::text(status)),
+            ],
+            context: vec![self::address(address)],
+        }
+    }
+
+    /// Returns the attributes of the resource and the context, with their values.
+    pub fn attributes(&self) -> impl Iterator<Item = (String, String)> {
+        let named = |of: &'static str| {
+            move |(name, value): &(&str, AttributeValue)| (format!("{of}.{name}"), value.to_string())
+        };
+        let resource = self.resource_attributes.iter().map(named("resource"));
+        resource.chain(self.context.iter().map(named("context")))
+    }
+
+    /// Returns the id of the resource.
+    pub fn resource(&self) -> &str {
+        self.resources
+            .first()
+            .map_or("", |resource| resource.id().as_ref())
+    }
+
+    /// Converts to a request of Cedar and the entities that it refers to. `None` if Cedar rejects a
+    /// value.
+    pub(super) fn to_cedar(&self) -> Option<(Request, Entities)> {
+        let context = Context::from_pairs(expressions(&self.context)).ok()?;
+        let (resource, parents) = self.resources.split_first()?;
+        let request = Request::new(
+            self.principal.uid.clone(),
+            EntityType::Action.uid(self.action),
+            resource.clone(),
+            context,
+            None,
+        );
+        let principal = Entity::new_no_attrs(
+            self.principal.uid.clone(),
+            self.principal.groups.iter().cloned().collect(),
+        );
+        let parents: HashSet<_> = parents.iter().cloned().collect();
+        let attributes = expressions(&self.resource_attributes).collect();
+        let resource = Entity::new(resource.clone(), attributes, parents).ok()?;
+        let entities = Entities::from_entities([principal, resource], None).ok()?;
+        Some((request.ok()?, entities))
+    }
+}
+
+fn expressions(
+    attributes: &[(&'static str, AttributeValue)],
+) -> impl Iterator<Item = (String, RestrictedExpression)> {
+    attributes
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.expression()))
+}
+
+fn scope_attributes(account: Option<&AccountId>, region: &Region) -> Vec<(&'static str, AttributeValue)> {
+    let account = account.map(ToString::to_string).unwrap_or_default();
+    vec![
+        ("account", AttributeValue::Text(account)),
+        ("region", AttributeValue::text(region.as_str())),
+    ]
+}
+
+fn address(address: IpAddr) -> (&'static str, AttributeValue) {
+    // A listener on IPv6 reports IPv4 callers as ::ffff:a.b.c.d, which IPv4 ranges do not match.
+    ("address", AttributeValue::Address(address.to_canonical()))
+}
+
+fn create_context(new: &NewTapes<'_>, unset_pool: &str) -> [(&'static str, AttributeValue); 7] {
+    const GIB: i64 = 1 << 30;
+    let NewTapes { tape, count, label } = new;
+    let encryption = &tape.encryption;
+    let label = match label {
+        Label::Barcode(barcode) => ("barcode", AttributeValue::text(barcode.as_str())),
+        Label::Prefix(prefix) => ("prefix", AttributeValue::text(prefix.as_str())),
+    };
+    [
+        (
+            "pool",
+            AttributeValue::text(tape.pool.as_ref().map_or(unset_pool, |pool| pool.as_str())),
+        ),
+        ("size_gib", AttributeValue::Number(tape.size.bytes() / GIB)),
+        ("tapes", AttributeValue::Number(i64::from(*count))),
+        label,
+        (
+            "kms_encrypted",
+            AttributeValue::Flag(encryption.kms_encrypted().unwrap_or(false)),
+        ),
+        (
+            "kms_key",
+            AttributeValue::text(encryption.kms_key().map_or("", |key| key.as_str())),
+        ),
+        ("worm", AttributeValue::Flag(tape.worm.unwrap_or(false))),
+    ]
+}
