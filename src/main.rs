@@ -63,7 +63,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             let config = &checked.config;
             let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
             let ran = run_app(App::serve(*checked, None).await?, |_| String::new()).await;
-            telemetry.finish().await;
+            telemetry.shut_down().await;
             ran?;
         }
         Command::Emulator(settings) => {
@@ -76,7 +76,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             let config = &dev.service.config;
             let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
             let ran = run_app(App::dev(*dev).await?, |app| try_this(app) + &state_line(app)).await;
-            telemetry.finish().await;
+            telemetry.shut_down().await;
             ran?;
         }
     }

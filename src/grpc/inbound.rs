@@ -26,7 +26,6 @@ mod request_id;
 mod trace;
 mod trailers;
 mod until_end;
-mod view;
 
 use std::sync::Arc;
 
@@ -41,7 +40,6 @@ pub use self::{
     method::is_resent,
     report::Report,
     request_id::RequestId,
-    view::{Failed, InProgress, MAX_FAILED, View},
 };
 use self::{
     admission::AdmissionLayer, audit::AuditLayer, authenticate::AuthenticateLayer,
@@ -51,7 +49,7 @@ use self::{
 };
 use crate::{
     access::{audit::Audit, limits::Limits},
-    observability::metrics::Count,
+    observability::{calls::CallRegistry, metrics::Count},
 };
 
 /// See [`stack`].
@@ -78,8 +76,8 @@ pub type Stack = (
 pub struct InboundSettings {
     /// Keeps account of the calls in progress.
     pub calls: TaskTracker,
-    /// What operators are shown of them.
-    pub view: Arc<View>,
+    /// Registers them for the admin page.
+    pub registry: Arc<CallRegistry>,
     /// How long they may take.
     pub deadlines: Deadlines,
     /// How many there may be.
@@ -102,7 +100,7 @@ pub struct InboundSettings {
 pub fn stack(settings: InboundSettings) -> Stack {
     let InboundSettings {
         calls,
-        view,
+        registry,
         deadlines,
         max_concurrent_calls,
         entrance,
@@ -118,7 +116,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
         // Around all that can refuse a call, so that every end is in its trace, and lines have its id.
         TraceLayer,
         // Likewise, so that every end is logged.
-        LogLayer::new(calls, view),
+        LogLayer::new(calls, registry),
         // Likewise, so that every end is measured.
         MeasureLayer::new(measured),
         // Likewise, so that every end is recorded, by whom as far as that was found out.

@@ -13,7 +13,7 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 use super::metrics::UpstreamMetrics;
 use crate::{
     domain::{Answer, Attempts, Call, Deadline, Failure, Fault, GatewayArn, Operation, OperationKind},
-    observability::{metrics::labels, telemetry::SPANS},
+    observability::{metrics::labels, telemetry::SPAN_TARGET},
 };
 
 /// Makes one attempt: bounds it in time, puts a span around it, and tells the call's progress.
@@ -85,7 +85,7 @@ where
             error = Empty,
         );
         let trace = info_span!(
-            target: SPANS,
+            target: SPAN_TARGET,
             "attempt",
             otel.name = %format_args!("StorageGateway/{}", O::NAME),
             otel.kind = "client",

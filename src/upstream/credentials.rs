@@ -76,7 +76,7 @@ fn tell(readiness: &Readiness, region: &Region, fault: Option<&Fault>) {
         None => readiness.credentials_accepted(region),
         Some(Fault::NoCredentials { cause }) => readiness.credentials_missing(cause),
         Some(fault @ Fault::Aws { code, .. }) if fault.is_about_credentials() => {
-            readiness.credentials_refused(region, code);
+            readiness.credentials_rejected(region, code);
         }
         // Only a request whose signature held gets as far as a nested code.
         Some(Fault::Aws { nested: true, .. }) => readiness.credentials_accepted(region),

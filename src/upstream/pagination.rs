@@ -26,7 +26,7 @@ use crate::{
         Answer, Call, Caller, Cursor, Deadline, Failure, Fault, Grant, Listing, Marker, Page, PageRequest,
         Row, Step, TapeStatus,
     },
-    observability::telemetry::SPANS,
+    observability::telemetry::SPAN_TARGET,
 };
 
 /// What AWS puts on a page when it is not told (service model).
@@ -162,8 +162,7 @@ where
             Visibility::By(_) => None,
             Visibility::With(grant) => grant.clone(),
         };
-        let trace =
-            info_span!(target: SPANS, "page", tapegate.operation = L::NAME, tapegate.page.tapes = Empty);
+        let trace = info_span!(target: SPAN_TARGET, "page", tapegate.operation = L::NAME, tapegate.page.tapes = Empty);
         let page = self.list.at(PageRequest { marker, limit });
         let call = Call::new(caller.clone(), page, deadline.clone())
             .fresh(*fresh)

@@ -12,12 +12,14 @@ use tower::{Layer, Service};
 use tracing::{Instrument, Level, Span, error_span};
 
 use super::{
-    Report, RequestId, View, method,
+    Report, RequestId, method,
     trace::TraceId,
     until_end::{End, Onlooker, UntilEnd, until_end},
-    view::InView,
 };
-use crate::grpc::status;
+use crate::{
+    grpc::status,
+    observability::calls::{CallFailure, CallRegistry, RegisteredCall},
+};
 
 /// Puts a span around every call, and writes one line when it has ended: streams at their
 /// last byte, calls that were given up when they are dropped.
@@ -28,7 +30,7 @@ use crate::grpc::status;
 #[derive(Clone, Debug)]
 pub struct LogLayer {
     calls: TaskTracker,
-    view: Arc<View>,
+    registry: Arc<CallRegistry>,
 }
 
 /// See [`LogLayer`].
@@ -39,9 +41,9 @@ pub struct Log<S> {
 }
 
 impl LogLayer {
-    /// Keeps account in `calls`, and shows them in `view`.
-    pub(super) fn new(calls: TaskTracker, view: Arc<View>) -> Self {
-        Self { calls, view }
+    /// Keeps account in `calls`, and registers them in `registry`.
+    pub(super) fn new(calls: TaskTracker, registry: Arc<CallRegistry>) -> Self {
+        Self { calls, registry }
     }
 }
 
@@ -53,7 +55,7 @@ pub struct Line {
     span: Span,
     report: Report,
     began: Instant,
-    in_progress: Option<(TaskTrackerToken, InView)>,
+    in_progress: Option<(TaskTrackerToken, RegisteredCall)>,
     end: End,
     reason: Option<String>,
 }
@@ -92,7 +94,7 @@ impl Drop for Line {
         let seconds = self.began.elapsed().as_secs_f64();
         let fault = told.fault.as_deref();
         let (_around, _entered) = (self.around.enter(), self.span.enter());
-        let Some((_, in_view)) = &self.in_progress else {
+        let Some((_, registered)) = &self.in_progress else {
             tracing::debug!(code, seconds, "call ended");
             return;
         };
@@ -104,7 +106,12 @@ impl Drop for Line {
         if let End::Grpc(code) = self.end
             && level <= Level::WARN
         {
-            in_view.failed(code);
+            registered.failed(CallFailure {
+                code: status::name_of(code),
+                attempts: attempts.unwrap_or_default(),
+                aws_request_id: aws_request_id.map(str::to_owned),
+                fault: told.fault.clone(),
+            });
         }
         macro_rules! tell {
             ($event:ident) => {
@@ -182,10 +189,11 @@ where
         request.extensions_mut().insert(report.clone());
         let method = method::shown(request.uri().path());
         let request_id = request.extensions().get::<RequestId>().map(RequestId::as_str);
-        let LogLayer { calls, view } = &self.layer;
+        let LogLayer { calls, registry } = &self.layer;
         let in_progress = (!method.starts_with("/grpc.")).then(|| {
-            let in_view = view.begin(method, request_id.unwrap_or_default(), &report);
-            (calls.token(), in_view)
+            let facts = Arc::new(report.clone());
+            let registered = registry.begin(method, request_id.unwrap_or_default(), facts);
+            (calls.token(), registered)
         });
         let trace_id = request.extensions().get::<TraceId>().map(TraceId::as_str);
         // So that a filter which lets a line pass lets it say of which call it is.

@@ -5,7 +5,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::domain::{Attempts, Caller, Failure, Step};
+use crate::{
+    domain::{Attempts, Caller, Failure, Step},
+    observability::calls::CallFacts,
+};
 
 /// What became of one call, in the extensions of its request: the service adds to it, the
 /// layers around it tell it, in the trailers and in the log.
@@ -101,5 +104,19 @@ impl Report {
 
     fn tell(&self, change: impl FnOnce(&mut Told)) {
         change(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl CallFacts for Report {
+    fn caller(&self) -> Option<String> {
+        self.told().principal().map(str::to_owned)
+    }
+
+    fn attempt(&self) -> u32 {
+        self.step.attempts()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.told().deadline
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     grpc::status,
     observability::{
         metrics::labels,
-        telemetry::{SPANS, propagation},
+        telemetry::{SPAN_TARGET, propagation},
     },
 };
 
@@ -121,7 +121,7 @@ where
             false => {
                 // What nobody serves is not named by what a stranger writes (OpenTelemetry's conventions).
                 let shown = if name == labels::OTHER { "grpc" } else { name };
-                info_span!(target: SPANS, "call", otel.name = shown, otel.kind = "server")
+                info_span!(target: SPAN_TARGET, "call", otel.name = shown, otel.kind = "server")
             }
         };
         let caller = propagation::extract(request.headers());
