@@ -6,7 +6,7 @@ use crate::{
     app::config::{AdminPages, Config, Create, Deadline, Pace, Retry, Scope, Server, Tapes, Upstream},
     domain::TapeSizeBounds,
     grpc::{convert::Rules, inbound},
-    observability::admin::{AdminAccess, AdminLimits},
+    observability::admin::{AdminAccess, AdminSettings},
     upstream::{self, idempotency, pace, retry, sdk},
 };
 
@@ -96,11 +96,11 @@ pub(super) fn deadlines(config: &Deadline) -> inbound::Deadlines {
     }
 }
 
-/// The limits of the admin listener.
-pub(super) fn admin(config: &Server) -> AdminLimits {
-    AdminLimits {
-        connections: config.admin_max_connections,
-        head: config.handshake_timeout,
+/// The settings of the admin listener.
+pub(super) fn admin(config: &Server) -> AdminSettings {
+    AdminSettings {
+        max_connections: config.admin_max_connections,
+        head_timeout: config.handshake_timeout,
     }
 }
 

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use self::history::History;
 pub use self::{
     admin_access::AdminAccess,
-    serve::{AdminLimits, serve},
+    serve::{AdminSettings, serve},
 };
 use crate::{
     domain::{OperationKind, Region},

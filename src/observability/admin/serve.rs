@@ -11,17 +11,17 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-/// Limits of the admin listener: its clients must not use up the file descriptors and the memory
+/// Settings of the admin listener: its clients must not use up the file descriptors and the memory
 /// that calls need.
 #[derive(Clone, Copy, Debug)]
-pub struct AdminLimits {
+pub struct AdminSettings {
     /// Maximum number of open connections; one more is closed at once.
-    pub connections: usize,
+    pub max_connections: usize,
     /// Timeout of a request's head, from the moment at which the connection is idle.
-    pub head: Duration,
+    pub head_timeout: Duration,
 }
 
-/// Maximum age of a connection, as a multiple of [`AdminLimits::head`], so that stalled readers do
+/// Maximum age of a connection, as a multiple of [`AdminSettings::head_timeout`], so that stalled readers do
 /// not keep their connections.
 const MAX_AGE: u32 = 6;
 
@@ -32,8 +32,8 @@ const LINGER: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves the admin pages until `stop` is cancelled.
-pub async fn serve(listener: TcpListener, pages: Router, limits: AdminLimits, stop: CancellationToken) {
-    let permits = Arc::new(Semaphore::new(limits.connections));
+pub async fn serve(listener: TcpListener, pages: Router, settings: AdminSettings, stop: CancellationToken) {
+    let permits = Arc::new(Semaphore::new(settings.max_connections));
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -48,7 +48,7 @@ pub async fn serve(listener: TcpListener, pages: Router, limits: AdminLimits, st
                 let (pages, stop) = (pages.clone(), stop.clone());
                 connections.spawn(async move {
                     let _permit = permit;
-                    serve_connection(stream, peer, pages, limits.head, stop).await;
+                    serve_connection(stream, peer, pages, settings.head_timeout, stop).await;
                 });
             }
             Err(error) => {
@@ -65,7 +65,7 @@ async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
     pages: Router,
-    head: Duration,
+    head_timeout: Duration,
     stop: CancellationToken,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
@@ -77,12 +77,12 @@ async fn serve_connection(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head)
+        .header_read_timeout(head_timeout)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = timeout(head * MAX_AGE, stop.cancelled()) => {
+        _ = timeout(head_timeout * MAX_AGE, stop.cancelled()) => {
             connection.as_mut().graceful_shutdown();
             timeout(LINGER, connection).await.unwrap_or(Ok(()))
         }
