@@ -93,9 +93,14 @@ impl NotReady {
     /// What happened, and what to do, for operators.
     pub fn message(&self) -> String {
         match self {
-            Self::Draining => "the service is shutting down; calls in progress may finish, new calls are not accepted".to_owned(),
+            Self::Draining => {
+                "the service is shutting down; calls in progress may finish, new calls are not accepted".to_owned()
+            }
             Self::CredentialsMissing(why) => {
-                format!("the service has no AWS credentials: {why}; check its role, its environment variables or its profile")
+                format!(
+                    "the service has no AWS credentials: {why}; check its role, its environment variables or its \
+                     profile"
+                )
             }
             Self::CredentialsRejected(codes) => format!(
                 "AWS rejects the service's own credentials ({codes}); check that they are valid in these regions, and \

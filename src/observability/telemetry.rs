@@ -104,7 +104,7 @@ fn layers(
 /// The exporters to the collector cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot export to the OpenTelemetry collector; check otlp.endpoint and the OTEL_EXPORTER_OTLP_… variables: {0}"
+    "cannot export to the OpenTelemetry collector: {0}; check otlp.endpoint and the OTEL_EXPORTER_OTLP_… variables"
 )]
 pub struct CannotExport(#[from] opentelemetry_otlp::ExporterBuildError);
 
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
     use crate::app::config::Format;
 
-    fn subscriber(directives: &str) -> impl Subscriber + Send + Sync + use<> {
+    fn with_filter(directives: &str) -> impl Subscriber + Send + Sync + use<> {
         let no_export = None::<LevelFilter>;
         let lines = log::layer(Format::Human, EnvFilter::new(directives), io::sink);
         tracing_subscriber::registry().with(layers(no_export, no_export, lines))
@@ -178,17 +178,17 @@ mod tests {
 
     #[test]
     fn without_exports_no_trace_span_is_created() {
-        subscriber::with_default(self::subscriber("info"), || {
+        subscriber::with_default(with_filter("info"), || {
             assert!(!info_span!("of the log").is_disabled());
-            assert!(info_span!(target: SPANS, "of a trace").is_disabled());
+            assert!(info_span!(target: SPAN_TARGET, "of a trace").is_disabled());
         });
     }
 
     #[test]
     fn the_level_hint_is_the_finest_level_of_the_log_filter() {
-        assert_eq!(subscriber("info").max_level_hint(), Some(LevelFilter::INFO));
+        assert_eq!(with_filter("info").max_level_hint(), Some(LevelFilter::INFO));
         assert_eq!(
-            subscriber("info,h2=debug").max_level_hint(),
+            with_filter("info,h2=debug").max_level_hint(),
             Some(LevelFilter::DEBUG)
         );
     }

@@ -58,7 +58,15 @@ pub(super) async fn page(State(state): State<AdminState>) -> Response {
                 // Without scripts the browser reloads the page.
                 noscript { meta http-equiv="refresh" content=(history::EVERY.as_secs()); }
             }
-            body { main data-every=(history::EVERY.as_secs()) { (head(&state)) (aws(&state)) (charts(&state)) (in_progress(&state)) (failed(&state)) } }
+            body {
+                main data-every=(history::EVERY.as_secs()) {
+                    (head(&state))
+                    (aws(&state))
+                    (charts(&state))
+                    (in_progress(&state))
+                    (failed(&state))
+                }
+            }
         }
     };
     let headers = [
@@ -210,8 +218,8 @@ fn in_progress(state: &AdminState) -> Markup {
                     table {
                         thead {
                             tr {
-                                th { "operation" } th { "caller" } th { "running for" } th { "attempt" } th { "time left" }
-                                th { "request id" }
+                                th { "operation" } th { "caller" } th { "running for" } th { "attempt" }
+                                th { "time left" } th { "request id" }
                             }
                         }
                         tbody { @for call in calls.iter().take(MAX_SHOWN) { (call_in_progress(call)) } }

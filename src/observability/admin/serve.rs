@@ -17,12 +17,12 @@ use tower::ServiceExt;
 pub struct AdminSettings {
     /// Maximum number of open connections; one more is closed at once.
     pub max_connections: usize,
-    /// Timeout of a request's head, from the moment at which the connection is idle.
+    /// Timeout of a request's head, including the time until the request begins.
     pub head_timeout: Duration,
 }
 
-/// Maximum age of a connection, as a multiple of [`AdminSettings::head_timeout`], so that stalled readers do
-/// not keep their connections.
+/// Maximum age of a connection, as a multiple of [`AdminSettings::head_timeout`], so that stalled
+/// readers do not keep their connections.
 const MAX_AGE: u32 = 6;
 
 /// How long a response in progress may take after its connection was told to end.
