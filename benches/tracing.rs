@@ -38,7 +38,7 @@ use process::Tapegate;
 use tapegate::{
     app::config::{Directives, Format, Log},
     grpc::proto::{DescribeTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient},
-    observability::telemetry::{self, SPANS, propagation},
+    observability::telemetry::{self, SPAN_TARGET, propagation},
 };
 use tokio::net::TcpListener;
 use tonic::{Request, transport::Channel};
@@ -202,7 +202,7 @@ fn off_by_itself() -> Duration {
         let caller = propagation::extract(black_box(&said));
         for _ in 0..3 {
             let _attached = caller.clone().attach();
-            let span = info_span!(target: SPANS, "call", otel.name = black_box("a name"));
+            let span = info_span!(target: SPAN_TARGET, "call", otel.name = black_box("a name"));
             assert!(span.is_disabled());
         }
         let _attached = caller.attach();

@@ -6,8 +6,8 @@
 mod access;
 pub mod cli;
 pub mod config;
-mod figures;
 mod http_server;
+mod metrics;
 mod service;
 mod settings;
 pub mod shutdown;

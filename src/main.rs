@@ -91,7 +91,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             let config = &checked.config;
             let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
             let ran = serve(App::serve(*checked, None).await?).await;
-            telemetry.finish().await;
+            telemetry.shut_down().await;
             ran?;
         }
     }
@@ -108,7 +108,7 @@ async fn run_dev(dev: Dev) -> Result<ExitCode, Box<dyn Error>> {
     let config = dev.config();
     let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
     let ran = dev::run(dev, announce).await;
-    telemetry.finish().await;
+    telemetry.shut_down().await;
     ran.map(|()| ExitCode::SUCCESS)
 }
 

@@ -47,7 +47,7 @@ use crate::{
         CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Failure, ListTapes,
         Operation, OperationKind, Region,
     },
-    observability::readiness::{Condition, Readiness},
+    observability::readiness::{Readiness, UpstreamCondition},
 };
 
 /// A stack for one operation, its layers' types forgotten. What it answers can be another
@@ -112,7 +112,7 @@ impl Shared {
     }
 
     /// What recent attempts say of AWS, by the regions that were called.
-    pub fn conditions(&self) -> BTreeMap<Region, BTreeSet<Condition>> {
+    pub fn conditions(&self) -> BTreeMap<Region, BTreeSet<UpstreamCondition>> {
         self.partitions.conditions()
     }
 

@@ -134,7 +134,7 @@ async fn tell_of_keys(remotes: Vec<Arc<RemoteKeys>>, readiness: Readiness) {
     let mut watches: Vec<_> = remotes.iter().map(|remote| remote.watch()).collect();
     loop {
         let are_there = watches.iter_mut().any(|watch| *watch.borrow_and_update());
-        readiness.identity_keys(are_there);
+        readiness.set_identity_keys(are_there);
         let changes = watches.iter_mut().map(|watch| Box::pin(watch.changed()));
         if select_all(changes).await.0.is_err() {
             return;

@@ -5,7 +5,7 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{CannotListen, listen};
-use crate::observability::admin::{self, Bounds};
+use crate::observability::admin::{self, AdminSettings};
 
 /// How long connections may take to close once they are told to. One that never spoke would
 /// hold the door open for ever (hyperium/hyper#4170).
@@ -16,7 +16,7 @@ pub(super) struct Bound {
     pub(super) address: SocketAddr,
     listener: TcpListener,
     pages: Router,
-    bounds: Bounds,
+    settings: AdminSettings,
 }
 
 /// The admin pages that are being served.
@@ -30,21 +30,21 @@ impl Bound {
     pub(super) async fn listen(
         setting: &'static str,
         address: SocketAddr,
-        (pages, bounds): (Router, Bounds),
+        (pages, settings): (Router, AdminSettings),
     ) -> Result<Self, CannotListen> {
         let (listener, address) = listen(setting, address).await?;
         Ok(Self {
             address,
             listener,
             pages,
-            bounds,
+            settings,
         })
     }
 
     /// Serves in a task of its own.
     pub(super) fn start(self) -> Running {
         let stop = CancellationToken::new();
-        let serving = admin::serve(self.listener, self.pages, self.bounds, stop.clone());
+        let serving = admin::serve(self.listener, self.pages, self.settings, stop.clone());
         Running {
             stop,
             serving: AbortOnDropHandle::new(tokio::spawn(serving)),

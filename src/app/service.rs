@@ -17,9 +17,10 @@ use tower::layer::util::{Identity, Stack};
 use super::{
     CannotStart,
     access::Access,
-    figures::Figures,
     http_server::{Bound, LINGER},
-    listen, settings,
+    listen,
+    metrics::MetricSources,
+    settings,
 };
 use crate::{
     access::audit::AuditLog,
@@ -32,9 +33,10 @@ use crate::{
         service::Tapes,
     },
     observability::{
-        admin::{self, About, history::History},
+        admin::{self, AdminState, ServiceInfo, UpstreamState, history::History},
+        calls::CallRegistry,
         metrics::{Metrics, catalog},
-        readiness::{Credentials, Readiness},
+        readiness::{CredentialsState, Readiness},
         telemetry,
     },
     upstream::{
@@ -132,16 +134,16 @@ impl Service {
         let watching = CancellationToken::new();
         let health = HealthServer::new(Health::new(readiness.clone(), watching.clone()));
         let calls = TaskTracker::new();
-        let (view, shed, refusals) = (Arc::default(), Arc::default(), Arc::default());
+        let registry = Arc::<CallRegistry>::default();
+        let (shed, refusals) = (Arc::default(), Arc::default());
         let history = Arc::<History>::default();
-        let shown = admin::Shown {
+        let admin_state = AdminState {
             readiness: readiness.clone(),
             metrics: metrics.clone(),
             history: history.clone(),
-            view: Arc::clone(&view),
-            shared: shared.clone(),
-            clients: clients.clone(),
-            about: Arc::new(About {
+            calls: registry.clone(),
+            upstream: upstream_state(shared.clone(), clients.clone()),
+            service: Arc::new(ServiceInfo {
                 started: Timestamp::now(),
                 grpc: grpc_address,
                 endpoint: reached.endpoint,
@@ -150,11 +152,11 @@ impl Service {
             }),
         };
         let server = config.server;
-        let pages = admin::router(shown, settings::admin_access(server.admin_pages));
+        let pages = admin::router(admin_state, settings::admin_access(server.admin_pages));
         let pages = (pages, settings::admin(&server));
         let admin = Bound::listen("admin_listen", server.admin_listen, pages).await?;
         let connections = Arc::new(accept::ConnectionMetrics::new(server.max_connections));
-        let figures = Figures {
+        let sources = MetricSources {
             shared: shared.clone(),
             clients: clients.clone(),
             readiness: readiness.clone(),
@@ -168,10 +170,10 @@ impl Service {
             audit: access.audit.clone(),
             files: access.files(),
         };
-        figures.show(&metrics);
+        sources.register(&metrics);
         let inward = inbound::InboundSettings {
             calls: calls.clone(),
-            view,
+            registry,
             deadlines: settings::deadlines(&config.deadline),
             max_concurrent_calls: server.max_concurrent_calls,
             auth: access.entrance.clone(),
@@ -241,7 +243,7 @@ impl Service {
             self.readiness.clone(),
         )));
         let (history, metrics) = (self.history, self.metrics.clone());
-        let _history = AbortOnDropHandle::new(tokio::spawn(async move { history.keep(&metrics).await }));
+        let _history = AbortOnDropHandle::new(tokio::spawn(async move { history.record(&metrics).await }));
         let stop_grpc = CancellationToken::new();
         let _upkeep = self.access.look_after(&self.server, &self.readiness);
         let incoming = accept::incoming(self.grpc, self.acceptance, self.connections);
@@ -258,7 +260,7 @@ impl Service {
         }
 
         // Balancers are told first, and given time to look away.
-        self.readiness.draining();
+        self.readiness.start_draining();
         sleep(self.shutdown.delay).await;
         stop_grpc.cancel();
         // Ends whoever watches health, whose streams would never end by themselves.
@@ -286,13 +288,22 @@ impl Service {
     }
 }
 
+/// Reads what the admin page shows of the upstream stack.
+fn upstream_state(shared: Shared, clients: Arc<Clients>) -> Arc<dyn Fn() -> UpstreamState + Send + Sync> {
+    Arc::new(move || UpstreamState {
+        paces: shared.paces(),
+        retry_budget: shared.retry_budget(),
+        credentials_obtained: clients.credentials_obtained(),
+    })
+}
+
 /// Writes the last audit records, and sends the last metrics.
 async fn finish(audit: Arc<AuditLog>, metrics: Arc<Metrics>) {
     // To a disk, which may be slow.
     if tokio::task::spawn_blocking(move || audit.finish()).await.is_err() {
         tracing::error!("finishing the audit file panicked");
     }
-    telemetry::last("metrics", move || metrics.finish()).await;
+    telemetry::flush("metrics", move || metrics.shut_down()).await;
 }
 
 fn reflection() -> tonic_reflection::server::Builder<'static> {
@@ -309,7 +320,7 @@ async fn tell_of_aws(shared: Shared, readiness: Readiness) {
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
-        readiness.aws_is(shared.conditions());
+        readiness.set_conditions(shared.conditions());
     }
 }
 
@@ -319,16 +330,16 @@ async fn tend_credentials(clients: Arc<Clients>, readiness: Readiness, pause: Du
     let mut watch = readiness.watch();
     loop {
         match watch.credentials() {
-            Credentials::Good => {
+            CredentialsState::Good => {
                 if !watch.changed().await {
                     return;
                 }
             }
-            Credentials::Refused => {
+            CredentialsState::Rejected => {
                 sleep(pause).await;
-                readiness.forget_refusals();
+                readiness.forget_rejections();
             }
-            Credentials::Missing => {
+            CredentialsState::Missing => {
                 let obtained = timeout(CREDENTIALS_PATIENCE, clients.obtain_credentials()).await;
                 match obtained.unwrap_or_else(|_| Err(format!("no answer within {CREDENTIALS_PATIENCE:?}"))) {
                     Ok(()) => readiness.credentials_obtained(),

@@ -6,7 +6,7 @@ use crate::{
     app::config::{AdminPages, Config, Create, Deadline, Pace, Retry, Scope, Server, Tapes, Upstream},
     domain::TapeSizeBounds,
     grpc::{convert::Rules, inbound},
-    observability::admin::{AdminAccess, Bounds},
+    observability::admin::{AdminAccess, AdminSettings},
     upstream::{self, idempotency, pace, retry, sdk},
 };
 
@@ -96,15 +96,15 @@ pub(super) fn deadlines(config: &Deadline) -> inbound::Deadlines {
     }
 }
 
-/// How much the admin listener takes in.
-pub(super) fn admin(config: &Server) -> Bounds {
-    Bounds {
-        connections: config.admin_max_connections,
-        head: config.handshake_timeout,
+/// The settings of the admin listener.
+pub(super) fn admin(config: &Server) -> AdminSettings {
+    AdminSettings {
+        max_connections: config.admin_max_connections,
+        head_timeout: config.handshake_timeout,
     }
 }
 
-/// Who is shown the admin pages for operators.
+/// Who may see the operators' admin pages.
 pub(super) fn admin_access(config: AdminPages) -> AdminAccess {
     match config {
         AdminPages::Loopback => AdminAccess::Loopback,

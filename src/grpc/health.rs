@@ -12,7 +12,7 @@ use tonic_health::pb::{
 
 use crate::{
     grpc::{proto::tape_service_server, status},
-    observability::readiness::{Readiness, Watch},
+    observability::readiness::{Readiness, ReadinessWatch},
 };
 
 /// Answers for the server as a whole and for its one service, which are as ready as the replica.
@@ -85,7 +85,7 @@ impl health_server::Health for Health {
 }
 
 /// The status of now, and each that differs from the one before.
-fn changes(watch: Watch) -> impl Stream<Item = ServingStatus> {
+fn changes(watch: ReadinessWatch) -> impl Stream<Item = ServingStatus> {
     stream::unfold((watch, None), |(mut watch, last)| async move {
         loop {
             let status = serving(watch.ready());

@@ -17,7 +17,6 @@ mod method;
 mod observe;
 mod request_id;
 mod stalled_reader;
-mod view;
 mod wrap;
 
 use std::sync::Arc;
@@ -32,7 +31,6 @@ pub use self::{
     deadline::{Bounds, Deadlines},
     method::is_resent,
     observe::CallMetrics,
-    view::{Failed, InProgress, MAX_FAILED, View},
 };
 use self::{
     admission::Admission,
@@ -49,7 +47,7 @@ use self::{
 use crate::{
     access::{audit::AuditLog, limits::Limits},
     call::{CallContext, middleware::Around},
-    observability::metrics::Count,
+    observability::{calls::CallRegistry, metrics::Count},
 };
 
 /// See [`stack`].
@@ -71,8 +69,8 @@ pub type Stack = (
 pub struct InboundSettings {
     /// Tracks the calls in progress.
     pub calls: TaskTracker,
-    /// What operators see of them.
-    pub view: Arc<View>,
+    /// Registers them for the admin page.
+    pub registry: Arc<CallRegistry>,
     /// How long they may take.
     pub deadlines: Deadlines,
     /// How many may be in progress.
@@ -95,7 +93,7 @@ pub struct InboundSettings {
 pub fn stack(settings: InboundSettings) -> Stack {
     let InboundSettings {
         calls,
-        view,
+        registry,
         deadlines,
         max_concurrent_calls,
         auth,
@@ -110,7 +108,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
         // recorded.
         Around(ObserveCalls::new(Sinks {
             in_progress: calls,
-            view,
+            registry,
             metrics,
             audit,
         })),

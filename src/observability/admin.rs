@@ -1,20 +1,19 @@
-//! What the process says of itself over HTTP, to supervisors, to those who measure, and to people.
+//! The HTTP pages of the admin listener, for supervisors, load balancers, Prometheus and operators.
 //!
-//! `/livez` says that the process turns, no more. `/readyz` says whether this replica
-//! should be sent calls, and if not, why. `/metrics` is for Prometheus. Those three answer
-//! everybody. `/`, `/config` and `/log-filter` are for operators: see [`AdminAccess`].
+//! `/livez` answers 200 while the process responds. `/readyz` says whether this replica should
+//! receive calls, and if not, why. `/metrics` is for Prometheus. These three are open to everybody.
+//! `/`, `/config` and `/log-filter` are for operators: see [`AdminAccess`].
 
 mod admin_access;
 pub mod history;
 mod log_filter;
 mod page;
-mod ready;
 mod serve;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use axum::{
-    Router,
+    Json, Router,
     extract::State,
     middleware,
     response::{IntoResponse, Response},
@@ -25,58 +24,67 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use self::history::History;
 pub use self::{
     admin_access::AdminAccess,
-    serve::{Bounds, serve},
+    serve::{AdminSettings, serve},
 };
 use crate::{
-    domain::Region,
-    grpc::inbound::View,
+    domain::{OperationKind, Region},
     observability::{
+        calls::CallRegistry,
         metrics::{self, Metrics},
         readiness::Readiness,
     },
-    upstream::{Shared, sdk::Clients},
 };
 
-/// What the pages show.
+/// What the admin pages are rendered from.
 #[derive(Clone)]
-pub struct Shown {
+pub struct AdminState {
     /// Whether the replica is ready.
     pub readiness: Readiness,
-    /// What is measured.
+    /// The metrics of the service.
     pub metrics: Arc<Metrics>,
-    /// How that went over the last minutes.
+    /// The metrics of the last minutes.
     pub history: Arc<History>,
-    /// The calls in progress, and those that failed.
-    pub view: Arc<View>,
-    /// The pace of calls to AWS.
-    pub shared: Shared,
-    /// The credentials that they are signed with.
-    pub clients: Arc<Clients>,
+    /// The calls in progress, and the last failed calls.
+    pub calls: Arc<CallRegistry>,
+    /// Reads the current state of the upstream stack.
+    pub upstream: Arc<dyn Fn() -> UpstreamState + Send + Sync>,
     /// What runs.
-    pub about: Arc<About>,
+    pub service: Arc<ServiceInfo>,
+}
+
+/// The state of the upstream stack at one moment.
+#[derive(Clone, Debug)]
+pub struct UpstreamState {
+    /// The paced rates in attempts per second, by region and kind.
+    pub paces: Vec<(Region, OperationKind, f64)>,
+    /// How many retries the retry budget allows now.
+    pub retry_budget: usize,
+    /// When the AWS credentials in use were obtained; `None` before that.
+    pub credentials_obtained: Option<Instant>,
 }
 
 /// What runs, as it was started.
 #[derive(Clone, Debug)]
-pub struct About {
-    /// When.
+pub struct ServiceInfo {
+    /// When it was started.
     pub started: Timestamp,
-    /// Where gRPC is served.
+    /// The address of the gRPC listener.
     pub grpc: SocketAddr,
-    /// Where AWS is said to be; `None` for AWS's own endpoints.
+    /// The configured AWS endpoint; `None` for AWS's own endpoints.
     pub endpoint: Option<String>,
     /// The regions that are served.
     pub regions: Vec<Region>,
-    /// The settings in effect, secrets hidden.
+    /// The settings in effect, without secrets.
     pub settings: String,
 }
 
-/// The pages. Those for operators are behind `admin_access`.
-pub fn router(shown: Shown, admin_access: AdminAccess) -> Router {
+/// Routes of the admin pages. The operators' pages are behind `admin_access`.
+pub fn router(state: AdminState, admin_access: AdminAccess) -> Router {
     let changes = Router::new()
         .route(
             "/log-filter",
@@ -84,12 +92,12 @@ pub fn router(shown: Shown, admin_access: AdminAccess) -> Router {
                 .put(log_filter::put)
                 .delete(log_filter::delete),
         )
-        // Whatever is shown to whom: what changes something is for this machine alone.
+        // A page that changes something is for this machine only, whatever the setting says.
         .layer(middleware::from_fn_with_state(
             AdminAccess::Loopback,
             admin_access::check,
         ));
-    let for_people = Router::new()
+    let for_operators = Router::new()
         .route("/", get(page::page))
         .route("/page.css", get(page::style))
         .route("/page.js", get(page::script))
@@ -97,30 +105,59 @@ pub fn router(shown: Shown, admin_access: AdminAccess) -> Router {
         .layer(middleware::from_fn_with_state(admin_access, admin_access::check));
     Router::new()
         .route("/livez", get("ok\n"))
-        .route("/readyz", get(ready::ready))
-        .route("/metrics", get(measured))
-        .merge(for_people)
-        .with_state(shown)
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(prometheus))
+        .merge(for_operators)
+        .with_state(state)
         .merge(changes)
 }
 
-/// The settings in effect, as a file that gives the same ones.
-async fn config(State(shown): State<Shown>) -> Response {
+/// The settings in effect, as a file that gives the same settings.
+async fn config(State(state): State<AdminState>) -> Response {
     let headers = [
         (CONTENT_TYPE, "text/plain; charset=utf-8"),
         (CACHE_CONTROL, "no-store"),
     ];
-    (headers, shown.about.settings.clone()).into_response()
+    (headers, state.service.settings.clone()).into_response()
 }
 
-async fn measured(State(shown): State<Shown>) -> Response {
-    match shown.metrics.text() {
+/// Whether the replica is ready, and if not, why; and the condition of AWS, whether it counts or not.
+async fn readyz(State(state): State<AdminState>) -> (StatusCode, Json<Value>) {
+    let reasons = state.readiness.reasons();
+    let is_ready = reasons.is_empty();
+    let status = match is_ready {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let reasons: Vec<_> = reasons
+        .iter()
+        .map(|why| json!({ "reason": why.reason(), "message": why.message() }))
+        .collect();
+    let conditions = state.readiness.conditions();
+    let aws = conditions.iter().flat_map(|(region, found)| {
+        found.iter().map(|condition| {
+            json!({
+                "region": region.as_str(),
+                "condition": condition.as_str(),
+                "message": condition.message(),
+            })
+        })
+    });
+    let aws: Vec<_> = aws.collect();
+    (
+        status,
+        Json(json!({ "ready": is_ready, "reasons": reasons, "aws": aws })),
+    )
+}
+
+async fn prometheus(State(state): State<AdminState>) -> Response {
+    match state.metrics.text() {
         Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
-            tracing::error!(%error, "the metrics cannot be written");
+            tracing::error!(%error, "cannot encode the metrics");
             (
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "the metrics cannot be written; the log says why\n",
+                "cannot encode the metrics; see the log for the cause\n",
             )
                 .into_response()
         }

@@ -1,9 +1,9 @@
-//! What is measured of a running service.
+//! The metrics of a running service.
 //!
-//! Every metric is declared in [`catalog`], and docs/metrics.md is made from there. Layers count
-//! where things happen and know nothing of exporting; only how long something took goes into a
-//! [`Histogram`] that they are given. [`Metrics`] reads all of it when somebody asks: Prometheus
-//! on the admin listener's `/metrics`, and an OpenTelemetry collector where one is configured.
+//! Every metric is declared in [`catalog`]; docs/metrics.md is generated from it. Layers own plain
+//! counters ([`Count`], [`Counts`]) and know nothing of exporting; only durations go into a
+//! [`Histogram`]. [`Metrics`] reads the counters whenever Prometheus scrapes `/metrics` of the admin
+//! listener, and for each export to an OpenTelemetry collector, if one is configured.
 
 pub mod catalog;
 mod counts;
@@ -24,10 +24,10 @@ use prometheus::{Encoder, Registry, TextEncoder, proto::MetricFamily};
 
 pub use self::{
     counts::{Count, Counts},
-    definition::{Definition, Histogram, Kind, Stability},
+    definition::{Histogram, InstrumentKind, MetricDefinition, Stability},
 };
 
-/// What `/metrics` is, to HTTP.
+/// Content type of `/metrics`.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The instruments of one service.
@@ -37,20 +37,20 @@ pub struct Metrics {
     meter: Meter,
 }
 
-/// Sends metrics to an OpenTelemetry collector.
-pub type Collector = PeriodicReader<MetricExporter>;
+/// Exports metrics to an OpenTelemetry collector at intervals.
+pub type OtlpMetricReader = PeriodicReader<MetricExporter>;
 
-/// What a metric is at the moment, for one set of attributes.
-pub type Seen<'a, T> = &'a mut dyn FnMut(T, &[(&'static str, &str)]);
+/// Takes the current value of a metric for one set of attributes.
+pub type Observer<'a, T> = &'a mut dyn FnMut(T, &[(&'static str, &str)]);
 
 impl Metrics {
-    /// Instruments of a process that says this of itself, read by Prometheus, and by a collector
-    /// where there is one.
+    /// Instruments of a process with these resource attributes, for Prometheus, and for a collector
+    /// if there is one.
     ///
     /// # Panics
     ///
-    /// Never: Prometheus's reader has a registry of its own, in which no name is taken.
-    pub fn new(resource: Resource, collector: Option<Collector>) -> Self {
+    /// Never: the Prometheus exporter has a registry of its own, in which no name is taken.
+    pub fn new(resource: Resource, collector: Option<OtlpMetricReader>) -> Self {
         let registry = Registry::new();
         let exporter = opentelemetry_prometheus::exporter()
             .with_registry(registry.clone())
@@ -75,113 +75,121 @@ impl Metrics {
         metrics
     }
 
-    /// Where durations go.
-    pub fn histogram(&self, definition: &'static Definition) -> Histogram {
+    /// Registers a histogram.
+    pub fn histogram(&self, definition: &'static MetricDefinition) -> Histogram {
         Histogram::new(&self.meter, definition)
     }
 
-    /// Shows a number that only grows, and has no attributes.
-    pub fn count(&self, definition: &'static Definition, read: impl Fn() -> u64 + Send + Sync + 'static) {
-        self.counts(definition, move |seen| seen(read(), &[]));
+    /// Registers a counter without attributes.
+    pub fn count(
+        &self,
+        definition: &'static MetricDefinition,
+        read: impl Fn() -> u64 + Send + Sync + 'static,
+    ) {
+        self.counts(definition, move |observe| observe(read(), &[]));
     }
 
-    /// Shows numbers that only grow, each with its attributes.
+    /// Registers a counter with attributes.
     pub fn counts(
         &self,
-        definition: &'static Definition,
-        read: impl Fn(Seen<'_, u64>) + Send + Sync + 'static,
+        definition: &'static MetricDefinition,
+        read: impl Fn(Observer<'_, u64>) + Send + Sync + 'static,
     ) {
         self.meter
             .u64_observable_counter(definition.name)
             .with_unit(definition.unit)
-            .with_description(definition.what)
+            .with_description(definition.description)
             .with_callback(move |observer| {
                 read(&mut |value, attributes| observer.observe(value, &definition.attributes(attributes)));
             })
             .build();
     }
 
-    /// Shows numbers that only grow, told apart by this attribute.
+    /// Registers a counter with this one attribute.
     pub fn counts_by<I: IntoIterator<Item = (&'static str, u64)>>(
         &self,
-        definition: &'static Definition,
+        definition: &'static MetricDefinition,
         attribute: &'static str,
         read: impl Fn() -> I + Send + Sync + 'static,
     ) {
-        self.counts(definition, move |seen| {
+        self.counts(definition, move |observe| {
             read()
                 .into_iter()
-                .for_each(|(value, count)| seen(count, &[(attribute, value)]));
+                .for_each(|(value, count)| observe(count, &[(attribute, value)]));
         });
     }
 
-    /// Shows a sum of seconds that only grows, each with its attributes.
+    /// Registers a counter of seconds with attributes.
     pub fn sums(
         &self,
-        definition: &'static Definition,
-        read: impl Fn(Seen<'_, f64>) + Send + Sync + 'static,
+        definition: &'static MetricDefinition,
+        read: impl Fn(Observer<'_, f64>) + Send + Sync + 'static,
     ) {
         self.meter
             .f64_observable_counter(definition.name)
             .with_unit(definition.unit)
-            .with_description(definition.what)
+            .with_description(definition.description)
             .with_callback(move |observer| {
                 read(&mut |value, attributes| observer.observe(value, &definition.attributes(attributes)));
             })
             .build();
     }
 
-    /// Shows how much there is of something now, each with its attributes.
+    /// Registers a gauge with attributes.
     pub fn gauges(
         &self,
-        definition: &'static Definition,
-        read: impl Fn(Seen<'_, f64>) + Send + Sync + 'static,
+        definition: &'static MetricDefinition,
+        read: impl Fn(Observer<'_, f64>) + Send + Sync + 'static,
     ) {
         self.meter
             .f64_observable_gauge(definition.name)
             .with_unit(definition.unit)
-            .with_description(definition.what)
+            .with_description(definition.description)
             .with_callback(move |observer| {
                 read(&mut |value, attributes| observer.observe(value, &definition.attributes(attributes)));
             })
             .build();
     }
 
-    /// Shows how much there is of something now.
-    pub fn gauge(&self, definition: &'static Definition, read: impl Fn() -> f64 + Send + Sync + 'static) {
-        self.gauges(definition, move |seen| seen(read(), &[]));
+    /// Registers a gauge without attributes.
+    pub fn gauge(
+        &self,
+        definition: &'static MetricDefinition,
+        read: impl Fn() -> f64 + Send + Sync + 'static,
+    ) {
+        self.gauges(definition, move |observe| observe(read(), &[]));
     }
 
-    /// All of it.
+    /// The current values of all metrics.
     pub fn families(&self) -> Vec<MetricFamily> {
         self.registry.gather()
     }
 
-    /// All of it, as Prometheus reads it.
+    /// The current values of all metrics, in Prometheus's text format.
     ///
     /// # Errors
     ///
-    /// When two instruments would be one to Prometheus.
+    /// If two instruments have the same Prometheus name.
     pub fn text(&self) -> Result<Vec<u8>, prometheus::Error> {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.families(), &mut text)?;
         Ok(text)
     }
 
-    /// Sends what is not sent yet, and measures no more. It blocks.
+    /// Exports the remaining values to the collector, and stops. It blocks.
     ///
     /// # Errors
     ///
-    /// When the collector does not take it.
-    pub fn finish(&self) -> OTelSdkResult {
+    /// If the collector does not accept them.
+    pub fn shut_down(&self) -> OTelSdkResult {
         self.provider.shutdown()
     }
 }
 
-/// A number as figures have it.
+/// Converts a count to the number type of metrics.
 #[allow(
     clippy::cast_precision_loss,
-    reason = "a figure need not be exact beyond 2^53"
+    reason = "a metric need not be exact beyond 2^53"
 )]
 pub fn approximate(number: impl TryInto<u64>) -> f64 {
     number.try_into().unwrap_or(u64::MAX) as f64

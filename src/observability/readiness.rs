@@ -1,6 +1,6 @@
-//! Whether this replica should be sent calls, and if not, why.
+//! Whether this replica should receive calls, and if not, why.
 //!
-//! Anything may tell it; `/readyz` and gRPC health show it.
+//! Layers and background tasks report what they find; `/readyz`, gRPC health and a metric read it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,39 +11,39 @@ use tokio::sync::watch;
 
 use crate::{app::config::TakenOutBy, domain::Region};
 
-/// Shared by all that know something about readiness and all that show it.
+/// Readiness of this replica. Clones share one state.
 #[derive(Clone, Debug)]
 pub struct Readiness(Arc<watch::Sender<State>>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
     draining: bool,
-    /// Why there are no credentials; `None` once they were obtained.
+    /// Why there are no AWS credentials; `None` once they were obtained.
     missing: Option<String>,
-    /// Whether callers can be known.
-    knows_callers: bool,
-    /// The regions where AWS refused them, and its code.
-    refused: BTreeMap<Region, String>,
-    /// How AWS is, by the regions that were called.
-    conditions: BTreeMap<Region, BTreeSet<Condition>>,
+    /// Whether callers can be authenticated.
+    can_authenticate: bool,
+    /// The regions where AWS rejected the credentials, with its error code.
+    rejected: BTreeMap<Region, String>,
+    /// The conditions of AWS in the regions that were called.
+    conditions: BTreeMap<Region, BTreeSet<UpstreamCondition>>,
     regions: usize,
     taken_out_by: TakenOutBy,
 }
 
-/// What can be wrong with AWS, as recent calls have found it.
+/// A condition of AWS that recent calls have shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Condition {
-    /// It throttles, and calls are paced.
+pub enum UpstreamCondition {
+    /// AWS throttles, and calls are paced.
     Throttled,
-    /// It gives no answer, attempt after attempt.
+    /// Several attempts in a row ended without an answer from AWS.
     NoAnswer,
 }
 
-impl Condition {
-    /// All of them.
+impl UpstreamCondition {
+    /// All conditions.
     pub const ALL: [Self; 2] = [Self::Throttled, Self::NoAnswer];
 
-    /// A word for programs.
+    /// The name for programs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Throttled => "throttled",
@@ -51,12 +51,12 @@ impl Condition {
         }
     }
 
-    /// What happened, and what comes of it, for people.
+    /// What happens, and what the service does about it, for operators.
     pub fn message(self) -> &'static str {
         match self {
-            Self::Throttled => "AWS throttles calls; they are let through at the pace that it grants",
+            Self::Throttled => "AWS throttles; calls wait for their turn at a reduced rate",
             Self::NoAnswer => {
-                "AWS gives no answer; it is probed, and calls are refused at once or wait for their repeat"
+                "AWS does not answer; calls fail at once or wait for a retry, except for occasional probes"
             }
         }
     }
@@ -65,51 +65,55 @@ impl Condition {
 /// Why a replica is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotReady {
-    /// It is shutting down.
+    /// The service is shutting down.
     Draining,
-    /// The service's own AWS credentials cannot be had.
+    /// The service cannot obtain AWS credentials.
     CredentialsMissing(String),
-    /// AWS refuses the service's own credentials, in every region that is served.
-    CredentialsRefused(String),
-    /// The keys of no issuer can be had, and callers are known in no other way.
+    /// AWS rejects the service's own credentials in every region that is served.
+    CredentialsRejected(String),
+    /// No issuer's keys can be fetched, and there is no other way to authenticate callers.
     IdentityKeysMissing,
-    /// AWS is in this condition in every region that is served, and that is to count
-    /// (`readiness.aws`).
-    Aws(Condition),
+    /// AWS is in this condition in every region that is served, and `readiness.aws` makes it count.
+    Aws(UpstreamCondition),
 }
 
 impl NotReady {
-    /// A word for programs.
+    /// The name for programs.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Draining => "draining",
             Self::CredentialsMissing(_) => "aws_credentials_missing",
-            Self::CredentialsRefused(_) => "aws_credentials_refused",
+            Self::CredentialsRejected(_) => "aws_credentials_refused",
             Self::IdentityKeysMissing => "identity_keys_missing",
-            Self::Aws(Condition::Throttled) => "aws_throttled",
-            Self::Aws(Condition::NoAnswer) => "aws_no_answer",
+            Self::Aws(UpstreamCondition::Throttled) => "aws_throttled",
+            Self::Aws(UpstreamCondition::NoAnswer) => "aws_no_answer",
         }
     }
 
-    /// What happened, and what to do, for people.
+    /// What happened, and what to do, for operators.
     pub fn message(&self) -> String {
         match self {
-            Self::Draining => "shutting down; calls in progress are ending".to_owned(),
-            Self::CredentialsMissing(why) => {
-                format!("the service has no AWS credentials: {why}; check its role, environment or profile")
+            Self::Draining => {
+                "the service is shutting down; calls in progress may finish, new calls are not accepted".to_owned()
             }
-            Self::CredentialsRefused(codes) => format!(
-                "AWS refuses the service's own credentials ({codes}); check that they are valid there and that \
-                 this machine's clock is right"
+            Self::CredentialsMissing(why) => {
+                format!(
+                    "the service has no AWS credentials: {why}; check its role, its environment variables or its \
+                     profile"
+                )
+            }
+            Self::CredentialsRejected(codes) => format!(
+                "AWS rejects the service's own credentials ({codes}); check that they are valid in these regions, and \
+                 that this machine's clock is right"
             ),
             Self::IdentityKeysMissing => {
-                "the keys of no issuer can be had, so nobody could be let in; check that the \
-                 URLs of auth.jwt can be reached from here"
+                "the keys of no issuer can be fetched, so every caller would be rejected; check that this machine \
+                 can reach the URLs of auth.jwt"
                     .to_owned()
             }
             Self::Aws(condition) => {
                 format!(
-                    "in every region that is served, {} (readiness.aws)",
+                    "in every served region, {} (readiness.aws makes this count)",
                     condition.message()
                 )
             }
@@ -121,29 +125,30 @@ impl State {
     fn reasons(&self) -> Vec<NotReady> {
         let draining = self.draining.then_some(NotReady::Draining);
         let missing = self.missing.clone().map(NotReady::CredentialsMissing);
-        // A region that is not opted in refuses good credentials: the others still serve.
-        let refused = (self.refused.len() >= self.regions).then(|| {
+        // A region that is not enabled for the account rejects valid credentials; the others still serve.
+        let rejected = (self.rejected.len() >= self.regions).then(|| {
             let codes = self
-                .refused
+                .rejected
                 .iter()
                 .map(|(region, code)| format!("{region}: {code}"));
-            NotReady::CredentialsRefused(codes.collect::<Vec<_>>().join(", "))
+            NotReady::CredentialsRejected(codes.collect::<Vec<_>>().join(", "))
         });
-        let unknown = (!self.knows_callers).then_some(NotReady::IdentityKeysMissing);
-        [draining, missing, refused, unknown, self.out_by_aws()]
+        let no_keys = (!self.can_authenticate).then_some(NotReady::IdentityKeysMissing);
+        [draining, missing, rejected, no_keys, self.aws()]
             .into_iter()
             .flatten()
             .collect()
     }
 
-    fn out_by_aws(&self) -> Option<NotReady> {
+    fn aws(&self) -> Option<NotReady> {
         let counting = match self.taken_out_by {
             TakenOutBy::Nothing => return None,
-            TakenOutBy::NoAnswer => &[Condition::NoAnswer][..],
-            TakenOutBy::Throttling => &Condition::ALL,
+            TakenOutBy::NoAnswer => &[UpstreamCondition::NoAnswer][..],
+            TakenOutBy::Throttling => &UpstreamCondition::ALL,
         };
-        let worst =
-            |here: &BTreeSet<Condition>| here.iter().copied().filter(|one| counting.contains(one)).max();
+        let worst = |here: &BTreeSet<UpstreamCondition>| {
+            here.iter().copied().filter(|one| counting.contains(one)).max()
+        };
         let bad: Vec<_> = self.conditions.values().filter_map(worst).collect();
         let everywhere = bad.len() >= self.regions;
         bad.into_iter().max().filter(|_| everywhere).map(NotReady::Aws)
@@ -151,68 +156,68 @@ impl State {
 }
 
 impl Readiness {
-    /// Not ready until AWS credentials have been obtained. So many regions are served, at
-    /// least 1; AWS's own condition counts as far as `taken_out_by` says.
+    /// Starts as not ready, until AWS credentials are obtained. `regions` is how many regions are
+    /// served, at least 1; `taken_out_by` says which conditions of AWS count.
     pub fn new(regions: usize, taken_out_by: TakenOutBy) -> Self {
         Self(Arc::new(watch::Sender::new(State {
             draining: false,
-            missing: Some("they have not been obtained yet".to_owned()),
-            knows_callers: true,
-            refused: BTreeMap::new(),
+            missing: Some("they were not obtained yet".to_owned()),
+            can_authenticate: true,
+            rejected: BTreeMap::new(),
             conditions: BTreeMap::new(),
             regions: regions.max(1),
             taken_out_by,
         })))
     }
 
-    /// The service has begun to shut down.
-    pub fn draining(&self) {
+    /// Records that the service has begun to shut down.
+    pub fn start_draining(&self) {
         self.update(|state| state.draining = true);
     }
 
-    /// The service has AWS credentials.
+    /// Records that the service has AWS credentials.
     pub fn credentials_obtained(&self) {
         self.update(|state| state.missing = None);
     }
 
-    /// The service cannot get AWS credentials.
+    /// Records that the service cannot obtain AWS credentials, and why.
     pub fn credentials_missing(&self, why: &str) {
         self.update(|state| state.missing = Some(why.to_owned()));
     }
 
-    /// AWS took the credentials in this region.
+    /// Records that AWS accepted the credentials in this region.
     pub fn credentials_accepted(&self, region: &Region) {
         self.update(|state| {
             state.missing = None;
-            state.refused.remove(region);
+            state.rejected.remove(region);
         });
     }
 
-    /// AWS refused the credentials in this region, by this code.
-    pub fn credentials_refused(&self, region: &Region, code: &str) {
+    /// Records that AWS rejected the credentials in this region, with this error code.
+    pub fn credentials_rejected(&self, region: &Region, code: &str) {
         self.update(|state| {
-            state.refused.insert(region.clone(), code.to_owned());
+            state.rejected.insert(region.clone(), code.to_owned());
         });
     }
 
-    /// Lets refusals lapse: a replica that is sent no calls would never learn that its
-    /// credentials are taken again.
-    pub fn forget_refusals(&self) {
-        self.update(|state| state.refused.clear());
+    /// Forgets that AWS rejected the credentials: a replica without calls could not find out that
+    /// they are accepted again.
+    pub fn forget_rejections(&self) {
+        self.update(|state| state.rejected.clear());
     }
 
-    /// Whether the keys are there without which no caller can be known.
-    pub fn identity_keys(&self, are_there: bool) {
-        self.update(|state| state.knows_callers = are_there);
+    /// Records whether there are keys to authenticate callers with.
+    pub fn set_identity_keys(&self, available: bool) {
+        self.update(|state| state.can_authenticate = available);
     }
 
-    /// How AWS is, by the regions that were called.
-    pub fn aws_is(&self, conditions: BTreeMap<Region, BTreeSet<Condition>>) {
+    /// Records the conditions of AWS in the regions that were called.
+    pub fn set_conditions(&self, conditions: BTreeMap<Region, BTreeSet<UpstreamCondition>>) {
         self.update(|state| state.conditions = conditions);
     }
 
-    /// How AWS is, by the regions that were called, whether that counts or not.
-    pub fn conditions(&self) -> BTreeMap<Region, BTreeSet<Condition>> {
+    /// The conditions of AWS in the regions that were called, whether they count or not.
+    pub fn conditions(&self) -> BTreeMap<Region, BTreeSet<UpstreamCondition>> {
         self.0.borrow().conditions.clone()
     }
 
@@ -221,9 +226,9 @@ impl Readiness {
         self.0.borrow().reasons()
     }
 
-    /// Tells of changes.
-    pub fn watch(&self) -> Watch {
-        Watch(self.0.subscribe())
+    /// A receiver of changes.
+    pub fn watch(&self) -> ReadinessWatch {
+        ReadinessWatch(self.0.subscribe())
     }
 
     fn update(&self, change: impl FnOnce(&mut State)) {
@@ -235,38 +240,38 @@ impl Readiness {
     }
 }
 
-/// Tells of changes of a [`Readiness`].
+/// Receives changes of a [`Readiness`].
 #[derive(Debug)]
-pub struct Watch(watch::Receiver<State>);
+pub struct ReadinessWatch(watch::Receiver<State>);
 
-/// How it stands with the service's AWS credentials.
+/// State of the service's own AWS credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Credentials {
-    /// They cannot be had.
+pub enum CredentialsState {
+    /// They cannot be obtained.
     Missing,
-    /// They were refused somewhere, not long ago.
-    Refused,
-    /// Nothing is known against them.
+    /// AWS rejected them recently, in some region.
+    Rejected,
+    /// They were obtained, and AWS has not rejected them recently.
     Good,
 }
 
-impl Watch {
-    /// Whether the replica is ready, as of now.
+impl ReadinessWatch {
+    /// Whether the replica is ready now.
     pub fn ready(&mut self) -> bool {
         self.0.borrow_and_update().reasons().is_empty()
     }
 
-    /// How it stands with the credentials, as of now.
-    pub fn credentials(&mut self) -> Credentials {
+    /// The state of the AWS credentials now.
+    pub fn credentials(&mut self) -> CredentialsState {
         let state = self.0.borrow_and_update();
-        match (&state.missing, state.refused.is_empty()) {
-            (Some(_), _) => Credentials::Missing,
-            (None, false) => Credentials::Refused,
-            (None, true) => Credentials::Good,
+        match (&state.missing, state.rejected.is_empty()) {
+            (Some(_), _) => CredentialsState::Missing,
+            (None, false) => CredentialsState::Rejected,
+            (None, true) => CredentialsState::Good,
         }
     }
 
-    /// Waits for a change since the last look; false when there can be none any more.
+    /// Waits for a change since the last call of another method; false if the [`Readiness`] is gone.
     pub async fn changed(&mut self) -> bool {
         self.0.changed().await.is_ok()
     }
@@ -279,13 +284,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn aws_takes_a_replica_out_where_it_is_to_and_everywhere_is_bad() {
-        use Condition::{NoAnswer, Throttled};
-        let two = |here: &[Condition], there: &[Condition], by| {
+    fn a_replica_is_not_ready_when_every_region_has_a_condition_that_counts() {
+        use UpstreamCondition::{NoAnswer, Throttled};
+        let two = |here: &[UpstreamCondition], there: &[UpstreamCondition], by| {
             let readiness = Readiness::new(2, by);
             readiness.credentials_obtained();
             let conditions = [("us-east-1", here), ("eu-west-1", there)];
-            readiness.aws_is(
+            readiness.set_conditions(
                 conditions
                     .into_iter()
                     .map(|(region, found)| (region.parse().unwrap(), found.iter().copied().collect()))

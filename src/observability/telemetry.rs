@@ -1,13 +1,11 @@
-//! What the process says of itself: log lines, and traces, metrics and logs for an
-//! OpenTelemetry collector.
+//! Log lines on stderr, and traces, metrics and log records for an OpenTelemetry collector.
 //!
-//! A span of a trace has the target [`SPANS`] and is no matter of what is logged: no level of
-//! the log switches it off, and the log does not show it. Where nothing is sent, such spans
-//! are not made at all.
+//! Spans of traces have the target [`SPAN_TARGET`] and are independent of the log: its filter does
+//! not switch them off, and the log does not show them. If no traces are exported, such spans are
+//! not created at all.
 
-mod chosen;
-mod counted;
-mod lines;
+mod export_counts;
+mod log;
 mod otlp;
 pub mod propagation;
 
@@ -23,30 +21,30 @@ use tracing_subscriber::{
 };
 use uuid::Uuid;
 
-use self::lines::{may_be_shown, up_to};
+use self::log::{up_to, without_secrets};
 pub use self::{
-    chosen::{CHANGES, Chosen, chosen, name_the_audit},
-    counted::{RECORDS as SENT_RECORDS, SPANS as SENT_SPANS, Sent},
+    export_counts::{ExportCounts, LOG_RECORD_EXPORTS, SPAN_EXPORTS},
+    log::{LOG_CHANGES, LogFilter, log_filter, names_audit},
     otlp::metrics,
 };
 use crate::app::config::{Log, Otlp};
 
-/// The target of the spans that make up a trace.
-pub const SPANS: &str = "tapegate::trace";
+/// Target of the spans that make up a trace.
+pub const SPAN_TARGET: &str = "tapegate::trace";
 
-/// What has to be told when the process ends.
+/// The exporters of traces and log records, which are flushed when the process ends.
 #[derive(Debug, Default)]
 pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
     logs: Option<SdkLoggerProvider>,
 }
 
-/// Begins to log, to what `writer` makes: stderr, as a rule; and to send traces and logs where
-/// there is a collector. Only the first call in a process has an effect.
+/// Starts to log to what `writer` makes, usually stderr, and to export traces and log records if a
+/// collector is configured. Only the first call in a process has an effect.
 ///
 /// # Errors
 ///
-/// When the collector's address, or what the environment says of it, cannot be used.
+/// If the collector's address, in the settings or the environment, cannot be used.
 pub fn start<W>(log: &Log, otlp: Option<&Otlp>, writer: W) -> Result<Telemetry, CannotExport>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -61,92 +59,94 @@ where
             .with_target(false)
             .with_tracked_inactivity(false)
             .with_filter(up_to(Level::INFO, |line| {
-                line.is_span() && line.target() == SPANS
+                line.is_span() && line.target() == SPAN_TARGET
             }))
     });
-    let mut chosen = Chosen::new(log.filter.clone());
+    let mut filter = LogFilter::new(log.filter.clone());
     let records = logs.as_ref().map(|provider| {
-        // What sends telemetry must not make more of it.
-        let is_own = up_to(Level::TRACE, |line| {
-            let sends = ["opentelemetry", "tonic", "h2", "hyper", "reqwest", "tower"];
-            !sends.iter().any(|name| line.target().starts_with(name))
+        // Log lines of the exporters would cause exports of their own, without end.
+        let is_no_exporter = up_to(Level::TRACE, |line| {
+            let exporters = ["opentelemetry", "tonic", "h2", "hyper", "reqwest", "tower"];
+            !exporters.iter().any(|name| line.target().starts_with(name))
         });
         OpenTelemetryTracingBridge::builder(provider)
-            // Which call, and in which trace.
+            // Attributes that identify the call and its trace.
             .with_tracing_span_attributes(TracingSpanAttributes::allowlist([
                 "request_id",
                 "trace_id",
                 "method",
             ]))
             .build()
-            .with_filter(chosen.filter().and(may_be_shown()).and(is_own))
+            .with_filter(filter.for_layer().and(without_secrets()).and(is_no_exporter))
     });
-    let lines = lines::layer(log.format, chosen.filter(), writer);
+    let lines = log::layer(log.format, filter.for_layer(), writer);
     let started = tracing_subscriber::registry()
-        .with(those_there(spans, records, lines))
+        .with(layers(spans, records, lines))
         .try_init();
-    // In a process that logs already, such as a test's, its own way stands.
+    // A process that logs already, such as a test, keeps its own subscriber.
     if started.is_ok() {
-        chosen.hold();
+        filter.install();
     }
     Ok(Telemetry { traces, logs })
 }
 
-/// The layers that there are. One that is `None` in its place would be asked too, and want
-/// everything: what no other layer wants would be made for it.
-fn those_there(
+/// The layers that exist. An `Option` that is `None` would be a layer too, one that accepts
+/// everything, so that `tracing` would create events and spans that no other layer wants.
+fn layers(
     spans: Option<impl Layer<Registry> + Send + Sync>,
     records: Option<impl Layer<Registry> + Send + Sync>,
     lines: impl Layer<Registry> + Send + Sync,
 ) -> Vec<Box<dyn Layer<Registry> + Send + Sync>> {
-    let sent = [spans.map(Layer::boxed), records.map(Layer::boxed)];
-    sent.into_iter().flatten().chain([lines.boxed()]).collect()
+    let exported = [spans.map(Layer::boxed), records.map(Layer::boxed)];
+    exported.into_iter().flatten().chain([lines.boxed()]).collect()
 }
 
-/// Nothing can be sent.
+/// The exporters to the collector cannot be built.
 #[derive(Debug, thiserror::Error)]
-#[error("nothing can be sent to the OpenTelemetry collector (setting otlp.endpoint): {0}")]
+#[error(
+    "cannot export to the OpenTelemetry collector: {0}; check otlp.endpoint and the OTEL_EXPORTER_OTLP_… variables"
+)]
 pub struct CannotExport(#[from] opentelemetry_otlp::ExporterBuildError);
 
 impl Telemetry {
-    /// Sends what is not sent yet, and no more after that.
-    pub async fn finish(self) {
+    /// Exports the remaining traces and log records, and stops exporting.
+    pub async fn shut_down(self) {
         let Self { traces, logs } = self;
-        let traces = last("traces", move || {
-            traces.map_or(Ok(()), |provider| provider.shutdown_with_timeout(LAST_WITHIN))
+        let traces = flush("traces", move || {
+            traces.map_or(Ok(()), |provider| provider.shutdown_with_timeout(FLUSH_TIMEOUT))
         });
-        let logs = last("logs", move || {
-            logs.map_or(Ok(()), |provider| provider.shutdown_with_timeout(LAST_WITHIN))
+        let logs = flush("logs", move || {
+            logs.map_or(Ok(()), |provider| provider.shutdown_with_timeout(FLUSH_TIMEOUT))
         });
         tokio::join!(traces, logs);
     }
 }
 
-/// How long a collector has for what is sent last. A process that ends is not held up longer by
-/// one that is away.
-const LAST_WITHIN: Duration = Duration::from_secs(5);
+/// How long the last export may take, so that an unreachable collector does not delay the end of
+/// the process.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Sends the last of a signal by `send`, which blocks.
-pub async fn last<E>(signal: &'static str, send: impl FnOnce() -> Result<(), E> + Send + 'static)
+/// Exports the remaining data of a signal by `export`, which blocks.
+pub async fn flush<E>(signal: &'static str, export: impl FnOnce() -> Result<(), E> + Send + 'static)
 where
     E: Display + Send + 'static,
 {
-    let why = match timeout(LAST_WITHIN, tokio::task::spawn_blocking(send)).await {
+    let why = match timeout(FLUSH_TIMEOUT, tokio::task::spawn_blocking(export)).await {
         Ok(Ok(Ok(()))) => return,
         Ok(Ok(Err(error))) => error.to_string(),
         Ok(Err(panic)) => panic.to_string(),
-        Err(_) => format!("the collector did not take them within {LAST_WITHIN:?}"),
+        Err(_) => format!("the collector did not accept them within {FLUSH_TIMEOUT:?}"),
     };
-    tracing::warn!(signal, why, "the last of a signal could not be sent");
+    tracing::warn!(signal, why, "cannot export the remaining telemetry");
 }
 
-/// What this process is, to a collector and to Prometheus. `OTEL_SERVICE_NAME` and
-/// `OTEL_RESOURCE_ATTRIBUTES` say more, or otherwise.
+/// Resource attributes of this process, for a collector and for Prometheus. `OTEL_SERVICE_NAME` and
+/// `OTEL_RESOURCE_ATTRIBUTES` add to them or replace them.
 pub fn resource() -> Resource {
     RESOURCE.clone()
 }
 
-/// Made once: all signals are of one instance.
+/// Created once, so that all signals have the same `service.instance.id`.
 static RESOURCE: LazyLock<Resource> = LazyLock::new(|| {
     let is_named = env::var_os("OTEL_SERVICE_NAME").is_some_and(|name| !name.is_empty());
     let builder = Resource::builder().with_attributes([
@@ -170,23 +170,26 @@ mod tests {
     use super::*;
     use crate::app::config::Format;
 
-    fn at(directives: &str) -> impl Subscriber + Send + Sync + use<> {
-        let nobody = None::<LevelFilter>;
-        let lines = lines::layer(Format::Human, EnvFilter::new(directives), io::sink);
-        tracing_subscriber::registry().with(those_there(nobody, nobody, lines))
+    fn with_filter(directives: &str) -> impl Subscriber + Send + Sync + use<> {
+        let no_export = None::<LevelFilter>;
+        let lines = log::layer(Format::Human, EnvFilter::new(directives), io::sink);
+        tracing_subscriber::registry().with(layers(no_export, no_export, lines))
     }
 
     #[test]
-    fn where_nothing_is_sent_no_span_is_made() {
-        subscriber::with_default(at("info"), || {
-            assert!(!info_span!("a line's").is_disabled());
-            assert!(info_span!(target: SPANS, "a trace's").is_disabled());
+    fn without_exports_no_trace_span_is_created() {
+        subscriber::with_default(with_filter("info"), || {
+            assert!(!info_span!("of the log").is_disabled());
+            assert!(info_span!(target: SPAN_TARGET, "of a trace").is_disabled());
         });
     }
 
     #[test]
-    fn what_is_finer_than_what_is_logged_is_not_looked_at() {
-        assert_eq!(at("info").max_level_hint(), Some(LevelFilter::INFO));
-        assert_eq!(at("info,h2=debug").max_level_hint(), Some(LevelFilter::DEBUG));
+    fn the_level_hint_is_the_finest_level_of_the_log_filter() {
+        assert_eq!(with_filter("info").max_level_hint(), Some(LevelFilter::INFO));
+        assert_eq!(
+            with_filter("info,h2=debug").max_level_hint(),
+            Some(LevelFilter::DEBUG)
+        );
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     access::AuthorizedCall,
     call::{Answer, Deadline, middleware::Middleware},
     domain::{Attempts, Failure, Fault, GatewayArn, Operation, OperationKind},
-    observability::{metrics::labels, telemetry::SPANS},
+    observability::{metrics::labels, telemetry::SPAN_TARGET},
 };
 
 /// Makes one attempt: bounds its time, puts a span around it and measures it.
@@ -52,7 +52,7 @@ where
             error = Empty,
         );
         let trace = info_span!(
-            target: SPANS,
+            target: SPAN_TARGET,
             "attempt",
             otel.name = %format_args!("StorageGateway/{}", O::NAME),
             otel.kind = "client",

@@ -43,7 +43,7 @@ fn report(readiness: &Readiness, region: &Region, fault: Option<&Fault>) {
         None => readiness.credentials_accepted(region),
         Some(Fault::NoCredentials { cause }) => readiness.credentials_missing(cause),
         Some(fault @ Fault::Aws { code, .. }) if fault.is_about_credentials() => {
-            readiness.credentials_refused(region, code);
+            readiness.credentials_rejected(region, code);
         }
         // AWS nests a code only in answers to requests whose signature it has accepted.
         Some(Fault::Aws { nested: true, .. }) => readiness.credentials_accepted(region),

@@ -25,7 +25,7 @@ use crate::{
     },
     call::{Answer, Call, CallContext, Caller},
     domain::{Cursor, Failure, Fault, Listing, Marker, Page, PageRequest, Row, TapeStatus},
-    observability::telemetry::SPANS,
+    observability::telemetry::SPAN_TARGET,
 };
 
 /// What AWS puts on a page when it is not told (service model).
@@ -152,8 +152,7 @@ where
             fresh,
             visibility,
         } = &self.context;
-        let trace =
-            info_span!(target: SPANS, "page", tapegate.operation = L::NAME, tapegate.page.tapes = Empty);
+        let trace = info_span!(target: SPAN_TARGET, "page", tapegate.operation = L::NAME, tapegate.page.tapes = Empty);
         let page = self.list.at(PageRequest { marker, limit });
         let call = Call::new(context, caller.clone(), page, *deadline).fresh(*fresh);
         let call = match visibility {

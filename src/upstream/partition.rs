@@ -9,7 +9,7 @@ use std::{
 use super::pace::{PaceSettings, Pacer, Seen};
 use crate::{
     domain::{AccountId, Operation, OperationKind, Region},
-    observability::readiness::Condition,
+    observability::readiness::UpstreamCondition,
 };
 
 /// What all calls to one account and region have in common: their pace, and how far what
@@ -94,7 +94,7 @@ impl Partitions {
     }
 
     /// See [`Shared::conditions`](super::Shared::conditions).
-    pub(super) fn conditions(&self) -> BTreeMap<Region, BTreeSet<Condition>> {
+    pub(super) fn conditions(&self) -> BTreeMap<Region, BTreeSet<UpstreamCondition>> {
         let partitions = self.0.partitions.lock().unwrap_or_else(PoisonError::into_inner);
         let mut seen: BTreeMap<_, Vec<Seen>> = BTreeMap::new();
         for ((region, _), partition) in &*partitions {
@@ -125,14 +125,14 @@ impl Partitions {
 
 /// What can be said of a region. Where one kind of call gets no answer and another does since
 /// then, AWS is not away.
-fn conditions(seen: &[Seen]) -> BTreeSet<Condition> {
+fn conditions(seen: &[Seen]) -> BTreeSet<UpstreamCondition> {
     let silent_since = seen.iter().filter_map(|seen| seen.silent_since).max();
     let heard = seen.iter().filter_map(|seen| seen.heard).max();
     let no_answer = silent_since.is_some_and(|since| heard.is_none_or(|heard| heard < since));
     let throttled = seen.iter().any(|seen| seen.is_throttled);
     let found = [
-        (no_answer, Condition::NoAnswer),
-        (throttled, Condition::Throttled),
+        (no_answer, UpstreamCondition::NoAnswer),
+        (throttled, UpstreamCondition::Throttled),
     ];
     let found = found.into_iter().filter(|(holds, _)| *holds);
     found.map(|(_, condition)| condition).collect()

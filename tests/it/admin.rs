@@ -1,4 +1,4 @@
-//! The admin pages: what operators see of a service that runs.
+//! The admin pages of a running service.
 
 mod aws;
 mod log_filter;
@@ -6,7 +6,7 @@ mod page;
 
 use reqwest::{Client, Method, header::HeaderMap};
 
-/// A request to an admin page, and what came back: the status, the headers and the body.
+/// Sends a request to an admin page, and returns the status, the headers and the body.
 async fn ask(url: &str, method: Method, headers: HeaderMap, body: &str) -> (u16, HeaderMap, String) {
     let request = Client::new().request(method, url);
     let answer = request.headers(headers).body(body.to_owned()).send();

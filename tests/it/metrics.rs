@@ -1,14 +1,14 @@
-//! What is measured: declared once, documented from there, and bounded whatever callers send.
+//! The metrics: declared once, documented from there, and bounded whatever callers send.
 
 mod cardinality;
-mod figures;
+mod counts;
 mod page;
 
 use std::collections::BTreeMap;
 
 use crate::harness::Service;
 
-/// What `/metrics` shows: each series as it is written, and its value.
+/// One scrape of `/metrics`: the value of each series, by its text.
 struct Scrape(BTreeMap<String, f64>);
 
 impl Scrape {
@@ -26,12 +26,12 @@ impl Scrape {
         )
     }
 
-    /// The value of a series; 0 where it is not there.
+    /// The value of a series; 0 if it does not exist.
     fn value(&self, series: &str) -> f64 {
         self.0.get(series).copied().unwrap_or_default()
     }
 
-    /// The names of all metrics, those of histograms without their endings.
+    /// The names of all metrics, those of histograms without their suffixes.
     fn names(&self) -> Vec<&str> {
         let mut names: Vec<_> = self
             .0

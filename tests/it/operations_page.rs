@@ -1,4 +1,4 @@
-//! docs/operations.md has every event and every metric that operators are shown.
+//! docs/operations.md explains every log event and every metric.
 
 use std::{fs, path::Path};
 
@@ -6,7 +6,7 @@ use tapegate::observability::metrics::catalog;
 
 const PAGE: &str = include_str!("../../docs/operations.md");
 
-/// The words of every event at info and above, in the order of the files.
+/// The texts of all events at info and above, in the order of the files.
 fn events(folder: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -20,14 +20,14 @@ fn events(folder: &Path, found: &mut Vec<String>) {
         let source = fs::read_to_string(&path).unwrap();
         for level in ["error", "warn", "info"] {
             for after in source.split(&format!("tracing::{level}!(")).skip(1) {
-                found.extend(words(after));
+                found.extend(message(after));
             }
         }
     }
 }
 
-/// The last text of a macro's arguments: its words. Lines that are broken in the source are one.
-fn words(arguments: &str) -> Option<String> {
+/// The last string literal of a macro's arguments. Continued lines are joined.
+fn message(arguments: &str) -> Option<String> {
     let mut depth = 1;
     let (mut texts, mut text) = (Vec::new(), None::<String>);
     let mut letters = arguments.chars();
@@ -57,13 +57,13 @@ fn words(arguments: &str) -> Option<String> {
 fn every_event_is_explained() {
     let mut found = Vec::new();
     events(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
-    // These two are said by a function, which has them from its callers.
+    // A function logs these two with texts of its callers.
     found.retain(|event| event != "{what}");
     found.push("connections are closed at once: there are max_connections open".to_owned());
     found.push("no connection can be taken".to_owned());
     let written = |event: &str| {
         let mut parts = event.split(['{', '}']).enumerate();
-        // What stands in braces is filled in.
+        // Braces stand for values.
         let shown = parts.try_fold(String::new(), |shown, (number, part)| {
             Some(shown + if number % 2 == 0 { part } else { "{…}" })
         });
@@ -79,7 +79,7 @@ fn every_event_is_explained() {
 }
 
 #[test]
-fn every_metric_comes_with_what_to_do() {
+fn every_metric_has_an_action() {
     let names = catalog::ALL
         .iter()
         .map(|metric| format!("`{}`", metric.prometheus_name()));

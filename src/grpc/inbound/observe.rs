@@ -29,11 +29,12 @@ use tracing::Instrument;
 
 pub use self::metrics::CallMetrics;
 use self::{log::CallLog, trace::CallTrace};
-use super::{View, connection::Peer, method, request_id::RequestId};
+use super::{connection::Peer, method, request_id::RequestId};
 use crate::{
     access::audit::AuditLog,
     call::{CallContext, CallFacts, middleware::Middleware},
     grpc::status,
+    observability::calls::CallRegistry,
 };
 
 /// Observes every call. It is the outermost layer, so that no end of a call escapes it; it also
@@ -46,8 +47,8 @@ pub struct ObserveCalls(Arc<Sinks>);
 pub(super) struct Sinks {
     /// The calls in progress, which a shutdown waits for.
     pub(super) in_progress: TaskTracker,
-    /// What the admin page shows of calls.
-    pub(super) view: Arc<View>,
+    /// The calls in progress and the last failures, for the admin page.
+    pub(super) registry: Arc<CallRegistry>,
     pub(super) metrics: Arc<CallMetrics>,
     pub(super) audit: Arc<AuditLog>,
 }

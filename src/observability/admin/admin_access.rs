@@ -11,43 +11,47 @@ use http::{
     uri::Authority,
 };
 
-/// Who is shown the pages for operators: they have the names of callers on them.
+/// Who may see the operators' pages, which contain names of callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdminAccess {
-    /// Programs on this machine, which includes what is forwarded to it, by `ssh -L` or
-    /// `kubectl port-forward`. No web page: one that makes its own name lead here could read
-    /// them in the browser of whoever looks at it.
+    /// Programs on this machine, including connections that `ssh -L` or `kubectl port-forward`
+    /// forwards to it. The `Host` header is checked too: without that, DNS rebinding would let a web
+    /// page in an operator's browser read these pages.
     Loopback,
-    /// Everybody who reaches the address, and web pages that make their own name lead there.
+    /// Every client that reaches the address. DNS rebinding is then possible.
     Open,
 }
 
-/// Lets a request pass.
+/// Lets an allowed request pass.
 ///
 /// # Errors
 ///
-/// 403, with everything that speaks against it.
+/// 403, with every reason why the request is not allowed.
 pub(super) async fn check(
     State(admin_access): State<AdminAccess>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
 ) -> Result<Response, (StatusCode, String)> {
-    let mut against = Vec::new();
-    // What a web page of another origin cannot leave out where it sends anything.
+    let mut objections = Vec::new();
+    // Browsers set it on every cross-origin request that could change something.
     if request.headers().contains_key(ORIGIN) {
-        against.push("Origin is set: other web pages may not use this one".to_owned());
+        objections.push(
+            "the request has an Origin header: other web pages may not use this page; open it directly"
+                .to_owned(),
+        );
     }
     if admin_access == AdminAccess::Loopback {
-        against.extend(of_others(peer, request.headers()));
+        objections.extend(not_local(peer, request.headers()));
     }
-    if against.is_empty() {
+    if objections.is_empty() {
         return Ok(next.run(request).await);
     }
-    Err((StatusCode::FORBIDDEN, format!("{}\n", against.join("\n"))))
+    Err((StatusCode::FORBIDDEN, format!("{}\n", objections.join("\n"))))
 }
 
-/// What proxies add. To one on this machine, such as a mesh's, everybody is here.
+/// Headers that proxies add. Requests through a proxy on this machine, such as a mesh's sidecar,
+/// would look local without this check.
 const FORWARDED: [&str; 5] = [
     "forwarded",
     "x-forwarded-for",
@@ -56,22 +60,27 @@ const FORWARDED: [&str; 5] = [
     "x-request-id",
 ];
 
-fn of_others(peer: SocketAddr, headers: &HeaderMap) -> Vec<String> {
-    let mut against = Vec::new();
+fn not_local(peer: SocketAddr, headers: &HeaderMap) -> Vec<String> {
+    let mut objections = Vec::new();
     if !peer.ip().to_canonical().is_loopback() {
-        against.push(format!(
-            "this page is for this machine alone, and {} is not loopback: come through ssh -L or kubectl \
-             port-forward (what only shows something is open to all with admin_pages = \"open\")",
+        objections.push(format!(
+            "the client address {} is not a loopback address, and this page is for this machine only: use ssh -L or \
+             kubectl port-forward (admin_pages = \"open\" opens the read-only pages to all clients)",
             peer.ip()
         ));
     }
     if !names_loopback(headers) {
-        against.push("Host has to be localhost, or an address in 127.0.0.0/8, or [::1]".to_owned());
+        objections.push(
+            "the Host header does not name this machine: use localhost, an address in 127.0.0.0/8, or [::1]"
+                .to_owned(),
+        );
     }
     if let Some(name) = FORWARDED.iter().find(|name| headers.contains_key(**name)) {
-        against.push(format!("{name} is set: a proxy asks for somebody else"));
+        objections.push(format!(
+            "the request has the header {name}: requests through a proxy are rejected; connect directly"
+        ));
     }
-    against
+    objections
 }
 
 fn names_loopback(headers: &HeaderMap) -> bool {
@@ -89,10 +98,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_not_on_this_machine_is_told_how_to_come() {
+    fn a_client_on_another_machine_is_rejected_with_the_ways_to_connect() {
         let headers = [(HOST, http::HeaderValue::from_static("localhost:9464"))];
         let headers = headers.into_iter().collect();
-        for (peer, may) in [
+        for (peer, is_local) in [
             ("127.0.0.1:1", true),
             ("127.9.9.9:1", true),
             ("[::1]:1", true),
@@ -102,9 +111,9 @@ mod tests {
             ("[2001:db8::1]:1", false),
         ] {
             let peer: SocketAddr = peer.parse().expect("an address");
-            let against = of_others(peer, &headers);
-            assert_eq!(against.is_empty(), may, "{peer}");
-            assert!(against.iter().all(|why| why.contains("port-forward")));
+            let objections = not_local(peer, &headers);
+            assert_eq!(objections.is_empty(), is_local, "{peer}");
+            assert!(objections.iter().all(|why| why.contains("port-forward")));
         }
     }
 }

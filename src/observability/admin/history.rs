@@ -1,6 +1,6 @@
-//! How it went over the last minutes, as the page for people draws it.
+//! Metrics of the last minutes, for the charts of the admin page.
 //!
-//! It is read from the instruments themselves, so that the page and `/metrics` cannot differ.
+//! They are read from the registry of `/metrics`, so that the page and Prometheus cannot differ.
 
 use std::{
     collections::VecDeque,
@@ -13,51 +13,51 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::observability::metrics::{Metrics, approximate};
 
-/// How often the instruments are read.
+/// Interval between two readings.
 pub const EVERY: Duration = Duration::from_secs(5);
 
-/// For how long that is kept.
+/// How long readings are kept.
 pub const KEPT: Duration = Duration::from_secs(10 * 60);
 
-/// The instruments as they were, every [`EVERY`].
+/// Readings of the metrics, one each [`EVERY`].
 #[derive(Debug, Default)]
 pub struct History(Mutex<VecDeque<Reading>>);
 
-/// What the instruments said at one time. Counts are since the start of the process.
+/// Values of the metrics at one moment. Counts are since the start of the process.
 #[derive(Clone, Debug)]
 struct Reading {
     at: Instant,
     calls: f64,
     errors: f64,
     throttled: f64,
-    /// Calls by the upper bounds of how long they took, in seconds; each counts those below too.
+    /// Cumulative histogram of durations: upper bound in seconds, number of calls.
     durations: Vec<(f64, f64)>,
     read_pace: Option<f64>,
     create_pace: Option<f64>,
 }
 
-/// What happened between two readings.
+/// Rates and durations between two readings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// Calls a second.
+    /// Calls per second.
     pub calls: f64,
-    /// Those of them whose end is to be blamed on AWS, a gateway, the service or the deadline.
+    /// Failed calls per second, without those that the caller has to fix.
     pub errors: f64,
-    /// Attempts a second that AWS throttled.
+    /// Attempts per second that AWS throttled.
     pub throttled: f64,
-    /// How long half of the calls took at most, in seconds; `None` where there were none.
+    /// Median duration of the calls in seconds; `None` without calls.
     pub median: Option<f64>,
-    /// The same of 95 in a hundred.
+    /// 95th percentile of the duration in seconds; `None` without calls.
     pub p95: Option<f64>,
-    /// The pace of reads, in attempts a second, where there is one.
+    /// Paced rate of reads in attempts per second; `None` if reads are not paced.
     pub read_pace: Option<f64>,
-    /// The pace of creates.
+    /// Paced rate of creates; `None` if creates are not paced.
     pub create_pace: Option<f64>,
 }
 
 impl History {
-    /// Reads the instruments for as long as it is polled.
-    pub async fn keep(&self, metrics: &Metrics) {
+    /// Reads the metrics at each interval, for as long as it is polled.
+    pub async fn record(&self, metrics: &Metrics) {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -66,7 +66,7 @@ impl History {
         }
     }
 
-    /// What happened since, the latest last: at most [`KEPT`] of it.
+    /// The points of the last [`KEPT`], newest last.
     pub fn points(&self) -> Vec<Point> {
         let readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         readings
@@ -108,7 +108,7 @@ impl Reading {
                 sum.1 += approximate(bucket.cumulative_count());
             }
         }
-        // Prometheus's last bucket is only written down when it is asked for.
+        // The registry has no bucket for infinity; only the text format adds it.
         let calls_ended = calls().map(count).sum();
         durations.push((f64::INFINITY, calls_ended));
         let pace = |kind: &str| {
@@ -142,7 +142,7 @@ impl Reading {
         let seconds = (self.at - before.at).as_secs_f64().max(0.001);
         let rate = |of: fn(&Self) -> f64| (of(self) - of(before)).max(0.0) / seconds;
         let mut durations = self.durations.clone();
-        // Before the first call there are no other bounds than the last.
+        // A reading before the first call has the last bound only.
         let then = |bound: f64| before.durations.iter().find(|(known, _)| *known >= bound);
         for (bound, count) in &mut durations {
             *count -= then(*bound).map_or(0.0, |(_, count)| *count);
@@ -167,8 +167,8 @@ fn label<'m>(series: &'m Metric, name: &str) -> Option<&'m str> {
         .map(LabelPair::value)
 }
 
-/// The value below which this share of what was counted lies, by cumulative buckets: even within
-/// each of them, as Prometheus's `histogram_quantile` has it.
+/// A quantile of a cumulative histogram, interpolated within a bucket like Prometheus's
+/// `histogram_quantile`.
 fn quantile(buckets: &[(f64, f64)], share: f64) -> Option<f64> {
     let (_, all) = *buckets.last()?;
     if all <= 0.0 {
@@ -203,13 +203,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_has_no_quantile() {
+    fn an_empty_histogram_has_no_quantile() {
         assert_eq!(quantile(&[], 0.5), None);
         assert_eq!(quantile(&[(0.1, 0.0), (f64::INFINITY, 0.0)], 0.5), None);
     }
 
     #[test]
-    fn no_more_than_the_last_minutes_are_kept() {
+    fn only_the_readings_of_the_last_minutes_are_kept() {
         let history = History::default();
         let began = Instant::now();
         for number in 0..1_000 {

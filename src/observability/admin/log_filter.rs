@@ -3,54 +3,55 @@ use http::StatusCode;
 
 use crate::{
     app::config::Directives,
-    observability::telemetry::{self, Chosen},
+    observability::telemetry::{self, LogFilter},
 };
 
-/// What is said in the place of a filter.
-type Refusal = (StatusCode, String);
+/// The response to a request that is rejected.
+type Rejection = (StatusCode, String);
 
-/// Which lines are logged now.
-pub(super) async fn get() -> Result<String, Refusal> {
-    Ok(now(log()?))
+/// Shows the log filter in effect.
+pub(super) async fn get() -> Result<String, Rejection> {
+    Ok(shown(log_filter()?))
 }
 
-/// Logs by the directives of the body from now on, until the process ends.
-pub(super) async fn put(body: Bytes) -> Result<String, Refusal> {
-    let log = log()?;
+/// Replaces the log filter by the directives in the body, until the process ends.
+pub(super) async fn put(body: Bytes) -> Result<String, Rejection> {
+    let filter = log_filter()?;
     let text = std::str::from_utf8(&body).unwrap_or_default();
     let Some(directives) = Directives::parse(text.trim()) else {
-        let what = format!("the body has to be {}\n", Directives::TAKES);
-        return Err((StatusCode::BAD_REQUEST, what));
+        let message = format!("the body is not a log filter: it must be {}\n", Directives::TAKES);
+        return Err((StatusCode::BAD_REQUEST, message));
     };
-    if telemetry::name_the_audit(&directives) {
-        let what = "the audit is not silenced from here: set log.filter, and start anew\n";
-        return Err((StatusCode::BAD_REQUEST, what.to_owned()));
+    if telemetry::names_audit(&directives) {
+        let message = "the filter names tapegate::audit, which this page cannot change: set log.filter, and restart \
+                       the service\n";
+        return Err((StatusCode::BAD_REQUEST, message.to_owned()));
     }
-    Ok(change(log, directives))
+    Ok(change(filter, directives))
 }
 
-/// Logs by `log.filter` again.
-pub(super) async fn delete() -> Result<String, Refusal> {
-    let log = log()?;
-    Ok(change(log, log.configured().clone()))
+/// Restores the filter of `log.filter`.
+pub(super) async fn delete() -> Result<String, Rejection> {
+    let filter = log_filter()?;
+    Ok(change(filter, filter.configured().clone()))
 }
 
-fn change(log: &Chosen, directives: Directives) -> String {
+fn change(filter: &LogFilter, directives: Directives) -> String {
     tracing::warn!(
-        target: telemetry::CHANGES,
-        from = log.now().as_str(),
+        target: telemetry::LOG_CHANGES,
+        from = filter.current().as_str(),
         to = directives.as_str(),
-        "what is logged changes"
+        "log filter changed"
     );
-    log.change(directives);
-    now(log)
+    filter.set(directives);
+    shown(filter)
 }
 
-fn now(log: &Chosen) -> String {
-    format!("{}\n", log.now().as_str())
+fn shown(filter: &LogFilter) -> String {
+    format!("{}\n", filter.current().as_str())
 }
 
-fn log() -> Result<&'static Chosen, Refusal> {
-    let absent = "the log of this process is not this service's own\n";
-    telemetry::chosen().ok_or_else(|| (StatusCode::CONFLICT, absent.to_owned()))
+fn log_filter() -> Result<&'static LogFilter, Rejection> {
+    let message = "this process has a log subscriber of its own, which this page cannot change\n";
+    telemetry::log_filter().ok_or_else(|| (StatusCode::CONFLICT, message.to_owned()))
 }

@@ -1,6 +1,6 @@
-//! The page for people: what runs, how it goes, what goes on, and what failed.
+//! The admin page: what runs, the state of AWS, charts, calls in progress and the last errors.
 
-mod curve;
+mod chart;
 
 use std::time::Duration;
 
@@ -14,21 +14,25 @@ use http::header::{
 use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, Markup, html};
 
-use self::curve::{Line, drawing};
+use self::chart::{Line, chart};
 use super::{
-    Shown,
+    AdminState,
     history::{self, Point},
 };
 use crate::{
     domain::OperationKind,
-    grpc::inbound::{Failed, InProgress, MAX_FAILED},
-    observability::{readiness::Condition, telemetry},
+    observability::{
+        calls::{CallFailure, CallInProgress, FailedCall, MAX_FAILED},
+        readiness::UpstreamCondition,
+        telemetry,
+    },
 };
 
-/// How many calls in progress are shown.
+/// How many calls in progress the page shows.
 const MAX_SHOWN: usize = 50;
 
-/// Nothing from elsewhere, and nothing that was planted in a name.
+/// Content security policy: nothing from other origins, and no script or style that a caller's name
+/// could smuggle in.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -40,7 +44,7 @@ pub(super) async fn script() -> Response {
     ([(CONTENT_TYPE, "text/javascript")], include_str!("page/page.js")).into_response()
 }
 
-pub(super) async fn page(State(shown): State<Shown>) -> Response {
+pub(super) async fn page(State(state): State<AdminState>) -> Response {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -51,10 +55,18 @@ pub(super) async fn page(State(shown): State<Shown>) -> Response {
                 link rel="icon" href="data:,";
                 link rel="stylesheet" href="page.css";
                 script src="page.js" defer {}
-                // Without scripts it is loaded anew.
+                // Without scripts the browser reloads the page.
                 noscript { meta http-equiv="refresh" content=(history::EVERY.as_secs()); }
             }
-            body { main data-every=(history::EVERY.as_secs()) { (head(&shown)) (aws(&shown)) (curves(&shown)) (in_progress(&shown)) (failed(&shown)) } }
+            body {
+                main data-every=(history::EVERY.as_secs()) {
+                    (head(&state))
+                    (aws(&state))
+                    (charts(&state))
+                    (in_progress(&state))
+                    (failed(&state))
+                }
+            }
         }
     };
     let headers = [
@@ -67,9 +79,9 @@ pub(super) async fn page(State(shown): State<Shown>) -> Response {
     (headers, page.into_string()).into_response()
 }
 
-fn head(shown: &Shown) -> Markup {
-    let about = &shown.about;
-    let reasons = shown.readiness.reasons();
+fn head(state: &AdminState) -> Markup {
+    let service = &state.service;
+    let reasons = state.readiness.reasons();
     html! {
         header {
             h1 { "tapegate " small { (env!("CARGO_PKG_VERSION")) } }
@@ -83,12 +95,12 @@ fn head(shown: &Shown) -> Markup {
             p.bad { b { (why.reason()) } ": " (why.message()) }
         }
         dl {
-            dt { "since" }
-            dd { (second(about.started)) " (" (since(about.started)) ")" }
-            dt { "gRPC" }
-            dd { (about.grpc) }
-            dt { "log" }
-            dd { (telemetry::chosen().map_or("not this service's own".to_owned(), |log| log.now().as_str().to_owned())) }
+            dt { "started" }
+            dd { (second(service.started)) " (" (since(service.started)) " ago)" }
+            dt { "gRPC address" }
+            dd { (service.grpc) }
+            dt { "log filter" }
+            dd { (log_filter()) }
         }
         nav {
             @for page in ["readyz", "livez", "metrics", "config", "log-filter"] {
@@ -99,41 +111,44 @@ fn head(shown: &Shown) -> Markup {
     }
 }
 
-fn aws(shown: &Shown) -> Markup {
-    let about = &shown.about;
-    let conditions = shown.readiness.conditions();
-    let paces = shown.shared.paces();
+fn aws(state: &AdminState) -> Markup {
+    let service = &state.service;
+    let conditions = state.readiness.conditions();
+    let upstream = (state.upstream)();
     let pace = |region: &_, kind: OperationKind| {
-        let found = paces.iter().find(|(of, which, _)| of == region && *which == kind);
-        found.map_or("free".to_owned(), |(_, _, rate)| format!("{rate:.1}/s"))
+        let found = upstream
+            .paces
+            .iter()
+            .find(|(of, which, _)| of == region && *which == kind);
+        found.map_or("not limited".to_owned(), |(_, _, rate)| format!("{rate:.1}/s"))
     };
     html! {
         section #aws {
             h2 { "AWS" }
             dl {
                 dt { "endpoint" }
-                dd { (about.endpoint.as_deref().unwrap_or("AWS's own")) }
+                dd { (service.endpoint.as_deref().unwrap_or("default of AWS")) }
                 dt { "credentials" }
                 dd {
-                    @match shown.clients.credentials_obtained() {
+                    @match upstream.credentials_obtained {
                         Some(at) => { "obtained " (span(at.elapsed())) " ago" }
                         None => span.bad { "none" }
                     }
                 }
-                dt { "repeats left" }
-                dd { (shown.shared.retry_budget()) }
+                dt { "retry budget" }
+                dd { (upstream.retry_budget) }
             }
             div.wide {
                 table {
-                    thead { tr { th { "region" } th { "is" } th { "pace of reads" } th { "of creates" } } }
+                    thead { tr { th { "region" } th { "condition" } th { "pace of reads" } th { "pace of creates" } } }
                     tbody {
-                        @for region in &about.regions {
+                        @for region in &service.regions {
                             tr {
                                 td { (region) }
                                 td {
                                     @match conditions.get(region) {
                                         None => { "not called yet" }
-                                        Some(found) if found.is_empty() => { "well" }
+                                        Some(found) if found.is_empty() => { "normal" }
                                         Some(found) => span.bad { (names(found.iter().copied())) }
                                     }
                                 }
@@ -148,12 +163,15 @@ fn aws(shown: &Shown) -> Markup {
     }
 }
 
-fn names(found: impl Iterator<Item = Condition>) -> String {
-    found.map(Condition::as_str).collect::<Vec<_>>().join(", ")
+fn names(found: impl Iterator<Item = UpstreamCondition>) -> String {
+    found
+        .map(UpstreamCondition::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
-fn curves(shown: &Shown) -> Markup {
-    let points = shown.history.points();
+fn charts(state: &AdminState) -> Markup {
+    let points = state.history.points();
     let line = |name, of: fn(&Point) -> Option<f64>| Line {
         name,
         values: points.iter().map(of).collect(),
@@ -164,24 +182,24 @@ fn curves(shown: &Shown) -> Markup {
         clippy::cast_sign_loss,
         reason = "it is a small whole number"
     )]
-    let draw = |title, unit, lines: &[Line]| drawing(title, unit, moments as usize, lines);
+    let draw = |title, unit, lines: &[Line]| chart(title, unit, moments as usize, lines);
     html! {
-        section #curves {
-            h2 { "The last " (history::KEPT.as_secs() / 60) " minutes" }
+        section #charts {
+            h2 { "Last " (history::KEPT.as_secs() / 60) " minutes" }
             @if points.is_empty() {
-                p { "There is nothing to draw before " (history::EVERY.as_secs()) " s have passed." }
+                p { "The charts begin " (history::EVERY.as_secs()) " s after the start." }
             }
-            div.curves {
-                (draw("Calls", "a second", &[line("ended", |point| Some(point.calls))]))
-                (draw("Errors", "a second", &[
-                    line("of calls", |point| Some(point.errors)),
+            div.charts {
+                (draw("Calls", "per second", &[line("completed", |point| Some(point.calls))]))
+                (draw("Errors", "per second", &[
+                    line("failed calls", |point| Some(point.errors)),
                     line("throttled attempts", |point| Some(point.throttled)),
                 ]))
                 (draw("Duration", "seconds", &[
-                    line("half within", |point| point.median),
-                    line("95 % within", |point| point.p95),
+                    line("median", |point| point.median),
+                    line("95th percentile", |point| point.p95),
                 ]))
-                (draw("Pace", "attempts a second, where there is one", &[
+                (draw("Pace", "attempts per second, while AWS throttles", &[
                     line("reads", |point| point.read_pace),
                     line("creates", |point| point.create_pace),
                 ]))
@@ -190,8 +208,8 @@ fn curves(shown: &Shown) -> Markup {
     }
 }
 
-fn in_progress(shown: &Shown) -> Markup {
-    let calls = shown.view.in_progress();
+fn in_progress(state: &AdminState) -> Markup {
+    let calls = state.calls.in_progress();
     html! {
         section #in-progress {
             h2 { "Calls in progress: " (calls.len()) }
@@ -200,21 +218,21 @@ fn in_progress(shown: &Shown) -> Markup {
                     table {
                         thead {
                             tr {
-                                th { "operation" } th { "caller" } th { "for" } th { "attempt" } th { "time left" }
-                                th { "request id" }
+                                th { "operation" } th { "caller" } th { "running for" } th { "attempt" }
+                                th { "time left" } th { "request id" }
                             }
                         }
                         tbody { @for call in calls.iter().take(MAX_SHOWN) { (call_in_progress(call)) } }
                     }
                 }
             }
-            @if calls.len() > MAX_SHOWN { p { "The oldest " (MAX_SHOWN) " are shown." } }
+            @if calls.len() > MAX_SHOWN { p { "Only the oldest " (MAX_SHOWN) " are shown." } }
         }
     }
 }
 
-fn call_in_progress(call: &InProgress) -> Markup {
-    let InProgress {
+fn call_in_progress(call: &CallInProgress) -> Markup {
+    let CallInProgress {
         method,
         request_id,
         caller,
@@ -234,49 +252,52 @@ fn call_in_progress(call: &InProgress) -> Markup {
     }
 }
 
-fn failed(shown: &Shown) -> Markup {
-    let calls = shown.view.failed();
+fn failed(state: &AdminState) -> Markup {
+    let calls = state.calls.failed();
     html! {
         section #failed {
             h2 { "Last errors" }
             @if calls.is_empty() {
-                p { "None since the start." }
+                p { "None since the service started." }
             } @else {
                 div.wide {
                     table {
                         thead {
                             tr {
                                 th { "ended" } th { "operation" } th { "code" } th { "caller" } th { "took" }
-                                th { "attempts" } th { "request id" } th { "AWS's" }
+                                th { "attempts" } th { "request id" } th { "AWS request id" }
                             }
                         }
                         @for call in &calls { (failed_call(call)) }
                     }
                 }
-                p { small { "The last " (MAX_FAILED) " of each code." } }
+                p { small { "The page keeps the last " (MAX_FAILED) " errors of each code." } }
             }
         }
     }
 }
 
-fn failed_call(call: &Failed) -> Markup {
-    let Failed {
+fn failed_call(call: &FailedCall) -> Markup {
+    let FailedCall {
         at,
         method,
         request_id,
         caller,
-        code,
         took,
+        failure,
+    } = call;
+    let CallFailure {
+        code,
         attempts,
         aws_request_id,
         fault,
-    } = call;
+    } = failure;
     html! {
         tbody {
             tr {
                 td title=(at) { (since(*at)) " ago" }
                 td { (operation(method)) }
-                td { (format!("{code:?}")) }
+                td { (code) }
                 td { (or_none(caller.as_deref())) }
                 td { (span(*took)) }
                 td { (attempts) }
@@ -290,7 +311,14 @@ fn failed_call(call: &Failed) -> Markup {
     }
 }
 
-/// A method without its service.
+fn log_filter() -> String {
+    let filter = telemetry::log_filter();
+    filter.map_or("not managed by this service".to_owned(), |filter| {
+        filter.current().as_str().to_owned()
+    })
+}
+
+/// The name of a method without its service.
 fn operation(method: &str) -> &str {
     method.rsplit('/').next().unwrap_or(method)
 }
@@ -308,7 +336,7 @@ fn since(at: Timestamp) -> String {
     span(passed.try_into().unwrap_or_default())
 }
 
-/// A time as people say it: its two largest units.
+/// A duration in its two largest units.
 fn span(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {

@@ -11,49 +11,49 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-/// How much the admin listener takes in. Whoever reaches it must not take the files and the
-/// memory that calls need.
+/// Settings of the admin listener: its clients must not use up the file descriptors and the memory
+/// that calls need.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// How many connections may be open; one more is closed at once.
-    pub connections: usize,
-    /// How long a connection has to begin a request, and to say all of its head.
-    pub head: Duration,
+pub struct AdminSettings {
+    /// Maximum number of open connections; one more is closed at once.
+    pub max_connections: usize,
+    /// Timeout of a request's head, including the time until the request begins.
+    pub head_timeout: Duration,
 }
 
-/// How old a connection may become, as a multiple of [`Bounds::head`]: one whose reader stands
-/// still has its room no longer.
-const AGE: u32 = 6;
+/// Maximum age of a connection, as a multiple of [`AdminSettings::head_timeout`], so that stalled
+/// readers do not keep their connections.
+const MAX_AGE: u32 = 6;
 
-/// How long an answer in progress may take when its connection is to end.
+/// How long a response in progress may take after its connection was told to end.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// After how long it is tried again when no connection could be taken.
-const OUT_OF_ROOM: Duration = Duration::from_millis(100);
+/// Pause after `accept` failed, which is mostly for lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves the pages until `stop`.
-pub async fn serve(listener: TcpListener, pages: Router, bounds: Bounds, stop: CancellationToken) {
-    let room = Arc::new(Semaphore::new(bounds.connections));
+/// Serves the admin pages until `stop` is cancelled.
+pub async fn serve(listener: TcpListener, pages: Router, settings: AdminSettings, stop: CancellationToken) {
+    let permits = Arc::new(Semaphore::new(settings.max_connections));
     let connections = TaskTracker::new();
     loop {
-        let taken = tokio::select! {
-            taken = listener.accept() => taken,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
         };
-        match taken {
+        match accepted {
             Ok((stream, peer)) => {
-                let Ok(permit) = room.clone().try_acquire_owned() else {
+                let Ok(permit) = permits.clone().try_acquire_owned() else {
                     continue;
                 };
                 let (pages, stop) = (pages.clone(), stop.clone());
                 connections.spawn(async move {
                     let _permit = permit;
-                    converse(stream, peer, pages, bounds.head, stop).await;
+                    serve_connection(stream, peer, pages, settings.head_timeout, stop).await;
                 });
             }
             Err(error) => {
-                tracing::debug!(%error, "an admin connection cannot be taken");
-                sleep(OUT_OF_ROOM).await;
+                tracing::debug!(%error, "cannot accept an admin connection");
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -61,33 +61,33 @@ pub async fn serve(listener: TcpListener, pages: Router, bounds: Bounds, stop: C
     connections.wait().await;
 }
 
-async fn converse(
+async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
     pages: Router,
-    head: Duration,
+    head_timeout: Duration,
     stop: CancellationToken,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY on a connection");
     }
-    let answer = service_fn(move |mut request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         pages.clone().oneshot(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head)
-        .serve_connection(TokioIo::new(stream), answer);
+        .header_read_timeout(head_timeout)
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = timeout(head * AGE, stop.cancelled()) => {
+        _ = timeout(head_timeout * MAX_AGE, stop.cancelled()) => {
             connection.as_mut().graceful_shutdown();
             timeout(LINGER, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "an admin connection ended badly");
+        tracing::debug!(%peer, %error, "an admin connection ended with an error");
     }
 }

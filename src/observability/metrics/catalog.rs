@@ -1,132 +1,131 @@
-//! Every metric there is, with its name, unit, stability and the attributes that it may carry.
+//! The declaration of every metric: name, unit, stability, attributes and description.
 
 use super::{
-    Definition,
-    Kind::{self, Counter, Gauge, Histogram},
-    Stability,
+    InstrumentKind::{self, Counter, Gauge, Histogram},
+    MetricDefinition, Stability,
 };
 
-/// For what callers wait for, in seconds: the bounds of OpenTelemetry's conventions, and those
-/// that a stream may take.
-const CALLS: Kind = Histogram(&[
+/// Histogram of calls in seconds: the bounds of OpenTelemetry's conventions, and larger ones for
+/// streams.
+const CALLS: InstrumentKind = Histogram(&[
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0, 300.0, 900.0,
 ]);
 
-/// For one attempt, in seconds: its bound is 20 s or 30 s unless set otherwise.
-const ATTEMPTS: Kind = Histogram(&[
+/// Histogram of attempts in seconds; the default timeouts of an attempt are 20 s and 30 s.
+const ATTEMPTS: InstrumentKind = Histogram(&[
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0,
 ]);
 
 macro_rules! metrics {
-    ($($constant:ident = $kind:expr, $stability:ident, $name:literal, $unit:literal, [$($attribute:literal),*], $what:literal;)*) => {
+    ($($constant:ident = $kind:expr, $stability:ident, $name:literal, $unit:literal, [$($attribute:literal),*], $description:literal;)*) => {
         $(
-            #[doc = $what]
-            pub static $constant: Definition = Definition {
+            #[doc = $description]
+            pub static $constant: MetricDefinition = MetricDefinition {
                 name: $name,
                 kind: $kind,
                 unit: $unit,
                 stability: Stability::$stability,
                 attributes: &[$($attribute),*],
-                what: $what,
+                description: $description,
             };
         )*
 
-        /// All of them, in the order of the documentation.
-        pub static ALL: &[&Definition] = &[$(&$constant),*];
+        /// All metrics, in the order of docs/metrics.md.
+        pub static ALL: &[&MetricDefinition] = &[$(&$constant),*];
     };
 }
 
 metrics! {
     CALL_DURATION = CALLS, Stable, "rpc.server.call.duration", "s",
         ["rpc.system.name", "rpc.method", "rpc.response.status_code", "error.type", "tapegate.blame"],
-        "How long a call took, to the last byte of its answer. The blame for one that did not end well is with the caller, a stranger who was not let in, the deadline, a gateway, aws, or the service.";
+        "Duration of a call, up to the last byte of its response. The blame of a failed call names who can fix it: caller, gateway, aws or service; or deadline or stranger (an unauthenticated caller), where that is not known.";
     ACTIVE_CALLS = Gauge, Stable, "tapegate.server.active_calls", "{call}", ["rpc.method"],
-        "Calls in progress, streams among them.";
+        "Calls in progress, including streams.";
     FIRST_MESSAGE = CALLS, Stable, "tapegate.server.first_message.duration", "s", ["rpc.method"],
-        "How long a caller waited for the first message of an answer.";
+        "Time until the first message of a response.";
     PAGES = Counter, Stable, "tapegate.list.pages", "{page}", ["tapegate.operation"],
-        "Pages of lists that were sent to callers.";
+        "Pages of lists sent to callers.";
     TAPES = Counter, Stable, "tapegate.list.tapes", "{tape}", ["tapegate.operation"],
-        "Tapes in them.";
+        "Tapes in the pages of lists sent to callers.";
     HIDDEN_TAPES = Counter, Stable, "tapegate.list.hidden_tapes", "{tape}", [],
-        "Tapes that were left out of lists because policies do not let the caller read them.";
+        "Tapes left out of lists because policies do not allow the caller to read them.";
     SHED = Counter, Stable, "tapegate.server.shed_calls", "{call}", [],
-        "Calls that were refused because there were too many (max_concurrent_calls).";
+        "Calls rejected because max_concurrent_calls were in progress.";
     CONNECTIONS = Counter, Stable, "tapegate.server.connections", "{connection}", ["tapegate.result"],
-        "Connections by what became of them: accepted, refused (max_connections), handshake_failed.";
+        "Connections by result: accepted, refused (max_connections was reached) or handshake_failed.";
     OPEN_CONNECTIONS = Gauge, Stable, "tapegate.server.open_connections", "{connection}", [],
-        "Connections that are open.";
+        "Open connections.";
     AUTH_REFUSALS = Counter, Stable, "tapegate.auth.refusals", "{call}", ["tapegate.reason"],
-        "Calls whose caller was not let in, by the reason that it was told.";
+        "Calls of callers that were not authenticated, by the reason in the error.";
     TOKEN_CACHE = Counter, Experimental, "tapegate.auth.token_cache.lookups", "{lookup}", ["tapegate.result"],
-        "JSON Web Tokens that were looked for among those verified before: hit or miss.";
+        "Lookups of JSON Web Tokens in the cache of verified tokens: hit or miss.";
     KEY_FETCH_FAILURES = Counter, Stable, "tapegate.auth.key_fetch_failures", "{fetch}", [],
-        "Fetches of an issuer's keys from its URL that failed. There where a URL is configured.";
+        "Failed fetches of an issuer's keys from its URL. Exists only if such a URL is configured.";
     POLICY_DECISIONS = Counter, Stable, "tapegate.policy.decisions", "{decision}", ["tapegate.decision"],
-        "Calls that policies decided: allow or deny.";
+        "Policy decisions about calls: allow or deny.";
     TRIAL_DIFFERENCES = Counter, Stable, "tapegate.policy.trial_differences", "{decision}", [],
-        "Decisions that the policies on trial would have made otherwise (policy.trial).";
+        "Decisions that the policies on trial (policy.trial) would have made differently.";
     LIMITS_REACHED = Counter, Stable, "tapegate.limits.reached", "{call}", ["tapegate.limit"],
-        "Calls that were refused because their caller had reached a limit of its own, by the setting.";
+        "Calls rejected because their caller reached one of its own limits, by the setting of that limit.";
     AUDIT_LOST = Counter, Stable, "tapegate.audit.lost_records", "{record}", [],
-        "Audit records that the file did not take; they are in the log, as errors.";
+        "Audit records that could not be written to the audit file. They are in the log, as errors.";
     RELOADS = Counter, Stable, "tapegate.reloads", "{reload}", ["tapegate.setting", "tapegate.result"],
-        "Files that had changed and were read again: applied, or refused because something is wrong with them.";
+        "Reloads of changed files by result: applied, or refused because the files are not valid.";
     BROKEN_FILES = Gauge, Stable, "tapegate.files.broken", "", ["tapegate.setting"],
-        "1 while a file as it is now cannot be used, and what it said before is in force; 0 while it can.";
+        "1 while a changed file is not valid and its previous content stays in force, otherwise 0.";
     ATTEMPT_DURATION = ATTEMPTS, Stable, "tapegate.upstream.attempt.duration", "s",
         ["tapegate.operation", "tapegate.outcome", "error.type"],
-        "How long an attempt at AWS took. The outcome is ok, throttled, error, no_answer (also where the call's deadline came first), given_up by the caller, or not_sent.";
+        "Duration of an attempt at AWS, by outcome: ok, throttled, error, no_answer (also if the call's deadline came first), given_up (the caller was gone) or not_sent.";
     RETRIES = Counter, Stable, "tapegate.upstream.retries", "{attempt}", ["tapegate.operation", "tapegate.reason"],
-        "Attempts that repeat another: after throttling, no_answer or an error.";
+        "Retries by their reason: throttling, no_answer or error.";
     RETRIES_ENDED = Counter, Stable, "tapegate.upstream.retries_ended", "{call}", ["tapegate.reason"],
-        "Calls that were not repeated though it could have helped, for want of attempts, of time (deadline) or of budget.";
+        "Calls that failed without a further retry, although one could have helped, by what was used up: attempts, deadline or budget.";
     RETRY_BUDGET = Gauge, Stable, "tapegate.upstream.retry_budget", "{attempt}", [],
-        "How many repeats all calls together have left now (retry.budget_share, retry.budget_reserve).";
+        "Retries that the budget of all calls allows now (retry.budget_share, retry.budget_reserve).";
     CONDITION = Gauge, Stable, "tapegate.upstream.condition", "", ["cloud.region", "tapegate.condition"],
-        "1 while AWS is in this condition, by recent calls: throttled, or no_answer; 0 while it is not. There for regions that were called.";
+        "1 while recent calls show that AWS is in this condition, throttled or no_answer; otherwise 0. Exists for regions that were called.";
     PACE = Gauge, Stable, "tapegate.upstream.pace", "Hz", ["cloud.region", "tapegate.kind"],
-        "How many attempts a second are let through, where AWS throttled: read or create. Not there where nothing is paced. With several accounts the slowest.";
+        "Rate at which attempts may be sent while AWS throttles, for read and create. Absent while nothing is paced. With several accounts it is the lowest rate.";
     PACED = Counter, Stable, "tapegate.upstream.paced_attempts", "{attempt}", [],
         "Attempts that had to wait for their turn.";
     PACE_REFUSALS = Counter, Stable, "tapegate.upstream.pace_refusals", "{attempt}", [],
-        "Attempts that were not made because their turn would have come too late, or AWS is away.";
+        "Attempts that were not made, because their turn would have come too late or because of an AWS outage.";
     THROTTLED = Counter, Stable, "tapegate.upstream.throttled_attempts", "{attempt}", [],
         "Attempts that AWS throttled.";
     SHARED_READS = Counter, Stable, "tapegate.upstream.shared_reads", "{read}", [],
-        "Reads that got the page of another one in flight.";
+        "Reads that shared the response of an identical read in flight.";
     CREATES_UNHEARD = Counter, Stable, "tapegate.creates.unheard", "{create}", [],
-        "Creates that ended after their caller had gone; the log says how.";
+        "Creates that ended after their caller was gone. The log has the outcome of each.";
     CREATES_LOOKED_UP = Counter, Stable, "tapegate.creates.looked_up", "{create}", [],
-        "Creates whose barcode AWS refused, and whose tape was looked for.";
+        "Creates whose barcode AWS rejected, so that the service looked up the tape.";
     CREATES_RECONCILED = Counter, Stable, "tapegate.creates.reconciled", "{create}", [],
-        "Creates that were told of success because the tape was found to be their own.";
+        "Creates that were reported as a success because the look-up found their own tape.";
     CREATES_UNCLEAR = Counter, Stable, "tapegate.creates.unclear", "{create}", [],
-        "Creates that ended while it was not known whether their tapes were made: their outcome is unknown, and the caller was told to send them again.";
+        "Creates that ended with the outcome unknown: their tapes may exist. The error tells the caller to retry.";
     CREDENTIALS_AGE = Gauge, Stable, "tapegate.aws_credentials.age", "s", [],
-        "How long ago the AWS credentials in use were obtained. Not there before there are any.";
+        "Time since the AWS credentials in use were obtained. Absent before that.";
     SPANS = Counter, Stable, "tapegate.telemetry.spans", "{span}", ["tapegate.result"],
-        "Spans that ended, and those of them that were taken by the collector, failed to be sent, or were dropped because too many waited (OTEL_BSP_MAX_QUEUE_SIZE). The rest wait.";
+        "Spans by result: ended (all of them), taken (by the collector), failed (not exported) or dropped (the queue was full, OTEL_BSP_MAX_QUEUE_SIZE). The rest are queued.";
     LOG_RECORDS = Counter, Stable, "tapegate.telemetry.log_records", "{record}", ["tapegate.result"],
-        "Log records that were written for the collector, and those of them that were taken by it, failed to be sent, or were dropped because too many waited (OTEL_BLRP_MAX_QUEUE_SIZE). The rest wait.";
+        "Log records for the collector by result: written (all of them), taken (by the collector), failed (not exported) or dropped (the queue was full, OTEL_BLRP_MAX_QUEUE_SIZE). The rest are queued.";
     READY = Gauge, Stable, "tapegate.ready", "", [],
-        "1 while the replica is ready, 0 while it is not; /readyz says why.";
+        "1 while the replica is ready, otherwise 0. /readyz has the reasons.";
     PROCESS_UPTIME = Gauge, Stable, "process.uptime", "s", [],
-        "How long the service has been running.";
+        "Time since the service started.";
     PROCESS_CPU_TIME = Counter, Stable, "process.cpu.time", "s", ["cpu.mode"],
-        "Processor time that the process used, in user mode and in the kernel (system).";
+        "Processor time used by the process, in user mode and in the kernel (system).";
     PROCESS_MEMORY = Gauge, Stable, "process.memory.usage", "By", [],
-        "Memory of the process that is resident.";
+        "Resident memory of the process.";
     PROCESS_OPEN_FILES = Gauge, Stable, "process.unix.file_descriptor.count", "{file_descriptor}", [],
-        "File descriptors that are open.";
+        "Open file descriptors.";
     PROCESS_MAX_FILES = Gauge, Stable, "tapegate.process.max_file_descriptors", "{file_descriptor}", [],
-        "How many may be (ulimit -n).";
+        "Limit of open file descriptors (ulimit -n).";
     TOKIO_WORKERS = Gauge, Experimental, "tokio.runtime.workers", "{thread}", [],
-        "Threads that run tasks.";
+        "Worker threads of the runtime.";
     TOKIO_TASKS = Gauge, Experimental, "tokio.runtime.alive_tasks", "{task}", [],
         "Tasks that have not ended.";
     TOKIO_QUEUE = Gauge, Experimental, "tokio.runtime.global_queue_depth", "{task}", [],
-        "Tasks in the global queue, waiting for a thread.";
+        "Tasks in the global queue, which wait for a worker thread.";
     TOKIO_BUSY = Counter, Experimental, "tokio.runtime.worker.busy_time", "s", [],
-        "Time that the threads spent running tasks.";
+        "Time that the worker threads spent running tasks.";
 }

@@ -6,59 +6,59 @@ use std::{
     },
 };
 
-/// A number that only grows.
+/// A counter.
 #[derive(Debug, Default)]
 pub struct Count(AtomicU64);
 
 impl Count {
-    /// None yet.
+    /// A counter at 0.
     pub const fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
-    /// One more.
+    /// Adds 1.
     pub fn add(&self) {
         self.add_many(1);
     }
 
-    /// So many more.
+    /// Adds `count`.
     pub fn add_many(&self, count: u64) {
         self.0.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// How many so far.
+    /// The current value.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Numbers that only grow, told apart by `K`, of which there are few.
+/// Counters by key. The number of keys must be bounded.
 #[derive(Debug)]
 pub struct Counts<K>(Mutex<BTreeMap<K, u64>>);
 
 impl<K: Ord + Clone> Counts<K> {
-    /// One more of this.
+    /// Adds 1 to the counter of this key.
     pub fn add(&self, key: K) {
         self.add_many(key, 1);
     }
 
-    /// So many more of this.
+    /// Adds `count` to the counter of this key.
     pub fn add_many(&self, key: K, count: u64) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry(key).or_default() += count;
     }
 
-    /// How many so far, of each.
+    /// The current values of all keys.
     pub fn get(&self) -> BTreeMap<K, u64> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many of this so far.
+    /// The current value of this key.
     pub fn of(&self, key: &K) -> u64 {
         self.get().get(key).copied().unwrap_or_default()
     }
 
-    /// How many so far, of all.
+    /// The sum of all values.
     pub fn sum(&self) -> u64 {
         self.0
             .lock()

@@ -5,46 +5,46 @@ use opentelemetry::{
     metrics::{Meter, MeterProvider, NoopMeterProvider},
 };
 
-/// What a metric is.
+/// Declaration of a metric.
 #[derive(Debug)]
-pub struct Definition {
-    /// Its name, as OpenTelemetry writes it.
+pub struct MetricDefinition {
+    /// Its OpenTelemetry name.
     pub name: &'static str,
-    /// What kind of number it is.
-    pub kind: Kind,
-    /// Its unit (UCUM).
+    /// Its instrument.
+    pub kind: InstrumentKind,
+    /// Its unit in UCUM.
     pub unit: &'static str,
     /// Whether dashboards may rely on it.
     pub stability: Stability,
     /// The attributes that it may carry. Each has a bounded set of values: never an ARN, a
     /// barcode or a principal.
     pub attributes: &'static [&'static str],
-    /// What it says, for people.
-    pub what: &'static str,
+    /// Its description, for operators.
+    pub description: &'static str,
 }
 
-/// What kind of number a metric is.
+/// The instrument of a metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
-    /// It only grows, but for restarts.
+pub enum InstrumentKind {
+    /// A number that only grows, except at restarts.
     Counter,
-    /// It is what it is now.
+    /// A current value.
     Gauge,
-    /// How values are spread, by these bounds.
+    /// A distribution, with these bucket bounds.
     Histogram(&'static [f64]),
 }
 
 /// Whether dashboards may rely on a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stability {
-    /// Its name, unit and attributes change with a major version alone.
+    /// Its name, unit and attributes change only with a major version.
     Stable,
-    /// It may change with any version; the changelog says so.
+    /// It may change with any version; the changelog names each change.
     Experimental,
 }
 
-impl Definition {
-    /// These attributes, as OpenTelemetry has them.
+impl MetricDefinition {
+    /// Converts attributes to OpenTelemetry's type, without those that are not declared.
     pub(super) fn attributes(&self, attributes: &[(&'static str, &str)]) -> Vec<KeyValue> {
         let declared = attributes
             .iter()
@@ -61,7 +61,7 @@ impl Definition {
         declared
     }
 
-    /// Its name, as Prometheus has it.
+    /// Its Prometheus name.
     pub fn prometheus_name(&self) -> String {
         let name = self.name.replace('.', "_");
         let unit = match self.unit {
@@ -70,28 +70,32 @@ impl Definition {
             "Hz" => "_hertz",
             _ => "",
         };
-        let suffix = if self.kind == Kind::Counter { "_total" } else { "" };
+        let suffix = if self.kind == InstrumentKind::Counter {
+            "_total"
+        } else {
+            ""
+        };
         format!("{name}{unit}{suffix}")
     }
 }
 
-/// Where durations go, in seconds. The default keeps nothing.
+/// A histogram of durations in seconds. The default one records nothing.
 #[derive(Clone)]
 pub struct Histogram {
-    definition: Option<&'static Definition>,
+    definition: Option<&'static MetricDefinition>,
     inner: opentelemetry::metrics::Histogram<f64>,
 }
 
 impl Histogram {
-    pub(super) fn new(meter: &Meter, definition: &'static Definition) -> Self {
+    pub(super) fn new(meter: &Meter, definition: &'static MetricDefinition) -> Self {
         let bounds = match definition.kind {
-            Kind::Histogram(bounds) => bounds.to_vec(),
-            Kind::Counter | Kind::Gauge => Vec::new(),
+            InstrumentKind::Histogram(bounds) => bounds.to_vec(),
+            InstrumentKind::Counter | InstrumentKind::Gauge => Vec::new(),
         };
         let inner = meter
             .f64_histogram(definition.name)
             .with_unit(definition.unit)
-            .with_description(definition.what)
+            .with_description(definition.description)
             .with_boundaries(bounds)
             .build();
         Self {
@@ -100,7 +104,7 @@ impl Histogram {
         }
     }
 
-    /// One more value.
+    /// Records one value.
     pub fn record(&self, value: f64, attributes: &[(&'static str, &str)]) {
         if let Some(definition) = self.definition {
             self.inner.record(value, &definition.attributes(attributes));

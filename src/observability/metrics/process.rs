@@ -1,5 +1,5 @@
-//! What the process and its runtime use. Linux tells it under `/proc/self`; elsewhere these
-//! metrics are not there.
+//! Metrics of the process and its runtime. Those of the process are read from `/proc/self`, so they
+//! exist on Linux only.
 
 use std::{fs, time::Instant};
 
@@ -7,29 +7,29 @@ use tokio::runtime::{Handle, RuntimeMetrics};
 
 use super::{Metrics, approximate, catalog};
 
-/// Shows all of it.
+/// Registers the metrics of the process and its runtime.
 pub(super) fn observe(metrics: &Metrics) {
     let began = Instant::now();
     metrics.gauge(&catalog::PROCESS_UPTIME, move || began.elapsed().as_secs_f64());
-    metrics.sums(&catalog::PROCESS_CPU_TIME, |seen| {
+    metrics.sums(&catalog::PROCESS_CPU_TIME, |observe| {
         if let Some([user, system]) = cpu_seconds() {
-            seen(user, &[("cpu.mode", "user")]);
-            seen(system, &[("cpu.mode", "system")]);
+            observe(user, &[("cpu.mode", "user")]);
+            observe(system, &[("cpu.mode", "system")]);
         }
     });
-    metrics.gauges(&catalog::PROCESS_MEMORY, |seen| {
+    metrics.gauges(&catalog::PROCESS_MEMORY, |observe| {
         if let Some(bytes) = resident_bytes() {
-            seen(bytes, &[]);
+            observe(bytes, &[]);
         }
     });
-    metrics.gauges(&catalog::PROCESS_OPEN_FILES, |seen| {
+    metrics.gauges(&catalog::PROCESS_OPEN_FILES, |observe| {
         if let Ok(open) = fs::read_dir("/proc/self/fd") {
-            seen(approximate(open.count()), &[]);
+            observe(approximate(open.count()), &[]);
         }
     });
-    metrics.gauges(&catalog::PROCESS_MAX_FILES, |seen| {
+    metrics.gauges(&catalog::PROCESS_MAX_FILES, |observe| {
         if let Some(most) = max_files() {
-            seen(most, &[]);
+            observe(most, &[]);
         }
     });
     if let Ok(runtime) = Handle::try_current() {
@@ -46,17 +46,17 @@ fn observe_runtime(metrics: &Metrics, runtime: &RuntimeMetrics) {
     gauge(&catalog::TOKIO_TASKS, RuntimeMetrics::num_alive_tasks);
     gauge(&catalog::TOKIO_QUEUE, RuntimeMetrics::global_queue_depth);
     let runtime = runtime.clone();
-    metrics.sums(&catalog::TOKIO_BUSY, move |seen| {
+    metrics.sums(&catalog::TOKIO_BUSY, move |observe| {
         let workers = 0..runtime.num_workers();
         let busy = workers.map(|worker| runtime.worker_total_busy_duration(worker).as_secs_f64());
-        seen(busy.sum(), &[]);
+        observe(busy.sum(), &[]);
     });
 }
 
-/// What the kernel counts time in, a second (`USER_HZ`: 100 on every platform that Linux has).
-const TICKS: f64 = 100.0;
+/// Clock ticks per second (`USER_HZ`), which is 100 on every platform of Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
 
-/// The size of a page: statm counts in pages of the kernel's, and `status` in KiB.
+/// Reads `status`, which has KiB, not `statm`, which has pages of a size that varies.
 fn resident_bytes() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -66,10 +66,10 @@ fn resident_bytes() -> Option<f64> {
 
 fn cpu_seconds() -> Option<[f64; 2]> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The name may have spaces and brackets in it; behind it come the fields from the third on.
+    // The second field is the name, which can contain spaces and brackets; the third follows it.
     let (_, fields) = stat.rsplit_once(')')?;
     let fields: Vec<_> = fields.split_whitespace().collect();
-    let seconds = |index: usize| Some(fields.get(index)?.parse::<f64>().ok()? / TICKS);
+    let seconds = |index: usize| Some(fields.get(index)?.parse::<f64>().ok()? / TICKS_PER_SECOND);
     Some([seconds(11)?, seconds(12)?])
 }
 

@@ -1,4 +1,4 @@
-//! Exporters to a collector, by the settings or by the standard environment variables.
+//! Exporters to a collector, configured by the settings or by the standard environment variables.
 
 use std::env;
 
@@ -17,16 +17,16 @@ use opentelemetry_sdk::{
 };
 
 use super::{
-    counted::{Bounded, Counted, RECORDS, SPANS},
+    export_counts::{BoundedProcessor, CountingExporter, LOG_RECORD_EXPORTS, SPAN_EXPORTS},
     resource,
 };
 use crate::{
     app::config::{Otlp, Protocol},
-    observability::metrics::Collector,
+    observability::metrics::OtlpMetricReader,
 };
 
-/// Whether a signal is sent at all.
-fn is_sent(otlp: &Otlp, signal: &str) -> bool {
+/// Whether a signal is exported.
+fn is_exported(otlp: &Otlp, signal: &str) -> bool {
     let is = |name: &str, word: &str| env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case(word));
     let is_named = |name: &str| env::var(name).is_ok_and(|value| !value.is_empty());
     let has_collector = otlp.endpoint.is_some()
@@ -35,12 +35,13 @@ fn is_sent(otlp: &Otlp, signal: &str) -> bool {
     has_collector && !is("OTEL_SDK_DISABLED", "true") && !is(&format!("OTEL_{signal}_EXPORTER"), "none")
 }
 
-/// The address of a signal over HTTP.
-fn over_http(endpoint: &http::Uri, signal: &str) -> String {
+/// The URL of a signal over HTTP.
+fn http_url(endpoint: &http::Uri, signal: &str) -> String {
     format!("{}/v1/{signal}", endpoint.to_string().trim_end_matches('/'))
 }
 
-/// An exporter of a signal: by the settings, or as the environment says.
+/// The exporter of a signal, configured by the settings if they name an endpoint, otherwise by the
+/// environment.
 macro_rules! exporter {
     ($exporter:ident, $otlp:expr, $signal:literal) => {
         match (&$otlp.endpoint, $otlp.protocol) {
@@ -52,26 +53,26 @@ macro_rules! exporter {
             (Some(endpoint), Protocol::Http) => $exporter::builder()
                 .with_http()
                 .with_protocol(Wire::HttpBinary)
-                .with_endpoint(over_http(endpoint, $signal))
+                .with_endpoint(http_url(endpoint, $signal))
                 .build(),
         }
     };
 }
 
-/// What makes traces and sends them; `None` where none are sent.
+/// Creates and exports traces; `None` if traces are not exported.
 pub(super) fn traces(otlp: &Otlp) -> Result<Option<SdkTracerProvider>, ExporterBuildError> {
-    if !is_sent(otlp, "TRACES") {
+    if !is_exported(otlp, "TRACES") {
         return Ok(None);
     }
-    let exporter = Counted::new(exporter!(SpanExporter, otlp, "traces")?, &SPANS);
+    let exporter = CountingExporter::new(exporter!(SpanExporter, otlp, "traces")?, &SPAN_EXPORTS);
     let batches = BatchSpanProcessor::builder(exporter).build();
     let builder = SdkTracerProvider::builder()
         .with_resource(resource())
-        .with_span_processor(Bounded::new(
+        .with_span_processor(BoundedProcessor::new(
             batches,
             OTEL_BSP_MAX_QUEUE_SIZE,
             OTEL_BSP_MAX_QUEUE_SIZE_DEFAULT,
-            &SPANS,
+            &SPAN_EXPORTS,
         ));
     let builder = match env::var_os("OTEL_TRACES_SAMPLER") {
         Some(_) => builder,
@@ -83,32 +84,32 @@ pub(super) fn traces(otlp: &Otlp) -> Result<Option<SdkTracerProvider>, ExporterB
     Ok(Some(builder.build()))
 }
 
-/// What sends log records; `None` where none are sent.
+/// Exports log records; `None` if they are not exported.
 pub(super) fn logs(otlp: &Otlp) -> Result<Option<SdkLoggerProvider>, ExporterBuildError> {
-    if !is_sent(otlp, "LOGS") {
+    if !is_exported(otlp, "LOGS") {
         return Ok(None);
     }
-    let exporter = Counted::new(exporter!(LogExporter, otlp, "logs")?, &RECORDS);
+    let exporter = CountingExporter::new(exporter!(LogExporter, otlp, "logs")?, &LOG_RECORD_EXPORTS);
     let batches = BatchLogProcessor::builder(exporter).build();
     let provider = SdkLoggerProvider::builder()
         .with_resource(resource())
-        .with_log_processor(Bounded::new(
+        .with_log_processor(BoundedProcessor::new(
             batches,
             OTEL_BLRP_MAX_QUEUE_SIZE,
             OTEL_BLRP_MAX_QUEUE_SIZE_DEFAULT,
-            &RECORDS,
+            &LOG_RECORD_EXPORTS,
         ))
         .build();
     Ok(Some(provider))
 }
 
-/// What sends metrics; `None` where none are sent.
+/// Exports metrics; `None` if they are not exported.
 ///
 /// # Errors
 ///
-/// When the collector's address, or what the environment says of it, cannot be used.
-pub fn metrics(otlp: &Otlp) -> Result<Option<Collector>, super::CannotExport> {
-    if !is_sent(otlp, "METRICS") {
+/// If the collector's address, in the settings or the environment, cannot be used.
+pub fn metrics(otlp: &Otlp) -> Result<Option<OtlpMetricReader>, super::CannotExport> {
+    if !is_exported(otlp, "METRICS") {
         return Ok(None);
     }
     let exporter = exporter!(MetricExporter, otlp, "metrics")?;

@@ -1,4 +1,4 @@
-//! The context of a trace in headers: W3C's `traceparent`, `tracestate` and `baggage`.
+//! W3C trace context in headers: `traceparent`, `tracestate` and `baggage`.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,8 @@ static W3C: LazyLock<TextMapCompositePropagator> = LazyLock::new(|| {
     ])
 });
 
-/// The most of a caller's baggage that is carried on, in bytes: W3C asks for as much.
+/// Maximum length of a caller's baggage in bytes, the minimum that W3C requires to be propagated.
+/// Longer baggage is ignored.
 const MAX_BAGGAGE: usize = 8_192;
 
 struct Headers<'h>(&'h HeaderMap);
@@ -33,12 +34,12 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// What headers say of the trace that a call belongs to.
+/// Extracts the trace context from a call's headers.
 pub fn extract(headers: &HeaderMap) -> Context {
     W3C.extract_with_context(&Context::new(), &Headers(headers))
 }
 
-/// The headers that carry a trace on; none where there is no trace.
+/// The headers that propagate a trace; none without a trace.
 pub fn headers(context: &Context) -> Vec<(HeaderName, HeaderValue)> {
     struct Written(Vec<(HeaderName, HeaderValue)>);
     impl Injector for Written {

@@ -14,7 +14,7 @@ use super::{
     PaceSettings,
     rate::{GRACE, Rate, Signal},
 };
-use crate::{call::Deadline, domain::Fault, observability::telemetry::SPANS};
+use crate::{call::Deadline, domain::Fault, observability::telemetry::SPAN_TARGET};
 
 /// Gives attempts their turns, first come, first served, at the [`Rate`] of one account,
 /// region and kind of call.
@@ -87,7 +87,7 @@ impl Pacer {
                 Next::Begin(turn) => return Ok(turn),
                 Next::Wait(until) => {
                     // Shown apart from work: a span for as long as it waits.
-                    waits.get_or_insert_with(|| info_span!(target: SPANS, "wait for a turn"));
+                    waits.get_or_insert_with(|| info_span!(target: SPAN_TARGET, "wait for a turn"));
                     tokio::select! {
                         () = sleep_until(until) => {}
                         () = place.changed.notified() => {}

@@ -21,7 +21,7 @@ from harness.process import Tapegate, check_for_secrets, dev, make_token
 from harness.seeds import ACCOUNT, GATEWAY, SIZE, new_barcode
 
 SCREENSHOT = ROOT / "docs" / "admin-page.png"
-# UPDATE_DOCS=1 takes it anew, after minutes of traffic, so that there are curves on it.
+# UPDATE_DOCS=1 takes a new one after minutes of traffic, so that its charts have lines.
 TAKES_SCREENSHOT = "UPDATE_DOCS" in os.environ
 TRAFFIC_SECONDS = 200.0 if TAKES_SCREENSHOT else 12.0
 
@@ -148,7 +148,7 @@ def test_a_browser_shows_all_of_it_and_complains_of_nothing(looked: Looked, site
     expect(rows.first.locator("td")).to_have_text(
         ["DescribeTapeArchives", "agent-7", re.compile(" s$"), "1", re.compile("min|s$"), re.compile("looked-at-")]
     )
-    failed = page.locator("#failed tbody", has_text="PermissionDenied").first
+    failed = page.locator("#failed tbody", has_text="PERMISSION_DENIED").first
     expect(failed).to_contain_text("agent-7")
     expect(failed).to_contain_text("CreateTapeWithBarcode")
     # Calls, errors, durations and the pace of reads, each with a line.

@@ -1,4 +1,4 @@
-"""A collector that is away, hangs or talks nonsense holds up nobody."""
+"""A collector that is unreachable, hangs or sends nonsense does not delay calls or the shutdown."""
 
 import re
 import socket
@@ -19,26 +19,26 @@ from harness.grpcurl import Grpcurl
 from harness.process import dev
 
 CALLS = 12
-# What a collector has for the last of each signal, and some.
+# The time that a collector has for the rest of each signal, with a margin.
 ENDS_WITHIN = 15.0
 
-# As many of each signal wait, unless set otherwise.
+# Default capacity of the queue of each signal.
 QUEUE = 2048
-# So many calls fill that of the spans: each has three, and a line of the log.
+# This number of calls fills the queue of spans: each call has three spans, and one log record.
 FILLS = 750
 CALLERS = 5
-# Each span of a call holds this: 4 KiB.
+# Each span of a call holds this trace state of 4 KiB.
 HEAVY = [
     ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
     ("tracestate", ",".join(f"vendor{number}={'x' * 240}" for number in range(16))),
 ]
-# In MiB. With queues of a million it is 26.
-GROWS_LESS = 12.0
+# In MiB. With queues of a million items the memory grows by 26.
+MAX_GROWTH = 12.0
 
 
 @contextmanager
 def listening(answer: bytes | None) -> Iterator[str]:
-    """A server that takes connections, and says this to each, or nothing at all."""
+    """A server that accepts connections, and sends this to each, or nothing."""
     held = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
@@ -62,12 +62,12 @@ def listening(answer: bytes | None) -> Iterator[str]:
 
 
 @contextmanager
-def away() -> Iterator[str]:
+def unreachable() -> Iterator[str]:
     yield free_address()
 
 
 KINDS = {
-    "away": away,
+    "unreachable": unreachable,
     "hangs": lambda: listening(None),
     "nonsense": lambda: listening(b"220 this is another service\r\n"),
 }
@@ -78,8 +78,8 @@ def metrics(admin: str) -> str:
         return page.read().decode()
 
 
-def sent(admin: str, signal: str) -> dict[str, float]:
-    """How much of a signal there was, and what became of it."""
+def counts_of(admin: str, signal: str) -> dict[str, float]:
+    """The counts of a signal, by result."""
     counts = re.finditer(rf'telemetry_{signal}_total\{{.*"(\w+)"\}} (\S+)', metrics(admin))
     return {found[1]: float(found[2]) for found in counts}
 
@@ -91,7 +91,7 @@ def resident(admin: str) -> float:
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_call_fails_or_waits_and_the_end_comes(kind: str, protocol: str):
+def test_no_call_fails_or_waits_and_the_service_stops(kind: str, protocol: str):
     env = {"OTEL_BSP_MAX_QUEUE_SIZE": "16", "OTEL_BSP_SCHEDULE_DELAY": "50"}
     with KINDS[kind]() as address:
         flags = [f"--otlp-endpoint=http://{address}", f"--otlp-protocol={protocol}"]
@@ -101,18 +101,18 @@ def test_no_call_fails_or_waits_and_the_end_comes(kind: str, protocol: str):
             began = time.monotonic()
             assert grpcurl.call("ListTapes", {"maxItems": 1}).code == 0
             assert time.monotonic() - began < 5.0
-        counts = sent(running.admin, "spans")
-        # Each has a call, a page and an attempt; the collector took none.
+        counts = counts_of(running.admin, "spans")
+        # Each call has three spans: call, page and attempt. The collector accepted none.
         assert counts["ended"] >= 3 * CALLS
         assert counts["taken"] == 0
         running.ask_to_end()
         assert running.wait(ENDS_WITHIN) == 0
 
 
-def test_memory_has_a_bound_and_what_is_dropped_is_counted():
+def test_memory_is_bounded_and_dropped_items_are_counted():
     def call(times: int):
         def some(caller: int):
-            # Each asks for something else, so that no page is shared.
+            # Each caller sends a different request, so that no read is coalesced.
             request = ListTapesRequest(max_items=1 + caller)
             with grpc.insecure_channel(running.grpc) as channel:
                 stub = TapeServiceStub(channel)
@@ -129,10 +129,10 @@ def test_memory_has_a_bound_and_what_is_dropped_is_counted():
         grew = resident(running.admin) - before
         print(f"{grew:.1f} MiB more after {2 * FILLS} calls more")
         for signal, made, of_a_call in ("spans", "ended", 3), ("log_records", "written", 1):
-            counts = sent(running.admin, signal)
+            counts = counts_of(running.admin, signal)
             assert counts[made] >= of_a_call * 3 * FILLS
             assert counts[made] - counts["failed"] - counts["dropped"] <= QUEUE, f"{signal}: {counts}"
             assert counts["dropped"] > 0 and counts["taken"] == 0
-        assert grew < GROWS_LESS
-        # The others show how it ends.
+        assert grew < MAX_GROWTH
+        # The other test shows how the service stops.
         running.kill()

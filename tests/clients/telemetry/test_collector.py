@@ -1,4 +1,4 @@
-"""What a real OpenTelemetry collector is told of calls that were typed by hand."""
+"""What a real OpenTelemetry collector receives about calls made with grpcurl."""
 
 import shutil
 
@@ -17,8 +17,8 @@ NOT_SAMPLED = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 KMS_KEY = "arn:aws:kms:us-east-1:123456789012:key/0f0f0f0f-planted-kms-key-id"
 
 
-class Told:
-    """A service that was called and has stopped, and what the collector took of it."""
+class Received:
+    """What the collector received from a service that was called and has stopped."""
 
     def __init__(self, collector: Collector, has_logs: bool):
         self.collector = collector
@@ -27,14 +27,14 @@ class Told:
 
     def call(self, request_id: str) -> Span:
         named = [span for span in self.spans if span.attributes.get("tapegate.request_id") == request_id]
-        # grpcurl asks for reflection with the same metadata.
+        # grpcurl calls reflection with the same metadata.
         [span] = [span for span in named if span.name.startswith("tapegate.v1.")]
         return span
 
 
-# No level of the log switches spans off.
+# No log filter switches spans off.
 @pytest.fixture(scope="module", params=[("grpc", "info"), ("http", "off")], ids=["grpc", "http-and-no-log"])
-def told(request, tmp_path_factory) -> Told:
+def received(request, tmp_path_factory) -> Received:
     protocol, log = request.param
     folder = tmp_path_factory.mktemp("telemetry")
     tokens = folder / "tokens.toml"
@@ -76,12 +76,12 @@ def told(request, tmp_path_factory) -> Told:
             assert call("ListTapes", {"region": "mars"}, "a-bad-request").code != 0
             unsampled = f"traceparent: 00-{NOT_SAMPLED}-{PARENT}-00"
             assert call("ListTapes", {"maxItems": 1}, "not-sampled", unsampled).code == 0
-        # It has stopped: what it did not send by now is lost.
-    return Told(taking, has_logs=log != "off")
+        # The service has stopped: what it has not exported is lost.
+    return Received(taking, has_logs=log != "off")
 
 
-def test_a_list_is_one_trace_from_the_agent_to_each_attempt(told: Told):
-    call = told.call("list-of-three-pages")
+def test_a_list_is_one_trace_from_the_agent_to_each_attempt(received: Received):
+    call = received.call("list-of-three-pages")
     assert (call.trace, call.parent) == (TRACE, PARENT)
     assert call.kind == SERVER
     assert call.name == "tapegate.v1.TapeService/ListTapes"
@@ -109,8 +109,8 @@ def test_a_list_is_one_trace_from_the_agent_to_each_attempt(told: Told):
         assert call.begins <= page.begins <= attempt.begins <= attempt.ends <= page.ends <= call.ends
 
 
-def test_a_repeat_says_why(told: Told):
-    [page] = [span for span in told.call("throttled-once").children if span.name == "page"]
+def test_a_retry_has_its_reason(received: Received):
+    [page] = [span for span in received.call("throttled-once").children if span.name == "page"]
     first, second = [span for span in page.children if span.kind == CLIENT]
     assert first.attributes["error.type"] == "ThrottlingException"
     assert first.attributes["http.response.status_code"] == "400"
@@ -121,39 +121,39 @@ def test_a_repeat_says_why(told: Told):
     assert "tapegate.retry.delay" not in first.attributes
     assert "error.type" not in second.attributes
     assert first.attributes["aws.request_id"] != second.attributes["aws.request_id"]
-    # The call ended well.
-    assert told.call("throttled-once").attributes["rpc.response.status_code"] == "OK"
+    # The call succeeded.
+    assert received.call("throttled-once").attributes["rpc.response.status_code"] == "OK"
 
 
-def test_what_a_caller_did_wrong_is_no_error_of_the_service(told: Told):
-    call = told.call("a-bad-request")
+def test_a_callers_mistake_is_not_a_server_error(received: Received):
+    call = received.call("a-bad-request")
     assert call.attributes["rpc.response.status_code"] == "INVALID_ARGUMENT"
     assert "error.type" not in call.attributes
     assert call.status.get("code", 0) == 0
 
 
-def test_a_trace_that_its_caller_does_not_keep_is_not_kept(told: Told):
-    assert not [span for span in told.spans if span.trace == NOT_SAMPLED]
+def test_a_trace_that_its_caller_does_not_sample_is_not_exported(received: Received):
+    assert not [span for span in received.spans if span.trace == NOT_SAMPLED]
 
 
-def test_log_records_have_their_trace(told: Told):
-    ended = [record for record in told.collector.logs() if record["body"].get("stringValue") == "call ended"]
-    assert bool(ended) == told.has_logs
-    if told.has_logs:
+def test_log_records_have_their_trace(received: Received):
+    ended = [record for record in received.collector.logs() if record["body"].get("stringValue") == "call ended"]
+    assert bool(ended) == received.has_logs
+    if received.has_logs:
         [of_list] = [record for record in ended if record.get("traceId") == TRACE]
         assert values(of_list["attributes"])["request_id"] == "list-of-three-pages"
 
 
-def test_metrics_come_too(told: Told):
-    metrics = told.collector.metrics()
+def test_metrics_are_exported(received: Received):
+    metrics = received.collector.metrics()
     assert {"rpc.server.call.duration", "tapegate.upstream.attempt.duration", "tapegate.ready"} <= metrics
-    resources = told.collector.resources()
+    resources = received.collector.resources()
     assert {resource["service.name"] for resource in resources} == {"tapegate"}
     assert all(resource["service.version"] for resource in resources)
     assert len({resource["service.instance.id"] for resource in resources}) == 1, "one process is one instance"
 
 
-def test_nothing_forbidden_is_told(told: Told):
-    text = told.collector.text()
+def test_no_secret_is_exported(received: Received):
+    text = received.collector.text()
     for forbidden in ("authorization", "Bearer", "AWS4-HMAC-SHA256", "x-amz-security-token"):
         assert forbidden not in text

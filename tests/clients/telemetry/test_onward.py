@@ -1,4 +1,4 @@
-"""The trace that a caller is in goes on to AWS with every attempt, whether this service makes traces or not."""
+"""Every attempt sends the caller's trace context to AWS, whether this service creates traces or not."""
 
 from pathlib import Path
 from urllib.parse import unquote
@@ -31,11 +31,11 @@ def call(running: Tapegate, method: str, message: dict):
 
 
 def members(baggage: str) -> set[str]:
-    """What it says, in whatever order and encoding."""
+    """The members of a baggage header, in any order and encoding."""
     return {unquote(member.strip()) for member in baggage.split(",")}
 
 
-def test_each_attempt_goes_on_with_a_span_of_its_own(tmp_path: Path):
+def test_each_attempt_sends_the_context_of_its_own_span(tmp_path: Path):
     upstream = ScriptedUpstream(THROTTLED, tapes("ONE00001", marker="next"), tapes("ONE00002"))
     with (
         upstream,
@@ -50,11 +50,11 @@ def test_each_attempt_goes_on_with_a_span_of_its_own(tmp_path: Path):
         assert head.get_all("traceparent") == [f"00-{TRACE}-{attempt.id}-01"]
         assert head.get_all("tracestate") == [SAID["tracestate"]]
         assert members(head["baggage"]) == members(SAID["baggage"])
-        # Whoever passes it on may write its own.
+        # It is not signed: a proxy may replace it.
         assert "traceparent" not in head["authorization"]
 
 
-def test_where_none_is_made_the_callers_own_goes_on():
+def test_without_traces_of_its_own_the_service_forwards_the_callers_context():
     created = (200, {"TapeARNs": [tape_arn("NEW00001")]})
     script = (THROTTLED, tapes("ONE00001", marker="next"), tapes("ONE00002"), THROTTLED, created)
     with ScriptedUpstream(*script) as upstream:

@@ -1,4 +1,4 @@
-"""What deploy/prometheus and deploy/grafana ask for, asked of a real Prometheus after real calls."""
+"""The rules of deploy/prometheus and the queries of deploy/grafana, run by a real Prometheus after real calls."""
 
 import json
 import re
@@ -34,15 +34,15 @@ PANELS = {
     for panel in dashboard["panels"]
     if panel["type"] != "row"
 }
-# As Grafana fills them in where everything is chosen.
+# As Grafana fills them in if everything is selected.
 VARIABLES = {"$job": "(.+)", "$instance": "(.+)", "$__rate_interval": "5m"}
 
-# What promtool's linter says of names that OpenTelemetry has given.
+# Complaints of promtool's linter about names of OpenTelemetry.
 ACCEPTED = {
     'process_unix_file_descriptor_count non-histogram and non-summary metrics should not have "_count" suffix',
 }
 
-# Asks for keys where nobody is: the fetches fail, and callers are known by their tokens.
+# The issuer's address is unreachable: its keys cannot be fetched, and callers use static tokens.
 CLOSED = """\
 [auth.tokens]
 file = "{folder}/tokens.toml"
@@ -66,7 +66,7 @@ file = "{folder}/audit.jsonl"
 endpoint = "http://{nobody}"
 """
 
-# So that a first call that is throttled twice uses the budget up, and no pace slows the test down.
+# A first call that is throttled twice uses up the budget, and no pace slows the test down.
 HARD_TIMES = [
     "--retry-base=20ms",
     "--retry-throttled-base=20ms",
@@ -78,7 +78,7 @@ HARD_TIMES = [
 
 
 def code_of(method, request, token: str | None = None, timeout: float = 30.0) -> str:
-    """How a call ends, all its messages read."""
+    """The code of a call after all its messages are read."""
     metadata = [("authorization", f"Bearer {token}")] if token else []
     try:
         answer = method(request, metadata=metadata, timeout=timeout)
@@ -107,7 +107,7 @@ def tapes() -> pb.CreateTapesRequest:
 
 @dataclass
 class Closed:
-    """A service that lets callers in by tokens and policies."""
+    """A service with tokens and policies."""
 
     running: Tapegate
     stub: TapeServiceStub
@@ -137,7 +137,7 @@ class Closed:
 
 @dataclass
 class Open:
-    """A service for everybody, of whose calls AWS answers some badly, late or not at all."""
+    """A service with anonymous access, whose AWS answers some calls with errors, late or not at all."""
 
     running: Tapegate
     stub: TapeServiceStub
@@ -169,7 +169,7 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory) -> Iterator[Seen]:
-    """A Prometheus that has scraped both services between calls and after them."""
+    """A Prometheus that has scraped both services between and after calls."""
     folder = tmp_path_factory.mktemp("prometheus")
     operator, agent = (
         make_token(name, group, file=folder / "tokens.toml")
@@ -207,13 +207,13 @@ def filled_in(expression: str) -> str:
     return expression
 
 
-def test_scrapes_have_nothing_to_complain_of(seen: Seen):
+def test_scrapes_succeed_without_complaints(seen: Seen):
     targets = seen.prometheus.targets()
     assert [(target["health"], target["lastError"]) for target in targets] == [("up", "")] * 2
     assert seen.prometheus.complaints() == []
 
 
-def test_promtool_has_nothing_else_to_complain_of(seen: Seen):
+def test_promtool_has_only_accepted_complaints(seen: Seen):
     for service in seen.services:
         with urllib.request.urlopen(f"{service.admin}/metrics") as page:
             text = page.read().decode()
@@ -241,7 +241,7 @@ def test_each_panel_has_data(seen: Seen, panel: str):
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_each_panel_says_what_it_shows(panel: str):
+def test_each_panel_has_a_description_a_unit_and_legends(panel: str):
     shown = PANELS[panel]
     assert shown["description"].endswith(".")
     assert shown["fieldConfig"]["defaults"]["unit"]
@@ -271,12 +271,12 @@ def test_each_recording_has_data(seen: Seen, record: str):
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_each_alert_asks_for_what_is_there(seen: Seen, alert: str):
+def test_each_alert_selects_existing_series(seen: Seen, alert: str):
     for selector in selectors(ALERTS[alert]["expr"]):
         assert seen.prometheus.has(selector), selector
 
 
-def test_each_rule_is_evaluated_and_tells_of_it(seen: Seen):
+def test_each_rule_is_evaluated_without_errors(seen: Seen):
     evaluated = seen.prometheus.rules()
     assert {rule["name"] for rule in evaluated} == {*RECORDED, *ALERTS}
     assert {(rule["health"], rule.get("lastError")) for rule in evaluated} == {("ok", None)}
@@ -286,7 +286,7 @@ def test_each_rule_is_evaluated_and_tells_of_it(seen: Seen):
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_each_alert_says_what_to_do(alert: str):
+def test_each_alert_has_a_runbook(alert: str):
     rule = ALERTS[alert]
     assert rule["labels"]["severity"] in ("page", "ticket")
     assert {*rule["annotations"]} == {"summary", "description", "runbook_url"}
@@ -295,15 +295,15 @@ def test_each_alert_says_what_to_do(alert: str):
     assert re.search(rf"^### {alert}$", runbook, re.MULTILINE)
 
 
-def test_no_series_of_a_case_is_a_number_to_yaml():
+def test_series_of_cases_are_strings_in_yaml():
     for file in FOLDER.glob("*.test.yaml"):
         series = [one for case in yaml.safe_load(file.read_text())["tests"] for one in case["input_series"]]
-        # 0x120 is a number in YAML, and one sample to promtool.
+        # Unquoted, 0x120 is a number in YAML, and promtool would see one sample.
         assert all(isinstance(one["values"], str) for one in series), file
 
 
 def raw(expression: str) -> set[str]:
-    """The metrics that an expression is made of in the end."""
+    """The metrics of an expression, with recorded ones resolved."""
     names = {name_of(selector) for selector in selectors(expression)}
     recorded = names & RECORDED.keys()
     return (names - recorded).union(*(raw(RECORDED[record]) for record in recorded))

@@ -1,4 +1,4 @@
-"""What many callers wait for stands in the trace of the one that began it."""
+"""A coalesced fetch is in the trace of the caller that began it."""
 
 import time
 from pathlib import Path
@@ -17,7 +17,7 @@ PARENT = "00f067aa0ba902b7"
 WAITS_MS = 1500
 
 
-def test_the_page_of_one_who_joins_links_to_the_page_that_was_fetched(tmp_path: Path):
+def test_the_page_of_a_caller_that_joins_links_to_the_fetched_page(tmp_path: Path):
     with (
         collector(tmp_path) as taking,
         dev(f"--otlp-endpoint=http://{taking.grpc}") as running,
@@ -35,7 +35,7 @@ def test_the_page_of_one_who_joins_links_to_the_page_that_was_fetched(tmp_path: 
             time.sleep(0.01)
         second = begin(SECOND)
         assert list(first) == list(second)
-        assert upstream.hits() == 1, "it was fetched twice"
+        assert upstream.hits() == 1, "the page was fetched twice"
     spans = taking.spans()
 
     def page(trace: str):

@@ -1,4 +1,4 @@
-"""What ends while the service drains is told before the process ends."""
+"""Spans and log records of calls that end while the service drains are exported before the process ends."""
 
 import time
 from pathlib import Path
@@ -13,7 +13,7 @@ from harness.process import dev
 
 
 def test_the_spans_and_lines_of_the_last_call_arrive(tmp_path: Path):
-    # Nothing but the end sends anything.
+    # Only the shutdown exports anything.
     env = {f"OTEL_{batches}_SCHEDULE_DELAY": "600000" for batches in ("BSP", "BLRP")}
     with (
         collector(tmp_path) as taking,

@@ -30,10 +30,10 @@ fn throttling() -> Reply {
     )
 }
 
-/// Waits until `/readyz` names this condition, or none.
+/// Waits until `/readyz` names this condition, or none, and returns its HTTP status.
 async fn condition_is(service: &Service, condition: Option<&str>) -> u16 {
     let mut last = 0;
-    eventually("what /readyz says of AWS", async || {
+    eventually("the condition of AWS in /readyz", async || {
         let (status, said) = readyz(service).await;
         last = status;
         said["aws"][0]["condition"].as_str() == condition
@@ -43,7 +43,7 @@ async fn condition_is(service: &Service, condition: Option<&str>) -> u16 {
 }
 
 #[tokio::test]
-async fn throttling_is_reported_and_takes_nobody_out() {
+async fn throttling_is_reported_and_the_replica_stays_ready() {
     let upstream = Upstream::always(throttling()).await;
     let flags = ["--retry-attempts=1", "--pace-forget=2s"];
     let service = Service::over(&upstream, &flags).await;
@@ -57,16 +57,16 @@ async fn throttling_is_reported_and_takes_nobody_out() {
     let (_, metrics) = service.admin("/metrics").await;
     let series = r#"tapegate_upstream_condition{cloud_region="us-east-1",tapegate_condition="throttled"} 1"#;
     assert!(metrics.contains(series), "{metrics}");
-    // Nothing more is asked, and after a while nothing more is known.
+    // Without further calls the condition lapses.
     assert_eq!(condition_is(&service, None).await, 200);
     assert_eq!(upstream.asked().len(), 1);
 }
 
 #[tokio::test]
-async fn no_answer_takes_the_replica_out_where_that_is_set_until_one_comes() {
+async fn with_readiness_aws_no_answer_makes_the_replica_not_ready_until_the_condition_lapses() {
     let upstream = Upstream::always(Reply::text(200, "text/html", "<p>a proxy's page")).await;
     let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = format!("http://{}", gone.local_addr().unwrap());
+    let unreachable = format!("http://{}", gone.local_addr().unwrap());
     drop(gone);
     for (setting, status) in [("report", 200), ("no_answer", 503), ("throttled", 503)] {
         let setting = format!("--readiness-aws={setting}");
@@ -76,7 +76,7 @@ async fn no_answer_takes_the_replica_out_where_that_is_set_until_one_comes() {
             "--pace-forget=2s",
             &setting,
         ];
-        let service = Service::at(&nobody, &flags).await;
+        let service = Service::at(&unreachable, &flags).await;
         list(&service).await;
         list(&service).await;
         assert_eq!(
@@ -90,19 +90,19 @@ async fn no_answer_takes_the_replica_out_where_that_is_set_until_one_comes() {
             let mut watch = service.watch_health().await;
             let mut told = async || watch.message().await.unwrap().unwrap().status();
             assert_eq!(told().await, ServingStatus::NotServing);
-            // It gets no calls by which it could learn better.
+            // The replica receives no calls; the condition lapses after pace.forget.
             assert_eq!(told().await, ServingStatus::Serving);
         }
         condition_is(&service, None).await;
     }
-    // What answers, answers, whatever it says.
+    // Any HTTP response is an answer, even one that is not AWS's.
     let service = Service::over(&upstream, &["--retry-attempts=1", "--pace-silence=1"]).await;
     list(&service).await;
     assert_eq!(readyz(&service).await.1["aws"], json!([]));
 }
 
 #[tokio::test]
-async fn an_aws_that_hangs_shows_though_callers_deadlines_end_every_attempt() {
+async fn a_hanging_upstream_is_counted_although_deadlines_end_every_attempt() {
     let upstream = Upstream::answering(|_| std::future::pending()).await;
     let service = Service::over(&upstream, &[]).await;
     let address = service.addresses.grpc;
@@ -116,7 +116,7 @@ async fn an_aws_that_hangs_shows_though_callers_deadlines_end_every_attempt() {
         );
         assert_eq!(ended.await.status().code(), Code::DeadlineExceeded);
     }
-    // One that is given up says nothing of AWS.
+    // An attempt whose caller is gone says nothing about AWS.
     let mut client = service.client();
     let call = tokio::spawn(async move { client.list_tapes(ListTapesRequest::default()).await });
     upstream.was_asked(3).await;
@@ -137,7 +137,7 @@ async fn an_aws_that_hangs_shows_though_callers_deadlines_end_every_attempt() {
 }
 
 #[tokio::test]
-async fn where_one_kind_of_call_is_answered_aws_is_not_away() {
+async fn an_answer_to_one_kind_of_call_ends_the_no_answer_condition() {
     let upstream = Upstream::answering(|asked| {
         std::future::ready(match asked.operation.as_str() {
             "ListTapes" => Reply::ok(&json!({ "TapeInfos": [] })),
@@ -175,11 +175,11 @@ async fn where_one_kind_of_call_is_answered_aws_is_not_away() {
         create().await;
     }
     assert_eq!(condition_is(&service, Some("no_answer")).await, 503);
-    // Reads are answered since.
+    // A read is answered after the creates were not.
     let mut client = service.client();
     client.list_tapes(ListTapesRequest::default()).await.unwrap();
     assert_eq!(condition_is(&service, None).await, 200);
-    // And then they are not either.
+    // Then reads are not answered either.
     for _ in 0..3 {
         describe().await;
     }
@@ -187,7 +187,7 @@ async fn where_one_kind_of_call_is_answered_aws_is_not_away() {
 }
 
 #[tokio::test]
-async fn one_region_does_not_take_the_others_out() {
+async fn one_throttled_region_leaves_the_replica_ready() {
     let upstream = Upstream::always(throttling()).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tapegate.toml");

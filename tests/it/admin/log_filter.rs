@@ -12,7 +12,7 @@ async fn list(program: &Program) {
 }
 
 #[tokio::test]
-async fn what_is_logged_is_changed_while_the_service_runs_and_changed_back() {
+async fn the_log_filter_is_changed_and_restored_at_run_time() {
     let upstream = Upstream::always(Reply::ok(&json!({ "TapeInfos": [] }))).await;
     let mut program = Program::over(&upstream.endpoint(), "warn,tapegate::observability::admin=info");
     let url = format!("{}/log-filter", program.admin);
@@ -24,7 +24,7 @@ async fn what_is_logged_is_changed_while_the_service_runs_and_changed_back() {
         (200, "warn,tapegate::observability::admin=info\n")
     );
 
-    // Only of one module.
+    // A directive for one module.
     let (status, _, now) = filter(Method::PUT, "warn,tapegate::grpc::inbound::observe::log=info\n").await;
     assert_eq!(
         (status, now.as_str()),
@@ -41,18 +41,15 @@ async fn what_is_logged_is_changed_while_the_service_runs_and_changed_back() {
     );
     list(&program).await;
     filter(Method::PUT, "off").await;
-    // Nothing stands between these two: the second list was below the level.
+    // No line is between these two: the second list is below the level.
     for to in ["to=\"warn,tapegate::observability::admin=info\"", "to=\"off\""] {
         let line = program.logged("").await;
-        assert!(
-            line.contains("what is logged changes") && line.contains(to),
-            "{line}"
-        );
+        assert!(line.contains("log filter changed") && line.contains(to), "{line}");
     }
 }
 
 #[tokio::test]
-async fn a_line_says_of_which_call_it_is_however_little_is_logged() {
+async fn a_log_line_identifies_its_call_at_any_level() {
     let upstream = Upstream::always(Reply::aws(500, &json!({ "__type": "InternalServerError" }))).await;
     let mut program = Program::over(&upstream.endpoint(), "error");
     let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
@@ -79,7 +76,7 @@ async fn a_line_says_of_which_call_it_is_however_little_is_logged() {
 }
 
 #[tokio::test]
-async fn the_audit_and_what_is_said_of_changes_are_not_silenced() {
+async fn a_filter_cannot_silence_the_audit_or_changes_of_the_filter() {
     let upstream = Upstream::script([]).await;
     let mut program = Program::over(&upstream.endpoint(), "info");
     let url = format!("{}/log-filter", program.admin);
@@ -89,13 +86,13 @@ async fn the_audit_and_what_is_said_of_changes_are_not_silenced() {
     }
     for (from, to) in [("info", "off"), ("off", "info,tapegate=off")] {
         assert_eq!(ask(&url, Method::PUT, HeaderMap::new(), to).await.0, 200);
-        let line = program.logged("what is logged changes").await;
+        let line = program.logged("log filter changed").await;
         assert!(line.contains(from) && line.contains(to), "{line}");
     }
 }
 
 #[tokio::test]
-async fn a_filter_that_is_none_changes_nothing() {
+async fn an_invalid_filter_changes_nothing() {
     let upstream = Upstream::script([]).await;
     let program = Program::over(&upstream.endpoint(), "info");
     let url = format!("{}/log-filter", program.admin);

@@ -8,7 +8,7 @@ use reqwest::{
     header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN},
 };
 use serde_json::json;
-use tapegate::grpc::proto::ListTapesRequest;
+use tapegate::grpc::{proto::ListTapesRequest, status};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -28,7 +28,7 @@ async fn page(service: &Service) -> String {
     page
 }
 
-/// The cells of the first row of a table in the section of this id.
+/// The cells of the first table row in the section with this id.
 fn first_row(page: &str, section: &str) -> Vec<String> {
     let (_, section) = page.split_once(&format!("<section id=\"{section}\">")).unwrap();
     let (section, _) = section.split_once("</section>").unwrap();
@@ -43,7 +43,7 @@ fn first_row(page: &str, section: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_call_in_progress_is_shown_with_its_caller_attempt_and_time() {
+async fn a_call_in_progress_is_listed_with_its_caller_attempt_and_time_left() {
     let is_first = AtomicBool::new(true);
     let upstream = Upstream::answering(move |_| {
         let is_first = is_first.swap(false, Ordering::SeqCst);
@@ -87,17 +87,17 @@ async fn a_call_in_progress_is_shown_with_its_caller_attempt_and_time() {
 }
 
 #[tokio::test]
-async fn a_failed_call_is_shown_with_both_request_ids_and_why() {
+async fn a_failed_call_is_listed_with_both_request_ids_and_the_cause() {
     let code = json!({ "__type": "InternalServerError", "message": "a <b>fault</b> of AWS" });
     let upstream = Upstream::always(Reply::aws(500, &code)).await;
     let service = Service::over(&upstream, &["--retry-attempts=1"]).await;
-    assert!(page(&service).await.contains("None since the start."));
+    assert!(page(&service).await.contains("None since the service started."));
     let mut request = Request::new(ListTapesRequest::default());
     request
         .metadata_mut()
         .insert("x-request-id", "failed-1".parse().unwrap());
     let refused = refusal(&service.client().list_tapes(request).await.unwrap_err());
-    // A caller's own mistake concerns no operator.
+    // A caller's own mistake does not concern operators.
     let wrong = ListTapesRequest {
         limit: 100_000,
         ..Default::default()
@@ -112,7 +112,7 @@ async fn a_failed_call_is_shown_with_both_request_ids_and_why() {
     .await;
     assert_eq!(
         (row[1].as_str(), &row[2]),
-        ("ListTapes", &format!("{:?}", refused.code))
+        ("ListTapes", &status::name_of(refused.code).to_owned())
     );
     assert_eq!(row[3], "anonymous");
     assert_eq!(row[5], "1");
@@ -124,7 +124,7 @@ async fn a_failed_call_is_shown_with_both_request_ids_and_why() {
 }
 
 #[tokio::test]
-async fn the_last_failures_are_kept_and_many_of_one_kind_hide_no_other() {
+async fn frequent_failures_of_one_code_do_not_displace_others() {
     let is_first = AtomicBool::new(true);
     let upstream = Upstream::answering(move |_| {
         let code = match is_first.swap(false, Ordering::SeqCst) {
@@ -147,14 +147,14 @@ async fn the_last_failures_are_kept_and_many_of_one_kind_hide_no_other() {
         async || {
             let page = page(&service).await;
             let (_, failed) = page.split_once("<section id=\"failed\">").unwrap();
-            failed.matches("<tbody>").count() == 10 + 1 && failed.contains("PermissionDenied")
+            failed.matches("<tbody>").count() == 10 + 1 && failed.contains("PERMISSION_DENIED")
         },
     )
     .await;
 }
 
 #[tokio::test]
-async fn the_settings_are_shown_as_a_file_that_gives_them() {
+async fn the_settings_are_shown_as_a_file() {
     let service = Service::dev(&["--pace-floor=3"]).await;
     let (status, headers, settings) = ask(&url(&service, "/config"), Method::GET, HeaderMap::new(), "").await;
     assert_eq!(
@@ -171,7 +171,7 @@ fn with(name: HeaderName, value: &'static str) -> HeaderMap {
 }
 
 #[tokio::test]
-async fn who_is_not_on_this_machine_sees_nothing_of_it() {
+async fn clients_that_are_not_local_see_no_operators_page() {
     let upstream = Upstream::script([]).await;
     for (pages, status) in [("loopback", 403), ("open", 200)] {
         let setting = format!("--admin-pages={pages}");
@@ -191,18 +191,18 @@ async fn who_is_not_on_this_machine_sees_nothing_of_it() {
                 let (got, _, said) = ask(&url(&service, path), Method::GET, headers, "").await;
                 assert_eq!(got, 200, "{path} {host}: {said}");
             }
-            // Other web pages never do.
+            // Cross-origin requests are always rejected.
             let headers = with(ORIGIN, "http://elsewhere.example");
             let (got, _, said) = ask(&url(&service, path), Method::GET, headers, "").await;
             assert_eq!(got, 403, "{path}: {said}");
         }
-        // What changes something never is open.
+        // Pages that change something are never open.
         for method in [Method::GET, Method::PUT, Method::DELETE] {
             let headers = with(HOST, "rebound.example");
             let (got, _, _) = ask(&url(&service, "/log-filter"), method, headers, "off").await;
             assert_eq!(got, 403);
         }
-        // Probes and Prometheus come by any name.
+        // Probes and Prometheus may use any Host.
         for path in ["/livez", "/readyz", "/metrics"] {
             let headers = with(HOST, "tapegate.prod.svc");
             let (got, _, _) = ask(&url(&service, path), Method::GET, headers, "").await;
@@ -212,7 +212,7 @@ async fn who_is_not_on_this_machine_sees_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn the_page_takes_nothing_from_elsewhere() {
+async fn the_page_loads_nothing_from_other_origins() {
     let service = Service::dev(&[]).await;
     let (_, headers, page) = ask(&url(&service, "/"), Method::GET, HeaderMap::new(), "").await;
     let policy = headers["content-security-policy"].to_str().unwrap();
@@ -226,7 +226,7 @@ async fn the_page_takes_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn who_holds_connections_does_not_keep_others_out_for_long() {
+async fn idle_connections_do_not_block_others_for_long() {
     let upstream = Upstream::script([]).await;
     let flags = ["--admin-max-connections=3", "--handshake-timeout=500ms"];
     let service = Service::over(&upstream, &flags).await;
@@ -241,7 +241,7 @@ async fn who_holds_connections_does_not_keep_others_out_for_long() {
         connection.write_all(said.as_bytes()).await.unwrap();
         held.push(connection);
     }
-    // One more is closed at once, and not a byte is read of it.
+    // One more is closed at once, before a byte is read.
     let mut refused = TcpStream::connect(address).await.unwrap();
     assert_eq!(refused.read(&mut [0; 64]).await.unwrap_or(0), 0);
     for mut connection in held {

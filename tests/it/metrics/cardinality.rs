@@ -8,15 +8,15 @@ use tower::ServiceExt;
 use super::Scrape;
 use crate::harness::{Reply, Site, Upstream, bearer, collect};
 
-/// So many of everything that a caller can make up; `TAPEGATE_CARDINALITY` for more.
+/// How many names of each kind callers make up; `TAPEGATE_CARDINALITY` overrides it.
 fn many() -> usize {
     std::env::var("TAPEGATE_CARDINALITY").map_or(1_000, |many| many.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_callers_make_up_adds_no_series() {
+async fn names_that_callers_make_up_add_no_series() {
     let upstream = Upstream::answering(|asked| {
-        // A code that nobody knows, and another one each time.
+        // An unknown code, different each time.
         let code = format!(
             "Code{}",
             asked.body["GatewayARN"].as_str().unwrap().len() * 7 + asked.bytes.len()
@@ -44,7 +44,7 @@ async fn what_callers_make_up_adds_no_series() {
             ..Default::default()
         };
         collect(client.describe_tapes(request).await).await.unwrap_err();
-        // A method that is not there, and a word in place of a token.
+        // An unknown method, and a malformed token.
         let request = Request::post(format!("http://service/tapegate.v1.TapeService/Method{number}"))
             .header("content-type", "application/grpc")
             .header("authorization", format!("Bearer word{number}"))
@@ -52,7 +52,7 @@ async fn what_callers_make_up_adds_no_series() {
             .unwrap();
         drop(channel.clone().oneshot(request).await.unwrap());
     };
-    // All that is ever there is there after a few.
+    // A few calls create every series that ever exists.
     stream::iter(0..10).for_each_concurrent(4, one).await;
     let before = Scrape::of(&service).await;
     stream::iter(10..many()).for_each_concurrent(20, one).await;

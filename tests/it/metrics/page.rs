@@ -1,10 +1,10 @@
 use std::fmt::Write;
 
-use tapegate::observability::metrics::{Kind, catalog};
+use tapegate::observability::metrics::{InstrumentKind, catalog};
 
-/// docs/metrics.md follows from the catalog; `UPDATE_DOCS=1` writes it anew.
+/// docs/metrics.md is generated from the catalog; `UPDATE_DOCS=1` regenerates it.
 #[test]
-fn the_page_of_metrics_is_what_the_catalog_says() {
+fn the_page_of_metrics_matches_the_catalog() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
     let page = page();
     if std::env::var_os("UPDATE_DOCS").is_some() {
@@ -12,7 +12,7 @@ fn the_page_of_metrics_is_what_the_catalog_says() {
     }
     assert!(
         std::fs::read_to_string(path).unwrap_or_default() == page,
-        "docs/metrics.md is not what the catalog says; write it anew with\n    \
+        "docs/metrics.md does not match the catalog; regenerate it with\n    \
          UPDATE_DOCS=1 cargo test --test it the_page_of_metrics"
     );
 }
@@ -21,17 +21,21 @@ fn page() -> String {
     let mut page = include_str!("page.md").to_owned();
     for metric in catalog::ALL {
         let kind = match metric.kind {
-            Kind::Counter => "counter".to_owned(),
-            Kind::Gauge => "gauge".to_owned(),
-            Kind::Histogram(bounds) => {
+            InstrumentKind::Counter => "Counter".to_owned(),
+            InstrumentKind::Gauge => "Gauge".to_owned(),
+            InstrumentKind::Histogram(bounds) => {
                 let bounds: Vec<_> = bounds.iter().map(ToString::to_string).collect();
-                format!("histogram with the bounds {}", bounds.join(", "))
+                format!("Histogram (bounds {})", bounds.join(", "))
             }
         };
         let stability = format!("{:?}", metric.stability).to_lowercase();
-        writeln!(page, "\n### `{}`\n\n{}\n", metric.name, metric.what).unwrap();
-        writeln!(page, "- A {kind}, in `{}`, {stability}.", metric.unit).unwrap();
-        writeln!(page, "- To Prometheus: `{}`.", metric.prometheus_name()).unwrap();
+        writeln!(page, "\n### `{}`\n\n{}\n", metric.name, metric.description).unwrap();
+        let unit = match metric.unit {
+            "" => String::new(),
+            unit => format!(" in `{unit}`"),
+        };
+        writeln!(page, "- {kind}{unit}, {stability}.").unwrap();
+        writeln!(page, "- Prometheus: `{}`.", metric.prometheus_name()).unwrap();
         if !metric.attributes.is_empty() {
             writeln!(page, "- Attributes: `{}`.", metric.attributes.join("`, `")).unwrap();
         }
@@ -40,7 +44,7 @@ fn page() -> String {
 }
 
 #[test]
-fn no_attribute_can_name_a_caller_or_a_tape() {
+fn no_attribute_names_a_caller_or_a_tape() {
     let unbounded = [
         "principal",
         "arn",

@@ -127,7 +127,7 @@ mod tests {
         });
         let observe = ObserveCalls::new(Sinks {
             in_progress: TaskTracker::new(),
-            view: Arc::default(),
+            registry: Arc::default(),
             metrics: Arc::default(),
             audit: audit.clone(),
         });

@@ -5,7 +5,11 @@ use tonic::Code;
 use tracing::{Level, Span, error_span};
 
 use super::{End, EndedCall, Sinks};
-use crate::{call::CallContext, grpc::inbound::view::InView};
+use crate::{
+    call::CallContext,
+    grpc::status,
+    observability::calls::{CallFailure, RegisteredCall},
+};
 
 /// The log of a call: its span, and one line when it has ended.
 ///
@@ -15,7 +19,7 @@ use crate::{call::CallContext, grpc::inbound::view::InView};
 #[derive(Debug)]
 pub(super) struct CallLog {
     pub(super) span: Span,
-    in_progress: Option<(TaskTrackerToken, InView)>,
+    in_progress: Option<(TaskTrackerToken, RegisteredCall)>,
 }
 
 impl CallLog {
@@ -31,7 +35,7 @@ impl CallLog {
                 request_id = context.request_id(),
                 trace_id = context.trace_id()
             ),
-            in_progress: is_counted.then(|| (sinks.in_progress.token(), sinks.view.begin(context))),
+            in_progress: is_counted.then(|| (sinks.in_progress.token(), sinks.registry.begin(context))),
         }
     }
 
@@ -43,7 +47,7 @@ impl CallLog {
             End::GivenUp => "none: given up by the caller, or cut".to_owned(),
         };
         let seconds = call.took.as_secs_f64();
-        let Some((_, in_view)) = &self.in_progress else {
+        let Some((_, registered)) = &self.in_progress else {
             tracing::debug!(code, seconds, "call ended");
             return;
         };
@@ -52,11 +56,6 @@ impl CallLog {
             Some(_) => level(call.end),
             None => level_of_unauthenticated(call.end),
         };
-        if let End::Grpc(code) = call.end
-            && level <= Level::WARN
-        {
-            in_view.failed(code);
-        }
         let reason = call.info.map(|info| info.reason.as_str());
         let principal = caller.map(|caller| caller.principal.name());
         let resource = call.facts.decision.as_ref().map(|decision| &*decision.resource);
@@ -64,6 +63,16 @@ impl CallLog {
         let aws_request_id = attempts.and_then(|attempts| attempts.request_id.as_deref());
         let attempts = attempts.map(|attempts| attempts.count);
         let fault = call.facts.fault.as_deref();
+        if let End::Grpc(code) = call.end
+            && level <= Level::WARN
+        {
+            registered.failed(CallFailure {
+                code: status::name_of(code),
+                attempts: attempts.unwrap_or_default(),
+                aws_request_id: aws_request_id.map(str::to_owned),
+                fault: fault.map(str::to_owned),
+            });
+        }
         macro_rules! log {
             ($event:ident) => {
                 tracing::$event!(

@@ -11,7 +11,7 @@ use crate::{
     grpc::status,
     observability::{
         metrics::labels,
-        telemetry::{SPANS, propagation},
+        telemetry::{SPAN_TARGET, propagation},
     },
 };
 
@@ -36,7 +36,7 @@ impl CallTrace {
             false => {
                 // A method that is not served has no name of its own (OpenTelemetry's conventions).
                 let shown = if name == labels::OTHER { "grpc" } else { name };
-                info_span!(target: SPANS, "call", otel.name = shown, otel.kind = "server")
+                info_span!(target: SPAN_TARGET, "call", otel.name = shown, otel.kind = "server")
             }
         };
         let caller = propagation::extract(request.headers());

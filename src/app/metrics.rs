@@ -1,4 +1,4 @@
-//! Which figures of the service are shown as which metrics.
+//! Registers the counters and the state of each part of the service as metrics.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
     grpc::inbound::{Refusals, accept},
     observability::{
         metrics::{Count, Metrics, approximate, catalog},
-        readiness::{Condition, Readiness},
+        readiness::{Readiness, UpstreamCondition},
         telemetry,
     },
     upstream::{Shared, metrics::UpstreamMetrics, sdk::Clients},
@@ -20,8 +20,8 @@ const OPERATION: &str = "tapegate.operation";
 const REASON: &str = "tapegate.reason";
 const RESULT: &str = "tapegate.result";
 
-/// What the service counts, and where.
-pub(super) struct Figures {
+/// The parts of the service whose counters and state are metrics.
+pub(super) struct MetricSources {
     pub(super) shared: Shared,
     pub(super) clients: Arc<Clients>,
     pub(super) readiness: Readiness,
@@ -36,9 +36,9 @@ pub(super) struct Figures {
     pub(super) files: Vec<Arc<dyn Reload>>,
 }
 
-impl Figures {
-    /// Shows all of it.
-    pub(super) fn show(self, metrics: &Metrics) {
+impl MetricSources {
+    /// Registers all of them.
+    pub(super) fn register(self, metrics: &Metrics) {
         let Self {
             shared,
             clients,
@@ -53,55 +53,55 @@ impl Figures {
             audit,
             files,
         } = self;
-        show_calls(metrics, shed, connections);
-        show_access(metrics, refusals, identities, authority);
+        register_calls(metrics, shed, connections);
+        register_access(metrics, refusals, identities, authority);
         if !remotes.is_empty() {
             metrics.count(&catalog::KEY_FETCH_FAILURES, move || {
                 remotes.iter().map(|remote| remote.failures()).sum()
             });
         }
-        show_upstream(metrics, shared);
+        register_upstream(metrics, shared);
         metrics.counts_by(&catalog::LIMITS_REACHED, "tapegate.limit", move || {
             limits.exceeded.get()
         });
         metrics.count(&catalog::AUDIT_LOST, move || audit.lost());
-        let looked_at = files.clone();
-        metrics.gauges(&catalog::BROKEN_FILES, move |seen| {
-            for file in &looked_at {
-                seen(flag(file.is_broken()), &[("tapegate.setting", file.setting())]);
+        let watched = files.clone();
+        metrics.gauges(&catalog::BROKEN_FILES, move |observe| {
+            for file in &watched {
+                observe(flag(file.is_broken()), &[("tapegate.setting", file.setting())]);
             }
         });
-        metrics.counts(&catalog::RELOADS, move |seen| {
+        metrics.counts(&catalog::RELOADS, move |observe| {
             for file in &files {
                 let [applied, refused] = file.counts();
                 let setting = ("tapegate.setting", file.setting());
-                seen(applied, &[setting, (RESULT, "applied")]);
-                seen(refused, &[setting, (RESULT, "refused")]);
+                observe(applied, &[setting, (RESULT, "applied")]);
+                observe(refused, &[setting, (RESULT, "refused")]);
             }
         });
-        metrics.gauges(&catalog::CREDENTIALS_AGE, move |seen| {
+        metrics.gauges(&catalog::CREDENTIALS_AGE, move |observe| {
             if let Some(obtained) = clients.credentials_obtained() {
-                seen(obtained.elapsed().as_secs_f64(), &[]);
+                observe(obtained.elapsed().as_secs_f64(), &[]);
             }
         });
         metrics.counts_by(&catalog::SPANS, RESULT, || {
-            telemetry::SENT_SPANS.by_result("ended")
+            telemetry::SPAN_EXPORTS.by_result("ended")
         });
         metrics.counts_by(&catalog::LOG_RECORDS, RESULT, || {
-            telemetry::SENT_RECORDS.by_result("written")
+            telemetry::LOG_RECORD_EXPORTS.by_result("written")
         });
         metrics.gauge(&catalog::READY, move || flag(readiness.reasons().is_empty()));
     }
 }
 
-fn show_calls(metrics: &Metrics, shed: Arc<Count>, connections: Arc<accept::ConnectionMetrics>) {
+fn register_calls(metrics: &Metrics, shed: Arc<Count>, connections: Arc<accept::ConnectionMetrics>) {
     metrics.count(&catalog::SHED, move || shed.get());
-    let tally = connections.clone();
+    let counts = connections.clone();
     metrics.counts_by(&catalog::CONNECTIONS, RESULT, move || {
         [
-            ("accepted", tally.accepted.get()),
-            ("refused", tally.refused.get()),
-            ("handshake_failed", tally.handshakes_failed.get()),
+            ("accepted", counts.accepted.get()),
+            ("refused", counts.refused.get()),
+            ("handshake_failed", counts.handshakes_failed.get()),
         ]
     });
     metrics.gauge(&catalog::OPEN_CONNECTIONS, move || {
@@ -109,7 +109,7 @@ fn show_calls(metrics: &Metrics, shed: Arc<Count>, connections: Arc<accept::Conn
     });
 }
 
-fn show_access(
+fn register_access(
     metrics: &Metrics,
     refusals: Arc<Refusals>,
     identities: Option<Arc<Authenticator>>,
@@ -129,65 +129,65 @@ fn show_access(
         let [allowed, denied, _] = decided.counts();
         [("allow", allowed), ("deny", denied)]
     });
-    let hiding = policies.clone();
+    let hidden = policies.clone();
     metrics.count(&catalog::HIDDEN_TAPES, move || {
-        let [_, _, hidden] = hiding.counts();
-        hidden
+        let [_, _, tapes] = hidden.counts();
+        tapes
     });
     metrics.count(&catalog::TRIAL_DIFFERENCES, move || policies.trial_differs());
 }
 
-fn show_upstream(metrics: &Metrics, shared: Shared) {
-    let tally = &shared.metrics;
-    let shown = tally.clone();
-    metrics.counts_by(&catalog::PAGES, OPERATION, move || shown.pages.get());
-    let shown = tally.clone();
-    metrics.counts_by(&catalog::TAPES, OPERATION, move || shown.tapes.get());
-    let shown = tally.clone();
-    metrics.counts(&catalog::RETRIES, move |seen| {
-        for ((operation, reason), count) in shown.repeats.get() {
-            seen(count, &[(OPERATION, operation), (REASON, reason)]);
+fn register_upstream(metrics: &Metrics, shared: Shared) {
+    let upstream = &shared.metrics;
+    let counts = upstream.clone();
+    metrics.counts_by(&catalog::PAGES, OPERATION, move || counts.pages.get());
+    let counts = upstream.clone();
+    metrics.counts_by(&catalog::TAPES, OPERATION, move || counts.tapes.get());
+    let counts = upstream.clone();
+    metrics.counts(&catalog::RETRIES, move |observe| {
+        for ((operation, reason), count) in counts.repeats.get() {
+            observe(count, &[(OPERATION, operation), (REASON, reason)]);
         }
     });
-    let shown = tally.clone();
-    metrics.counts_by(&catalog::RETRIES_ENDED, REASON, move || shown.stopped_retries());
+    let counts = upstream.clone();
+    metrics.counts_by(&catalog::RETRIES_ENDED, REASON, move || counts.stopped_retries());
     for (definition, count) in [
         (
             &catalog::PACED,
-            (|tally| &tally.paced) as fn(&UpstreamMetrics) -> &Count,
+            (|counts| &counts.paced) as fn(&UpstreamMetrics) -> &Count,
         ),
-        (&catalog::PACE_REFUSALS, |tally| &tally.refused_by_pace),
-        (&catalog::THROTTLED, |tally| &tally.throttled),
-        (&catalog::SHARED_READS, |tally| &tally.shared_reads),
-        (&catalog::CREATES_UNHEARD, |tally| &tally.creates_unheard),
-        (&catalog::CREATES_LOOKED_UP, |tally| &tally.creates_looked_up),
-        (&catalog::CREATES_RECONCILED, |tally| &tally.creates_reconciled),
-        (&catalog::CREATES_UNCLEAR, |tally| &tally.creates_unclear),
+        (&catalog::PACE_REFUSALS, |counts| &counts.refused_by_pace),
+        (&catalog::THROTTLED, |counts| &counts.throttled),
+        (&catalog::SHARED_READS, |counts| &counts.shared_reads),
+        (&catalog::CREATES_UNHEARD, |counts| &counts.creates_unheard),
+        (&catalog::CREATES_LOOKED_UP, |counts| &counts.creates_looked_up),
+        (&catalog::CREATES_RECONCILED, |counts| &counts.creates_reconciled),
+        (&catalog::CREATES_UNCLEAR, |counts| &counts.creates_unclear),
     ] {
-        let shown = tally.clone();
-        metrics.count(definition, move || count(&shown).get());
+        let counts = upstream.clone();
+        metrics.count(definition, move || count(&counts).get());
     }
     let budget = shared.clone();
     metrics.gauge(&catalog::RETRY_BUDGET, move || approximate(budget.retry_budget()));
-    let asked = shared.clone();
-    metrics.gauges(&catalog::CONDITION, move |seen| {
-        for (region, found) in asked.conditions() {
-            for condition in Condition::ALL {
+    let conditions = shared.clone();
+    metrics.gauges(&catalog::CONDITION, move |observe| {
+        for (region, found) in conditions.conditions() {
+            for condition in UpstreamCondition::ALL {
                 let attributes = [
                     ("cloud.region", region.as_str()),
                     ("tapegate.condition", condition.as_str()),
                 ];
-                seen(flag(found.contains(&condition)), &attributes);
+                observe(flag(found.contains(&condition)), &attributes);
             }
         }
     });
-    metrics.gauges(&catalog::PACE, move |seen| {
+    metrics.gauges(&catalog::PACE, move |observe| {
         for (region, kind, rate) in shared.paces() {
             let kind = match kind {
                 OperationKind::Read => "read",
                 OperationKind::Create => "create",
             };
-            seen(
+            observe(
                 rate,
                 &[("cloud.region", region.as_str()), ("tapegate.kind", kind)],
             );
@@ -195,7 +195,7 @@ fn show_upstream(metrics: &Metrics, shared: Shared) {
     });
 }
 
-/// What holds or not, as a gauge has it.
+/// A gauge of something that is true or false.
 fn flag(holds: bool) -> f64 {
     f64::from(u8::from(holds))
 }

@@ -23,8 +23,8 @@ fn page(marker: Option<&str>, barcodes: &[&str]) -> Reply {
     Reply::ok(&json!({ "TapeInfos": rows, "Marker": marker }))
 }
 
-/// Waits until a series has this value: a call is counted when its answer has ended, a moment
-/// after its caller knows.
+/// Waits until a series has this value: a call is counted when its response has ended, which is
+/// shortly after its caller received it.
 async fn becomes(service: &Service, series: &str, value: f64) {
     let look = async {
         while Scrape::of(service).await.value(series) != value {
@@ -38,7 +38,7 @@ async fn becomes(service: &Service, series: &str, value: f64) {
 }
 
 #[tokio::test]
-async fn a_list_is_counted_by_its_pages_attempts_and_repeats() {
+async fn a_list_is_counted_by_pages_attempts_and_retries() {
     let throttled = Reply::aws(
         400,
         &json!({ "__type": "ThrottlingException", "message": "slow down" }),
@@ -97,11 +97,11 @@ async fn a_list_is_counted_by_its_pages_attempts_and_repeats() {
         assert_eq!(seen.value(series), value, "{series}");
     }
     let pace = r#"tapegate_upstream_pace_hertz{cloud_region="us-east-1",tapegate_kind="read"}"#;
-    assert!(seen.value(pace) > 0.0, "what was throttled is paced");
+    assert!(seen.value(pace) > 0.0, "throttled reads are paced");
 }
 
 #[tokio::test]
-async fn a_create_whose_outcome_nobody_knows_is_counted_and_repeats_are_reckoned() {
+async fn a_create_with_an_unknown_outcome_and_the_retry_budget_are_counted() {
     let lost = Reply::text(502, "text/html", "<p>a balancer's page");
     let upstream = Upstream::always(lost).await;
     let flags = [
@@ -129,7 +129,7 @@ async fn a_create_whose_outcome_nobody_knows_is_counted_and_repeats_are_reckoned
         .unwrap_err();
     let seen = Scrape::of(&service).await;
     for (series, value) in [
-        // Not the list, which makes nothing.
+        // Not the list, which creates nothing.
         ("tapegate_creates_unclear_total", 1.0),
         ("tapegate_upstream_retry_budget", 8.0),
         (
@@ -139,7 +139,7 @@ async fn a_create_whose_outcome_nobody_knows_is_counted_and_repeats_are_reckoned
     ] {
         assert_eq!(seen.value(series), value, "{series}");
     }
-    // What has not happened is there, so that its first time is seen.
+    // The series exists before the first event, so that `increase` sees it.
     assert!(
         seen.0
             .contains_key(r#"tapegate_upstream_retries_ended_total{tapegate_reason="budget"}"#)
@@ -147,7 +147,7 @@ async fn a_create_whose_outcome_nobody_knows_is_counted_and_repeats_are_reckoned
 }
 
 #[tokio::test]
-async fn who_is_refused_is_counted_by_the_reason() {
+async fn rejected_callers_are_counted_by_reason() {
     let upstream = Upstream::script([]).await;
     let site = Site::new();
     let config = format!("{}\n[limits]\nconcurrent_streams = 1\n", site.config());
@@ -161,7 +161,7 @@ async fn who_is_refused_is_counted_by_the_reason() {
     refused(None).await;
     refused(Some("tapegate_nonsense")).await;
     let stranger = site.token("stranger", &[]);
-    // The file is read again a moment after the token was made.
+    // The file is reloaded shortly after the token was created.
     while Scrape::of(&service)
         .await
         .value(r#"tapegate_reloads_total{tapegate_result="applied",tapegate_setting="auth.tokens.file"}"#)
@@ -170,11 +170,11 @@ async fn who_is_refused_is_counted_by_the_reason() {
         tokio::task::yield_now().await;
     }
     refused(Some(&stranger)).await;
-    // One that is wrong is not taken, and says so.
+    // A broken file is not loaded, and is counted.
     site.write("tokens.toml", "no table");
     let broken = r#"tapegate_reloads_total{tapegate_result="refused",tapegate_setting="auth.tokens.file"}"#;
     becomes(&service, broken, 1.0).await;
-    // Until it is mended.
+    // Until it is repaired.
     let is_broken = r#"tapegate_files_broken{tapegate_setting="auth.tokens.file"}"#;
     becomes(&service, is_broken, 1.0).await;
     site.write("tokens.toml", "");
@@ -197,7 +197,7 @@ async fn who_is_refused_is_counted_by_the_reason() {
     }
     let denied = r#"rpc_server_call_duration_seconds_count{rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="PERMISSION_DENIED",rpc_system_name="grpc",tapegate_blame="caller"}"#;
     becomes(&service, denied, 1.0).await;
-    // Whoever is not let in can give any deadline, and spoils nobody's objectives by it.
+    // An unauthenticated caller can send any deadline, and must not affect the objectives.
     let address = service.addresses.grpc;
     let path = "/tapegate.v1.TapeService/ListTapes";
     let late = wire::post_at(
@@ -209,7 +209,7 @@ async fn who_is_refused_is_counted_by_the_reason() {
     assert_eq!(late.await.status().code(), Code::DeadlineExceeded);
     let stranger = r#"rpc_server_call_duration_seconds_count{error_type="DEADLINE_EXCEEDED",rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="DEADLINE_EXCEEDED",rpc_system_name="grpc",tapegate_blame="stranger"}"#;
     becomes(&service, stranger, 1.0).await;
-    // What a caller did wrong is no error of the service.
+    // A caller's mistake is not an error of the service.
     let seen = Scrape::of(&service).await;
     assert!(
         !seen
@@ -220,7 +220,7 @@ async fn who_is_refused_is_counted_by_the_reason() {
 }
 
 #[tokio::test]
-async fn every_metric_that_is_shown_is_declared() {
+async fn every_exported_metric_is_declared() {
     let service = Service::dev(&[]).await;
     collect(service.client().list_tapes(ListTapesRequest::default()).await)
         .await

@@ -4,20 +4,20 @@ use maud::{Markup, html};
 
 use crate::observability::metrics::approximate;
 
-/// A line of a drawing: a value for each moment, where there was one.
+/// One line of a chart: a value for each moment, where there was one.
 pub(super) struct Line {
-    /// What it is of.
+    /// Its name in the legend.
     pub(super) name: &'static str,
-    /// Its values, the latest last.
+    /// Its values, newest last.
     pub(super) values: Vec<Option<f64>>,
 }
 
-/// The size of a drawing, in its own units. It is stretched to the width that there is.
+/// Size of a chart in units of its own; the browser stretches it to the page.
 const WIDTH: f64 = 300.0;
 const HEIGHT: f64 = 80.0;
 
-/// A drawing of lines, for so many moments, up to now.
-pub(super) fn drawing(title: &str, unit: &str, moments: usize, lines: &[Line]) -> Markup {
+/// A chart of lines over this number of moments, up to now.
+pub(super) fn chart(title: &str, unit: &str, moments: usize, lines: &[Line]) -> Markup {
     let seen = lines.iter().flat_map(|line| line.values.iter().flatten());
     let most = seen.copied().fold(0.0, f64::max);
     let top = round_up(most);
@@ -37,7 +37,7 @@ pub(super) fn drawing(title: &str, unit: &str, moments: usize, lines: &[Line]) -
             div.plot {
                 small.top { (amount(top)) }
                 svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img"
-                    aria-label={ (title) ", the last minutes, up to " (amount(most)) " " (unit) } {
+                    aria-label={ (title) ", last minutes, maximum " (amount(most)) " " (unit) } {
                     @for (number, line) in lines.iter().enumerate() {
                         @for points in pieces(&line.values, moments, top) {
                             polyline class={ "line-" (number) } points=(points) {}
@@ -49,7 +49,7 @@ pub(super) fn drawing(title: &str, unit: &str, moments: usize, lines: &[Line]) -
     }
 }
 
-/// The points of a line, in as many pieces as its gaps make; a moment by itself is a short one.
+/// The points of a line, split at its gaps. A single moment between gaps is a short line.
 fn pieces(values: &[Option<f64>], moments: usize, top: f64) -> Vec<String> {
     let step = WIDTH / approximate(moments.max(2) - 1);
     let first = approximate(moments.saturating_sub(values.len()));
@@ -71,7 +71,7 @@ fn pieces(values: &[Option<f64>], moments: usize, top: f64) -> Vec<String> {
     pieces
 }
 
-/// The next of 1, 2 and 5 times a power of ten, so that the scale stays as it is for a while.
+/// Rounds up to 1, 2 or 5 times a power of ten, so that the scale changes seldom.
 fn round_up(value: f64) -> f64 {
     if value <= 0.0 {
         return 1.0;
@@ -84,7 +84,7 @@ fn round_up(value: f64) -> f64 {
         .unwrap_or(value)
 }
 
-/// A number with as many digits as can be told apart on a drawing.
+/// A number with as many digits as a chart can show.
 fn amount(value: f64) -> String {
     let digits = match value {
         _ if value == 0.0 || value >= 100.0 => 0,
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gap_parts_a_line() {
+    fn a_gap_splits_a_line() {
         let values = [Some(1.0), None, Some(0.0), Some(1.0)];
         assert_eq!(
             pieces(&values, 4, 1.0),
@@ -108,14 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_yet_stays_empty() {
+    fn moments_without_a_value_stay_empty() {
         assert_eq!(pieces(&[Some(0.0)], 3, 1.0), ["225.0,79.0 300.0,79.0 "]);
         assert!(pieces(&[], 3, 1.0).is_empty());
         assert!(pieces(&[None], 3, 1.0).is_empty());
     }
 
     #[test]
-    fn the_scale_is_round_and_holds_all() {
+    fn the_scale_is_a_round_number_not_below_the_value() {
         for (value, top) in [(0.0, 1.0), (0.03, 0.05), (1.0, 1.0), (1.1, 2.0), (73.0, 100.0)] {
             assert!((round_up(value) - top).abs() < 1e-9, "{value}");
         }
