@@ -2,8 +2,8 @@ use std::{ops::Deref, sync::Arc};
 
 use super::policy::{self, Policies, Rows, Verdict};
 use crate::{
-    call::{Call, Caller, Deadline, Decision, LatestDeadline, NextAttempt},
-    domain::{Failure, Fault, Listing, Operation},
+    call::{AuthorizationDecision, Call, Caller, Deadline, LatestDeadline, NextAttempt},
+    domain::{Failure, Fault, ListOperation, Operation},
 };
 
 /// Decides what callers may do.
@@ -39,13 +39,13 @@ impl Authority {
             Self::Policies(policies) => policies.decide(&call.caller, &call.operation),
         };
         let Verdict { is_allowed, policies } = verdict;
-        let decision = Arc::new(Decision {
+        let decision = Arc::new(AuthorizationDecision {
             action: O::NAME,
             resource,
             is_allowed,
             policies,
         });
-        call.context.decided(decision.clone());
+        call.context.record_decision(decision.clone());
         match is_allowed {
             true => Ok(AuthorizedCall {
                 call,
@@ -59,9 +59,9 @@ impl Authority {
     }
 
     /// Which rows of a list a caller may see; `None` where that is all of them.
-    pub fn rows<L: Listing>(&self, caller: &Caller, list: &L) -> Option<Rows> {
+    pub fn rows<L: ListOperation>(&self, caller: &Caller, list: &L) -> Option<Rows> {
         match self {
-            Self::Policies(policies) if L::IS_SIFTED => {
+            Self::Policies(policies) if L::IS_FILTERED => {
                 let rows = policies.rows(caller, list.account(), list.region());
                 (!rows.are_all()).then_some(rows)
             }

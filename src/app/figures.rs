@@ -143,21 +143,23 @@ fn show_upstream(metrics: &Metrics, shared: Shared) {
     metrics.counts_by(&catalog::TAPES, OPERATION, move || shown.tapes.get());
     let shown = tally.clone();
     metrics.counts(&catalog::RETRIES, move |seen| {
-        for ((operation, reason), count) in shown.repeats.get() {
+        for ((operation, reason), count) in shown.retries.get() {
             seen(count, &[(OPERATION, operation), (REASON, reason)]);
         }
     });
     let shown = tally.clone();
-    metrics.counts_by(&catalog::RETRIES_ENDED, REASON, move || shown.stopped_retries());
+    metrics.counts_by(&catalog::RETRIES_ENDED, REASON, move || {
+        shown.retries_ended_by_reason()
+    });
     for (definition, count) in [
         (
             &catalog::PACED,
-            (|tally| &tally.paced) as fn(&UpstreamMetrics) -> &Count,
+            (|tally| &tally.paced_attempts) as fn(&UpstreamMetrics) -> &Count,
         ),
-        (&catalog::PACE_REFUSALS, |tally| &tally.refused_by_pace),
-        (&catalog::THROTTLED, |tally| &tally.throttled),
-        (&catalog::SHARED_READS, |tally| &tally.shared_reads),
-        (&catalog::CREATES_UNHEARD, |tally| &tally.creates_unheard),
+        (&catalog::PACE_REFUSALS, |tally| &tally.pace_rejections),
+        (&catalog::THROTTLED, |tally| &tally.throttled_attempts),
+        (&catalog::SHARED_READS, |tally| &tally.coalesced_reads),
+        (&catalog::CREATES_UNHEARD, |tally| &tally.creates_orphaned),
         (&catalog::CREATES_LOOKED_UP, |tally| &tally.creates_looked_up),
         (&catalog::CREATES_RECONCILED, |tally| &tally.creates_reconciled),
         (&catalog::CREATES_UNCLEAR, |tally| &tally.creates_unclear),

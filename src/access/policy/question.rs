@@ -9,7 +9,7 @@ use cedar_policy::{
 use super::rows::TapeView;
 use crate::{
     call::Caller,
-    domain::{AccountId, GatewayArn, Label, NewTapes, Operation, Principal, Region},
+    domain::{AccountId, GatewayArn, Operation, Principal, Region, RequestedBarcode, RequestedTapes},
 };
 
 /// Whether a principal may do something with a resource.
@@ -120,7 +120,7 @@ impl Question {
     pub fn of<O: Operation>(caller: &Caller, operation: &O, unset_pool: &str) -> Self {
         let scope = Type::Scope.uid(&scope_id(operation.account(), operation.region()));
         let mut context = vec![address(caller.address)];
-        if let Some(new) = operation.new_tapes() {
+        if let Some(new) = operation.requested_tapes() {
             context.extend(creation(&new, unset_pool));
         }
         let gateway = operation
@@ -237,13 +237,13 @@ fn address(address: IpAddr) -> (&'static str, Value) {
     ("address", Value::Address(address.to_canonical()))
 }
 
-fn creation(new: &NewTapes<'_>, unset_pool: &str) -> [(&'static str, Value); 7] {
+fn creation(new: &RequestedTapes<'_>, unset_pool: &str) -> [(&'static str, Value); 7] {
     const GIB: i64 = 1 << 30;
-    let NewTapes { tape, count, label } = new;
+    let RequestedTapes { tape, count, barcode } = new;
     let encryption = &tape.encryption;
-    let label = match label {
-        Label::Barcode(barcode) => ("barcode", Value::text(barcode.as_str())),
-        Label::Prefix(prefix) => ("prefix", Value::text(prefix.as_str())),
+    let barcode = match barcode {
+        RequestedBarcode::Exact(barcode) => ("barcode", Value::text(barcode.as_str())),
+        RequestedBarcode::Prefix(prefix) => ("prefix", Value::text(prefix.as_str())),
     };
     [
         (
@@ -252,7 +252,7 @@ fn creation(new: &NewTapes<'_>, unset_pool: &str) -> [(&'static str, Value); 7] 
         ),
         ("size_gib", Value::Number(tape.size.bytes() / GIB)),
         ("tapes", Value::Number(i64::from(*count))),
-        label,
+        barcode,
         (
             "kms_encrypted",
             Value::Flag(encryption.kms_encrypted().unwrap_or(false)),

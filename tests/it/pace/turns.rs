@@ -79,7 +79,10 @@ async fn turns_come_in_order_and_who_would_be_late_is_told_at_once() {
     }
     assert_eq!(in_time, 10);
     assert_eq!(
-        (shared.metrics.paced.get(), shared.metrics.refused_by_pace.get()),
+        (
+            shared.metrics.paced_attempts.get(),
+            shared.metrics.pace_rejections.get()
+        ),
         (10, 10)
     );
     let mut went = Vec::new();

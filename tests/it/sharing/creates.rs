@@ -85,6 +85,6 @@ async fn a_create_between_two_reads_is_seen_by_the_second_however_it_ends() {
             _ => "THERE001",
         };
         assert_eq!(barcode(&second.output).as_deref(), Some(expected), "{ends:?}");
-        assert_eq!(shared.metrics.shared_reads.get(), 0);
+        assert_eq!(shared.metrics.coalesced_reads.get(), 0);
     }
 }

@@ -44,11 +44,11 @@ async fn identical_reads_in_flight_have_one_page() {
         assert_eq!(answer.attempts.count, 1);
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
-    assert_eq!(shared.metrics.shared_reads.get(), 99);
+    assert_eq!(shared.metrics.coalesced_reads.get(), 99);
     // One that comes later asks anew.
     stack.oneshot(call(list(1), MINUTE)).await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 2);
-    assert_eq!(shared.metrics.shared_reads.get(), 99);
+    assert_eq!(shared.metrics.coalesced_reads.get(), 99);
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,7 +84,7 @@ async fn who_may_not_read_has_no_part_in_a_read_of_who_may() {
     let denied = strangers.as_ref().unwrap_err();
     assert!(matches!(denied.fault, Fault::Denied { .. }), "{denied:?}");
     assert!(first.is_ok() && second.is_ok());
-    assert_eq!(shared.metrics.shared_reads.get(), 1);
+    assert_eq!(shared.metrics.coalesced_reads.get(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +132,7 @@ async fn reads_that_differ_in_anything_are_apart() {
         .into_iter()
         .for_each(|answer| drop(answer.unwrap()));
     assert_eq!(asked.load(Ordering::SeqCst), different.len() as u32);
-    assert_eq!(shared.metrics.shared_reads.get(), 0);
+    assert_eq!(shared.metrics.coalesced_reads.get(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,7 +146,7 @@ async fn a_fresh_read_neither_joins_nor_is_joined() {
         .map(|answer| answer.unwrap().output)
         .collect();
     assert_eq!(asked.load(Ordering::SeqCst), 3);
-    assert_eq!(shared.metrics.shared_reads.get(), 1);
+    assert_eq!(shared.metrics.coalesced_reads.get(), 1);
     assert!(Arc::ptr_eq(&answers[0], &answers[3]));
     assert!(!Arc::ptr_eq(&answers[1], &answers[2]) && !Arc::ptr_eq(&answers[0], &answers[1]));
 }

@@ -77,7 +77,7 @@ async fn a_thousand_walks_that_begin_within_a_page_cost_little_more_than_a_few()
     let (asked, alone) = (asked.load(Ordering::SeqCst) as usize, WALKS * PAGES);
     println!("{asked} upstream calls for {alone} pages");
     assert!(asked * 50 <= alone);
-    assert_eq!(shared.metrics.shared_reads.get() as usize, alone - asked);
+    assert_eq!(shared.metrics.coalesced_reads.get() as usize, alone - asked);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
