@@ -2,19 +2,17 @@
 //!
 //! - In: what the inbound layers learn of a gRPC call: its method, ids, caller and deadline.
 //! - Out: a [`Call`] of one operation for [`upstream`](crate::upstream), the [`Answer`] that comes
-//!   back, and the [`CallContext`] that the observer of the call's end and the admin page read.
+//!   back, and the [`CallContext`] that the observer and the admin page read.
 //!
 //! It uses [`domain`](crate::domain) and tokio's clock.
 
 mod attempts;
-mod caller;
 mod context;
 mod deadline;
 pub mod middleware;
 mod request;
 
 pub use attempts::{AttemptHistory, LiveAttempts};
-pub use caller::Caller;
-pub use context::{CallContext, CallDeadline, CallFacts, Decision};
+pub use context::{AuthorizationDecision, CallContext, CallDeadline, CallFacts, Caller};
 pub use deadline::{Deadline, LatestDeadline};
 pub use request::{Answer, Call, NextAttempt};

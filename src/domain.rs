@@ -1,9 +1,12 @@
-//! What the service is about: tapes, the names of AWS, the five operations.
+//! The values, operations and failures of tapes.
 //!
-//! Types here are valid by construction and know neither gRPC nor the AWS SDK.
-//! What a caller sends is parsed into them by [`crate::grpc::convert`]; what AWS answers
-//! is put into them by [`crate::upstream`], where words that nobody knew yet (a
-//! pool, a status, an error code) are values and never failures.
+//! - In: text of a request, which [`grpc::convert`](crate::grpc::convert) and the settings parse,
+//!   and values of a response of AWS, which [`upstream::sdk`](crate::upstream::sdk) reads.
+//! - Out: types that all rooms share. Values of a request are valid by construction. Values of a
+//!   response are those of AWS: an unknown pool, status or error code is a value, not a failure.
+//!
+//! It is pure: it uses no other room, neither tokio nor tonic nor the AWS SDK, and no names of
+//! settings.
 
 mod account_id;
 mod arn;
@@ -40,7 +43,7 @@ pub use kms_key::{Encryption, KmsKey};
 pub use marker::{Cursor, Marker};
 pub use operation::{
     CreateTapeWithBarcode, CreateTapes, CreatedTape, CreatedTapes, DescribeTapeArchives, DescribeTapes,
-    Label, ListTapes, Listing, NewTape, NewTapes, Operation, OperationKind,
+    ListOperation, ListTapes, NewTape, Operation, OperationKind, RequestedBarcode, RequestedTapes,
 };
 pub use outcome::Outcome;
 pub use page::{Page, PageRequest};

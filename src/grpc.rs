@@ -1,8 +1,13 @@
 //! Everything that speaks gRPC.
 //!
-//! - In: an HTTP/2 connection and the calls on it.
-//! - Out: a validated operation of the [`domain`](crate::domain) for [`upstream`](crate::upstream),
-//!   and a gRPC response or a status with `google.rpc` details for the caller.
+//! - In: connections of callers, and the gRPC calls on them.
+//! - Out: a valid operation of the [`domain`](crate::domain) for [`upstream`](crate::upstream), and
+//!   for the caller a response, or a status with `google.rpc` details.
+//!
+//! A call passes the [`inbound`] stack and reaches the [`service`]. [`convert`] makes an operation of
+//! its request and a response of the result; [`status`] makes a status of a failure.
+//!
+//! The room uses all other rooms except `app`. It does not name the AWS SDK.
 
 pub mod codec;
 pub mod convert;

@@ -1,8 +1,13 @@
-//! The way out: a [`Call`] goes down one tower stack and comes back as an [`Answer`].
+//! Everything that speaks to AWS.
 //!
-//! [`stack`] is where the layers are put together; each is generic over the operation
-//! and stands in a file of its own. Below them all is [`sdk`], the only place that
-//! knows the AWS SDK.
+//! - In: an [`AuthorizedCall`] of one operation.
+//! - Out: an [`Answer`] with the output, or a [`Failure`]. Both have the attempts that were made.
+//!
+//! [`stack`] composes the layers. Each is generic over the operation and has a file of its own.
+//! Below them is [`sdk`], the only module that names the AWS SDK. [`pagination`] and [`idempotency`]
+//! call the stacks: one fetches a list page by page, the other creates a tape only once.
+//!
+//! The room uses `domain`, `call`, `observability` and `access`, and not tonic.
 
 mod attempt;
 mod coalesce;
@@ -50,8 +55,8 @@ use crate::{
     observability::readiness::{Readiness, UpstreamCondition},
 };
 
-/// A stack for one operation, its layers' types forgotten. What it answers can be another
-/// caller's too.
+/// The upstream stack of one operation, without the types of its layers. Callers of a coalesced
+/// read share the output.
 pub type Stack<O> = BoxCloneSyncService<AuthorizedCall<O>, Answer<Arc<<O as Operation>::Output>>, Failure>;
 
 /// How calls go out.
@@ -73,14 +78,14 @@ pub struct UpstreamSettings {
     pub by_account: bool,
 }
 
-/// What all stacks have in common.
+/// The state that the stacks of all operations share.
 #[derive(Clone)]
 pub struct Shared {
-    /// The creates that were sent and have not ended; shutdown waits for them.
+    /// The creates in flight, which a shutdown waits for.
     pub sent_creates: TaskTracker,
-    /// Told when AWS refuses the service's own credentials, and when it takes them.
+    /// Receives whether AWS accepts the service's own credentials.
     pub readiness: Readiness,
-    /// What was done since the start.
+    /// The metrics of all stacks.
     pub metrics: Arc<UpstreamMetrics>,
     authority: Authority,
     limits: Arc<Limits>,
@@ -90,8 +95,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// What stacks share that go out as `settings` say, when `authority` lets them, within
-    /// `limits`, and count what they do in `metrics`.
+    /// The shared state of stacks with these settings.
     pub fn new(
         settings: UpstreamSettings,
         authority: Authority,
@@ -111,28 +115,28 @@ impl Shared {
         }
     }
 
-    /// What recent attempts say of AWS, by the regions that were called.
+    /// The conditions of AWS, according to recent attempts, by region.
     pub fn conditions(&self) -> BTreeMap<Region, BTreeSet<UpstreamCondition>> {
         self.partitions.conditions()
     }
 
-    /// How many repeats all calls together have left now.
+    /// The number of retries that are left in the budget.
     pub fn retry_budget(&self) -> usize {
         self.retry.budget_left()
     }
 
-    /// How many attempts a second are let through where there is a pace, by region and kind; of
-    /// several accounts the slowest.
+    /// The limits of attempts per second, by region and kind of operation. With several accounts,
+    /// the lowest of them.
     pub fn paces(&self) -> Vec<(Region, OperationKind, f64)> {
         self.partitions.paces()
     }
 }
 
-/// One stack per operation.
+/// The upstream stacks, one for each operation.
 #[derive(Clone)]
 #[allow(
     missing_docs,
-    reason = "each is the stack of the operation of that name; authority and metrics are theirs together"
+    reason = "each is the stack of the operation of that name; they share authority and metrics"
 )]
 pub struct Upstream {
     pub create_tape_with_barcode: Stack<CreateTapeWithBarcode>,
@@ -145,8 +149,8 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// The stacks over what they share, and one transport under them all: the
-    /// [`Sdk`](sdk::Sdk), or a test's stand-in.
+    /// The stacks of all operations over one transport: the [`Sdk`](sdk::Sdk), or a substitute in
+    /// tests.
     pub fn new<F>(shared: &Shared, transport: &F) -> Self
     where
         F: Transport<CreateTapeWithBarcode>
@@ -167,7 +171,7 @@ impl Upstream {
     }
 }
 
-/// What can stand under a stack: it makes one attempt.
+/// The service at the end of an upstream stack, which sends one attempt.
 pub trait Transport<O: Operation>:
     Service<AuthorizedCall<O>, Response = Answer<O::Output>, Error = Failure, Future: Send + 'static>
     + Clone
@@ -186,7 +190,7 @@ impl<O: Operation, S> Transport<O> for S where
 {
 }
 
-/// The layers of a call, outermost first.
+/// Composes the upstream stack of one operation, outermost layer first.
 pub fn stack<O: Operation>(shared: &Shared, transport: impl Transport<O>) -> Stack<O> {
     let Shared {
         sent_creates: sent,
@@ -203,33 +207,33 @@ pub fn stack<O: Operation>(shared: &Shared, transport: impl Transport<O>) -> Sta
         create: settings.create_timeout,
     };
     let stack = ServiceBuilder::new()
-        // A call takes from its caller's quota once, whatever the retries below.
+        // Above retries, so that a call is charged to its caller's quota once.
         .layer(Around(TapeQuota(limits)))
-        // Identical reads become one, with all its retries.
+        // Above retries, so that coalesced reads share them.
         .layer(Around(Coalesce::new(
             partitions.clone(),
             settings.operation_timeout,
             metrics.clone(),
         )))
-        // Above retries: only the end of a call says whether AWS accepts our credentials.
+        // Above retries: only the end of a call tells whether AWS accepts our credentials.
         .layer(Around(ReportCredentials(readiness)))
-        // The one authority on retries.
+        // The only layer that retries.
         .layer(retry)
-        // Below retries, so that every attempt waits for its turn and every throttle is seen.
+        // Below retries, so that every attempt waits for its turn and every throttle is recorded.
         .layer(Around(WaitForTurn {
             partitions: partitions.clone(),
             metrics: metrics.clone(),
         }))
-        // Below the wait for a turn, and above what outlives the caller.
+        // Below the wait for a turn, which has its own deadline; above attempts that outlive the caller.
         .layer(Around(EndAtDeadline))
-        // Below retries, so that a sent attempt of a create ends although its caller has gone,
-        // and no other attempt begins.
+        // Below retries, so that a sent attempt of a create runs to its end if its caller has gone,
+        // and no further attempt begins.
         .layer(Around(DetachCreates {
             sent,
             partitions,
             metrics: metrics.clone(),
         }))
-        // One attempt: a span, and a timeout that starts with its turn.
+        // Innermost, so that the timeout of an attempt starts with its turn.
         .layer(Around(MakeAttempt { timeouts, metrics }))
         .service(transport);
     BoxCloneSyncService::new(stack)

@@ -145,21 +145,23 @@ fn register_upstream(metrics: &Metrics, shared: Shared) {
     metrics.counts_by(&catalog::TAPES, OPERATION, move || counts.tapes.get());
     let counts = upstream.clone();
     metrics.counts(&catalog::RETRIES, move |observe| {
-        for ((operation, reason), count) in counts.repeats.get() {
+        for ((operation, reason), count) in counts.retries.get() {
             observe(count, &[(OPERATION, operation), (REASON, reason)]);
         }
     });
     let counts = upstream.clone();
-    metrics.counts_by(&catalog::RETRIES_ENDED, REASON, move || counts.stopped_retries());
+    metrics.counts_by(&catalog::RETRIES_ENDED, REASON, move || {
+        counts.retries_ended_by_reason()
+    });
     for (definition, count) in [
         (
             &catalog::PACED,
-            (|counts| &counts.paced) as fn(&UpstreamMetrics) -> &Count,
+            (|counts| &counts.paced_attempts) as fn(&UpstreamMetrics) -> &Count,
         ),
-        (&catalog::PACE_REFUSALS, |counts| &counts.refused_by_pace),
-        (&catalog::THROTTLED, |counts| &counts.throttled),
-        (&catalog::SHARED_READS, |counts| &counts.shared_reads),
-        (&catalog::CREATES_UNHEARD, |counts| &counts.creates_unheard),
+        (&catalog::PACE_REFUSALS, |counts| &counts.pace_rejections),
+        (&catalog::THROTTLED, |counts| &counts.throttled_attempts),
+        (&catalog::SHARED_READS, |counts| &counts.coalesced_reads),
+        (&catalog::CREATES_UNHEARD, |counts| &counts.creates_orphaned),
         (&catalog::CREATES_LOOKED_UP, |counts| &counts.creates_looked_up),
         (&catalog::CREATES_RECONCILED, |counts| &counts.creates_reconciled),
         (&catalog::CREATES_UNCLEAR, |counts| &counts.creates_unclear),

@@ -120,7 +120,7 @@ impl Service {
             access.authority.clone(),
             access.limits.clone(),
             readiness.clone(),
-            Arc::new(UpstreamMetrics::measuring(
+            Arc::new(UpstreamMetrics::new(
                 metrics.histogram(&catalog::ATTEMPT_DURATION),
             )),
         );

@@ -3,27 +3,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::Answer;
 use crate::domain::{Attempts, Failure, Fault, Outcome};
 
-/// What the attempts of one call have come to.
+/// The attempts of one call, and what is known of their outcome.
 #[derive(Clone, Debug, Default)]
 pub struct AttemptHistory {
     attempts: Attempts,
     last_fault: Option<Box<Fault>>,
     /// Whether an attempt may have taken effect.
-    unclear: bool,
-    /// The same before the last attempt.
-    unclear_before: bool,
+    is_unclear: bool,
+    /// `is_unclear` before the last attempt.
+    was_unclear: bool,
 }
 
 impl AttemptHistory {
-    /// No attempt yet; if `resent`, the caller's library may have made some.
+    /// A history without attempts. If `resent`, the caller's library may have made some before.
     pub fn new(resent: bool) -> Self {
         Self {
-            unclear: resent,
+            is_unclear: resent,
             ..Self::default()
         }
     }
 
-    /// Adds an attempt that has ended. One that was not sent counts for nothing but its fault.
+    /// Adds an attempt that has ended. Of an attempt that was not sent, only the fault is kept.
     pub fn add<T>(&mut self, outcome: &Result<Answer<T>, Failure>) {
         let attempts = match outcome {
             Ok(answer) => &answer.attempts,
@@ -31,16 +31,16 @@ impl AttemptHistory {
         };
         let was_sent = attempts.count > 0;
         if was_sent {
-            self.unclear_before = self.unclear;
+            self.was_unclear = self.is_unclear;
         }
         self.attempts.add(attempts);
         if let Err(Failure { fault, .. }) = outcome {
-            self.unclear |= was_sent && fault.outcome() == Outcome::Unknown;
+            self.is_unclear |= was_sent && fault.outcome() == Outcome::Unknown;
             self.last_fault = Some(Box::new(fault.clone()));
         }
     }
 
-    /// How many attempts were sent, and the last AWS request id.
+    /// The number of attempts that were sent, and the last AWS request id.
     pub fn attempts(&self) -> &Attempts {
         &self.attempts
     }
@@ -50,29 +50,28 @@ impl AttemptHistory {
         self.last_fault.as_deref()
     }
 
-    /// What a create that ends now has come to.
+    /// The outcome of a create that ends now.
     pub fn outcome(&self) -> Outcome {
-        match self.unclear {
+        match self.is_unclear {
             true => Outcome::Unknown,
             false => Outcome::NotApplied,
         }
     }
 
-    /// What the attempts before the last one have come to, those of the caller's library
-    /// included.
+    /// The outcome of the attempts before the last one, those of the caller's library included.
     pub fn earlier_outcome(&self) -> Outcome {
-        match self.unclear_before {
+        match self.was_unclear {
             true => Outcome::Unknown,
             false => Outcome::NotApplied,
         }
     }
 }
 
-/// The [`AttemptHistory`] of a call that still runs. Clones share one value.
+/// The [`AttemptHistory`] of a call in progress. Clones share one value.
 ///
-/// Results travel as values. This is for those that look at a call from outside while it runs:
-/// a caller that stops waiting for a coalesced read, the guard of a create that outlives its
-/// caller, and the admin page.
+/// Results travel as values. This shared value is for code that looks at a call from outside while
+/// it runs: a caller that stops waiting for a coalesced read, the guard of a create that outlives
+/// its caller, and the admin page.
 #[derive(Clone, Debug, Default)]
 pub struct LiveAttempts(Arc<Mutex<Live>>);
 
@@ -83,21 +82,21 @@ struct Live {
 }
 
 impl LiveAttempts {
-    /// No attempt yet; if `resent`, the caller's library may have made some.
-    pub(super) fn of(resent: bool) -> Self {
+    /// No attempts yet. If `resent`, the caller's library may have made some before.
+    pub(super) fn new(resent: bool) -> Self {
         Self(Arc::new(Mutex::new(Live {
             history: AttemptHistory::new(resent),
             in_flight: false,
         })))
     }
 
-    /// An attempt is being sent.
+    /// Records that an attempt is sent.
     pub fn begin(&self) {
         self.lock().in_flight = true;
     }
 
-    /// The attempt that was sent has failed, and the one who waits for the call knows.
-    pub fn failed(&self, history: &AttemptHistory) {
+    /// Records that the attempt in flight has failed, after which the history is this.
+    pub fn record_failure(&self, history: &AttemptHistory) {
         let mut live = self.lock();
         live.history.clone_from(history);
         live.in_flight = false;
@@ -116,8 +115,8 @@ impl LiveAttempts {
         self.lock().history.last_fault().cloned()
     }
 
-    /// What a create has come to if nothing more is heard of it: unknown while an attempt is in
-    /// flight, and after one that may have taken effect.
+    /// The outcome of a create that is abandoned now: unknown while an attempt is in flight, and
+    /// after an attempt that may have taken effect.
     pub fn outcome(&self) -> Outcome {
         let live = self.lock();
         match live.in_flight {
@@ -126,7 +125,7 @@ impl LiveAttempts {
         }
     }
 
-    /// Whether attempts were sent and all of them have ended.
+    /// Whether at least one attempt was sent and none is in flight.
     pub fn is_between_attempts(&self) -> bool {
         let live = self.lock();
         live.history.attempts.count > 0 && !live.in_flight

@@ -6,14 +6,14 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Caller, LiveAttempts};
-use crate::domain::{Attempts, Failure};
+use super::LiveAttempts;
+use crate::domain::{Attempts, Failure, Principal};
 
 /// What is known of one gRPC call, from its first header to its last trailer.
 ///
-/// The layers and the service add what they learn. The observer reads it when the call has
-/// ended, the admin page while it runs, and the layer that writes trailers puts the attempts
-/// into them.
+/// The layers and the service add what they learn. The admin page reads it while the call runs,
+/// the layer that writes trailers takes the attempts from it, and the observer reads it when the
+/// call has ended.
 #[derive(Debug)]
 pub struct CallContext {
     method: Box<str>,
@@ -27,37 +27,56 @@ pub struct CallContext {
     facts: Mutex<CallFacts>,
 }
 
-/// When a call must have ended.
+/// The deadlines of a call.
 #[derive(Clone, Copy, Debug)]
 pub struct CallDeadline {
-    /// When this service ends it.
+    /// When this service ends the call.
     pub ours: Instant,
-    /// When the caller's `grpc-timeout` ends; the same as `ours` without one.
+    /// When the caller's `grpc-timeout` ends. Without one, the same as `ours`.
     pub callers: Instant,
+}
+
+/// The principal that makes a call, and the address of its client.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The authenticated principal.
+    pub principal: Arc<Principal>,
+    /// The address of the client; behind trusted proxies, the one that they forward.
+    pub address: IpAddr,
+}
+
+impl Caller {
+    /// A caller with this principal and this address.
+    pub fn new(principal: impl Into<Arc<Principal>>, address: IpAddr) -> Self {
+        Self {
+            principal: principal.into(),
+            address,
+        }
+    }
 }
 
 /// What the handling of a call adds to its context.
 #[derive(Clone, Debug, Default)]
 pub struct CallFacts {
     /// The last authorization decision; a list has one for each page.
-    pub decision: Option<Arc<Decision>>,
-    /// How many tapes were not shown.
+    pub decision: Option<Arc<AuthorizationDecision>>,
+    /// The number of tapes that policies hide from the caller.
     pub hidden_tapes: u64,
-    /// The attempts of all its steps; `None` if it never reached the upstream stack.
+    /// The attempts of all steps; `None` if the call did not reach the upstream stack.
     pub attempts: Option<Attempts>,
-    /// Why it failed upstream, for operators.
+    /// Why the call failed upstream, for operators.
     pub fault: Option<String>,
-    /// Whether it was passed to the upstream stack, which then ends it in time.
+    /// Whether the call was passed to the upstream stack, which ends it at its deadline.
     pub is_dispatched: bool,
-    /// Whether it panicked.
+    /// Whether the call panicked.
     pub panicked: bool,
-    /// The attempts of its present step: a list has one for each page.
+    /// The attempts of the current step; a list has one step for each page.
     step: LiveAttempts,
 }
 
 /// An authorization decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
+pub struct AuthorizationDecision {
     /// The operation's name.
     pub action: &'static str,
     /// The gateway's ARN, or `ACCOUNT/REGION`.
@@ -69,7 +88,7 @@ pub struct Decision {
 }
 
 impl CallContext {
-    /// A call of `method` that begins now.
+    /// The context of a call of `method` that begins now.
     pub fn new(method: &str, request_id: &str, trace_id: Option<&str>, peer: Option<IpAddr>) -> Self {
         Self {
             method: method.into(),
@@ -84,7 +103,7 @@ impl CallContext {
         }
     }
 
-    /// The method's path without its first slash, cut to a length that can be logged.
+    /// The path of the method, truncated for the log.
     pub fn method(&self) -> &str {
         &self.method
     }
@@ -99,7 +118,7 @@ impl CallContext {
         self.trace_id.as_deref()
     }
 
-    /// The address of the connection's other end.
+    /// The address of the other end of the connection: the client or a proxy.
     pub fn peer(&self) -> Option<IpAddr> {
         self.peer
     }
@@ -109,12 +128,12 @@ impl CallContext {
         self.began.elapsed()
     }
 
-    /// The client's address, once it is known.
+    /// The address of the client, once it is known.
     pub fn address(&self) -> Option<IpAddr> {
         self.address.get().copied()
     }
 
-    /// Sets the client's address. The first one stays.
+    /// Sets the address of the client. Later calls have no effect.
     pub fn set_address(&self, address: IpAddr) {
         self.address.get_or_init(|| address);
     }
@@ -124,42 +143,42 @@ impl CallContext {
         self.caller.get()
     }
 
-    /// Sets the authenticated caller. The first one stays.
+    /// Sets the authenticated caller. Later calls have no effect.
     pub fn set_caller(&self, caller: Caller) {
         self.caller.get_or_init(|| caller);
     }
 
-    /// The call's deadline, once it is known and if it has one.
+    /// The deadline, once it is known and if there is one.
     pub fn deadline(&self) -> Option<CallDeadline> {
         self.deadline.get().copied()
     }
 
-    /// Sets the call's deadline. The first one stays.
+    /// Sets the deadline. Later calls have no effect.
     pub fn set_deadline(&self, deadline: CallDeadline) {
         self.deadline.get_or_init(|| deadline);
     }
 
-    /// Adds an authorization decision, which takes the place of the one before.
-    pub fn decided(&self, decision: Arc<Decision>) {
+    /// Sets the authorization decision, which replaces an earlier one.
+    pub fn record_decision(&self, decision: Arc<AuthorizationDecision>) {
         self.lock().decision = Some(decision);
     }
 
-    /// Adds tapes of a page that are not shown.
-    pub fn hide(&self, tapes: u64) {
+    /// Adds tapes of a page that policies hide.
+    pub fn add_hidden_tapes(&self, tapes: u64) {
         self.lock().hidden_tapes += tapes;
     }
 
-    /// The call is passed to the upstream stack.
+    /// Records that the call is passed to the upstream stack.
     pub fn dispatch(&self) {
         self.lock().is_dispatched = true;
     }
 
-    /// The call is at the step that makes these attempts.
+    /// Begins the step that makes these attempts.
     pub fn enter_step(&self, attempts: &LiveAttempts) {
         self.lock().step = attempts.clone();
     }
 
-    /// How many attempts its present step has made.
+    /// The number of attempts of the current step.
     pub fn attempts_of_step(&self) -> u32 {
         let step = self.lock().step.clone();
         step.attempts().count
@@ -170,7 +189,7 @@ impl CallContext {
         self.lock().attempts.get_or_insert_default().add(attempts);
     }
 
-    /// Adds the failure that ended the call. What comes back has the attempts of all steps.
+    /// Adds the failure that ends the call, and returns it with the attempts of all steps.
     #[must_use]
     pub fn fail(&self, failure: Failure) -> Failure {
         let mut facts = self.lock();
@@ -183,17 +202,17 @@ impl CallContext {
         }
     }
 
-    /// The call panicked.
-    pub fn panicked(&self) {
+    /// Records that the call panicked.
+    pub fn record_panic(&self) {
         self.lock().panicked = true;
     }
 
-    /// Everything that was added so far.
+    /// A copy of everything that was added so far.
     pub fn facts(&self) -> CallFacts {
         self.lock().clone()
     }
 
-    /// What `read` reads of it.
+    /// Reads from what was added so far, without a copy.
     pub fn read<T>(&self, read: impl FnOnce(&CallFacts) -> T) -> T {
         read(&self.lock())
     }

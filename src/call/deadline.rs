@@ -5,21 +5,21 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-/// When a call must have ended.
+/// The deadline of a call, as the upstream stack sees it.
 #[derive(Clone, Debug)]
 pub enum Deadline {
-    /// One caller's deadline. It does not move.
+    /// The deadline of one caller, which does not move.
     At(Instant),
-    /// A coalesced fetch's deadline: the latest of the callers that wait for it.
+    /// The deadline of a coalesced fetch: the latest of the callers that wait for it.
     Latest(LatestDeadline),
 }
 
-/// The deadline of a coalesced fetch, which moves as callers join. Clones share one value.
+/// The deadline of a coalesced fetch, which moves when callers join. Clones share one value.
 #[derive(Clone, Debug)]
 pub struct LatestDeadline(Arc<Mutex<Instant>>);
 
 impl Deadline {
-    /// The moment at which the deadline passes, as known now.
+    /// The moment at which the deadline passes. That of a coalesced fetch may still move.
     pub fn moment(&self) -> Instant {
         match self {
             Self::At(moment) => *moment,
@@ -37,7 +37,7 @@ impl Deadline {
         let mut moment = self.moment();
         loop {
             sleep_until(moment).await;
-            // It may have moved meanwhile.
+            // The deadline may have moved.
             let now = self.moment();
             if now <= moment {
                 return;

@@ -1,7 +1,7 @@
-//! Tower layers without their boilerplate.
+//! Tower layers without boilerplate.
 //!
-//! A layer that does something before and after a call implements [`Middleware`]; [`Around`]
-//! makes a [`tower::Layer`] of it.
+//! A layer that acts before and after a call implements [`Middleware`]; [`Around`] makes a
+//! [`tower::Layer`] of it.
 
 use std::task::{Context, Poll};
 
@@ -14,7 +14,7 @@ pub trait Middleware<S: Service<Request>, Request> {
     /// The layer's future.
     type Future: Future<Output = Result<Self::Response, S::Error>>;
 
-    /// Handles one request; `inner` is ready for one call.
+    /// Handles one request. `inner` is ready for one call.
     fn call(&self, inner: &mut S, request: Request) -> Self::Future;
 }
 

@@ -5,32 +5,32 @@ use tokio::time::Instant;
 use super::{CallContext, Caller, Deadline, LiveAttempts};
 use crate::domain::{Attempts, Failure, Fault, Outcome};
 
-/// An operation to be sent upstream, with what holds for this call of it.
+/// An operation to be sent to AWS, with the caller and the deadline of this call.
 #[derive(Clone, Debug)]
 pub struct Call<O> {
     /// The gRPC call that it is part of.
     pub context: Arc<CallContext>,
-    /// The caller that it is made for.
+    /// The caller on whose behalf it is made.
     pub caller: Caller,
     /// The operation and its arguments.
     pub operation: O,
     /// When it must have ended.
     pub deadline: Deadline,
-    /// Whether the answer must be asked for now: such a read is not coalesced.
+    /// Whether the caller asks for a fresh response (`cache-control: no-cache`). Such a read is not
+    /// coalesced.
     pub fresh: bool,
-    /// Whether the caller's library says that it sent the call before
-    /// (`grpc-previous-rpc-attempts`).
+    /// Whether the caller's library has sent the call before (`grpc-previous-rpc-attempts`).
     pub resent: bool,
     /// The attempt that is about to be made.
     pub attempt: NextAttempt,
-    /// What its attempts have come to so far.
+    /// Its attempts so far.
     pub live: LiveAttempts,
 }
 
-/// What is known of an attempt before it is made.
+/// What is known of an attempt before it begins.
 #[derive(Clone, Debug, Default)]
 pub struct NextAttempt {
-    /// How many attempts of the call were sent before.
+    /// The number of attempts of the call that were sent before.
     pub earlier: u32,
     /// Why the previous attempt failed; `None` for the first one.
     pub after: Option<Box<Fault>>,
@@ -48,7 +48,7 @@ pub struct Answer<T> {
 }
 
 impl<O> Call<O> {
-    /// A call that ends at `deadline`, and of which no attempt was made.
+    /// A call that ends at `deadline`.
     pub fn new(context: &Arc<CallContext>, caller: Caller, operation: O, deadline: Instant) -> Self {
         Self {
             context: context.clone(),
@@ -62,24 +62,23 @@ impl<O> Call<O> {
         }
     }
 
-    /// The same call, whose answer must be asked for now if `fresh`.
+    /// Sets whether the caller asks for a fresh response.
     #[must_use]
     pub fn fresh(self, fresh: bool) -> Self {
         Self { fresh, ..self }
     }
 
-    /// The same call; if `resent`, its caller's library may have sent it before, with an
-    /// unknown outcome.
+    /// Sets whether the caller's library may have sent the call before, with an unknown outcome.
     #[must_use]
     pub fn resent(self, resent: bool) -> Self {
         Self {
             resent,
-            live: LiveAttempts::of(resent),
+            live: LiveAttempts::new(resent),
             ..self
         }
     }
 
-    /// The failure of this call by a fault that kept it from being sent.
+    /// The failure of this call by a fault before its first attempt.
     pub fn not_sent(&self, fault: Fault) -> Failure {
         Failure {
             outcome: match self.resent {

@@ -1,14 +1,14 @@
-/// What a call cost upstream.
+/// The attempts of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attempts {
-    /// How many requests were sent, or may have been.
+    /// How many requests were sent, or may have been sent.
     pub count: u32,
-    /// The AWS request id of the last one that was answered.
+    /// The AWS request id of the last response.
     pub request_id: Option<Box<str>>,
 }
 
 impl Attempts {
-    /// One attempt, answered with this request id.
+    /// One attempt, whose response had this AWS request id.
     ///
     /// Callers receive the id in headers, so an id that is not 1–128 visible ASCII characters
     /// is ignored.
@@ -20,7 +20,7 @@ impl Attempts {
         }
     }
 
-    /// Adds later attempts.
+    /// Adds the attempts of a later step; a later request id replaces this one.
     pub fn add(&mut self, later: &Self) {
         self.count += later.count;
         if let Some(id) = &later.request_id {

@@ -76,6 +76,18 @@ fn upstreams(text: String) -> Result<Option<Marker>, Invalid> {
     }
 }
 
+/// The marker that a caller passes back to continue at this position.
+///
+/// ```
+/// use tapegate::domain::{Cursor, Marker};
+///
+/// let page = Marker::reported(Some("aws-marker".to_owned()));
+/// let inside = Cursor { marker: page, skip: 3 };
+/// let sent = Marker::from(inside.clone());
+/// assert_eq!(sent.as_str(), "tapegate:1:3:aws-marker");
+/// assert_eq!(Cursor::resume(sent.into())?, inside);
+/// # Ok::<(), tapegate::domain::Invalid>(())
+/// ```
 impl From<Cursor> for Marker {
     fn from(Cursor { marker, skip }: Cursor) -> Self {
         match (marker, skip) {

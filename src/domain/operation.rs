@@ -5,169 +5,171 @@ use super::{
     Row, Scope, Tag, Tape, TapeArchive, TapeArn, TapeInfo, TapeSize,
 };
 
-/// One operation of the API with its arguments: what a [`Call`](super::Call) asks for.
+/// An operation of the API with its arguments.
 pub trait Operation: Clone + Eq + Hash + Send + Sync + 'static {
-    /// What a successful call answers.
+    /// What a successful call returns.
     type Output: Clone + fmt::Debug + Send + Sync + 'static;
 
     /// The operation's name in the API.
     const NAME: &'static str;
 
-    /// What a call of it does.
+    /// Whether it reads or creates.
     const KIND: OperationKind;
 
-    /// The region that the call goes to.
+    /// The region that it is sent to.
     fn region(&self) -> &Region;
 
-    /// The account whose tapes it is about, where the call says so.
+    /// The account of the tapes, if the request names it.
     fn account(&self) -> Option<&AccountId>;
 
-    /// The gateway that the call names.
+    /// The gateway that the request names.
     fn gateway(&self) -> Option<&GatewayArn>;
 
-    /// The tapes that the call names.
+    /// The tapes that the request names.
     fn tapes(&self) -> &[TapeArn];
 
-    /// The tapes that the call makes; `None` for a read.
-    fn new_tapes(&self) -> Option<NewTapes<'_>> {
+    /// The tapes to be created; `None` for a read.
+    fn requested_tapes(&self) -> Option<RequestedTapes<'_>> {
         None
     }
 
-    /// The tape that the call makes, where its ARN is known beforehand.
-    fn creates(&self) -> Option<TapeArn> {
+    /// The ARN of the tape to be created, if it is known before the call.
+    fn new_tape_arn(&self) -> Option<TapeArn> {
         None
     }
 
-    /// What a create's tapes can be found by when its answer was lost; empty for a read.
-    fn trace(&self) -> String;
+    /// How to find the tapes of a create whose response was lost, for the log; empty for a read.
+    fn lookup_hint(&self) -> String {
+        String::new()
+    }
 }
 
-/// What a call does to the world.
+/// Whether an operation reads or creates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OperationKind {
-    /// It changes nothing, and may be dropped at any moment.
+    /// It changes nothing, and may be cancelled at any moment.
     Read,
-    /// It makes tapes: once sent, it has to end.
+    /// It creates tapes. An attempt that was sent must run to its end.
     Create,
 }
 
-/// The tapes that a call makes.
+/// The tapes that a create asks for.
 #[derive(Clone, Copy, Debug)]
-pub struct NewTapes<'a> {
-    /// What is the same for each.
+pub struct RequestedTapes<'a> {
+    /// The properties of each tape.
     pub tape: &'a NewTape,
-    /// How many.
+    /// The number of tapes.
     pub count: u8,
-    /// What they are called.
-    pub label: Label<'a>,
+    /// Their barcode, or its prefix.
+    pub barcode: RequestedBarcode<'a>,
 }
 
-/// What new tapes are called.
+/// The barcode that a create asks for.
 #[derive(Clone, Copy, Debug)]
-pub enum Label<'a> {
-    /// The one of them has this barcode.
-    Barcode(&'a Barcode),
-    /// Their barcodes begin with this.
+pub enum RequestedBarcode<'a> {
+    /// The barcode of the one tape.
+    Exact(&'a Barcode),
+    /// The prefix of barcodes that AWS generates.
     Prefix(&'a BarcodePrefix),
 }
 
-/// An operation that answers in pages.
-pub trait Listing: Operation<Output = Page<Self::Row>> {
-    /// What a page holds.
+/// An operation that returns a list, page by page.
+pub trait ListOperation: Operation<Output = Page<Self::Row>> {
+    /// One row of a page.
     type Row: Row;
 
-    /// Whether it is decided tape by tape what a caller sees of it. Otherwise who may have the
-    /// list sees all of it.
+    /// Whether policies decide for each row whether the caller sees it. If not, a caller that may
+    /// call the operation sees all rows.
     const IS_FILTERED: bool;
 
-    /// The same list, at another page.
+    /// The same list with another page.
     #[must_use]
     fn at(&self, page: PageRequest) -> Self;
 }
 
-/// Creates one tape with a barcode of the caller's choice.
+/// Creates one tape with a barcode that the caller chooses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CreateTapeWithBarcode {
-    /// The barcode, never free again once taken.
+    /// The barcode. AWS accepts each barcode once only, even if its tape is deleted.
     pub barcode: Barcode,
-    /// All that it shares with CreateTapes.
+    /// The properties of the tape.
     pub tape: NewTape,
 }
 
-/// Creates one to ten tapes with barcodes that AWS makes.
+/// Creates 1–10 tapes with barcodes that AWS generates.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CreateTapes {
-    /// What makes the call safe to repeat.
+    /// The token that makes the call idempotent.
     pub client_token: ClientToken,
-    /// How many tapes, 1–10.
+    /// The number of tapes, 1–10.
     pub count: u8,
-    /// What the barcodes begin with.
+    /// The prefix of the barcodes.
     pub prefix: BarcodePrefix,
-    /// All that it shares with CreateTapeWithBarcode.
+    /// The properties of each tape.
     pub tape: NewTape,
 }
 
-/// What both creates say of a tape. `None` is left out upstream.
+/// The properties of a tape to be created. A `None` is left out of the request to AWS.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NewTape {
     /// The gateway whose library gets the tape.
     pub gateway: GatewayArn,
-    /// Its capacity.
+    /// The capacity.
     pub size: TapeSize,
-    /// How it is encrypted.
+    /// The encryption.
     pub encryption: Encryption,
-    /// Where it is archived to.
+    /// The pool that it is archived to.
     pub pool: Option<Pool>,
-    /// Write once, read many.
+    /// Whether it is write once, read many.
     pub worm: Option<bool>,
-    /// Its labels.
+    /// The tags.
     pub tags: Arc<[Tag]>,
 }
 
-/// Describes tapes in the archive of an account and region.
+/// Describes the archived tapes of an account and region.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DescribeTapeArchives {
-    /// Whose archive.
+    /// The account and region.
     pub scope: Scope,
-    /// Which tapes; none means all.
+    /// The tapes to describe; empty means all.
     pub tapes: Arc<[TapeArn]>,
-    /// Which page of them.
+    /// The requested page.
     pub page: PageRequest,
 }
 
 /// Describes tapes in the library of one gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DescribeTapes {
-    /// Whose library.
+    /// The gateway.
     pub gateway: GatewayArn,
-    /// Which tapes; none means all.
+    /// The tapes to describe; empty means all.
     pub tapes: Arc<[TapeArn]>,
-    /// Which page of them.
+    /// The requested page.
     pub page: PageRequest,
 }
 
 /// Lists the tapes of an account and region, in library and archive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ListTapes {
-    /// Whose tapes.
+    /// The account and region.
     pub scope: Scope,
-    /// Which tapes; none means all.
+    /// The tapes to list; empty means all.
     pub tapes: Arc<[TapeArn]>,
-    /// Which page of them.
+    /// The requested page.
     pub page: PageRequest,
 }
 
-/// What CreateTapeWithBarcode answers.
+/// The result of CreateTapeWithBarcode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreatedTape {
-    /// Never empty.
+    /// The ARN of the tape; never empty.
     pub tape_arn: String,
 }
 
-/// What CreateTapes answers.
+/// The result of CreateTapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreatedTapes {
-    /// At least one, none empty.
+    /// The ARNs of the tapes: at least one, none empty.
     pub tape_arns: Vec<String>,
 }
 
@@ -192,19 +194,19 @@ impl Operation for CreateTapeWithBarcode {
         &[]
     }
 
-    fn new_tapes(&self) -> Option<NewTapes<'_>> {
-        Some(NewTapes {
+    fn requested_tapes(&self) -> Option<RequestedTapes<'_>> {
+        Some(RequestedTapes {
             tape: &self.tape,
             count: 1,
-            label: Label::Barcode(&self.barcode),
+            barcode: RequestedBarcode::Exact(&self.barcode),
         })
     }
 
-    fn creates(&self) -> Option<TapeArn> {
+    fn new_tape_arn(&self) -> Option<TapeArn> {
         Some(self.tape.gateway.tape(&self.barcode))
     }
 
-    fn trace(&self) -> String {
+    fn lookup_hint(&self) -> String {
         format!("barcode {}", self.barcode)
     }
 }
@@ -230,15 +232,15 @@ impl Operation for CreateTapes {
         &[]
     }
 
-    fn new_tapes(&self) -> Option<NewTapes<'_>> {
-        Some(NewTapes {
+    fn requested_tapes(&self) -> Option<RequestedTapes<'_>> {
+        Some(RequestedTapes {
             tape: &self.tape,
             count: self.count,
-            label: Label::Prefix(&self.prefix),
+            barcode: RequestedBarcode::Prefix(&self.prefix),
         })
     }
 
-    fn trace(&self) -> String {
+    fn lookup_hint(&self) -> String {
         format!(
             "prefix {}, client token {}",
             self.prefix.as_str(),
@@ -267,13 +269,9 @@ impl Operation for DescribeTapeArchives {
     fn tapes(&self) -> &[TapeArn] {
         &self.tapes
     }
-
-    fn trace(&self) -> String {
-        String::new()
-    }
 }
 
-impl Listing for DescribeTapeArchives {
+impl ListOperation for DescribeTapeArchives {
     type Row = TapeArchive;
     const IS_FILTERED: bool = true;
 
@@ -302,13 +300,9 @@ impl Operation for DescribeTapes {
     fn tapes(&self) -> &[TapeArn] {
         &self.tapes
     }
-
-    fn trace(&self) -> String {
-        String::new()
-    }
 }
 
-impl Listing for DescribeTapes {
+impl ListOperation for DescribeTapes {
     type Row = Tape;
     const IS_FILTERED: bool = false;
 
@@ -337,13 +331,9 @@ impl Operation for ListTapes {
     fn tapes(&self) -> &[TapeArn] {
         &self.tapes
     }
-
-    fn trace(&self) -> String {
-        String::new()
-    }
 }
 
-impl Listing for ListTapes {
+impl ListOperation for ListTapes {
     type Row = TapeInfo;
     const IS_FILTERED: bool = true;
 

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-/// Who calls, as far as it was proved, and how.
+/// An authenticated caller: its name, its groups, and how it was authenticated.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Principal {
     name: String,
@@ -8,21 +8,21 @@ pub struct Principal {
     proof: Proof,
 }
 
-/// What proved a [`Principal`].
+/// How a [`Principal`] was authenticated.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Proof {
-    /// Nothing did: the service runs with `allow_anonymous`.
+    /// Not at all: the service runs with `allow_anonymous`.
     None,
-    /// A client certificate.
+    /// By a client certificate.
     Certificate,
-    /// A token that this issuer has signed.
+    /// By a JWT.
     Jwt {
-        /// The issuer, by the configuration.
+        /// The issuer that signed it, by its name in the settings.
         issuer: Arc<str>,
     },
-    /// A static token.
+    /// By a static token.
     Token {
-        /// Its public half.
+        /// The public part of the token.
         id: String,
     },
 }
@@ -34,7 +34,7 @@ pub const MAX_NAME: usize = 2_048;
 const MAX_GROUPS: usize = 1_000;
 
 impl Principal {
-    /// Nobody in particular.
+    /// The principal of all callers with `allow_anonymous`.
     pub fn anonymous() -> Self {
         Self {
             name: "anonymous".to_owned(),
@@ -43,9 +43,8 @@ impl Principal {
         }
     }
 
-    /// A principal of this name, a member of these groups; `None` where a name is empty,
-    /// longer than [`MAX_NAME`], or has a control character in it, and for more than
-    /// 1,000 groups.
+    /// A principal with this name and these groups. `None` if a name is empty, longer than
+    /// [`MAX_NAME`] or contains a control character, or if there are more than 1,000 groups.
     ///
     /// ```
     /// use tapegate::domain::{Principal, Proof};
@@ -57,8 +56,9 @@ impl Principal {
     /// ```
     pub fn new(name: String, groups: impl IntoIterator<Item = String>, proof: Proof) -> Option<Self> {
         let mut groups: Vec<_> = groups.into_iter().take(MAX_GROUPS + 1).collect();
-        let right = |name: &String| (1..=MAX_NAME).contains(&name.len()) && !name.contains(char::is_control);
-        if groups.len() > MAX_GROUPS || !right(&name) || !groups.iter().all(right) {
+        let is_valid =
+            |name: &String| (1..=MAX_NAME).contains(&name.len()) && !name.contains(char::is_control);
+        if groups.len() > MAX_GROUPS || !is_valid(&name) || !groups.iter().all(is_valid) {
             return None;
         }
         groups.sort_unstable();
@@ -66,22 +66,22 @@ impl Principal {
         Some(Self { name, groups, proof })
     }
 
-    /// The name that policies and the audit know it by.
+    /// The name, as in policies and the audit log.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The groups that it is in, in order, each once.
+    /// The groups, sorted and without duplicates.
     pub fn groups(&self) -> &[String] {
         &self.groups
     }
 
-    /// What proved it.
+    /// How it was authenticated.
     pub fn proof(&self) -> &Proof {
         &self.proof
     }
 
-    /// Whether nobody had to prove anything.
+    /// Whether callers are not authenticated.
     pub fn is_anonymous(&self) -> bool {
         self.proof == Proof::None
     }

@@ -1,4 +1,4 @@
-//! The codec of the generated code: Protobuf, strict about requests.
+//! The codec of the generated code: Protobuf that rejects unknown fields of requests.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -19,12 +19,11 @@ use tonic::{
 
 use crate::grpc::status;
 
-/// The descriptor set of the proto files and all that they import, encoded.
+/// The encoded descriptor set of the proto files and their imports.
 pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("tapegate.v1");
 
-/// Rejects requests with a field that this build does not know: the field cannot be passed on, and
-/// ignoring it would be silent. Responses, which a client reads with the same type, may have
-/// fields of a newer service.
+/// Rejects requests with fields that this build does not know, because it would silently ignore them.
+/// Responses, which a client decodes with the same codec, may have fields of a newer service.
 #[derive(Debug)]
 pub struct StrictCodec<T, U>(PhantomData<(T, U)>);
 
@@ -67,11 +66,11 @@ impl<T: Message> Encoder for PageEncoder<T> {
 
     fn encode(&mut self, item: T, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
         item.encode(to)
-            .map_err(|error| status::internal(&format!("the answer could not be written: {error}")))
+            .map_err(|error| status::internal(&format!("the response could not be encoded: {error}")))
     }
 
-    /// Hands over every message by itself: collecting several would ask for pages that
-    /// the reader has not made room for.
+    /// Sends each message alone. To collect several, tonic would fetch pages that the reader is not
+    /// ready for.
     fn buffer_settings(&self) -> BufferSettings {
         BufferSettings::new(8 * 1024, 1)
     }
@@ -90,7 +89,7 @@ impl<U: Message + Name + Default> Decoder for StrictDecoder<U> {
                 .map_err(|error| status::malformed(&error.to_string()))?;
             if !unknown.is_empty() {
                 return Err(status::malformed(&format!(
-                    "{} has fields that this build does not know and so cannot pass on: {}",
+                    "{} has unknown fields, which this version cannot pass on to AWS; remove them: {}",
                     request.name(),
                     unknown.into_iter().collect::<Vec<_>>().join(", ")
                 )));
@@ -100,9 +99,9 @@ impl<U: Message + Name + Default> Decoder for StrictDecoder<U> {
     }
 }
 
-/// The messages that callers send, by their full names.
+/// The request messages, by their full names.
 static REQUESTS: LazyLock<HashMap<String, MessageDescriptor>> = LazyLock::new(|| {
-    let pool = DescriptorPool::decode(DESCRIPTORS).expect("the build made the descriptors");
+    let pool = DescriptorPool::decode(DESCRIPTORS).expect("the build generates valid descriptors");
     let inputs = pool
         .services()
         .flat_map(|service| service.methods().map(|method| method.input()).collect::<Vec<_>>());
@@ -111,17 +110,16 @@ static REQUESTS: LazyLock<HashMap<String, MessageDescriptor>> = LazyLock::new(||
         .collect()
 });
 
-/// The most unknown fields that are named; more say nothing more.
-const MAX_NAMED: usize = 10;
+/// The most unknown fields that an error lists.
+const MAX_LISTED: usize = 10;
 
-/// Walks over a message that has been decoded, and collects the fields that its type does
-/// not have: by message and number, each once.
+/// Collects the fields of an encoded message that its type does not have, as message and number.
 fn find_unknown(
     kind: &MessageDescriptor,
     mut message: Bytes,
     unknown: &mut BTreeSet<String>,
 ) -> Result<(), DecodeError> {
-    while message.has_remaining() && unknown.len() < MAX_NAMED {
+    while message.has_remaining() && unknown.len() < MAX_LISTED {
         let (number, wire_type) = decode_key(&mut message)?;
         match kind.get_field(number).map(|field| field.kind()) {
             Some(Kind::Message(inner)) if wire_type == WireType::LengthDelimited => {

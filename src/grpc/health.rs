@@ -1,7 +1,7 @@
-//! gRPC's health protocol, by what is known of readiness.
+//! gRPC's health service, which reports readiness.
 //!
-//! It is the service's own because tonic-health ends a `Watch` of a name that it does not know,
-//! where the protocol has it stay, and say so.
+//! It does not use tonic-health's implementation, which ends a `Watch` of an unknown service name.
+//! The protocol requires the watch to stay open and to report SERVICE_UNKNOWN.
 
 use futures_util::{Stream, StreamExt, future, stream};
 use tokio_util::sync::CancellationToken;
@@ -15,24 +15,21 @@ use crate::{
     observability::readiness::{Readiness, ReadinessWatch},
 };
 
-/// Answers for the server as a whole and for its one service, which are as ready as the replica.
+/// Reports the readiness of the replica, for the server (`""`) and for its one service.
 #[derive(Clone, Debug)]
 pub struct Health {
     readiness: Readiness,
     ending: CancellationToken,
 }
 
-/// What a watcher is told.
-type Told = Result<HealthCheckResponse, Status>;
-
 impl Health {
-    /// By this readiness. Watches, which would never end by themselves, end with `ending`.
+    /// Reports this readiness. Watches do not end by themselves, so they end with `ending`.
     pub fn new(readiness: Readiness, ending: CancellationToken) -> Self {
         Self { readiness, ending }
     }
 }
 
-/// Whether this is the server as a whole, or its service.
+/// Whether the name is that of the server or of its service.
 fn is_known(name: &str) -> bool {
     name.is_empty() || name == tape_service_server::SERVICE_NAME
 }
@@ -65,7 +62,7 @@ impl health_server::Health for Health {
         }
     }
 
-    type WatchStream = std::pin::Pin<Box<dyn Stream<Item = Told> + Send>>;
+    type WatchStream = std::pin::Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
     async fn watch(
         &self,
@@ -73,18 +70,18 @@ impl health_server::Health for Health {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let statuses = match is_known(&request.into_inner().service) {
             true => changes(self.readiness.watch()).boxed(),
-            // It stays: the name could become known, in a newer version behind the same address.
+            // The watch stays open, as the protocol requires.
             false => stream::once(future::ready(ServingStatus::ServiceUnknown))
                 .chain(stream::pending())
                 .boxed(),
         };
         let ending = self.ending.clone().cancelled_owned();
-        let told = statuses.map(|status| Ok(response(status))).take_until(ending);
-        Ok(Response::new(told.boxed()))
+        let responses = statuses.map(|status| Ok(response(status))).take_until(ending);
+        Ok(Response::new(responses.boxed()))
     }
 }
 
-/// The status of now, and each that differs from the one before.
+/// The current status, and then every change.
 fn changes(watch: ReadinessWatch) -> impl Stream<Item = ServingStatus> {
     stream::unfold((watch, None), |(mut watch, last)| async move {
         loop {

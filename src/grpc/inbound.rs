@@ -1,6 +1,12 @@
-//! The inbound stack: what every call passes before the service sees it, and its response after.
+//! The inbound stack: the layers that every call passes on its way to the service, and every
+//! response on its way back.
 //!
-//! [`stack`] puts the layers together; each is in a file of its own.
+//! - In: an HTTP request on a [`Connection`], which [`accept`] has accepted.
+//! - Out: the same request for the service, with a [`CallContext`] that has its deadline and its
+//!   authenticated caller. Or a rejection, before the service sees the request.
+//!
+//! [`stack`] composes the layers; each has a file of its own. They know HTTP and gRPC, and nothing of
+//! tapes.
 
 pub mod accept;
 mod address;
@@ -50,7 +56,7 @@ use crate::{
     observability::{calls::CallRegistry, metrics::Count},
 };
 
-/// See [`stack`].
+/// The layers of the inbound stack; see [`stack`].
 pub type Stack = (
     Around<ObserveCalls>,
     Around<GrpcOnly>,
@@ -89,7 +95,7 @@ pub struct InboundSettings {
     pub refusals: Arc<Refusals>,
 }
 
-/// The layers of a call, outermost first.
+/// Composes the inbound stack, outermost layer first.
 pub fn stack(settings: InboundSettings) -> Stack {
     let InboundSettings {
         calls,
@@ -104,36 +110,35 @@ pub fn stack(settings: InboundSettings) -> Stack {
         refusals,
     } = settings;
     (
-        // Around everything that can end a call, so that every end is traced, logged, measured and
-        // recorded.
+        // Outermost, so that every end of a call is traced, logged, measured and recorded.
         Around(ObserveCalls::new(Sinks {
             in_progress: calls,
             registry,
             metrics,
             audit,
         })),
-        // Requests that are not gRPC get an HTTP status.
+        // Rejects requests that are not gRPC with an HTTP status.
         Around(GrpcOnly),
-        // Errors from below that lack details get them; all calls get their trailers.
+        // Around everything that makes a gRPC status, so that each has its details and trailers.
         Around(CompleteTrailers),
-        // Around everything that may have a defect.
+        // Around all code that may panic.
         Around(CatchPanic),
-        // The caller's deadline, or the settings', becomes the call's.
+        // Before anything that may wait.
         Around(DecideDeadline(deadlines)),
-        // Below it, for readers that outlast their deadline.
+        // Needs the deadline.
         Around(CloseStalledReaders),
-        // Before authentication, so that a flood costs no verified signatures.
+        // Before authentication, so that a flood causes no signature checks.
         Around(Admission::new(max_concurrent_calls, shed)),
-        // Nothing below is reached without an identity; the message is not read either.
+        // Before the message is read.
         Around(Authenticate::new(auth, refusals)),
-        // The limits of a principal need its identity.
+        // Needs the principal.
         Around(LimitPrincipals(limits)),
-        // Next to the service, so that the reader's pace reaches its pages.
+        // Innermost, so that a slow reader slows down the fetching of pages.
         Around(SplitFrames),
     )
 }
 
-/// The context of a request's call, which [`observe`] has put there.
+/// The context of the request's call, which [`observe`] has added.
 fn context_of<B>(request: &Request<B>) -> Option<&Arc<CallContext>> {
     request.extensions().get()
 }

@@ -1,4 +1,5 @@
-//! The tonic service: each method checks its request, calls the upstream and converts.
+//! The tonic service. Each method parses its request, calls the upstream stack and converts the
+//! result.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use tonic::{Request, Response, Status, async_trait, codegen::BoxStream};
 use crate::{
     access::AuthorizedCall,
     call::{Answer, Call, CallContext, Caller},
-    domain::{Failure, Listing, Operation, Outcome, Page},
+    domain::{Failure, ListOperation, Operation, Outcome, Page},
     grpc::{
         convert::{Inward, Outward, Rules},
         inbound,
@@ -22,25 +23,25 @@ use crate::{
     },
 };
 
-/// The five operations, over the upstream stacks.
+/// The tape service: the five operations over the upstream stacks.
 #[derive(Clone)]
 pub struct Tapes {
     rules: Rules,
-    creating: idempotency::ReconcileSettings,
+    reconcile: idempotency::ReconcileSettings,
     upstream: Upstream,
 }
 
 impl Tapes {
-    /// The service that holds requests against `rules`.
-    pub fn new(rules: Rules, creating: idempotency::ReconcileSettings, upstream: Upstream) -> Self {
+    /// The service that validates requests by `rules`.
+    pub fn new(rules: Rules, reconcile: idempotency::ReconcileSettings, upstream: Upstream) -> Self {
         Self {
             rules,
-            creating,
+            reconcile,
             upstream,
         }
     }
 
-    /// A call that makes tapes, by `create`.
+    /// Handles a create, which `create` sends.
     async fn create<M, O, F>(
         &self,
         request: Request<M>,
@@ -51,13 +52,13 @@ impl Tapes {
         O: Operation<Output: Outward>,
         F: Future<Output = Result<Answer<Arc<O::Output>>, Failure>>,
     {
-        let Context {
+        let CallParts {
             context,
             caller,
             deadline,
             fresh,
             resent,
-        } = Context::of(&request)?;
+        } = CallParts::of(&request)?;
         let operation = request
             .into_inner()
             .inward(&self.rules)
@@ -71,18 +72,18 @@ impl Tapes {
             Ok(call) => create(call).await,
             Err(denied) => Err(denied),
         };
-        // The outcome of a call that its caller's library sent before is not this service's doing.
+        // For a resent call, the outcome may be unknown only because of earlier calls.
         if let Err(Failure { outcome, fault, .. }) = &answer
             && *outcome == Outcome::Unknown
             && (!resent || fault.outcome() == Outcome::Unknown)
         {
             self.upstream.metrics.creates_unclear.add();
         }
-        Ok(Response::new(settle(&operation, &context, answer)?))
+        Ok(Response::new(finish(&operation, &context, answer)?))
     }
 
-    /// A call that is answered page by page. The first page is fetched before the answer
-    /// begins: once it has, a caller may not repeat the call by itself.
+    /// Handles a list, which is streamed page by page. The first page is fetched before the response
+    /// begins, because gRPC libraries do not retry a call whose response has begun.
     async fn stream<M, L>(
         &self,
         request: Request<M>,
@@ -90,16 +91,16 @@ impl Tapes {
     ) -> Result<Response<BoxStream<<Page<L::Row> as Outward>::Message>>, Status>
     where
         M: Inward<Operation = (L, ListParams)>,
-        L: Listing,
+        L: ListOperation,
         Page<L::Row>: Outward<Message: Send>,
     {
-        let Context {
+        let CallParts {
             context,
             caller,
             deadline,
             fresh,
             resent: _,
-        } = Context::of(&request)?;
+        } = CallParts::of(&request)?;
         let (list, params) = request
             .into_inner()
             .inward(&self.rules)
@@ -114,23 +115,23 @@ impl Tapes {
         let mut pages = Paginator::new(stack.clone(), list.clone(), params, list_context);
         context.dispatch();
         let metrics = self.upstream.metrics.clone();
-        let shown = move |answer: &Result<Answer<Arc<Page<L::Row>>>, Failure>| {
+        let record = move |answer: &Result<Answer<Arc<Page<L::Row>>>, Failure>| {
             if let Ok(Answer { output, .. }) = answer {
-                metrics.shown::<L>(output.rows.len());
+                metrics.record_page::<L>(output.rows.len());
             }
         };
-        let first = pages.next().await.inspect(&shown);
-        let first = first.map(|answer| settle(&list, &context, answer)).transpose()?;
+        let first = pages.next().await.inspect(&record);
+        let first = first.map(|answer| finish(&list, &context, answer)).transpose()?;
         let rest = stream::unfold(pages, |mut pages| async { Some((pages.next().await?, pages)) });
         let rest = rest
-            .inspect(shown)
-            .map(move |answer| settle(&list, &context, answer));
+            .inspect(record)
+            .map(move |answer| finish(&list, &context, answer));
         Ok(Response::new(Box::pin(stream::iter(first.map(Ok)).chain(rest))))
     }
 }
 
-/// What the inbound stack and the metadata say of a call.
-struct Context {
+/// What the service needs of a call's context and metadata.
+struct CallParts {
     context: Arc<CallContext>,
     caller: Caller,
     deadline: Instant,
@@ -140,7 +141,7 @@ struct Context {
     resent: bool,
 }
 
-impl Context {
+impl CallParts {
     fn of<M>(request: &Request<M>) -> Result<Self, Status> {
         let metadata = request.metadata();
         let context: Option<&Arc<CallContext>> = request.extensions().get();
@@ -161,8 +162,8 @@ impl Context {
     }
 }
 
-/// The message or the status for a result, which is added to the call's context.
-fn settle<O: Operation, T: Outward + Clone>(
+/// Adds a result to the call's context, and converts it to a message or a status.
+fn finish<O: Operation, T: Outward + Clone>(
     operation: &O,
     context: &CallContext,
     answer: Result<Answer<Arc<T>>, Failure>,
@@ -170,7 +171,7 @@ fn settle<O: Operation, T: Outward + Clone>(
     match answer {
         Ok(Answer { output, attempts }) => {
             context.add_attempts(&attempts);
-            // Copied only where others have the answer too.
+            // Cloned only if other callers share the output.
             Ok(Arc::unwrap_or_clone(output).outward())
         }
         Err(failure) => {
@@ -186,7 +187,7 @@ impl TapeService for Tapes {
         &self,
         request: Request<proto::CreateTapeWithBarcodeRequest>,
     ) -> Result<Response<proto::CreateTapeWithBarcodeResponse>, Status> {
-        let create = |call| idempotency::create_with_barcode(&self.upstream, self.creating, call);
+        let create = |call| idempotency::create_with_barcode(&self.upstream, self.reconcile, call);
         self.create(request, create).await
     }
 

@@ -13,7 +13,7 @@ use crate::{
     observability::{metrics::labels, telemetry::SPAN_TARGET},
 };
 
-/// Makes one attempt: bounds its time, puts a span around it and measures it.
+/// Makes one attempt: limits its time, puts a span around it and measures it.
 #[derive(Clone, Debug)]
 pub(super) struct MakeAttempt {
     pub(super) timeouts: AttemptTimeouts,
@@ -113,7 +113,7 @@ impl<O: Operation> MeasuredAttempt<O> {
             Ok(answer) => (&answer.attempts, None),
             Err(failure) => (&failure.attempts, Some(&failure.fault)),
         };
-        self.metrics.attempted::<O>(fault, self.began.elapsed());
+        self.metrics.record_attempt::<O>(fault, self.began.elapsed());
         let request_id = attempts.request_id.as_deref();
         for span in [&span, &self.trace] {
             span.record("aws.request_id", request_id);
@@ -141,7 +141,8 @@ impl<O: Operation> Drop for MeasuredAttempt<O> {
             true => labels::DEADLINE,
             false => labels::GIVEN_UP,
         };
-        self.metrics.cut::<O>(why, self.began.elapsed());
+        self.metrics
+            .record_dropped_attempt::<O>(why, self.began.elapsed());
         self.trace.record("error.type", why);
         self.trace.record("otel.status_code", "ERROR");
     }

@@ -21,14 +21,14 @@ use crate::{
     domain::{Failure, Fault, Operation, OperationKind},
 };
 
-/// Coalesces identical reads: those in flight at the same time become one upstream call.
+/// Coalesces identical reads: those in flight at the same time become one upstream call, a fetch.
 ///
-/// The fetch belongs to no caller: each waiting caller drives it, it ends with the last of them,
-/// and all receive its result, a failure too. Only reads that began in the same epoch coalesce,
-/// so a read that follows a create sees the new tape. A read that asks for a fresh answer is
-/// sent by itself. Either has a bound of its own, `upstream.operation_timeout`.
+/// A fetch belongs to no caller. Every waiting caller polls it, and all receive its result, also a
+/// failure. It is dropped when the last of them leaves. Only reads that began in the same epoch
+/// coalesce, so that a read that follows a create sees the new tape. A fetch ends after
+/// `upstream.operation_timeout`.
 ///
-/// Creates pass through.
+/// A read that asks for a fresh response is not coalesced. Creates pass through.
 #[derive(Clone, Debug)]
 pub(super) struct Coalesce<O: Operation> {
     partitions: Partitions,
@@ -40,14 +40,14 @@ pub(super) struct Coalesce<O: Operation> {
 type Outcome<O> = Result<Answer<Arc<<O as Operation>::Output>>, Failure>;
 type Running<O> = BoxFuture<'static, Outcome<O>>;
 
-/// What coalesced reads have in common: the epoch, and the operation with its arguments.
+/// What is equal in coalesced reads: the epoch, and the operation with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key<O> {
     epoch: u64,
     operation: O,
 }
 
-/// The fetches that callers wait for.
+/// The fetches in flight.
 struct Fetches<O: Operation>(Arc<Mutex<InFlight<O>>>);
 
 struct InFlight<O: Operation> {
@@ -55,7 +55,7 @@ struct InFlight<O: Operation> {
     by_key: HashMap<Key<O>, Fetch<O>>,
 }
 
-/// A fetch. Its deadline and its attempts are the state that its callers share.
+/// A fetch. Its callers share its deadline and its attempts.
 struct Fetch<O: Operation> {
     id: u64,
     running: WeakShared<Running<O>>,
@@ -66,7 +66,7 @@ struct Fetch<O: Operation> {
 }
 
 impl<O: Operation> Coalesce<O> {
-    /// By the epochs of `partitions`; a fetch may take `timeout`, all its attempts included.
+    /// Coalesces within the epochs of `partitions`. A fetch with all its attempts may take `timeout`.
     pub(super) fn new(partitions: Partitions, timeout: Duration, metrics: Arc<UpstreamMetrics>) -> Self {
         Self {
             partitions,
@@ -105,7 +105,7 @@ where
         {
             fetch.deadline.extend_to(own_deadline.min(fetch.bound));
             call.context.enter_step(&fetch.live);
-            self.metrics.shared_reads.add();
+            self.metrics.coalesced_reads.add();
             Span::current().follows_from(&fetch.began_in);
             return wait::<O>(running, own_deadline, fetch.live.clone()).boxed();
         }
@@ -114,7 +114,7 @@ where
         let live = call.live.clone();
         let deadline = LatestDeadline::new(own_deadline.min(bound));
         let fetched = fetch(inner.clone(), call.with_deadline(deadline.clone()), bound);
-        // Dropped with the future, also when the last waiting caller leaves.
+        // Dropped with the future, also if the last waiting caller leaves.
         let entry = Entry {
             id,
             fetches: self.fetches.clone(),
@@ -124,7 +124,7 @@ where
             let _entry = entry;
             fetched.await
         };
-        // Its trace is that of the caller that began it, whichever caller polls it.
+        // It is in the trace of the caller that began it, whichever caller polls it.
         let began_in = Span::current();
         let running = running.instrument(began_in.clone()).with_current_context();
         let running = running.boxed().shared();
@@ -171,7 +171,7 @@ async fn wait<O: Operation>(
     }
 }
 
-/// The answer in a form that several callers can have.
+/// Shares the output, so that several callers can have it.
 async fn shared<T>(
     answer: impl Future<Output = Result<Answer<T>, Failure>>,
 ) -> Result<Answer<Arc<T>>, Failure> {
@@ -220,7 +220,7 @@ struct Entry<O: Operation> {
 impl<O: Operation> Drop for Entry<O> {
     fn drop(&mut self) {
         let mut in_flight = self.fetches.lock();
-        // Another may have begun in its place, after the last caller of this one left.
+        // After the last caller left, another fetch may have taken its place.
         let is_own = in_flight
             .by_key
             .get(&self.key)
@@ -248,7 +248,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn a_fetch_is_forgotten_when_it_ends_and_when_it_is_left() {
+    async fn a_fetch_is_removed_when_it_ends_and_when_all_callers_leave() {
         let partitions = Partitions::new(false, pace::PaceSettings::default());
         let layer = Coalesce::<ListTapes>::new(partitions, Duration::from_secs(60), Arc::default());
         let service = Around(layer.clone()).layer(service_fn(async |call: AuthorizedCall<ListTapes>| {

@@ -8,10 +8,10 @@ use crate::{
     observability::readiness::Readiness,
 };
 
-/// Reports to readiness what the end of a call says of the service's own AWS credentials.
+/// Reports to readiness whether AWS accepts the service's own credentials.
 ///
-/// It stands above retries, since one attempt is not enough to tell: after expired credentials
-/// or a wrong clock the retry succeeds, once they are renewed.
+/// It stands above retries, because only the end of a call tells: if the credentials have expired
+/// or the clock is wrong, the retry succeeds with renewed ones.
 #[derive(Clone, Debug)]
 pub(super) struct ReportCredentials(pub(super) Readiness);
 
@@ -45,7 +45,7 @@ fn report(readiness: &Readiness, region: &Region, fault: Option<&Fault>) {
         Some(fault @ Fault::Aws { code, .. }) if fault.is_about_credentials() => {
             readiness.credentials_rejected(region, code);
         }
-        // AWS nests a code only in answers to requests whose signature it has accepted.
+        // AWS nests a code only in responses to requests whose signature it has accepted.
         Some(Fault::Aws { nested: true, .. }) => readiness.credentials_accepted(region),
         Some(_) => {}
     }

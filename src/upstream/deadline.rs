@@ -7,7 +7,7 @@ use crate::{
     domain::{Attempts, Failure, Fault, Operation},
 };
 
-/// Ends an attempt in flight at the call's deadline, with DEADLINE_EXCEEDED.
+/// Ends an attempt in flight with DEADLINE_EXCEEDED when the call's deadline passes.
 ///
 /// The other waits of a call end by themselves before its deadline: the wait for a turn, the
 /// pause before a retry, and the wait for a coalesced fetch.

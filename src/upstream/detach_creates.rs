@@ -17,9 +17,9 @@ use crate::{
     domain::{Attempts, Failure, Fault, GatewayArn, Operation, OperationKind},
 };
 
-/// Detaches each attempt of a create from its caller: once sent, it runs to its end although the
-/// caller has gone. If it were dropped half way, its outcome would never be known. The outcome of
-/// an attempt whose caller has gone is logged.
+/// Detaches each attempt of a create from its caller: once sent, it runs to its end even if the
+/// caller has gone, because the outcome of a dropped attempt would never be known. If the caller
+/// has gone, the outcome is logged.
 ///
 /// Reads pass through, and end with their caller.
 #[derive(Clone, Debug)]
@@ -51,12 +51,12 @@ where
         let operation = call.operation.clone();
         let attempt = inner.call(call);
         let (sender, receiver) = oneshot::channel();
-        let left = LeftEarly(partition.clone());
+        let begin_epoch = BeginEpochOnDrop(partition.clone());
         let run = async move {
             let outcome = attempt.await;
             // Before the caller receives it, so that a read that follows sees the new tape.
             partition.begin_epoch();
-            // If the caller has gone, the outcome comes back here, or is dropped on its way.
+            // If the caller has gone, the outcome is dropped here or in the channel.
             let _ = sender.send(Unreceived {
                 operation,
                 metrics,
@@ -65,7 +65,7 @@ where
         };
         sent.spawn(run.instrument(Span::current()).with_current_context());
         Either::Right(Box::pin(async move {
-            let _left = left;
+            let _begin_epoch = begin_epoch;
             let received = receiver.await.ok();
             let outcome = received.and_then(|mut unreceived| unreceived.outcome.take());
             outcome.unwrap_or_else(|| {
@@ -76,16 +76,16 @@ where
     }
 }
 
-/// Begins an epoch when a caller stops waiting for a create: the tape may exist by now.
-struct LeftEarly(Arc<Partition>);
+/// Begins an epoch when a caller stops waiting for a create, because the tape may exist by now.
+struct BeginEpochOnDrop(Arc<Partition>);
 
-impl Drop for LeftEarly {
+impl Drop for BeginEpochOnDrop {
     fn drop(&mut self) {
         self.0.begin_epoch();
     }
 }
 
-/// The outcome of an attempt until its caller receives it. If it is dropped before, it is logged.
+/// The outcome of an attempt that its caller has not received. It is logged when it is dropped.
 struct Unreceived<O: Operation> {
     operation: O,
     metrics: Arc<UpstreamMetrics>,
@@ -95,9 +95,9 @@ struct Unreceived<O: Operation> {
 impl<O: Operation> Drop for Unreceived<O> {
     fn drop(&mut self) {
         let Some(outcome) = &self.outcome else { return };
-        self.metrics.creates_unheard.add();
+        self.metrics.creates_orphaned.add();
         let gateway = self.operation.gateway().map(GatewayArn::as_str);
-        let asked = self.operation.trace();
+        let asked = self.operation.lookup_hint();
         match outcome {
             Ok(Answer { output, attempts }) => tracing::warn!(
                 operation = O::NAME,
@@ -120,8 +120,8 @@ impl<O: Operation> Drop for Unreceived<O> {
     }
 }
 
-/// Logs a create that its caller abandons between its attempts or while its tape is looked up:
-/// no attempt is left then that could log it.
+/// Logs a create that is abandoned between its attempts or while its tape is looked up. There is no
+/// attempt then that would log it.
 pub(super) struct AbandonedCreate<O: Operation> {
     operation: O,
     live: LiveAttempts,
@@ -130,7 +130,7 @@ pub(super) struct AbandonedCreate<O: Operation> {
 }
 
 impl<O: Operation> AbandonedCreate<O> {
-    /// Guards a call of which no attempt was made yet.
+    /// Guards a call that has no attempts yet.
     pub(super) fn guard(call: &AuthorizedCall<O>, metrics: &Arc<UpstreamMetrics>) -> Self {
         Self {
             operation: call.operation.clone(),
@@ -140,7 +140,7 @@ impl<O: Operation> AbandonedCreate<O> {
         }
     }
 
-    /// The caller receives the result.
+    /// Records that the caller receives the result.
     pub(super) fn answered(mut self) {
         self.is_answered = true;
     }
@@ -148,21 +148,21 @@ impl<O: Operation> AbandonedCreate<O> {
 
 impl<O: Operation> Drop for AbandonedCreate<O> {
     fn drop(&mut self) {
-        // An attempt in flight is logged when it ends.
+        // An attempt in flight is logged by `Unreceived` when it ends.
         if self.is_answered || !self.live.is_between_attempts() {
             return;
         }
-        self.metrics.creates_unheard.add();
+        self.metrics.creates_orphaned.add();
         let Attempts { count, request_id } = self.live.attempts();
         tracing::warn!(
             operation = O::NAME,
             gateway = self.operation.gateway().map(GatewayArn::as_str),
-            asked = self.operation.trace(),
+            asked = self.operation.lookup_hint(),
             attempts = count,
             outcome = %self.live.outcome(),
             fault = self.live.last_fault().map(|fault| fault.to_string()),
             aws_request_id = request_id,
-            "a create was not gone on with after its caller had gone"
+            "a create was not continued after its caller had gone"
         );
     }
 }

@@ -1,9 +1,9 @@
-//! Creating a tape with a barcode, once.
+//! Idempotent creates.
 //!
-//! AWS takes a barcode once and for ever. So a repeat of CreateTapeWithBarcode can never make
-//! a second tape, but it can fail because the first attempt succeeded, and AWS says no more
-//! than InvalidParameters then. [`create_with_barcode`] looks the tape up before it believes
-//! such a refusal.
+//! CreateTapes is idempotent at AWS, by its client token. CreateTapeWithBarcode is not: AWS accepts
+//! a barcode only once, so a retry never creates a second tape, but it fails with InvalidParameters
+//! if the first attempt has succeeded. [`create_with_barcode`] therefore looks the tape up before it
+//! reports such a rejection.
 
 mod compare;
 mod look_up;
@@ -15,7 +15,7 @@ use std::{
 
 use tower::ServiceExt;
 
-use self::look_up::{Found, look_up};
+use self::look_up::{LookUp, look_up};
 use super::{Upstream, detach_creates::AbandonedCreate};
 use crate::{
     access::AuthorizedCall,
@@ -86,8 +86,7 @@ async fn create_or_find(
     }
     upstream.metrics.creates_looked_up.add();
     let arn = call.operation.tape.gateway.tape(&call.operation.barcode);
-    let found = look_up(upstream, &call, &arn).await;
-    let (fault, outcome) = match found {
+    let (fault, outcome) = match look_up(upstream, &call, &arn).await {
         Err(Failure {
             fault: cause,
             retry_after,
@@ -106,30 +105,30 @@ async fn create_or_find(
                 ..rejected
             });
         }
-        // What was sent before and never answered may still arrive.
-        Ok(Found::Nothing) if may_be_own => (rejected.fault, Outcome::Unknown),
-        Ok(Found::Nothing) => (rejected.fault, Outcome::NotApplied),
-        Ok(Found::Elsewhere) => (Fault::BarcodeTaken, Outcome::NotApplied),
-        Ok(Found::Tape(found)) => {
-            let age = found
+        // An earlier attempt without a response may still reach AWS.
+        Ok(LookUp::NoTape) if may_be_own => (rejected.fault, Outcome::Unknown),
+        Ok(LookUp::NoTape) => (rejected.fault, Outcome::NotApplied),
+        Ok(LookUp::OtherGateway) => (Fault::BarcodeTaken, Outcome::NotApplied),
+        Ok(LookUp::Tape(tape)) => {
+            let is_new = tape
                 .created
-                .map(|created| created.is_since(settings.since(began, call.resent)));
-            if found.differs.is_empty() && age == Some(true) && may_be_own {
+                .map(|created| created.is_since(settings.earliest_creation(began, call.resent)));
+            if tape.differences.is_empty() && is_new == Some(true) && may_be_own {
                 upstream.metrics.creates_reconciled.add();
                 let tape_arn = arn.to_string();
-                tracing::info!(tape_arn, "a create whose answer was lost had succeeded");
+                tracing::info!(tape_arn, "a create whose response was lost had succeeded");
                 return Ok(Answer {
                     output: Arc::new(CreatedTape { tape_arn }),
                     attempts: rejected.attempts,
                 });
             }
-            let outcome = match found.is_others || age == Some(false) {
+            let outcome = match tape.is_another_tape || is_new == Some(false) {
                 true => Outcome::NotApplied,
                 false => Outcome::Unknown,
             };
             (
                 Fault::TapeExists {
-                    differs: found.differs,
+                    differs: tape.differences,
                 },
                 outcome,
             )
@@ -143,8 +142,8 @@ async fn create_or_find(
 }
 
 impl ReconcileSettings {
-    /// Since when a tape can have been made for a call that began then.
-    fn since(self, began: SystemTime, resent: bool) -> SystemTime {
+    /// The earliest time at which a tape can have been created for a call that began at `began`.
+    fn earliest_creation(self, began: SystemTime, resent: bool) -> SystemTime {
         let window = match resent {
             true => self.clock_skew + self.resend_window,
             false => self.clock_skew,
@@ -153,8 +152,8 @@ impl ReconcileSettings {
     }
 }
 
-/// Whether AWS rejected the create for good. After an attempt that may have succeeded, any
-/// rejection may be of the retry alone, for example because that tape has filled the library.
+/// Whether AWS rejected the create and a retry would not help. After an attempt that may have
+/// succeeded, the reason may concern the retry only: for example, that tape has filled the library.
 fn is_rejection(fault: &Fault) -> bool {
     matches!(fault, Fault::Aws { nested: true, .. })
         && fault.retry_rule(OperationKind::Create) == RetryRule::Never

@@ -1,4 +1,4 @@
-//! What the layers count.
+//! The metrics of the upstream stack.
 
 use std::time::Duration;
 
@@ -7,43 +7,46 @@ use crate::{
     observability::metrics::{Count, Counts, Histogram, labels},
 };
 
-/// What the layers have done since the start, each counted where it happens.
+/// Counts since the start. Each layer adds to its own.
 #[derive(Debug, Default)]
-#[allow(missing_docs, reason = "each is the count of what its name says")]
+#[allow(missing_docs, reason = "the names say what is counted")]
 pub struct UpstreamMetrics {
     pub attempts: Count,
     pub attempt_duration: Histogram,
-    /// By operation, and by what went before.
-    pub repeats: Counts<(&'static str, &'static str)>,
-    /// By what there was no more of.
-    pub not_repeated: Counts<&'static str>,
-    /// Pages and the tapes on them, by operation.
+    /// By operation, and by the kind of fault that was retried.
+    pub retries: Counts<(&'static str, &'static str)>,
+    /// Calls that could be retried and were not, by reason.
+    pub retries_ended: Counts<&'static str>,
+    /// Pages that callers received, by operation.
     pub pages: Counts<&'static str>,
+    /// Tapes on those pages, by operation.
     pub tapes: Counts<&'static str>,
-    pub paced: Count,
-    pub refused_by_pace: Count,
-    pub throttled: Count,
-    pub shared_reads: Count,
-    pub creates_unheard: Count,
+    pub paced_attempts: Count,
+    pub pace_rejections: Count,
+    pub throttled_attempts: Count,
+    pub coalesced_reads: Count,
+    /// Creates that ended, or were abandoned, after their callers had gone.
+    pub creates_orphaned: Count,
     pub creates_looked_up: Count,
     pub creates_reconciled: Count,
+    /// Creates that ended with an unknown outcome.
     pub creates_unclear: Count,
 }
 
-/// Why calls that could be retried were not, as the metric says it.
-const STOPPED_BY: [&str; 3] = ["attempts", "deadline", "budget"];
+/// The reasons of `retries_ended`.
+const RETRIES_ENDED_BY: [&str; 3] = ["attempts", "deadline", "budget"];
 
 impl UpstreamMetrics {
-    /// Nothing yet; durations go to `attempt_duration`.
-    pub fn measuring(attempt_duration: Histogram) -> Self {
+    /// Metrics that record durations in `attempt_duration`.
+    pub fn new(attempt_duration: Histogram) -> Self {
         Self {
             attempt_duration,
             ..Self::default()
         }
     }
 
-    /// An attempt has ended, with this fault if with any.
-    pub(super) fn attempted<O: Operation>(&self, fault: Option<&Fault>, took: Duration) {
+    /// Records an attempt that has ended, with a fault or with success.
+    pub(super) fn record_attempt<O: Operation>(&self, fault: Option<&Fault>, took: Duration) {
         let mut attributes = vec![
             ("tapegate.operation", O::NAME),
             ("tapegate.outcome", labels::outcome(fault)),
@@ -52,9 +55,9 @@ impl UpstreamMetrics {
         self.attempt_duration.record(took.as_secs_f64(), &attributes);
     }
 
-    /// An attempt was cut, since the deadline had passed or the caller gone. The one says of AWS
-    /// that no answer came, the other nothing.
-    pub(super) fn cut<O: Operation>(&self, why: &'static str, took: Duration) {
+    /// Records an attempt that was dropped. At a deadline, that means that AWS has not answered;
+    /// if the caller has gone, it means nothing.
+    pub(super) fn record_dropped_attempt<O: Operation>(&self, why: &'static str, took: Duration) {
         let outcome = match why {
             labels::DEADLINE => "no_answer",
             _ => "given_up",
@@ -67,8 +70,8 @@ impl UpstreamMetrics {
         self.attempt_duration.record(took.as_secs_f64(), &attributes);
     }
 
-    /// A call is repeated after this fault.
-    pub(super) fn repeated<O: Operation>(&self, fault: &Fault) {
+    /// Records that a call is retried after this fault.
+    pub(super) fn record_retry<O: Operation>(&self, fault: &Fault) {
         let after = if fault.is_throttling() {
             "throttling"
         } else if fault.is_no_answer() {
@@ -76,24 +79,19 @@ impl UpstreamMetrics {
         } else {
             "error"
         };
-        self.repeats.add((O::NAME, after));
+        self.retries.add((O::NAME, after));
     }
 
-    /// A call that could be retried is not, for want of this.
-    pub(super) fn stopped(&self, by: &'static str) {
-        self.not_repeated.add(by);
-    }
-
-    /// How many calls were not retried, by what they were stopped by.
-    pub fn stopped_retries(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
-        let counts = self.not_repeated.get();
-        STOPPED_BY
-            .map(|by| (by, counts.get(by).copied().unwrap_or_default()))
+    /// The number of calls that could be retried and were not, by reason.
+    pub fn retries_ended_by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+        let counts = self.retries_ended.get();
+        RETRIES_ENDED_BY
+            .map(|reason| (reason, counts.get(reason).copied().unwrap_or_default()))
             .into_iter()
     }
 
-    /// A page of a list was shown, with so many tapes.
-    pub fn shown<O: Operation>(&self, tapes: usize) {
+    /// Records a page that a caller receives.
+    pub fn record_page<O: Operation>(&self, tapes: usize) {
         self.pages.add(O::NAME);
         self.tapes.add_many(O::NAME, tapes as u64);
     }

@@ -1,4 +1,7 @@
-//! The pace of attempts: [`rate`] says how many a second may begin, [`pacer`] whose turn it is.
+//! Pacing: limits how many attempts per second are sent to AWS.
+//!
+//! [`rate`] learns the limit from how attempts end; [`pacer`] queues attempts and gives them their
+//! turns.
 
 mod pacer;
 mod rate;
@@ -6,7 +9,7 @@ mod rate;
 use std::time::Duration;
 
 pub(super) use self::{
-    pacer::{Pacer, Seen, Turn},
+    pacer::{Pacer, Turn, UpstreamState},
     rate::Signal,
 };
 

@@ -1,13 +1,13 @@
-//! Pages, fetched as the reader asks for them.
+//! Pagination: fetches a list page by page, when the reader asks for the next page.
 //!
-//! A [`Paginator`] asks for one page at a time, and for the next only when it is told to:
-//! nothing runs ahead of the reader, and dropping the walk ends it. A list is whole or
-//! it is an error: an upstream that repeats a marker would make an endless list, or,
-//! taken for an end, a short one.
+//! A [`Paginator`] never fetches ahead of its reader. A list is complete or ends with an error: a
+//! marker that AWS repeats is an error, because the list would be endless, or truncated if the
+//! marker were taken for its end.
 //!
-//! A reader who may not see every tape is shown the pages without the others. Then the bound
-//! on rows is of those shown, pages are asked for whole, and a walk that ends inside one gives
-//! a marker of this service, which says how far into AWS's page it got.
+//! If the reader may not see every tape, the paginator filters the rows of each page. `max_items`
+//! then counts the rows that the reader sees, and AWS is always asked for whole pages. A list that
+//! reaches `max_items` inside a page ends with a marker of this service, which says how many rows
+//! of AWS's page to skip.
 
 mod cycle_detector;
 
@@ -24,34 +24,34 @@ use crate::{
         policy::{RowFilter, TapeView},
     },
     call::{Answer, Call, CallContext, Caller},
-    domain::{Cursor, Failure, Fault, Listing, Marker, Page, PageRequest, Row, TapeStatus},
+    domain::{Cursor, Failure, Fault, ListOperation, Marker, Page, PageRequest, Row, TapeStatus},
     observability::telemetry::SPAN_TARGET,
 };
 
-/// What AWS puts on a page when it is not told (service model).
+/// The number of rows of a page without a limit (service model).
 const DEFAULT_LIMIT: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 
-/// Which part of a list is asked for, and in what pages.
+/// The requested part of a list, and the size of its pages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListParams {
-    /// Where to start.
+    /// The position to start at.
     pub start: Cursor,
-    /// The most rows of a page; `None` leaves that to the upstream.
+    /// The most rows of a page; `None` for AWS's default.
     pub limit: Option<NonZeroU32>,
-    /// The most rows in all, above 0; `None` is no bound.
+    /// The most rows in total, above 0; `None` for no limit.
     pub max_items: Option<u64>,
 }
 
-/// Whom a list is for, and how it is fetched.
+/// The call that a list is fetched for.
 #[derive(Clone, Debug)]
 pub struct ListContext {
-    /// The gRPC call that it is part of.
+    /// The gRPC call that the list is part of.
     pub context: Arc<CallContext>,
-    /// Its reader.
+    /// The reader of the list.
     pub caller: Caller,
-    /// When it must have ended.
+    /// When the list must have ended.
     pub deadline: Instant,
-    /// Whether every page must be asked for now.
+    /// Whether the reader asks for fresh pages, which are not coalesced.
     pub fresh: bool,
     /// What the reader may see.
     pub visibility: Visibility,
@@ -60,13 +60,13 @@ pub struct ListContext {
 /// What the reader of a list may see.
 #[derive(Clone, Debug)]
 pub enum Visibility {
-    /// What this authority allows, page by page and row by row.
+    /// What this authority allows, which decides for each page and each row.
     By(Authority),
-    /// All of it: the list is part of a call that is allowed.
+    /// Everything, because the list is part of a call that is already authorized.
     PartOf(Grant),
 }
 
-/// A list on its way, page by page.
+/// Fetches a list page by page.
 pub struct Paginator<L, S> {
     upstream: S,
     list: L,
@@ -84,10 +84,10 @@ enum Position {
 
 impl<L, S> Paginator<L, S>
 where
-    L: Listing,
+    L: ListOperation,
     S: Service<AuthorizedCall<L>, Response = Answer<Arc<Page<L::Row>>>, Error = Failure> + Clone,
 {
-    /// A walk over `list` that has asked for nothing yet.
+    /// A paginator of `list` that has fetched nothing yet.
     pub fn new(upstream: S, list: L, params: ListParams, context: ListContext) -> Self {
         let ListParams {
             start,
@@ -110,31 +110,33 @@ where
     ///
     /// # Errors
     ///
-    /// Those of the upstream, and [`Fault::MarkerRepeated`] and [`Fault::PageTooLong`].
+    /// Those of the upstream stack, [`Fault::Denied`], [`Fault::MarkerRepeated`],
+    /// [`Fault::PageTooLong`], and [`Fault::Unreadable`] for tapes of another account or region.
     pub async fn next(&mut self) -> Option<Result<Answer<Arc<Page<L::Row>>>, Failure>> {
-        let Position::At(place) = std::mem::replace(&mut self.position, Position::Ended) else {
+        let Position::At(cursor) = std::mem::replace(&mut self.position, Position::Ended) else {
             return None;
         };
         let filter = match &self.context.visibility {
             Visibility::By(authority) => authority.row_filter(&self.context.caller, &self.list),
             Visibility::PartOf(_) => None,
         };
-        // Of a page that is not shown whole, as many rows as remain need not be enough.
-        let is_whole = filter.is_none() && place.skip == 0;
+        // A page whose rows are filtered or skipped may yield fewer rows than remain, so AWS is asked
+        // for a full one.
+        let is_whole = filter.is_none() && cursor.skip == 0;
         let limit = if is_whole { self.page_limit() } else { self.limit };
-        let answer = match self.fetch(place.marker.clone(), limit).await {
+        let answer = match self.fetch(cursor.marker.clone(), limit).await {
             Ok(answer) => answer,
             Err(failure) => return Some(Err(failure)),
         };
         let Answer { output, attempts } = answer;
-        if let Some(what) = self.of_another_scope(&output) {
+        if let Some(what) = self.scope_mismatch(&output) {
             return Some(Err(Fault::Unreadable { what }.after(attempts)));
         }
         let shown = match is_whole {
-            true => self.take(limit, output),
-            false => Ok(self.filter(&place, filter.as_ref(), &output)),
+            true => self.whole(limit, output),
+            false => Ok(self.filter(&cursor, filter.as_ref(), &output)),
         };
-        Some(match shown.and_then(|shown| self.advance(&place, shown)) {
+        Some(match shown.and_then(|shown| self.advance(&cursor, shown)) {
             Ok(output) => Ok(Answer { output, attempts }),
             Err(fault) => Err(fault.after(attempts)),
         })
@@ -163,7 +165,7 @@ where
             context.enter_step(&call.live);
         }
         let upstream = self.upstream.clone();
-        // Within the span from its first moment on, so that its parts are in it.
+        // In an async block, so that the stack is called within the span.
         let fetched = async move { upstream.oneshot(call).await };
         let answer = fetched.instrument(trace.clone()).await;
         if let Ok(Answer { output, .. }) = &answer {
@@ -172,10 +174,11 @@ where
         answer
     }
 
-    /// What is wrong where AWS shows tapes of another account or region than the list is of: those
-    /// of the account whose credentials signed, whatever account the caller named. Policies
-    /// were asked of the one that it named.
-    fn of_another_scope(&self, page: &Page<L::Row>) -> Option<String> {
+    /// An error text if a page has tapes of another account or region than the list.
+    ///
+    /// AWS returns the tapes of the account whose credentials signed the request. The caller, and so
+    /// the policies' decision, may have named another one.
+    fn scope_mismatch(&self, page: &Page<L::Row>) -> Option<String> {
         let Visibility::By(Authority::Policies(_)) = &self.context.visibility else {
             return None;
         };
@@ -186,15 +189,15 @@ where
             let is_other = of_region != region.as_str() || of_account != account.as_str();
             is_other.then(|| {
                 format!(
-                    "it lists tapes of {of_account}/{of_region}, where {account}/{region} was asked for; \
-                     check account_id and accounts, and whose the AWS credentials are"
+                    "it lists tapes of {of_account}/{of_region}, but {account}/{region} was requested; \
+                     check the settings account_id and accounts, and the account of the AWS credentials"
                 )
             })
         })
     }
 
-    /// The last page of a bounded walk is asked for at exactly what remains, so that its
-    /// marker stands right behind the last row shown.
+    /// The limit of the next whole page. If fewer rows remain, it is their number, so that the page's
+    /// marker is the position after the last row.
     fn page_limit(&self) -> Option<NonZeroU32> {
         let Some(remaining) = self.remaining else {
             return self.limit;
@@ -205,8 +208,12 @@ where
         }))
     }
 
-    /// A page that is shown as it came.
-    fn take(&mut self, limit: Option<NonZeroU32>, page: Arc<Page<L::Row>>) -> Result<Shown<L::Row>, Fault> {
+    /// A page of which the reader sees every row.
+    fn whole(
+        &mut self,
+        limit: Option<NonZeroU32>,
+        page: Arc<Page<L::Row>>,
+    ) -> Result<ShownPage<L::Row>, Fault> {
         if let (Some(remaining), Some(limit)) = (&mut self.remaining, limit) {
             let limit = limit.get();
             let shown = u32::try_from(page.rows.len()).ok().filter(|rows| *rows <= limit);
@@ -215,24 +222,32 @@ where
                 limit,
             })?);
         }
-        Ok(Shown {
+        Ok(ShownPage {
             next: page.next.clone().map(Cursor::at),
             page,
-            is_cut: false,
+            is_truncated: false,
         })
     }
 
-    /// What is shown of a page: rows after those that were seen, that the reader may see, and
-    /// no more than remain.
-    fn filter(&mut self, place: &Cursor, filter: Option<&RowFilter>, page: &Page<L::Row>) -> Shown<L::Row> {
+    /// The rows of a page that the reader sees: those after the cursor that policies allow, and no
+    /// more than remain.
+    fn filter(
+        &mut self,
+        cursor: &Cursor,
+        filter: Option<&RowFilter>,
+        page: &Page<L::Row>,
+    ) -> ShownPage<L::Row> {
         let length = u64::try_from(page.rows.len()).unwrap_or(u64::MAX);
-        let behind = page.next.clone().map(|marker| Cursor {
+        let next_page = page.next.clone().map(|marker| Cursor {
             marker: Some(marker),
-            // Of a longer page all these were seen.
-            skip: place.skip.saturating_sub(length),
+            // Where AWS now returns a shorter page, the other rows to skip are on the next one.
+            skip: cursor.skip.saturating_sub(length),
         });
-        let (mut shown, mut cut, mut hidden, mut differing) = (Vec::new(), None, 0, 0);
-        for (index, row) in (0..).zip(&page.rows).skip_while(|(index, _)| *index < place.skip) {
+        let (mut shown, mut truncated_at, mut hidden, mut differing) = (Vec::new(), None, 0, 0);
+        for (index, row) in (0..)
+            .zip(&page.rows)
+            .skip_while(|(index, _)| *index < cursor.skip)
+        {
             let (may_show, differs) = filter.map_or((true, false), |filter| filter.may_show(&view(row)));
             differing += u64::from(differs);
             if !may_show {
@@ -240,9 +255,9 @@ where
                 continue;
             }
             if self.remaining == Some(0) {
-                // More of this page can be shown, to whoever asks again.
-                cut = Some(Cursor {
-                    marker: place.marker.clone(),
+                // The reader may see more rows of this page, in another call.
+                truncated_at = Some(Cursor {
+                    marker: cursor.marker.clone(),
                     skip: index,
                 });
                 break;
@@ -251,28 +266,32 @@ where
             self.remaining = self.remaining.map(|remaining| remaining - 1);
         }
         if let Visibility::By(authority) = &self.context.visibility {
-            self.context.context.hide(hidden);
+            self.context.context.add_hidden_tapes(hidden);
             authority.record_filtering(&self.context.caller, hidden, differing);
         }
-        let is_cut = cut.is_some();
-        let next = cut.or(behind);
-        Shown {
+        let is_truncated = truncated_at.is_some();
+        let next = truncated_at.or(next_page);
+        ShownPage {
             page: Arc::new(Page {
                 rows: shown,
                 next: next.clone().map(Marker::from),
             }),
             next,
-            is_cut,
+            is_truncated,
         }
     }
 
-    /// Goes on behind what is shown, unless that was the last.
-    fn advance(&mut self, place: &Cursor, shown: Shown<L::Row>) -> Result<Arc<Page<L::Row>>, Fault> {
-        let Shown { page, next, is_cut } = shown;
-        let Some(next) = next.filter(|_| !is_cut) else {
+    /// Moves to the next page, unless this one was the last.
+    fn advance(&mut self, cursor: &Cursor, shown: ShownPage<L::Row>) -> Result<Arc<Page<L::Row>>, Fault> {
+        let ShownPage {
+            page,
+            next,
+            is_truncated,
+        } = shown;
+        let Some(next) = next.filter(|_| !is_truncated) else {
             return Ok(page);
         };
-        let is_new = |marker| place.marker.as_ref() != Some(marker) && self.cycles.admit(marker);
+        let is_new = |marker| cursor.marker.as_ref() != Some(marker) && self.cycles.admit(marker);
         if !next.marker.as_ref().is_some_and(is_new) {
             return Err(Fault::MarkerRepeated);
         }
@@ -283,15 +302,15 @@ where
     }
 }
 
-/// What is shown of a page, and where the list goes on.
-struct Shown<R> {
+/// The part of a page that the reader sees, and the position after it.
+struct ShownPage<R> {
     page: Arc<Page<R>>,
     next: Option<Cursor>,
-    /// Whether that is inside the upstream's page, where the walk has shown all that it may.
-    is_cut: bool,
+    /// Whether `max_items` was reached inside AWS's page. `next` is then inside that page.
+    is_truncated: bool,
 }
 
-/// A row as policies see it.
+/// The attributes of a row that policies can use.
 fn view<R: Row>(row: &R) -> TapeView<'_> {
     TapeView {
         arn: row.tape_arn(),

@@ -6,14 +6,14 @@ use std::{
     },
 };
 
-use super::pace::{PaceSettings, Pacer, Seen};
+use super::pace::{PaceSettings, Pacer, UpstreamState};
 use crate::{
     domain::{AccountId, Operation, OperationKind, Region},
     observability::readiness::UpstreamCondition,
 };
 
-/// What all calls to one account and region have in common: their pace, and how far what
-/// they read from one another is true.
+/// The state that calls to one region, or to one region and account, share: their pace, and the
+/// epoch of their reads.
 #[derive(Debug)]
 pub(super) struct Partition {
     reads: Arc<Pacer>,
@@ -30,8 +30,8 @@ impl Partition {
         }
     }
 
-    /// Reads and creates have a pace each, so that a flood of the one does not starve the
-    /// other.
+    /// The pacer of this kind of operation. Reads and creates have separate ones, so that a flood of
+    /// one does not starve the other.
     pub(super) fn pacer(&self, kind: OperationKind) -> &Arc<Pacer> {
         match kind {
             OperationKind::Read => &self.reads,
@@ -39,23 +39,24 @@ impl Partition {
         }
     }
 
-    /// What is read in one epoch may be told to everybody in it.
+    /// The current epoch. Reads that began in the same epoch may share a result.
     pub(super) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::SeqCst)
     }
 
-    /// Something may have been made: what is asked from now on must be asked of AWS.
+    /// Begins an epoch, because a tape may have been created: later reads must not share the result
+    /// of earlier ones.
     pub(super) fn begin_epoch(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-/// Every [`Partition`], made when it is first needed. There are as many as regions and accounts
-/// are configured.
+/// All [`Partition`]s. Each is made when it is first needed; their number is limited by the
+/// configured regions and accounts.
 #[derive(Clone, Debug)]
 pub(super) struct Partitions(Arc<Inner>);
 
-/// The account where accounts are known.
+/// The account is `None` if partitions are by region alone.
 type Key = (Region, Option<AccountId>);
 
 #[derive(Debug)]
@@ -66,9 +67,10 @@ struct Inner {
 }
 
 impl Partitions {
-    /// Partitions for each account, or, where calls need not say of which they are, for each region
-    /// alone: a create ends what is shared by all who could see its tape, and callers must not
-    /// be able to make as many partitions as they like.
+    /// Partitions by region and account if `by_account`, otherwise by region alone.
+    ///
+    /// If the account is not configured, requests may name any or none. Then a create must begin an
+    /// epoch for all reads of its region, and callers must not be able to add partitions.
     pub(super) fn new(by_account: bool, pace: PaceSettings) -> Self {
         Self(Arc::new(Inner {
             by_account,
@@ -77,7 +79,7 @@ impl Partitions {
         }))
     }
 
-    /// The partition that an operation goes by.
+    /// The partition of an operation.
     pub(super) fn of<O: Operation>(&self, operation: &O) -> Arc<Partition> {
         let Inner {
             by_account,
@@ -96,13 +98,14 @@ impl Partitions {
     /// See [`Shared::conditions`](super::Shared::conditions).
     pub(super) fn conditions(&self) -> BTreeMap<Region, BTreeSet<UpstreamCondition>> {
         let partitions = self.0.partitions.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut seen: BTreeMap<_, Vec<Seen>> = BTreeMap::new();
+        let mut states: BTreeMap<_, Vec<UpstreamState>> = BTreeMap::new();
         for ((region, _), partition) in &*partitions {
-            let of_partition = [&partition.reads, &partition.creates].map(|pacer| pacer.seen());
-            seen.entry(region.clone()).or_default().extend(of_partition);
+            let of_partition = [&partition.reads, &partition.creates].map(|pacer| pacer.upstream_state());
+            states.entry(region.clone()).or_default().extend(of_partition);
         }
-        seen.into_iter()
-            .map(|(region, seen)| (region, conditions(&seen)))
+        states
+            .into_iter()
+            .map(|(region, states)| (region, conditions(&states)))
             .collect()
     }
 
@@ -123,13 +126,14 @@ impl Partitions {
     }
 }
 
-/// What can be said of a region. Where one kind of call gets no answer and another does since
-/// then, AWS is not away.
-fn conditions(seen: &[Seen]) -> BTreeSet<UpstreamCondition> {
-    let silent_since = seen.iter().filter_map(|seen| seen.silent_since).max();
-    let heard = seen.iter().filter_map(|seen| seen.heard).max();
-    let no_answer = silent_since.is_some_and(|since| heard.is_none_or(|heard| heard < since));
-    let throttled = seen.iter().any(|seen| seen.is_throttled);
+/// The conditions of a region. If only one kind of call gets no response, and another got one since
+/// then, there is no outage.
+fn conditions(states: &[UpstreamState]) -> BTreeSet<UpstreamCondition> {
+    let unresponsive_since = states.iter().filter_map(|state| state.unresponsive_since).max();
+    let last_response = states.iter().filter_map(|state| state.last_response).max();
+    let no_answer =
+        unresponsive_since.is_some_and(|since| last_response.is_none_or(|response| response < since));
+    let throttled = states.iter().any(|state| state.is_throttled);
     let found = [
         (no_answer, UpstreamCondition::NoAnswer),
         (throttled, UpstreamCondition::Throttled),
@@ -159,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_cannot_make_lanes_of_accounts_that_nobody_configured() {
+    fn callers_cannot_add_partitions_for_accounts_that_are_not_configured() {
         let partitions = Partitions::new(false, PaceSettings::default());
         for account in 0..1_000 {
             let account = format!("{account:012}");
@@ -170,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn where_accounts_are_known_each_has_a_lane() {
+    fn each_configured_account_has_a_partition() {
         let partitions = Partitions::new(true, PaceSettings::default());
         let [one, two] =
             ["111111111111", "222222222222"].map(|account| partitions.of(&list("us-east-1", Some(account))));

@@ -14,8 +14,8 @@ use crate::{
 
 /// Enforces the number of tapes that a principal may create in an hour.
 ///
-/// It stands below authorization, so that a denied call costs nothing, and above retries, which
-/// cost nothing more.
+/// It stands below authorization, so that a denied call is not charged, and above retries, so that
+/// they are not charged again.
 #[derive(Clone, Debug)]
 pub(super) struct TapeQuota(pub(super) Arc<Limits>);
 
@@ -30,16 +30,16 @@ where
     type Future = BoxFuture<'static, Result<Answer<T>, Failure>>;
 
     fn call(&self, inner: &mut S, call: AuthorizedCall<O>) -> Self::Future {
-        let Some(count) = call.operation.new_tapes().map(|new| new.count) else {
+        let Some(count) = call.operation.requested_tapes().map(|requested| requested.count) else {
             return inner.call(call).boxed();
         };
         let principal = call.caller.principal.clone();
         if let Err(LimitExceeded { quota, retry_after }) = self.0.reserve_tapes(&principal, count) {
-            let refused = call.not_sent(Fault::QuotaUsedUp {
+            let rejected = call.not_sent(Fault::QuotaUsedUp {
                 quota,
                 wait: retry_after,
             });
-            return ready(Err(refused)).boxed();
+            return ready(Err(rejected)).boxed();
         }
         let charge = Charge {
             limits: self.0.clone(),
@@ -61,8 +61,8 @@ where
     }
 }
 
-/// Tapes charged to a principal's quota. When dropped, those that were surely not created are
-/// refunded.
+/// Tapes charged to a principal's quota. They are refunded when this is dropped, if they were
+/// certainly not created.
 struct Charge {
     limits: Arc<Limits>,
     principal: Arc<Principal>,
@@ -73,7 +73,7 @@ struct Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        // A call that its caller has abandoned has no result: its attempts tell.
+        // An abandoned call has no result, but its attempts have an outcome.
         if !self.is_final && self.live.outcome() == Outcome::NotApplied {
             self.limits.release_tapes(&self.principal, self.count);
         }

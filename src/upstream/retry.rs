@@ -1,4 +1,6 @@
-//! The one authority on repeating: which calls, how often, after what pause.
+//! Retries: which calls, how often, and after what pause.
+//!
+//! This is the only layer that retries; the SDK's retries are off.
 
 mod budget;
 
@@ -18,10 +20,11 @@ use crate::{
     domain::{Failure, Fault, Operation, OperationKind, RetryRule},
 };
 
-/// RetryPolicy calls that failed.
+/// Retries failed calls.
 ///
-/// A call is repeated as it is. So CreateTapes goes again under its own token, which AWS
-/// replays, and CreateTapeWithBarcode with its own barcode, which AWS never takes twice.
+/// A retry sends the same request. So it is idempotent: CreateTapes has the same client token,
+/// for which AWS returns the same tapes, and CreateTapeWithBarcode the same barcode, which AWS
+/// accepts only once.
 #[derive(Clone, Debug)]
 pub(super) struct RetryLayer {
     settings: RetrySettings,
@@ -46,58 +49,57 @@ pub struct RetrySettings {
     pub reserve: u32,
 }
 
-/// What one more attempt is decided on.
+/// An attempt that failed, and all else that the decision about a retry depends on.
 #[derive(Clone, Copy, Debug)]
-pub struct Situation<'a> {
-    /// How the last attempt ended.
+pub struct FailedAttempt<'a> {
+    /// Why the attempt failed.
     pub fault: &'a Fault,
-    /// Whether it was sent: the pace may have refused it, or there was nothing to sign with.
-    pub sent: bool,
-    /// What the call does.
+    /// Whether it was sent. It was not if there were no credentials or if its turn would have come
+    /// too late.
+    pub was_sent: bool,
+    /// Whether the call reads or creates.
     pub kind: OperationKind,
-    /// How many attempts were sent, or may have been.
-    pub made: u32,
-    /// Whether one of them was a repeat with credentials renewed.
-    pub renewed: bool,
-    /// How long the upstream asks to wait.
-    pub asked: Option<Duration>,
-    /// What is left until the deadline.
-    pub left: Duration,
+    /// The number of attempts of the call that were sent, or may have been sent.
+    pub attempts_made: u32,
+    /// Whether one of them was a retry with renewed credentials or a corrected clock.
+    pub was_renewed: bool,
+    /// How long AWS asks to wait (`Retry-After`).
+    pub upstream_retry_after: Option<Duration>,
+    /// The time left until the call's deadline.
+    pub time_left: Duration,
 }
 
-/// What is decided.
+/// Whether a failed call is retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub enum RetryDecision {
     /// The failure is final.
-    End(StopReason),
-    /// There may be another attempt, if the budget has one, after a pause drawn evenly from
-    /// this range.
-    Pause {
-        /// The shortest.
-        least: Duration,
-        /// The longest.
-        most: Duration,
+    Stop(StopReason),
+    /// The call is retried if the retry budget allows it, after a random pause from this range.
+    Retry {
+        /// The shortest pause.
+        min_pause: Duration,
+        /// The longest pause.
+        max_pause: Duration,
     },
 }
 
-/// Why a failure is final.
+/// Why a failed call is not retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
     /// The same request would fail again.
     NotRetryable,
-    /// It was not sent, and what kept it back would do so again.
+    /// The attempt was not sent, and the next one would not be sent either.
     NotSent,
-    /// The call has had its attempts.
+    /// The maximum number of attempts was made.
     Attempts,
-    /// The next one could not begin before the deadline.
+    /// The next attempt could not begin before the deadline.
     Deadline,
-    /// Other calls have used up the repeats.
+    /// The retry budget is used up.
     Budget,
 }
 
 impl StopReason {
-    /// The name of what a retryable call was stopped by; `None` for a call that could not be
-    /// retried.
+    /// The reason as in the metrics; `None` for a call that could not be retried at all.
     fn as_str(self) -> Option<&'static str> {
         match self {
             Self::NotRetryable | Self::NotSent => None,
@@ -108,36 +110,71 @@ impl StopReason {
     }
 }
 
-/// An attempt that has less than this cannot come to anything.
-const LEAST: Duration = Duration::from_millis(5);
+/// The least time that an attempt must have before the deadline.
+const MIN_ATTEMPT_TIME: Duration = Duration::from_millis(5);
 
 impl RetrySettings {
-    /// Whether there may be another attempt, budget allowing, and after what pause.
+    /// Decides whether a failed call is retried, and after what pause, before the retry budget is
+    /// checked.
     ///
-    /// RetryPolicy pause for up to `base`, then twice as long each time, up to `cap`: full
-    /// jitter, so that calls which failed together do not come back together. After a
-    /// throttled attempt `throttled_base` stands for `base`, as in the SDKs: whatever took
-    /// what AWS grants takes it for a while. Where what is in the way goes slowly they pause
-    /// for half of `cap` at least, and never for less than the upstream asks. Credentials that
-    /// were too old are renewed by the next attempt, which need not wait. No attempt begins
-    /// within 5 ms of the deadline.
-    pub fn decide(&self, situation: Situation<'_>) -> Decision {
-        let Situation {
+    /// The rule of the fault ([`Fault::retry_rule`]) decides whether a retry can help, and how long
+    /// to pause:
+    ///
+    /// - `Soon`: exponential backoff with full jitter, so that calls which failed together are not
+    ///   retried together. The longest pause is `base`, doubles with each attempt, and is at most
+    ///   `cap`. After throttling, `throttled_base` takes the place of `base`, as in the AWS SDKs.
+    /// - `Slowly`: from `cap / 2` to `cap`, because the cause takes a while to go away.
+    /// - `Once`: no pause, because the retry has renewed credentials or a corrected clock.
+    ///
+    /// The pause is never shorter than AWS asks, and leaves at least 5 ms until the deadline.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tapegate::domain::{Fault, OperationKind};
+    /// use tapegate::upstream::retry::{FailedAttempt, RetryDecision, RetrySettings, StopReason};
+    ///
+    /// let settings = RetrySettings {
+    ///     attempts: 4,
+    ///     base: Duration::from_millis(100),
+    ///     throttled_base: Duration::from_secs(1),
+    ///     cap: Duration::from_secs(5),
+    ///     calls_per_repeat: 5,
+    ///     reserve: 10,
+    /// };
+    /// let failed = FailedAttempt {
+    ///     fault: &Fault::AttemptTimeout,
+    ///     was_sent: true,
+    ///     kind: OperationKind::Read,
+    ///     attempts_made: 2,
+    ///     was_renewed: false,
+    ///     upstream_retry_after: None,
+    ///     time_left: Duration::from_secs(10),
+    /// };
+    /// let retry = RetryDecision::Retry {
+    ///     min_pause: Duration::ZERO,
+    ///     max_pause: Duration::from_millis(200),
+    /// };
+    /// assert_eq!(settings.decide(failed), retry);
+    ///
+    /// let last = FailedAttempt { attempts_made: 4, ..failed };
+    /// assert_eq!(settings.decide(last), RetryDecision::Stop(StopReason::Attempts));
+    /// ```
+    pub fn decide(&self, failed: FailedAttempt<'_>) -> RetryDecision {
+        let FailedAttempt {
             fault,
-            sent,
+            was_sent,
             kind,
-            made,
-            renewed,
-            asked,
-            left,
-        } = situation;
-        let repeat = fault.retry_rule(kind);
-        let doubled = 2_u32.saturating_pow(made.saturating_sub(1));
-        let (least, spread) = match repeat {
-            RetryRule::Never => return Decision::End(StopReason::NotRetryable),
-            RetryRule::Once if renewed => return Decision::End(StopReason::NotRetryable),
-            _ if !sent => return Decision::End(StopReason::NotSent),
-            _ if made >= self.attempts => return Decision::End(StopReason::Attempts),
+            attempts_made,
+            was_renewed,
+            upstream_retry_after,
+            time_left,
+        } = failed;
+        let doubled = 2_u32.saturating_pow(attempts_made.saturating_sub(1));
+        let (min_pause, spread) = match fault.retry_rule(kind) {
+            RetryRule::Never => return RetryDecision::Stop(StopReason::NotRetryable),
+            RetryRule::Once if was_renewed => return RetryDecision::Stop(StopReason::NotRetryable),
+            _ if !was_sent => return RetryDecision::Stop(StopReason::NotSent),
+            _ if attempts_made >= self.attempts => return RetryDecision::Stop(StopReason::Attempts),
             RetryRule::Once => (Duration::ZERO, Duration::ZERO),
             RetryRule::Soon => {
                 let base = if fault.is_throttling() {
@@ -149,19 +186,19 @@ impl RetrySettings {
             }
             RetryRule::Slowly => (self.cap / 2, self.cap / 2),
         };
-        let least = asked.unwrap_or_default().max(least);
-        match left.checked_sub(LEAST) {
-            Some(room) if least < room => Decision::Pause {
-                least,
-                most: least.saturating_add(spread).min(room),
+        let min_pause = upstream_retry_after.unwrap_or_default().max(min_pause);
+        match time_left.checked_sub(MIN_ATTEMPT_TIME) {
+            Some(longest) if min_pause < longest => RetryDecision::Retry {
+                min_pause,
+                max_pause: min_pause.saturating_add(spread).min(longest),
             },
-            _ => Decision::End(StopReason::Deadline),
+            _ => RetryDecision::Stop(StopReason::Deadline),
         }
     }
 }
 
 impl RetryLayer {
-    /// All that are cloned from one share its budget.
+    /// A layer with its own retry budget, which its clones share.
     pub(super) fn new(settings: RetrySettings, metrics: Arc<UpstreamMetrics>) -> Self {
         let budget = Arc::new(Budget::new(&settings));
         Self {
@@ -171,7 +208,7 @@ impl RetryLayer {
         }
     }
 
-    /// How many repeats the budget has left.
+    /// The number of retries that are left in the budget.
     pub(super) fn budget_left(&self) -> usize {
         self.budget.left()
     }
@@ -190,7 +227,7 @@ impl<S> Layer<S> for RetryLayer {
     }
 }
 
-/// The policy of one call: tower clones it for each.
+/// The retry policy of one call; tower clones the layer's for each call.
 #[derive(Clone, Debug)]
 pub(super) struct RetryPolicy {
     layer: RetryLayer,
@@ -216,12 +253,12 @@ impl<O: Operation, T> Policy<AuthorizedCall<O>, Answer<T>, Failure> for RetryPol
         let history = self
             .history
             .get_or_insert_with(|| AttemptHistory::new(call.resent));
-        let had_paid = history.attempts().count > 0;
+        let has_earned = history.attempts().count > 0;
         history.add(result);
-        let made = history.attempts().count;
+        let attempts_made = history.attempts().count;
         let failure = match result {
             Ok(answer) => {
-                if !had_paid {
+                if !has_earned {
                     budget.earn();
                 }
                 answer.attempts.clone_from(history.attempts());
@@ -229,39 +266,39 @@ impl<O: Operation, T> Policy<AuthorizedCall<O>, Answer<T>, Failure> for RetryPol
             }
             Err(failure) => failure,
         };
-        call.live.failed(history);
-        // A call that its deadline has ended earns no retry for others.
-        if made > 0 && !had_paid && !matches!(failure.fault, Fault::Deadline { .. }) {
+        call.live.record_failure(history);
+        // A call that ends at its deadline earns nothing.
+        if attempts_made > 0 && !has_earned && !matches!(failure.fault, Fault::Deadline { .. }) {
             budget.earn();
         }
-        let decision = settings.decide(Situation {
+        let decision = settings.decide(FailedAttempt {
             fault: &failure.fault,
-            sent: failure.attempts.count > 0,
+            was_sent: failure.attempts.count > 0,
             kind: O::KIND,
-            made,
-            renewed: self.was_renewed,
-            asked: failure.asked,
-            left: call.deadline.left(),
+            attempts_made,
+            was_renewed: self.was_renewed,
+            upstream_retry_after: failure.asked,
+            time_left: call.deadline.left(),
         });
-        let why = match decision {
-            Decision::Pause { least, most } if budget.spend() => {
-                metrics.repeated::<O>(&failure.fault);
+        let reason = match decision {
+            RetryDecision::Retry { min_pause, max_pause } if budget.spend() => {
+                metrics.record_retry::<O>(&failure.fault);
                 self.was_renewed |= failure.fault.retry_rule(O::KIND) == RetryRule::Once;
-                let pause = between(least, most);
-                tracing::debug!(made, ?pause, fault = %failure.fault, "the call is repeated");
+                let pause = random_between(min_pause, max_pause);
+                tracing::debug!(made = attempts_made, ?pause, fault = %failure.fault, "retrying the call");
                 call.set_attempt(NextAttempt {
-                    earlier: made,
+                    earlier: attempts_made,
                     after: Some(Box::new(failure.fault.clone())),
                     pause: Some(pause),
                 });
                 return Some(sleep(pause));
             }
-            Decision::Pause { .. } => StopReason::Budget,
-            Decision::End(why) => why,
+            RetryDecision::Retry { .. } => StopReason::Budget,
+            RetryDecision::Stop(reason) => reason,
         };
-        if let Some(why) = why.as_str() {
-            metrics.stopped(why);
-            tracing::debug!(made, why, fault = %failure.fault, "the call is not repeated");
+        if let Some(why) = reason.as_str() {
+            metrics.retries_ended.add(why);
+            tracing::debug!(made = attempts_made, why, fault = %failure.fault, "the call is not retried");
         }
         failure.attempts.clone_from(history.attempts());
         failure.outcome = history.outcome();
@@ -274,8 +311,8 @@ impl<O: Operation, T> Policy<AuthorizedCall<O>, Answer<T>, Failure> for RetryPol
     }
 }
 
-/// A pause drawn evenly, so that calls which failed together do not come back together.
-fn between(least: Duration, most: Duration) -> Duration {
-    let spread = u64::try_from((most - least).as_micros()).unwrap_or(u64::MAX);
-    least + Duration::from_micros(fastrand::u64(0..=spread))
+/// A pause from an even distribution, so that calls which failed together are not retried together.
+fn random_between(min: Duration, max: Duration) -> Duration {
+    let spread = u64::try_from((max - min).as_micros()).unwrap_or(u64::MAX);
+    min + Duration::from_micros(fastrand::u64(0..=spread))
 }

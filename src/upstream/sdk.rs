@@ -1,24 +1,20 @@
-//! The AWS SDK, and nothing else of the service knows it.
+//! The transport that sends requests with the AWS SDK. No other module names the SDK.
 //!
-//! One file per operation: how its request is written and its answer read. The SDK's own
-//! retries are off, because it knows no idempotency and would turn a lost answer into a
-//! false "already exists"; its required members are filled by types that cannot be empty.
+//! Each operation has a file, which writes its request and reads its response. The SDK's retries are
+//! off: it does not know which operations are idempotent, and would turn a lost response into a
+//! false "already exists".
 
 mod client;
 mod clock;
 mod create_tape_with_barcode;
 mod create_tapes;
+mod credentials;
 mod describe_tape_archives;
 mod describe_tapes;
 mod failure;
-mod identities;
+mod interceptors;
 mod list_tapes;
-mod propagate_trace;
-mod read;
-mod retry_after;
-mod strict;
-mod timestamped_provider;
-mod write;
+mod members;
 
 use std::{
     sync::Arc,
@@ -38,20 +34,20 @@ use crate::{
 
 /// An operation that the SDK can send.
 pub trait SdkOperation: Operation {
-    /// Sends it once.
+    /// Sends the operation once.
     ///
     /// # Errors
     ///
-    /// What AWS, or the way to it, made of the attempt.
+    /// An error of AWS or of the transport.
     fn send(self, client: &Client) -> impl Future<Output = Result<Answer<Self::Output>, Failure>> + Send;
 }
 
-/// The transport of every stack: sends a call by the client of its region.
+/// The transport of all upstream stacks: sends a call with the client of its region.
 #[derive(Clone, Debug)]
 pub struct Sdk(Arc<Clients>);
 
 impl Sdk {
-    /// Sends by one of `clients`.
+    /// Sends calls with `clients`.
     pub fn new(clients: Arc<Clients>) -> Self {
         Self(clients)
     }
@@ -71,17 +67,17 @@ impl<O: SdkOperation> Service<AuthorizedCall<O>> for Sdk {
         Box::pin(async move {
             let region = call.operation.region();
             let Some(client) = clients.of(region) else {
-                let cause = format!("no client was made for region {region}");
+                let cause = format!("there is no client for region {region}");
                 return Err(Fault::Internal { cause }.after(Attempts::default()));
             };
-            let epoch = clients.identities.epoch();
+            let epoch = clients.cache.epoch();
             let outcome = call.operation.clone().send(client).await;
             if let Err(Failure { fault, .. }) = &outcome
                 && matches!(fault, Fault::Aws { .. })
                 && fault.is_about_credentials()
                 && !fault.is_about_clock()
             {
-                clients.identities.refused(epoch);
+                clients.cache.rejected(epoch);
             }
             outcome
         })

@@ -14,7 +14,7 @@ use crate::{
     domain::{Attempts, Failure, Fault, Operation, RetryRule},
 };
 
-/// Makes every attempt wait for its turn, and adapts the pace to how it ends.
+/// Makes every attempt wait for its turn, and adapts the pace to how the attempt ends.
 #[derive(Clone, Debug)]
 pub(super) struct WaitForTurn {
     pub(super) partitions: Partitions,
@@ -36,25 +36,29 @@ where
         let metrics = self.metrics.clone();
         let inner = inner.clone();
         Box::pin(async move {
-            let turn = match pacer.turn(call.attempt.earlier == 0, &call.deadline).await {
+            let turn = match pacer
+                .wait_for_turn(call.attempt.earlier == 0, &call.deadline)
+                .await
+            {
                 Ok(turn) => turn,
                 Err(Fault::Deadline { .. }) => {
                     let last = call.attempt.after.clone();
                     return Err(Fault::Deadline { last }.after(Attempts::default()));
                 }
                 Err(fault) => {
-                    metrics.refused_by_pace.add();
+                    metrics.pace_rejections.add();
                     return Err(Failure {
-                        retry_after: Some(pacer.wait()),
+                        retry_after: Some(pacer.expected_wait()),
                         ..fault.after(Attempts::default())
                     });
                 }
             };
-            // What the service renews itself says nothing of the upstream, unless AWS rejects it again.
+            // Expired credentials and a wrong clock, which the service renews, say nothing about AWS,
+            // unless AWS rejects the retry too.
             let is_renewable = |fault: &Fault| fault.retry_rule(O::KIND) == RetryRule::Once;
             let was_renewed = call.attempt.after.as_deref().is_some_and(is_renewable);
             if turn.waited {
-                metrics.paced.add();
+                metrics.paced_attempts.add();
             }
             let mut paced = PacedAttempt {
                 pacer: &pacer,
@@ -67,13 +71,13 @@ where
             if let Some(signal) = signal(&outcome)
                 && !outcome.as_ref().is_err_and(says_nothing)
             {
-                pacer.told(turn, signal);
+                pacer.record(turn, signal);
             }
             if let Err(failure) = &mut outcome
                 && failure.fault.is_throttling()
             {
-                metrics.throttled.add();
-                failure.retry_after = Some(pacer.wait());
+                metrics.throttled_attempts.add();
+                failure.retry_after = Some(pacer.expected_wait());
             }
             outcome
         })
@@ -90,18 +94,18 @@ struct PacedAttempt<'p> {
 impl Drop for PacedAttempt<'_> {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.pacer.told(self.turn, Signal::Cut);
+            self.pacer.record(self.turn, Signal::Dropped);
         }
     }
 }
 
-/// What the end of an attempt says of the upstream.
+/// What the end of an attempt says about AWS.
 fn signal<T>(outcome: &Result<Answer<T>, Failure>) -> Option<Signal<'_>> {
     match outcome {
         Ok(_) => Some(Signal::Answered),
         Err(Failure { fault, .. }) => match fault {
             Fault::NotSent { .. } | Fault::Internal { .. } => None,
-            Fault::Deadline { .. } => Some(Signal::Cut),
+            Fault::Deadline { .. } => Some(Signal::Dropped),
             fault if fault.is_throttling() => Some(Signal::Throttled),
             // Rejected credentials count as an outage.
             fault if fault.is_no_answer() || fault.is_about_credentials() => {

@@ -59,8 +59,8 @@ fn every_event_is_explained() {
     events(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
     // A function logs these two with texts of its callers.
     found.retain(|event| event != "{what}");
-    found.push("connections are closed at once: there are max_connections open".to_owned());
-    found.push("no connection can be taken".to_owned());
+    found.push("closing new connections: max_connections are open".to_owned());
+    found.push("cannot accept a connection".to_owned());
     let written = |event: &str| {
         let mut parts = event.split(['{', '}']).enumerate();
         // Braces stand for values.

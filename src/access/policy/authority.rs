@@ -2,8 +2,8 @@ use std::{ops::Deref, sync::Arc};
 
 use super::{decision::PolicyDecision, policies::Policies, request::resource_of, row_filter::RowFilter};
 use crate::{
-    call::{Call, Caller, Deadline, Decision, LatestDeadline, NextAttempt},
-    domain::{Failure, Fault, Listing, Operation},
+    call::{AuthorizationDecision, Call, Caller, Deadline, LatestDeadline, NextAttempt},
+    domain::{Failure, Fault, ListOperation, Operation},
 };
 
 /// Decides what callers may do.
@@ -39,13 +39,13 @@ impl Authority {
             Self::Policies(policies) => policies.decide(&call.caller, &call.operation),
         };
         let PolicyDecision { is_allowed, policies } = decision;
-        let decision = Arc::new(Decision {
+        let decision = Arc::new(AuthorizationDecision {
             action: O::NAME,
             resource,
             is_allowed,
             policies,
         });
-        call.context.decided(decision.clone());
+        call.context.record_decision(decision.clone());
         match is_allowed {
             true => Ok(AuthorizedCall {
                 call,
@@ -59,7 +59,7 @@ impl Authority {
     }
 
     /// Returns the filter for the rows of a list; `None` if the caller may see all of them.
-    pub fn row_filter<L: Listing>(&self, caller: &Caller, list: &L) -> Option<RowFilter> {
+    pub fn row_filter<L: ListOperation>(&self, caller: &Caller, list: &L) -> Option<RowFilter> {
         match self {
             Self::Policies(policies) if L::IS_FILTERED => {
                 let filter = policies.row_filter(caller, list.account(), list.region());

@@ -5,7 +5,7 @@ use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpr
 use super::schema::{EntityType, READ_TAPE, scope_id};
 use crate::{
     call::Caller,
-    domain::{AccountId, GatewayArn, Label, NewTapes, Operation, Principal, Region},
+    domain::{AccountId, GatewayArn, Operation, Principal, Region, RequestedBarcode, RequestedTapes},
 };
 
 /// A request for a decision of the policies: may this principal do this action on this resource?
@@ -104,7 +104,7 @@ impl AuthorizationRequest {
     pub fn of<O: Operation>(caller: &Caller, operation: &O, unset_pool: &str) -> Self {
         let scope = EntityType::Scope.uid(&scope_id(operation.account(), operation.region()));
         let mut context = vec![address(caller.address)];
-        if let Some(new) = operation.new_tapes() {
+        if let Some(new) = operation.requested_tapes() {
             context.extend(create_context(&new, unset_pool));
         }
         let gateway = operation
@@ -231,13 +231,13 @@ fn address(address: IpAddr) -> (&'static str, AttributeValue) {
     ("address", AttributeValue::Address(address.to_canonical()))
 }
 
-fn create_context(new: &NewTapes<'_>, unset_pool: &str) -> [(&'static str, AttributeValue); 7] {
+fn create_context(new: &RequestedTapes<'_>, unset_pool: &str) -> [(&'static str, AttributeValue); 7] {
     const GIB: i64 = 1 << 30;
-    let NewTapes { tape, count, label } = new;
+    let RequestedTapes { tape, count, barcode } = new;
     let encryption = &tape.encryption;
-    let label = match label {
-        Label::Barcode(barcode) => ("barcode", AttributeValue::text(barcode.as_str())),
-        Label::Prefix(prefix) => ("prefix", AttributeValue::text(prefix.as_str())),
+    let label = match barcode {
+        RequestedBarcode::Exact(barcode) => ("barcode", AttributeValue::text(barcode.as_str())),
+        RequestedBarcode::Prefix(prefix) => ("prefix", AttributeValue::text(prefix.as_str())),
     };
     [
         (

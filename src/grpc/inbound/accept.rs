@@ -1,4 +1,4 @@
-//! Taking connections: plain or TLS, so many and no more, none that does not speak.
+//! Accept loop: plain TCP or TLS, with a connection limit and a handshake timeout.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     observability::metrics::Count,
 };
 
-/// A caller's socket.
+/// The socket of an accepted connection.
 pub type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 /// How connections are taken.
@@ -30,55 +30,55 @@ pub struct AcceptSettings {
     pub handshake_timeout: Duration,
 }
 
-/// What becomes of connections.
+/// The metrics of connections, and their limit.
 #[derive(Debug)]
 pub struct ConnectionMetrics {
-    /// How many were taken in since the start.
+    /// Connections that were accepted.
     pub accepted: Count,
-    /// How many were closed at once, because there were too many.
+    /// Connections that were closed at once, because `max_connections` were open.
     pub refused: Count,
-    /// Of how many the handshake came to nothing.
+    /// Connections whose TLS handshake failed.
     pub handshakes_failed: Count,
-    room: Arc<Semaphore>,
-    most: usize,
+    permits: Arc<Semaphore>,
+    max_connections: usize,
 }
 
 impl ConnectionMetrics {
-    /// None yet; so many may be open.
+    /// Metrics without connections, of which `max_connections` may be open.
     pub fn new(max_connections: usize) -> Self {
-        let most = max_connections.min(Semaphore::MAX_PERMITS);
+        let max_connections = max_connections.min(Semaphore::MAX_PERMITS);
         Self {
             accepted: Count::default(),
             refused: Count::default(),
             handshakes_failed: Count::default(),
-            room: Arc::new(Semaphore::new(most)),
-            most,
+            permits: Arc::new(Semaphore::new(max_connections)),
+            max_connections,
         }
     }
 
-    /// How many are open.
+    /// The number of open connections.
     pub fn open(&self) -> usize {
-        self.most - self.room.available_permits()
+        self.max_connections - self.permits.available_permits()
     }
 }
 
-/// How many connections wait to be served; they are served at once.
-const WAITING: usize = 16;
+/// The capacity of the channel to the HTTP server, which takes connections at once.
+const CAPACITY: usize = 16;
 
-/// How long to wait when the system has no room for another connection.
-const OUT_OF_ROOM: Duration = Duration::from_millis(100);
+/// How long to wait when the system cannot accept another connection.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
-/// How often the log says that connections are refused.
-const SAY_AGAIN: Duration = Duration::from_secs(10);
+/// The least time between two warnings.
+const WARN_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The connections that come to `listener`, for as long as somebody takes them.
+/// The connections that are accepted from `listener`. It stops accepting when the stream is dropped.
 pub fn incoming(
     listener: TcpListener,
     settings: AcceptSettings,
-    tally: Arc<ConnectionMetrics>,
+    metrics: Arc<ConnectionMetrics>,
 ) -> impl Stream<Item = io::Result<Connection<Socket>>> {
-    let (served, connections) = mpsc::channel(WAITING);
-    tokio::spawn(accept(listener, settings, tally, served));
+    let (served, connections) = mpsc::channel(CAPACITY);
+    tokio::spawn(accept(listener, settings, metrics, served));
     stream::unfold(connections, |mut connections| async move {
         let next = connections.recv().await?;
         Some((Ok(next), connections))
@@ -88,54 +88,51 @@ pub fn incoming(
 async fn accept(
     listener: TcpListener,
     settings: AcceptSettings,
-    tally: Arc<ConnectionMetrics>,
+    metrics: Arc<ConnectionMetrics>,
     served: mpsc::Sender<Connection<Socket>>,
 ) {
-    let room = tally.room.clone();
-    let mut said: Option<Instant> = None;
-    let mut say = |what: &str, error: Option<io::Error>| {
-        if said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
-            said = Some(Instant::now());
+    let permits = metrics.permits.clone();
+    let mut warned: Option<Instant> = None;
+    let mut warn = |what: &str, error: Option<io::Error>| {
+        if warned.is_none_or(|warned| warned.elapsed() >= WARN_INTERVAL) {
+            warned = Some(Instant::now());
             let error = error.map(|error| error.to_string());
             tracing::warn!(error, "{what}");
         }
     };
     loop {
-        let taken = tokio::select! {
-            taken = listener.accept() => taken,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = served.closed() => return,
         };
-        match (taken, room.clone().try_acquire_owned()) {
+        match (accepted, permits.clone().try_acquire_owned()) {
             (Ok((socket, address)), Ok(permit)) => {
-                tally.accepted.add();
-                let (settings, tally, served) = (settings.clone(), tally.clone(), served.clone());
+                metrics.accepted.add();
+                let (settings, metrics, served) = (settings.clone(), metrics.clone(), served.clone());
                 tokio::spawn(async move {
                     let prepared = timeout(
                         settings.handshake_timeout,
                         prepare(socket, address, permit, &settings),
                     );
                     let why = match prepared.await {
-                        // Nobody takes it any more when the service stops.
+                        // The send fails if the service stops.
                         Ok(Ok(connection)) => return drop(served.send(connection).await),
                         Ok(Err(error)) => error.to_string(),
-                        Err(_) => "it took too long (setting handshake_timeout)".to_owned(),
+                        Err(_) => "it took longer than the setting handshake_timeout allows".to_owned(),
                     };
-                    tally.handshakes_failed.add();
+                    metrics.handshakes_failed.add();
                     tracing::info!(peer = %address, why, "a TLS handshake failed");
                 });
             }
             (Ok(_), Err(_)) => {
-                tally.refused.add();
-                say(
-                    "connections are closed at once: there are max_connections open",
-                    None,
-                );
+                metrics.refused.add();
+                warn("closing new connections: max_connections are open", None);
             }
-            // It had gone before it was taken.
+            // The client closed the connection before it was accepted.
             (Err(error), _) if is_of_one_connection(&error) => {}
             (Err(error), _) => {
-                say("no connection can be taken", Some(error));
-                sleep(OUT_OF_ROOM).await;
+                warn("cannot accept a connection", Some(error));
+                sleep(PAUSE_AFTER_ERROR).await;
             }
         }
     }
@@ -151,7 +148,7 @@ async fn prepare(
     let (socket, certificate) = match &settings.tls {
         None => (Either::Left(socket), None),
         Some(tls) => {
-            // Whatever is in force now holds for this connection.
+            // The connection keeps the certificates that are in force now.
             let acceptor = TlsAcceptor::from(tls.load().config().clone());
             let stream = acceptor.accept(socket).await?;
             let certificate = ClientCertificate::presented(tls, stream.get_ref().1.peer_certificates());

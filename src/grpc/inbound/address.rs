@@ -6,9 +6,9 @@ use std::{
 use http::HeaderMap;
 use ipnet::IpNet;
 
-/// Where a call comes from: its peer's address, or, if the peer is a proxy that is believed,
-/// the last address in its `x-forwarded-for` that is not such a proxy's. What stands before
-/// that anybody may have written.
+/// The address of a call's client: its peer, or, if the peer is a trusted proxy, the rightmost
+/// address in `x-forwarded-for` that is not a trusted proxy. Any client can forge the addresses
+/// before that one.
 pub fn of_caller(peer: IpAddr, headers: &HeaderMap, trusted: &BTreeSet<IpNet>) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut address = peer;
@@ -29,7 +29,7 @@ pub fn of_caller(peer: IpAddr, headers: &HeaderMap, trusted: &BTreeSet<IpNet>) -
     address
 }
 
-/// An address, as proxies write it: with a port or without.
+/// Parses an address as proxies write it, with or without a port.
 fn parse(entry: &str) -> Option<IpAddr> {
     let with_port = || entry.parse::<SocketAddr>().ok().map(|address| address.ip());
     let in_brackets = || entry.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_is_believed_but_trusted_proxies() {
+    fn only_trusted_proxies_set_the_address() {
         let trusted: BTreeSet<IpNet> = ["10.0.0.0/8", "fd00::/8"].map(|net| net.parse().unwrap()).into();
         // The peer, its headers, and the caller's address.
         let cases: [(&str, &[&str], &str); 12] = [

@@ -11,11 +11,11 @@ use super::{
 };
 use crate::{call::middleware::Middleware, grpc::status, observability::metrics::Count};
 
-/// Limits the calls in progress, to the last byte of their responses, and sheds the rest at once:
-/// a call that waits holds memory too.
+/// Limits the calls in progress, up to the last byte of their responses. Other calls are shed at
+/// once, because a waiting call uses memory too.
 ///
-/// Reflection and health watches may stay open for ever, so they have separate, smaller limits. A
-/// health check is not counted, or a full replica would look like a dead one.
+/// Reflection streams and health watches may stay open forever, so they have separate, smaller
+/// limits. Health checks are not limited, so that a busy replica does not look dead.
 #[derive(Clone, Debug)]
 pub struct Admission {
     calls: Arc<Semaphore>,

@@ -15,31 +15,31 @@ use crate::{
     observability::metrics::Counts,
 };
 
-/// How callers are let in.
+/// How callers are authenticated.
 #[derive(Clone, Debug)]
 pub struct AuthSettings {
-    /// How they are known; `None` where anybody may do everything.
+    /// The identities of callers; `None` with `allow_anonymous`.
     pub identities: Option<Arc<Authenticator>>,
-    /// Who is let in to health.
+    /// Who may call the health service.
     pub health: AccessMode,
-    /// Who is let in to reflection.
+    /// Who may call reflection.
     pub reflection: AccessMode,
-    /// Who is believed when saying for whom it forwards.
+    /// The proxies whose `x-forwarded-for` is trusted.
     pub trusted_proxies: BTreeSet<IpNet>,
 }
 
-/// Who is let in to a service.
+/// Who may call a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessMode {
-    /// Everybody.
+    /// All callers.
     Open,
-    /// Whoever is known.
+    /// Authenticated callers.
     Identified,
-    /// Nobody: there is no such service.
+    /// No one: the service does not exist.
     Closed,
 }
 
-/// How often callers were not let in since the start, by the reason that they were told.
+/// Counts calls that were rejected because they were not authenticated, by reason.
 pub type Refusals = Counts<&'static str>;
 
 /// Authenticates the caller, and adds it to the call's context. A caller without valid
@@ -51,7 +51,7 @@ pub struct Authenticate {
 }
 
 impl Authenticate {
-    /// Authenticates as these settings say; `refusals` counts rejected calls.
+    /// Authenticates by these settings. `refusals` counts rejected calls.
     pub(super) fn new(settings: AuthSettings, refusals: Arc<Refusals>) -> Self {
         Self {
             settings: Arc::new(settings),
@@ -76,7 +76,7 @@ where
         let reject = |status: Status| Either::Right(ready(Ok(status.into_http())).boxed());
         let peer = request.extensions().get::<Peer>().cloned();
         let (Some(peer), Some(context)) = (peer, context_of(&request).cloned()) else {
-            return reject(status::internal("the call came by no connection"));
+            return reject(status::internal("the request has no connection or no context"));
         };
         let address = address::of_caller(peer.address(), request.headers(), &settings.trusted_proxies);
         context.set_address(address);
@@ -95,7 +95,7 @@ where
             }
             (AccessMode::Identified, Some(identities)) => identities.clone(),
         };
-        // The service that is ready goes with the call; its clone is made ready for the next.
+        // `inner` is ready, so it serves this call; its clone becomes ready for the next one.
         let next = inner.clone();
         let mut inner = mem::replace(inner, next);
         Either::Right(Box::pin(async move {
@@ -117,7 +117,7 @@ where
     }
 }
 
-/// Takes the credentials out of the metadata: what comes after need not see them.
+/// Removes the credentials from the metadata, because no layer below needs them.
 fn take_authorization(headers: &mut HeaderMap) -> Vec<HeaderValue> {
     let taken = headers.get_all(AUTHORIZATION).iter().cloned().collect();
     headers.remove(AUTHORIZATION);

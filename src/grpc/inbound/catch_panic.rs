@@ -18,18 +18,18 @@ use crate::{
     grpc::status,
 };
 
-/// Ends a call that panics with INTERNAL and its details, also within the response's body: the
-/// caller would otherwise see a broken stream, and take it for a fault of the network.
+/// Ends a call that panics, also within the response's body, with INTERNAL and its details. Without
+/// this, the caller would see a broken stream and take it for a network failure.
 #[derive(Clone, Copy, Debug)]
 pub struct CatchPanic;
 
 /// The status of a call that panicked. Rust's panic hook has written the message to stderr.
 fn status(context: Option<&CallContext>) -> Status {
     if let Some(context) = context {
-        context.panicked();
+        context.record_panic();
     }
     tracing::error!("the call panicked: this is a defect of the service; please report it");
-    status::internal("the service has a defect, which its log says more of")
+    status::internal("the service has a defect; its log has the cause")
 }
 
 impl<S, B, R> Middleware<S, Request<B>> for CatchPanic
@@ -86,7 +86,7 @@ impl<B: Body> Body for Caught<B> {
         match catch_unwind(AssertUnwindSafe(|| body.poll_frame(cx))) {
             Ok(frame) => frame,
             Err(_) => {
-                // What has panicked is not looked at again.
+                // A body that has panicked is not polled again.
                 this.body.set(None);
                 let mut trailers = http::HeaderMap::new();
                 let written = status(this.context.as_deref()).add_header(&mut trailers);

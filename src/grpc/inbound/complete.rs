@@ -29,7 +29,7 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 ///   tonic handler cannot set the trailers of a success.
 /// - Each error gets the call's request id. An error that tonic made itself (a message too large,
 ///   an unknown method) gets details. A create that was rejected before it was sent gets its
-///   outcome, which is unknown if its client says that it sent it before.
+///   outcome, which is unknown if its client has sent it before.
 #[derive(Clone, Copy, Debug)]
 pub struct CompleteTrailers;
 

@@ -17,86 +17,86 @@ use tonic::transport::server::Connected;
 
 use crate::grpc::tls::ClientCertificate;
 
-/// A caller's connection, which can be cut from within, and is cut by itself if its client
-/// does not begin to speak.
+/// The connection of a caller. The service can close it, and it closes by itself if its client does
+/// not begin HTTP/2 in time.
 #[derive(Debug)]
 pub struct Connection<IO> {
     io: IO,
     peer: Peer,
-    is_cut: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// How much is missing of what every client begins with, and how long it has for that.
-    silent: Option<(usize, Pin<Box<Sleep>>)>,
+    closed: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// The bytes of the HTTP/2 preface that are missing, and the time left for them.
+    preface: Option<(usize, Pin<Box<Sleep>>)>,
     _permit: OwnedSemaphorePermit,
 }
 
-/// Whom a call came from; in the extensions of its request.
+/// The other end of a connection, in the extensions of its requests.
 #[derive(Clone, Debug)]
 pub struct Peer {
     address: SocketAddr,
     certificate: Option<Arc<ClientCertificate>>,
-    cut: CancellationToken,
+    close: CancellationToken,
 }
 
-/// The length of what an HTTP/2 client begins with (RFC 9113, 3.4), in bytes.
+/// The length in bytes of the preface with which an HTTP/2 client begins (RFC 9113, section 3.4).
 const PREFACE: usize = 24;
 
 impl Peer {
-    /// The peer at this address, with this certificate.
+    /// A peer with this address and this certificate.
     pub(super) fn new(address: SocketAddr, certificate: Option<ClientCertificate>) -> Self {
         Self {
             address,
             certificate: certificate.map(Arc::new),
-            cut: CancellationToken::new(),
+            close: CancellationToken::new(),
         }
     }
 
-    /// Its address.
+    /// The address of the peer.
     pub(super) fn address(&self) -> IpAddr {
         self.address.ip().to_canonical()
     }
 
-    /// Its certificate, if it has one.
+    /// The certificate of the peer, if it presented one.
     pub(super) fn certificate(&self) -> Option<&ClientCertificate> {
         self.certificate.as_deref()
     }
 
-    /// Ends the connection, and with it every call that it carries.
+    /// Closes the connection, which ends all its calls.
     pub(super) fn close_connection(&self) {
-        self.cut.cancel();
+        self.close.cancel();
     }
 }
 
 impl<IO> Connection<IO> {
-    /// The connection over this socket, which holds the permit for as long as it is open. Its
-    /// client has so long to begin.
-    pub(super) fn new(io: IO, peer: Peer, to_begin: Duration, permit: OwnedSemaphorePermit) -> Self {
+    /// A connection over this socket, which holds the permit while it is open. Its client must send
+    /// the HTTP/2 preface within `preface_timeout`.
+    pub(super) fn new(io: IO, peer: Peer, preface_timeout: Duration, permit: OwnedSemaphorePermit) -> Self {
         Self {
             io,
-            is_cut: Box::pin(peer.cut.clone().cancelled_owned()),
+            closed: Box::pin(peer.close.clone().cancelled_owned()),
             peer,
-            silent: Some((PREFACE, Box::pin(sleep(to_begin)))),
+            preface: Some((PREFACE, Box::pin(sleep(preface_timeout)))),
             _permit: permit,
         }
     }
 
-    /// An error once it is cut; until then the task is woken when it is.
+    /// Returns an error if the connection must close; otherwise the task is woken when it must.
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.is_cut.as_mut().poll(cx).is_ready() {
+        if self.closed.as_mut().poll(cx).is_ready() {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        if let Some((_, to_begin)) = &mut self.silent
-            && to_begin.as_mut().poll(cx).is_ready()
+        if let Some((_, timeout)) = &mut self.preface
+            && timeout.as_mut().poll(cx).is_ready()
         {
             return Err(io::ErrorKind::TimedOut.into());
         }
         Ok(())
     }
 
-    /// The client has said so much more.
-    fn heard(&mut self, bytes: usize) {
-        self.silent = self.silent.take().and_then(|(missing, to_begin)| {
+    /// Records that the client has sent this many bytes.
+    fn received(&mut self, bytes: usize) {
+        self.preface = self.preface.take().and_then(|(missing, timeout)| {
             let missing = missing.saturating_sub(bytes);
-            (missing > 0).then_some((missing, to_begin))
+            (missing > 0).then_some((missing, timeout))
         });
     }
 }
@@ -118,7 +118,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Connection<IO> {
         self.check(cx)?;
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buffer);
-        self.heard(buffer.filled().len() - before);
+        self.received(buffer.filled().len() - before);
         read
     }
 }

@@ -16,18 +16,18 @@ use crate::{
 /// How long calls may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
-    /// The creates.
+    /// Creates.
     pub unary: Bounds,
-    /// The reads.
+    /// Reads.
     pub stream: Bounds,
 }
 
 /// How long a call of one kind may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Where the caller does not say.
+    /// Without a `grpc-timeout`.
     pub default: Duration,
-    /// Whatever the caller says.
+    /// At most, even if `grpc-timeout` is longer.
     pub most: Duration,
 }
 
@@ -35,10 +35,10 @@ pub struct Bounds {
 ///
 /// The deadline is a little before the caller's own, so that the caller receives
 /// DEADLINE_EXCEEDED with its details before its library gives up. For the same reason tonic's
-/// timer, which answers CANCELLED and does not end streams, never fires. A call that has not
-/// reached the upstream stack by then, because its message is still on the way, is ended here.
+/// timer, which responds with CANCELLED and does not end streams, never fires. A call that has not
+/// reached the upstream stack by then, because its message is still incomplete, is ended here.
 ///
-/// Health and reflection have no deadline but their caller's.
+/// Health and reflection have only the caller's deadline.
 #[derive(Clone, Copy, Debug)]
 pub struct DecideDeadline(pub(super) Deadlines);
 
@@ -83,7 +83,7 @@ where
             if let Ok(response) = timeout_at(end, &mut response).await {
                 return response;
             }
-            // The upstream stack ends a call that has reached it, and knows what came of it.
+            // The upstream stack ends a call that has reached it, and knows its outcome.
             if context.read(|facts| facts.is_dispatched) {
                 return response.await;
             }
@@ -92,11 +92,11 @@ where
     }
 }
 
-/// When a call has to end, and when it is ended here if the service has not begun with it;
-/// `None` if it need not.
+/// The deadline of a call, and the moment at which it is ended here if it has not reached the upstream
+/// stack. `None` if it has no deadline.
 fn deadline(timeout: Option<Duration>, bounds: Option<Bounds>) -> Option<(CallDeadline, Instant)> {
     let now = Instant::now();
-    // A timeout past the end of the clock is none.
+    // A timeout that overflows the clock counts as none.
     let callers = timeout.and_then(|timeout| Some((now.checked_add(timeout)?, margin(timeout))));
     let own = bounds.map(|bounds| match callers {
         Some(_) => bounds.most,
@@ -119,13 +119,14 @@ fn deadline(timeout: Option<Duration>, bounds: Option<Bounds>) -> Option<(CallDe
     }
 }
 
-/// What the service has to end a call by itself, before it is ended here.
+/// How long after the deadline of the settings a call is ended here.
 const SLACK: Duration = Duration::from_millis(50);
 
-/// A timer's resolution: tonic's may fire before ours for less, and nothing can be done in it.
+/// The shortest timeout that is accepted. It is a timer's resolution: with less, tonic's timer could
+/// fire before ours.
 const LEAST: Duration = Duration::from_millis(1);
 
-/// `grpc-timeout` by the gRPC protocol: at most 8 digits and a unit.
+/// Parses `grpc-timeout`, which the gRPC protocol defines as 1–8 digits and a unit.
 fn parse(value: &HeaderValue) -> Option<Duration> {
     let (digits, unit) = value
         .to_str()
@@ -146,8 +147,8 @@ fn parse(value: &HeaderValue) -> Option<Duration> {
     })
 }
 
-/// How long before the caller's timer a call ends: 5 %, and at most 100 ms + 1 %, by
-/// which gRPC's C core rounds `grpc-timeout` up.
+/// How long before the caller's deadline a call ends: 5 % of the timeout, at most 100 ms + 1 %. gRPC's
+/// C core rounds `grpc-timeout` up by as much as 1 %.
 fn margin(timeout: Duration) -> Duration {
     (timeout / 20).min(Duration::from_millis(100) + timeout / 100)
 }

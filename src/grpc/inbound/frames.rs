@@ -12,14 +12,14 @@ use tower::Service;
 use super::wrap::{Wrap, Wrapping};
 use crate::call::middleware::Middleware;
 
-/// The longest frame, in bytes: the default of HTTP/2.
+/// The largest frame in bytes, which is the default of HTTP/2.
 const MAX_FRAME: usize = 16 * 1024;
 
 /// Hands responses to the connection in small frames.
 ///
-/// The connection takes a whole frame, and asks for the next, as soon as the reader's window has
-/// room for one byte. Given a page whole, it would have the next page fetched before the reader
-/// has room for this one, so that readers were two pages behind.
+/// The connection takes a whole frame and polls for the next as soon as the reader's flow-control
+/// window has room for one byte. If a frame were a whole page, the next page would be fetched
+/// before the reader has read this one.
 #[derive(Clone, Copy, Debug)]
 pub struct SplitFrames;
 
@@ -47,7 +47,7 @@ impl<B> Wrap<B> for SplitFrames {
 }
 
 pin_project! {
-    /// A body in small frames.
+    /// A body that is split into small frames.
     #[derive(Debug, Default)]
     pub struct InFrames<B> {
         #[pin]

@@ -4,8 +4,8 @@ use tower::Service;
 
 use crate::call::middleware::Middleware;
 
-/// Rejects requests that are not gRPC with an HTTP status, as the gRPC protocol asks for. tonic
-/// would handle a call that comes as JSON or by GET, so a web page could make one.
+/// Rejects requests that are not gRPC with an HTTP status, as the gRPC protocol requires. tonic would
+/// handle a request with another content type or method, so a web page could send one.
 #[derive(Clone, Copy, Debug)]
 pub struct GrpcOnly;
 
@@ -29,7 +29,7 @@ where
     }
 }
 
-/// `application/grpc`, alone or followed by a message format or a parameter.
+/// Whether the content type is `application/grpc`, with or without a message format or parameter.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let content_type = headers
         .get(CONTENT_TYPE)

@@ -14,8 +14,8 @@ use crate::{
     grpc::status,
 };
 
-/// Enforces the limits of each principal: calls per second and concurrent calls. They go by
-/// principal, not by address: behind a load balancer all addresses are the same.
+/// Enforces the limits of each principal: calls per second and concurrent calls. Limits by address
+/// would not work, because behind a load balancer all addresses are the same.
 #[derive(Clone, Debug)]
 pub struct LimitPrincipals(pub(super) Arc<Limits>);
 

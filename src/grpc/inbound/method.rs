@@ -6,7 +6,7 @@ use crate::{
     observability::metrics::labels,
 };
 
-/// The methods that are served. To figures all others are one.
+/// The methods that are served. In the metrics, all others count as one.
 pub(super) const KNOWN: [&str; 10] = [
     "tapegate.v1.TapeService/CreateTapeWithBarcode",
     "tapegate.v1.TapeService/CreateTapes",
@@ -20,27 +20,27 @@ pub(super) const KNOWN: [&str; 10] = [
     "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
-/// The place of a path's method in [`KNOWN`]; behind its end if it is not there.
+/// The index in [`KNOWN`] of a path's method, or the length of [`KNOWN`].
 pub(super) fn index(path: &str) -> usize {
     let method = path.strip_prefix('/');
-    let place = KNOWN.iter().position(|known| Some(*known) == method);
-    place.unwrap_or(KNOWN.len())
+    let index = KNOWN.iter().position(|known| Some(*known) == method);
+    index.unwrap_or(KNOWN.len())
 }
 
-/// The name of the method at this place.
+/// The name of the method with this index.
 pub(super) fn name(index: usize) -> &'static str {
     KNOWN.get(index).copied().unwrap_or(labels::OTHER)
 }
 
-/// The longest method that is written down, in bytes: the caller can put there what it likes.
+/// The longest path that is logged, in bytes; callers can send paths of any length.
 const MAX_SHOWN: usize = 100;
 
-/// What is written down of a path.
+/// The path, truncated for the log.
 pub(super) fn shown(path: &str) -> &str {
     &path[..path.floor_char_boundary(MAX_SHOWN)]
 }
 
-/// What a call of this path does; `None` where the path is not of this service.
+/// The kind of the operation of this path; `None` if the path is of another service.
 pub(super) fn kind(path: &str) -> Option<OperationKind> {
     let method = path
         .strip_prefix('/')?
@@ -54,22 +54,22 @@ pub(super) fn kind(path: &str) -> Option<OperationKind> {
     })
 }
 
-/// Whether a path is of gRPC's health service.
+/// Whether the path is of gRPC's health service.
 pub(super) fn is_health(path: &str) -> bool {
     path.starts_with("/grpc.health.v1.Health/")
 }
 
-/// Whether a path is the one of watching health, which has no end of its own.
+/// Whether the path is of a health watch, which does not end by itself.
 pub(super) fn is_watch(path: &str) -> bool {
     path == "/grpc.health.v1.Health/Watch"
 }
 
-/// Whether a path is of gRPC's reflection, in either version.
+/// Whether the path is of gRPC's reflection, in either version.
 pub(super) fn is_reflection(path: &str) -> bool {
     path.starts_with("/grpc.reflection.")
 }
 
-/// Whether the client's library says that it sent this call before (gRFC A6).
+/// Whether the client's library has sent this call before (gRFC A6).
 pub fn is_resent(headers: &HeaderMap) -> bool {
     headers
         .get("grpc-previous-rpc-attempts")

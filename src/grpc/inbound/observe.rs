@@ -37,8 +37,8 @@ use crate::{
     observability::calls::CallRegistry,
 };
 
-/// Observes every call. It is the outermost layer, so that no end of a call escapes it; it also
-/// gives each call its [`CallContext`] and its request id.
+/// Observes every call. It is the outermost layer, so that it sees every end of a call. It also gives
+/// each call its [`CallContext`] and its request id.
 #[derive(Clone, Debug)]
 pub struct ObserveCalls(Arc<Sinks>);
 
@@ -56,7 +56,7 @@ pub(super) struct Sinks {
 /// How a call ended.
 #[derive(Clone, Copy, Debug, Default)]
 enum End {
-    /// Without a status: the caller has gone, or its connection was closed.
+    /// Without a status: the caller has gone, or the connection was closed.
     #[default]
     GivenUp,
     /// With a gRPC status.
@@ -123,7 +123,7 @@ where
             request_id.echo(&mut response);
             Ok(observer.observe(response))
         };
-        // The call's own span, if it is traced, is within the caller's trace.
+        // The call's own span, if it is traced, is part of the caller's trace.
         Box::pin(
             observed
                 .instrument(span)
@@ -133,12 +133,12 @@ where
     }
 }
 
-/// Watches one call. It is dropped when the call has ended, and reports the end then.
+/// Observes one call. It is dropped when the call has ended, and then reports the end to the sinks.
 #[derive(Debug)]
 struct Observer {
     sinks: Arc<Sinks>,
     context: Arc<CallContext>,
-    /// The method's place in [`method::KNOWN`].
+    /// The method's index in [`method::KNOWN`].
     method: usize,
     end: End,
     info: Option<ErrorInfo>,

@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id that is taken from a caller, in characters.
+/// The longest id that is accepted from a caller, in characters.
 const MAX_LENGTH: usize = 128;
 
 /// The id of one call: the caller's `x-request-id` if it is usable, else a new UUID.
@@ -16,8 +16,8 @@ impl RequestId {
         self.0.to_str().unwrap_or_default()
     }
 
-    /// An id of at most 128 visible ASCII characters is the caller's own; anything else
-    /// would be a way to write into logs.
+    /// The id of a request. A caller's id must be at most 128 visible ASCII characters, so that it
+    /// cannot inject text into logs.
     pub(super) fn of<B>(request: &Request<B>) -> Self {
         let usable = |id: &&HeaderValue| {
             (1..=MAX_LENGTH).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
@@ -31,7 +31,7 @@ impl RequestId {
         }
     }
 
-    /// Sends the id back with the response.
+    /// Adds the id to the response.
     pub(super) fn echo<B>(self, response: &mut Response<B>) {
         response.headers_mut().insert(X_REQUEST_ID, self.0);
     }

@@ -53,7 +53,7 @@ impl<B: Body> Wrap<B> for StalledReader {
             AbortOnDropHandle::new(tokio::spawn(async move {
                 sleep_until(deadline.callers + GRACE).await;
                 tracing::warn!(
-                    "a caller neither took its answer nor cancelled the call in time: its connection is cut"
+                    "closing a connection: its caller neither read the response nor cancelled the call by its deadline"
                 );
                 peer.close_connection();
             }))

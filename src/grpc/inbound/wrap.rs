@@ -19,7 +19,7 @@ pub trait Wrap<B> {
 }
 
 pin_project! {
-    /// The future of a response that is wrapped when it is there.
+    /// A future that wraps the response that it resolves to.
     #[derive(Debug)]
     pub struct Wrapping<F, W> {
         #[pin]
@@ -29,7 +29,7 @@ pin_project! {
 }
 
 impl<F, W> Wrapping<F, W> {
-    /// Wraps what `response` resolves to.
+    /// Wraps the response that `response` resolves to.
     pub(super) fn new(response: F, wrap: W) -> Self {
         Self {
             response,
@@ -51,7 +51,7 @@ where
         let wrap = this
             .wrap
             .take()
-            .expect("a future is not polled after it has ended");
+            .expect("a future is not polled after it is ready");
         Poll::Ready(Ok(wrap.wrap(response)))
     }
 }

@@ -51,7 +51,7 @@ impl Subject {
     pub(super) fn of<O: Operation>(operation: &O) -> Self {
         let tape = match operation.tapes() {
             [tape] => Some(TapeArn::to_string(tape)),
-            _ => operation.creates().map(|tape| tape.to_string()),
+            _ => operation.new_tape_arn().map(|tape| tape.to_string()),
         };
         Self {
             name: O::NAME,

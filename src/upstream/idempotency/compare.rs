@@ -2,27 +2,27 @@ use crate::domain::{
     Encryption, KmsKey, KnownStatus, NewTape, Pool, Tape, TapeArchive, TapeInfo, TapeStatus, Timestamp,
 };
 
-/// A tape beside the one that was asked for.
+/// How a tape of AWS differs from the requested one.
 pub(super) struct Comparison {
-    /// In what they are not the same.
-    pub(super) differs: Vec<&'static str>,
-    /// Whether that is for good, so that it never was the one.
-    pub(super) is_others: bool,
+    /// The request fields in which they differ.
+    pub(super) differences: Vec<&'static str>,
+    /// Whether they differ in a property that never changes, so that another call created the tape.
+    pub(super) is_another_tape: bool,
     pub(super) created: Option<Timestamp>,
 }
 
-/// What AWS shows of a tape that a create can ask for; `None` is not shown.
-pub(super) struct Shown<'a> {
+/// The properties of a tape of AWS that a create can request. `None` is not known.
+pub(super) struct ReportedTape<'a> {
     size: Option<i64>,
     worm: Option<bool>,
     pool: Option<&'a Pool>,
-    /// Whether it shows keys, and which.
+    /// The outer `None`: not known. The inner one: no KMS key.
     kms_key: Option<Option<&'a KmsKey>>,
     status: Option<KnownStatus>,
     created: Option<Timestamp>,
 }
 
-impl<'a> From<&'a Tape> for Shown<'a> {
+impl<'a> From<&'a Tape> for ReportedTape<'a> {
     fn from(tape: &'a Tape) -> Self {
         Self {
             size: tape.tape_size_in_bytes,
@@ -35,7 +35,7 @@ impl<'a> From<&'a Tape> for Shown<'a> {
     }
 }
 
-impl<'a> From<&'a TapeArchive> for Shown<'a> {
+impl<'a> From<&'a TapeArchive> for ReportedTape<'a> {
     fn from(tape: &'a TapeArchive) -> Self {
         Self {
             size: tape.tape_size_in_bytes,
@@ -48,8 +48,8 @@ impl<'a> From<&'a TapeArchive> for Shown<'a> {
     }
 }
 
-/// A tape that is listed and, moving meanwhile or deleted, not described.
-impl<'a> From<&'a TapeInfo> for Shown<'a> {
+/// A tape that ListTapes returns, but no describe operation, because it has moved or was deleted.
+impl<'a> From<&'a TapeInfo> for ReportedTape<'a> {
     fn from(info: &'a TapeInfo) -> Self {
         Self {
             size: info.tape_size_in_bytes,
@@ -62,44 +62,53 @@ impl<'a> From<&'a TapeInfo> for Shown<'a> {
     }
 }
 
-/// Compares what is shown; in what is in `differs` it is known not to be the same.
-pub(super) fn compare(asked: &NewTape, tape: &Shown<'_>, differs: &[&'static str]) -> Comparison {
-    let size = asked.size.bytes();
-    let worm = asked.worm == Some(true);
-    // What never changes, and so never was.
-    let is_others =
+/// Compares a tape with the requested one. `known_differences` are added to the result.
+pub(super) fn compare(
+    requested: &NewTape,
+    tape: &ReportedTape<'_>,
+    known_differences: &[&'static str],
+) -> Comparison {
+    let size = requested.size.bytes();
+    let worm = requested.worm == Some(true);
+    // These two never change.
+    let is_another_tape =
         tape.size.is_some_and(|other| other != size) || tape.worm.is_some_and(|other| other != worm);
-    let found = [
+    let properties = [
         ("tape_size_in_bytes", tape.size != Some(size)),
         ("worm", tape.worm.is_some_and(|other| other != worm)),
-        // Where none was asked for, AWS chose. AssignTapePool may have moved it since.
-        ("pool", asked.pool.is_some() && asked.pool.as_ref() != tape.pool),
+        // If none was requested, AWS chose it. AssignTapePool may have changed it.
+        (
+            "pool",
+            requested.pool.is_some() && requested.pool.as_ref() != tape.pool,
+        ),
         (
             "kms_key",
             tape.kms_key
-                .is_some_and(|key| is_other_key(&asked.encryption, key)),
+                .is_some_and(|key| is_other_key(&requested.encryption, key)),
         ),
         (
             "tape_status",
             matches!(tape.status, Some(KnownStatus::Deleting | KnownStatus::Deleted)),
         ),
     ];
-    let found = found.into_iter().filter(|(_, is_other)| *is_other);
-    let mut differs = differs.to_vec();
-    differs.extend(found.map(|(name, _)| name));
+    let different = properties.into_iter().filter(|(_, differs)| *differs);
+    let mut differences = known_differences.to_vec();
+    differences.extend(different.map(|(name, _)| name));
     Comparison {
-        differs,
-        is_others,
+        differences,
+        is_another_tape,
         created: tape.created,
     }
 }
 
-/// Whether a tape is encrypted otherwise than was asked for. An alias cannot be compared, nor
-/// can a key that AWS chose; that one side has none can.
-fn is_other_key(asked: &Encryption, has: Option<&KmsKey>) -> bool {
-    match (asked.kms_key(), has) {
-        (Some(asked), Some(has)) => asked.is_key_arn() && has.is_key_arn() && asked != has,
+/// Whether the encryption of a tape differs from the requested one. Two keys can be compared only by
+/// their ARNs, not by an alias, and not if AWS chose the key.
+fn is_other_key(requested: &Encryption, actual: Option<&KmsKey>) -> bool {
+    match (requested.kms_key(), actual) {
+        (Some(requested), Some(actual)) => {
+            requested.is_key_arn() && actual.is_key_arn() && requested != actual
+        }
         (Some(_), None) => true,
-        (None, has) => has.is_some() && asked.kms_encrypted() != Some(true),
+        (None, actual) => actual.is_some() && requested.kms_encrypted() != Some(true),
     }
 }

@@ -7,8 +7,8 @@ use super::{
 use crate::{
     access::AuthorizedCall,
     domain::{
-        CreateTapeWithBarcode, DescribeTapeArchives, DescribeTapes, Failure, ListTapes, Listing, PageRequest,
-        Scope, Tape, TapeArchive, TapeArn, TapeInfo,
+        CreateTapeWithBarcode, DescribeTapeArchives, DescribeTapes, Failure, ListOperation, ListTapes,
+        PageRequest, Scope, Tape, TapeArchive, TapeArn, TapeInfo,
     },
     upstream::{
         Stack, Upstream,
@@ -16,23 +16,25 @@ use crate::{
     },
 };
 
-/// What has the barcode.
-pub(super) enum Found {
-    Nothing,
+/// What has the barcode of a rejected create.
+pub(super) enum LookUp {
+    /// No tape.
+    NoTape,
     /// A tape in the library of another gateway.
-    Elsewhere,
+    OtherGateway,
+    /// A tape of the same gateway, or an archived one.
     Tape(Comparison),
 }
 
-/// Looks for the tape with this ARN, and compares it with the one that a create asked for. It
-/// is part of that create, and allowed with it.
+/// Looks up the tape with this ARN, and compares it with the one that the create requested. The
+/// look-up is part of the create and authorized with it.
 pub(super) async fn look_up(
     upstream: &Upstream,
     create: &AuthorizedCall<CreateTapeWithBarcode>,
     arn: &TapeArn,
-) -> Result<Found, Failure> {
-    let asked = &create.operation.tape;
-    let gateway = &asked.gateway;
+) -> Result<LookUp, Failure> {
+    let requested = &create.operation.tape;
+    let gateway = &requested.gateway;
     let scope = Scope {
         region: gateway.region().clone(),
         account: Some(gateway.account().clone()),
@@ -45,49 +47,49 @@ pub(super) async fn look_up(
         tapes: tapes.clone(),
         page: page.clone(),
     };
-    let is_it = |info: &TapeInfo| info.tape_arn == arn.as_str();
-    let infos = rows(&upstream.list_tapes, list, create, is_it).await?;
-    // A RETRIEVED tape may be there twice: where it is says more than where it was.
+    let matches = |info: &TapeInfo| info.tape_arn == arn.as_str();
+    let infos = rows(&upstream.list_tapes, list, create, matches).await?;
+    // A RETRIEVED tape may be listed twice. The row with its gateway says where it is now.
     let Some(info) = infos.iter().min_by_key(|info| info.gateway_arn.is_none()) else {
-        return Ok(Found::Nothing);
+        return Ok(LookUp::NoTape);
     };
-    let listed = || compare(asked, &info.into(), &["tape_status"]);
+    let listed = || compare(requested, &info.into(), &["tape_status"]);
 
-    let found = match info.gateway_arn.as_deref() {
-        Some(other) if other != gateway.as_str() => return Ok(Found::Elsewhere),
+    let comparison = match info.gateway_arn.as_deref() {
+        Some(other) if other != gateway.as_str() => return Ok(LookUp::OtherGateway),
         Some(_) => {
             let describe = DescribeTapes {
                 gateway: gateway.clone(),
                 tapes,
                 page,
             };
-            let is_it = |tape: &Tape| tape.tape_arn == arn.as_str();
-            let tapes = rows(&upstream.describe_tapes, describe, create, is_it).await?;
+            let matches = |tape: &Tape| tape.tape_arn == arn.as_str();
+            let tapes = rows(&upstream.describe_tapes, describe, create, matches).await?;
             tapes
                 .first()
-                .map_or_else(listed, |tape| compare(asked, &tape.into(), &[]))
+                .map_or_else(listed, |tape| compare(requested, &tape.into(), &[]))
         }
         None => {
             let describe = DescribeTapeArchives { scope, tapes, page };
-            let is_it = |tape: &TapeArchive| tape.tape_arn == arn.as_str();
-            let tapes = rows(&upstream.describe_tape_archives, describe, create, is_it).await?;
-            // An archived tape is of no gateway, so not of the one that was asked for.
-            let elsewhere = &["gateway_arn"];
+            let matches = |tape: &TapeArchive| tape.tape_arn == arn.as_str();
+            let tapes = rows(&upstream.describe_tape_archives, describe, create, matches).await?;
+            // An archived tape belongs to no gateway, so not to the requested one.
+            let archived = &["gateway_arn"];
             tapes
                 .first()
-                .map_or_else(listed, |tape| compare(asked, &tape.into(), elsewhere))
+                .map_or_else(listed, |tape| compare(requested, &tape.into(), archived))
         }
     };
-    Ok(Found::Tape(found))
+    Ok(LookUp::Tape(comparison))
 }
 
-/// The rows of a list that are looked for, asked for now and to the last page: a row that was
-/// missed would be a tape that is said not to exist.
-async fn rows<L: Listing>(
+/// The matching rows of a list. All pages are read, and they are fresh: a row that is missed is a
+/// tape that is reported not to exist.
+async fn rows<L: ListOperation>(
     stack: &Stack<L>,
     list: L,
     create: &AuthorizedCall<CreateTapeWithBarcode>,
-    is_it: impl Fn(&L::Row) -> bool,
+    matches: impl Fn(&L::Row) -> bool,
 ) -> Result<Vec<L::Row>, Failure> {
     let context = ListContext {
         context: create.context.clone(),
@@ -100,8 +102,8 @@ async fn rows<L: Listing>(
     let mut found = Vec::new();
     while let Some(page) = pages.next().await {
         match page {
-            Ok(page) => found.extend(page.output.rows.iter().filter(|row| is_it(row)).cloned()),
-            // AWS documents nowhere whether it leaves out what is not there, or says so.
+            Ok(page) => found.extend(page.output.rows.iter().filter(|row| matches(row)).cloned()),
+            // AWS does not document whether it omits a tape that does not exist or returns this error.
             Err(failure) if is_nested(&failure.fault, "TapeCartridgeNotFound") => {}
             Err(failure) => return Err(failure),
         }

@@ -5,99 +5,103 @@ use tokio::time::Instant;
 use super::PaceSettings;
 use crate::domain::Fault;
 
-/// What an attempt says of the upstream.
+/// What the end of an attempt says about AWS.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::upstream) enum Signal<'a> {
-    /// It answers.
+    /// AWS responds.
     Answered,
-    /// It answers that it is asked too much.
+    /// AWS throttles.
     Throttled,
-    /// It gives no answer.
+    /// AWS does not respond, or rejects the service's credentials.
     Unresponsive(&'a Fault),
-    /// It gave none before somebody stopped waiting. That says something only where it was silent
-    /// before: the time may have been too short.
-    Cut,
+    /// The attempt was dropped before AWS responded. Its time may have been too short, so this
+    /// counts only during an outage.
+    Dropped,
 }
 
-/// The rate at which attempts may begin, as it follows from how earlier ones ended.
+/// The rate at which attempts may begin, learned from how earlier attempts ended.
 ///
-/// **Throttling.** There is no rate until an attempt is throttled: then it is what began in
-/// the second before, and falls. A fall takes a tenth, or as much as half where the upstream
-/// granted that much less in the last second; an attempt that began before the last fall
-/// makes no other. While calls wait the rate grows by the same step each second, 2 % of what
-/// it fell to: AWS publishes no limits, and a step that is little for 200 a second is too much
-/// for 2. Until the limit is known the rate doubles each second instead, and after [`STEADY`]
-/// without a fall the step grows, so that a limit which was raised a hundredfold is found
-/// within a minute.
+/// **Throttling.** Until AWS throttles, there is no limit. The first throttled attempt sets the
+/// rate to the number of attempts that began in the last second, and decreases it. Each decrease
+/// is 10 %, or up to 50 % if AWS granted that much less in the last second. An attempt that began
+/// before the last decrease causes no other one.
 ///
-/// **Outage.** Several attempts in a row that bring no answer set the rate to the floor. The
-/// first answer after that begins a recovery: the rate grows quickly, from a few a second,
-/// and is given up after [`RECOVERED`].
+/// While calls wait, the rate increases. AWS publishes no limits, and a step that is right for
+/// 200 attempts per second is too large for 2. So the step is relative: 2 % per second of the
+/// value that the rate last decreased to. There are two exceptions. At first the limit is unknown,
+/// and the rate increases by 100 % per second, until a decrease more than a second later. If there
+/// is no decrease for 10 s ([`STEADY`]), the step grows, so that a limit which was raised a
+/// hundredfold is found within a minute.
 ///
-/// Knows neither clock nor lock: both are the [`Pacer`](super::Pacer)'s.
+/// **Outage.** Several attempts in a row without a response set the rate to the floor. The first
+/// response starts a recovery: the rate begins at 4 times the floor and increases by 100 % per
+/// second. After 10 s ([`RECOVERY`]) there is no limit again.
+///
+/// The type has no clock and no lock; [`Pacer`](super::Pacer) has both.
 #[derive(Debug)]
 pub(super) struct Rate {
     settings: PaceSettings,
+    /// The current limit.
     pace: Option<Pace>,
-    /// Attempts that began while there was no pace.
+    /// Attempts that began while there was no limit.
     begun: LastSecond,
+    /// Responses of AWS without throttling.
     granted: LastSecond,
-    /// How many attempts in a row brought no answer.
-    silent: u32,
-    /// When the last answer came.
-    heard: Option<Instant>,
+    /// The number of attempts in a row without a response.
+    unanswered: u32,
+    last_response: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Pace {
-    /// Attempts a second.
+    /// Attempts per second.
     per_second: f64,
-    /// When the last one began, or should have.
-    last: Instant,
-    /// Up to when the growth is reckoned.
-    grown: Instant,
-    /// When it last fell: what began before says nothing new.
-    fell: Instant,
-    /// What it fell to.
-    fell_to: f64,
+    /// When the last attempt began, or should have begun.
+    last_begin: Instant,
+    /// The moment up to which `per_second` includes the increase.
+    increased_until: Instant,
+    /// When the rate last decreased. Attempts that began before then say nothing new.
+    decreased_at: Instant,
+    /// The value that it decreased to.
+    decreased_to: f64,
     mode: Mode,
 }
 
 #[derive(Debug)]
 enum Mode {
-    /// Throttled for the first time then, and what a whole second grants is not yet known.
+    /// Throttling began at this moment; the limit is still unknown.
     Seeking(Instant),
     Throttled,
-    /// No answer comes since then; this was the last fault.
+    /// There was no response since this moment; the last attempt failed with this fault.
     Unresponsive(Fault, Instant),
     Recovering,
 }
 
-/// How the rate grows while calls wait.
+/// How the rate increases while calls wait.
 #[derive(Clone, Copy, Debug)]
-enum Growth {
-    /// By so much a second.
-    Step(f64),
-    /// By itself a second: nothing is known of the limit, when throttling is new and after an
-    /// outage.
-    Quick,
+enum Increase {
+    /// By this much per second.
+    Linear(f64),
+    /// By 100 % per second: the limit is unknown.
+    Exponential,
 }
 
-/// How long after a fall the rate grows steadily; a rate that is right falls about so often.
+/// How long after a decrease the step of the increase stays the same. A rate near the limit
+/// decreases about this often.
 const STEADY: Duration = Duration::from_secs(10);
 
-/// The rate that a recovery begins with, as a multiple of the floor.
-const FIRST_STEP: f64 = 4.0;
+/// The rate at the start of a recovery, as a multiple of the floor.
+const RECOVERY_START: f64 = 4.0;
 
-/// For how long a recovery grows; by then it is far above any rate that AWS grants.
-const RECOVERED: Duration = Duration::from_secs(10);
+/// How long a recovery lasts. After it, the rate is far above any limit of AWS.
+const RECOVERY: Duration = Duration::from_secs(10);
 
-/// What a turn that came late, as timers and threads do, gives back to those that wait
-/// behind it.
+/// How much of the delay of a late attempt the attempts behind it make up for. Timers and threads
+/// cause such delays.
 const CATCH_UP: Duration = Duration::from_millis(50);
 
-/// How late one whose turn it is may take it before others do.
-pub(super) const GRACE: Duration = Duration::from_millis(100);
+/// How late the first attempt in the queue may begin before the next one takes its turn.
+pub(super) const TURN_GRACE: Duration = Duration::from_millis(100);
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -108,17 +112,17 @@ impl Rate {
             pace: None,
             begun: LastSecond::default(),
             granted: LastSecond::default(),
-            silent: 0,
-            heard: None,
+            unanswered: 0,
+            last_response: None,
         }
     }
 
-    /// Attempts a second; `None` where there is no pace.
+    /// Attempts per second; `None` without a limit.
     pub(super) fn per_second(&self) -> Option<f64> {
         self.pace.as_ref().map(|pace| pace.per_second)
     }
 
-    /// Why the upstream counts as unreachable, while it does.
+    /// The last fault of an outage, while there is one.
     pub(super) fn outage(&self) -> Option<&Fault> {
         match &self.pace.as_ref()?.mode {
             Mode::Unresponsive(fault, _) => Some(fault),
@@ -126,9 +130,10 @@ impl Rate {
         }
     }
 
-    /// Since when no answer comes, by attempts that ended within [`PaceSettings::forget`]: without any,
-    /// nothing is known. Credentials that are refused are an answer.
-    pub(super) fn silent_since(&self, now: Instant) -> Option<Instant> {
+    /// Since when AWS has not responded, according to attempts that ended within
+    /// [`PaceSettings::forget`]. Without such attempts, nothing is known. Rejected credentials are a
+    /// response.
+    pub(super) fn unresponsive_since(&self, now: Instant) -> Option<Instant> {
         let pace = self.pace.as_ref().filter(|pace| self.is_recent(pace, now))?;
         match &pace.mode {
             Mode::Unresponsive(fault, since) if fault.is_no_answer() => Some(*since),
@@ -136,75 +141,74 @@ impl Rate {
         }
     }
 
-    /// Whether the upstream throttles, by attempts that ended within [`PaceSettings::forget`].
+    /// Whether AWS throttles, according to attempts that ended within [`PaceSettings::forget`].
     pub(super) fn is_throttled(&self, now: Instant) -> bool {
         let pace = self.pace.as_ref().filter(|pace| self.is_recent(pace, now));
         pace.is_some_and(|pace| matches!(pace.mode, Mode::Seeking(_) | Mode::Throttled))
     }
 
-    /// When the last answer came.
-    pub(super) fn heard(&self) -> Option<Instant> {
-        self.heard
+    /// When the last response came.
+    pub(super) fn last_response(&self) -> Option<Instant> {
+        self.last_response
     }
 
     fn is_recent(&self, pace: &Pace, now: Instant) -> bool {
-        now.saturating_duration_since(pace.fell) <= self.settings.forget
+        now.saturating_duration_since(pace.decreased_at) <= self.settings.forget
     }
 
-    /// How long until an attempt may begin that has so many ahead of it.
+    /// How long until an attempt may begin that has `ahead` others before it in the queue.
     pub(super) fn wait(&self, ahead: usize, now: Instant) -> Duration {
         let Some(pace) = &self.pace else {
             return Duration::ZERO;
         };
         let ahead = u32::try_from(ahead).map_or(f64::MAX, f64::from);
         let rate = pace.per_second;
-        let seconds = match pace.growth(now, &self.settings) {
-            Growth::Step(step) => 2.0 * ahead / (rate + (2.0 * step).mul_add(ahead, rate * rate).sqrt()),
-            Growth::Quick => (ahead / rate).ln_1p(),
+        let seconds = match pace.increase(now, &self.settings) {
+            Increase::Linear(step) => 2.0 * ahead / (rate + (2.0 * step).mul_add(ahead, rate * rate).sqrt()),
+            Increase::Exponential => (ahead / rate).ln_1p(),
         };
-        let behind_them = Duration::try_from_secs_f64(seconds).unwrap_or(FAR);
-        pace.next().saturating_duration_since(now) + behind_them
+        let until_those_began = Duration::try_from_secs_f64(seconds).unwrap_or(FOREVER);
+        pace.next().saturating_duration_since(now) + until_those_began
     }
 
-    /// Whether an attempt should have begun a while ago.
+    /// Whether the first attempt in the queue is late by [`TURN_GRACE`].
     pub(super) fn is_overdue(&self, now: Instant) -> bool {
         let pace = self.pace.as_ref();
-        pace.is_some_and(|pace| now.saturating_duration_since(pace.next()) >= GRACE)
+        pace.is_some_and(|pace| now.saturating_duration_since(pace.next()) >= TURN_GRACE)
     }
 
-    /// An attempt begins. `waited` says whether it has waited for its turn, and others may
-    /// still.
+    /// Records that an attempt begins. If it has waited for its turn, others may still wait.
     pub(super) fn begin(&mut self, waited: bool, now: Instant) {
         match &mut self.pace {
             None => self.begun.add(now),
             Some(pace) if waited => {
                 let latest = now.checked_sub(CATCH_UP).unwrap_or(now);
-                pace.last = pace.next().clamp(latest, now);
+                pace.last_begin = pace.next().clamp(latest, now);
             }
-            Some(pace) => (pace.last, pace.grown) = (now, now),
+            Some(pace) => (pace.last_begin, pace.increased_until) = (now, now),
         }
     }
 
-    /// Grows by the time for which calls have waited.
-    pub(super) fn grow(&mut self, now: Instant) {
+    /// Increases the rate for the time that calls have waited.
+    pub(super) fn increase(&mut self, now: Instant) {
         if let Some(pace) = &mut self.pace {
-            let seconds = now.saturating_duration_since(pace.grown).min(SECOND);
-            let a_second = match pace.growth(now, &self.settings) {
-                Growth::Step(step) => step,
-                Growth::Quick => pace.per_second,
+            let seconds = now.saturating_duration_since(pace.increased_until).min(SECOND);
+            let step = match pace.increase(now, &self.settings) {
+                Increase::Linear(step) => step,
+                Increase::Exponential => pace.per_second,
             };
-            pace.per_second += a_second * seconds.as_secs_f64();
-            pace.grown = now;
+            pace.per_second += step * seconds.as_secs_f64();
+            pace.increased_until = now;
         }
     }
 
-    /// Gives the pace up, if it has served its time.
+    /// Removes the limit if it is no longer needed.
     pub(super) fn forget(&mut self, now: Instant) {
         let is_over = |pace: &Pace| {
-            let calm = now.saturating_duration_since(pace.fell);
+            let calm = now.saturating_duration_since(pace.decreased_at);
             match pace.mode {
                 Mode::Seeking(_) | Mode::Throttled => calm > self.settings.forget,
-                Mode::Recovering => calm > RECOVERED,
+                Mode::Recovering => calm > RECOVERY,
                 Mode::Unresponsive(..) => false,
             }
         };
@@ -213,39 +217,39 @@ impl Rate {
         }
     }
 
-    /// What an attempt came to that began then. Says whether those who wait have to reckon
-    /// anew.
-    pub(super) fn told(&mut self, began: Instant, signal: Signal<'_>, now: Instant) -> bool {
+    /// Records how an attempt ended that began at `began`. Returns whether waiting calls must
+    /// compute their turns again.
+    pub(super) fn record(&mut self, began: Instant, signal: Signal<'_>, now: Instant) -> bool {
         match signal {
-            Signal::Unresponsive(fault) => return self.silence(began, fault, now),
-            Signal::Cut => {
+            Signal::Unresponsive(fault) => return self.record_unresponsive(began, fault, now),
+            Signal::Dropped => {
                 if let Some(fault) = self.outage().cloned() {
-                    self.silence(began, &fault, now);
+                    self.record_unresponsive(began, &fault, now);
                 }
                 return false;
             }
             Signal::Answered => self.granted.add(now),
             Signal::Throttled => {}
         }
-        self.silent = 0;
-        self.heard = Some(now);
+        self.unanswered = 0;
+        self.last_response = Some(now);
         let recovers = self.outage().is_some();
         if let Some(pace) = self.pace.as_mut().filter(|_| recovers) {
-            pace.per_second = self.settings.floor * FIRST_STEP;
+            pace.per_second = self.settings.floor * RECOVERY_START;
             pace.mode = Mode::Recovering;
-            (pace.grown, pace.fell, pace.fell_to) = (now, now, pace.per_second);
+            (pace.increased_until, pace.decreased_at, pace.decreased_to) = (now, now, pace.per_second);
         }
-        let falls = matches!(signal, Signal::Throttled) && self.fall(began, now);
-        recovers || falls
+        let decreases = matches!(signal, Signal::Throttled) && self.decrease(began, now);
+        recovers || decreases
     }
 
-    fn silence(&mut self, began: Instant, fault: &Fault, now: Instant) -> bool {
-        // It was under way when an answer came: all that hung in an outage end after it.
-        if self.heard.is_some_and(|heard| began < heard) {
+    fn record_unresponsive(&mut self, began: Instant, fault: &Fault, now: Instant) -> bool {
+        // It was in flight when AWS last responded. Attempts that hang in an outage end after it.
+        if self.last_response.is_some_and(|response| began < response) {
             return false;
         }
-        self.silent = self.silent.saturating_add(1);
-        if self.silent < self.settings.silence {
+        self.unanswered = self.unanswered.saturating_add(1);
+        if self.unanswered < self.settings.silence {
             return false;
         }
         let since = match self.pace.as_ref().map(|pace| &pace.mode) {
@@ -254,39 +258,42 @@ impl Rate {
         };
         self.pace = Some(Pace {
             per_second: self.settings.floor,
-            last: self.pace.as_ref().map_or(began, |pace| pace.last),
-            grown: now,
-            fell: now,
-            fell_to: self.settings.floor,
+            last_begin: self.pace.as_ref().map_or(began, |pace| pace.last_begin),
+            increased_until: now,
+            decreased_at: now,
+            decreased_to: self.settings.floor,
             mode: Mode::Unresponsive(fault.clone(), since.unwrap_or(now)),
         });
         since.is_none()
     }
 
-    fn fall(&mut self, began: Instant, now: Instant) -> bool {
-        let (rate, last) = match &self.pace {
-            Some(pace) if began <= pace.fell => return false,
-            Some(pace) => (pace.per_second, pace.last),
+    fn decrease(&mut self, began: Instant, now: Instant) -> bool {
+        let (rate, last_begin) = match &self.pace {
+            Some(pace) if began <= pace.decreased_at => return false,
+            Some(pace) => (pace.per_second, pace.last_begin),
             None => (self.begun.count(now).max(1.0), now),
         };
         let mode = match &self.pace {
-            Some(pace) => pace.mode_after_fall(now),
+            Some(pace) => pace.mode_after_decrease(now),
             None => Mode::Seeking(now),
         };
         let most = rate * self.settings.decrease;
-        // A rate that has just been found by growing is far above what a second granted.
-        let is_found = self.pace.as_ref().is_some_and(|pace| pace.grew_quickly(now));
-        let granted = match is_found {
+        // A rate that has just increased exponentially is far above what the last second granted.
+        let is_ahead = self
+            .pace
+            .as_ref()
+            .is_some_and(|pace| pace.increased_exponentially(now));
+        let granted = match is_ahead {
             true => most,
             false => self.granted.count(now).clamp(most.min(rate / 2.0), most),
         };
-        let fell_to = granted.max(self.settings.floor);
+        let decreased_to = granted.max(self.settings.floor);
         self.pace = Some(Pace {
-            per_second: fell_to,
-            last,
-            grown: now,
-            fell: now,
-            fell_to,
+            per_second: decreased_to,
+            last_begin,
+            increased_until: now,
+            decreased_at: now,
+            decreased_to,
             mode,
         });
         true
@@ -294,20 +301,21 @@ impl Rate {
 }
 
 /// Longer than any call waits.
-const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl Pace {
     /// When the next attempt may begin.
     fn next(&self) -> Instant {
-        self.last + Duration::try_from_secs_f64(1.0 / self.per_second).map_or(FAR, |gap| gap.min(FAR))
+        self.last_begin
+            + Duration::try_from_secs_f64(1.0 / self.per_second).map_or(FOREVER, |gap| gap.min(FOREVER))
     }
 
-    fn grew_quickly(&self, now: Instant) -> bool {
+    fn increased_exponentially(&self, now: Instant) -> bool {
         matches!(self.mode, Mode::Seeking(_) | Mode::Recovering)
-            && now.saturating_duration_since(self.fell) > SECOND
+            && now.saturating_duration_since(self.decreased_at) > SECOND
     }
 
-    fn mode_after_fall(&self, now: Instant) -> Mode {
+    fn mode_after_decrease(&self, now: Instant) -> Mode {
         match self.mode {
             Mode::Throttled => Mode::Throttled,
             Mode::Seeking(since) if now.saturating_duration_since(since) > SECOND => Mode::Throttled,
@@ -316,20 +324,20 @@ impl Pace {
         }
     }
 
-    fn growth(&self, now: Instant, settings: &PaceSettings) -> Growth {
+    fn increase(&self, now: Instant, settings: &PaceSettings) -> Increase {
         match self.mode {
             Mode::Throttled => {
-                let calm = now.saturating_duration_since(self.fell);
-                let hurry = calm.div_duration_f64(STEADY).max(1.0).powi(4);
-                Growth::Step(self.fell_to * settings.increase * hurry)
+                let calm = now.saturating_duration_since(self.decreased_at);
+                let factor = calm.div_duration_f64(STEADY).max(1.0).powi(4);
+                Increase::Linear(self.decreased_to * settings.increase * factor)
             }
-            Mode::Seeking(_) | Mode::Recovering => Growth::Quick,
-            Mode::Unresponsive(..) => Growth::Step(0.0),
+            Mode::Seeking(_) | Mode::Recovering => Increase::Exponential,
+            Mode::Unresponsive(..) => Increase::Linear(0.0),
         }
     }
 }
 
-/// Moments of the last second.
+/// The events of the last second.
 #[derive(Debug, Default)]
 struct LastSecond(VecDeque<Instant>);
 

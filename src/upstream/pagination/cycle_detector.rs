@@ -1,8 +1,8 @@
 use crate::domain::Marker;
 
-/// Finds that markers go in circles, in constant space (Brent's algorithm): one marker
-/// is kept and compared with all that follow; the kept one is replaced after 1, 2, 4, 8…
-/// steps, so a circle of any length is met within three times its length.
+/// Detects cycles of markers in constant space, by Brent's algorithm: it keeps one marker, compares
+/// all later ones with it, and replaces it after 1, 2, 4, 8… steps. So a cycle of any length is
+/// detected within three times its length.
 pub(super) struct CycleDetector {
     kept: Option<Marker>,
     steps: u64,
@@ -18,7 +18,7 @@ impl CycleDetector {
         }
     }
 
-    /// Whether the walk may go on at this marker.
+    /// Whether this marker is not part of a cycle, as far as is known.
     pub(super) fn admit(&mut self, marker: &Marker) -> bool {
         if self.kept.as_ref() == Some(marker) {
             return false;

@@ -7,19 +7,19 @@ use tokio::time::Instant;
 
 use super::RetrySettings;
 
-/// How many repeats all calls together may make: what they earned in the last ten seconds, and
-/// what need not be earned.
+/// The retry budget: how many retries all calls together may make.
 ///
-/// tower's own does not tell how much of it is left, which operators want to see.
+/// In a window of 10 s, that is one retry for every `calls_per_repeat` calls, plus the reserve of
+/// 10 s. tower's own budget does not show how much of it is left.
 #[derive(Debug)]
 pub(super) struct Budget {
     calls_per_repeat: usize,
-    /// What need not be earned in as long as a window.
+    /// Retries of one window that need not be earned.
     reserve: usize,
     window: Mutex<Window>,
 }
 
-/// How many slots a window has, each as long as [`SLOT`].
+/// The number of slots of the window, each as long as [`SLOT`].
 const SLOTS: usize = 10;
 
 const SLOT: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ const SLOT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 struct Window {
     began: Instant,
-    /// The slots since then, the present one included.
+    /// The number of slots since then, the current one included.
     passed: u64,
     slots: [Slot; SLOTS],
 }
@@ -35,7 +35,7 @@ struct Window {
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
     calls: usize,
-    repeats: usize,
+    retries: usize,
 }
 
 impl Budget {
@@ -53,22 +53,22 @@ impl Budget {
         }
     }
 
-    /// A call earns its share of a repeat.
+    /// Adds a call, which earns its share of a retry.
     pub(super) fn earn(&self) {
         self.window().now().calls += 1;
     }
 
-    /// Takes a repeat, if there is one left.
+    /// Takes a retry, if one is left.
     pub(super) fn spend(&self) -> bool {
         let mut window = self.window();
         let has_one = self.left_in(&mut window) > 0;
         if has_one {
-            window.now().repeats += 1;
+            window.now().retries += 1;
         }
         has_one
     }
 
-    /// How many repeats there may be now.
+    /// The number of retries that are left.
     pub(super) fn left(&self) -> usize {
         self.left_in(&mut self.window())
     }
@@ -79,7 +79,7 @@ impl Budget {
         let earned = sum(|slot| slot.calls) / self.calls_per_repeat;
         self.reserve
             .saturating_add(earned)
-            .saturating_sub(sum(|slot| slot.repeats))
+            .saturating_sub(sum(|slot| slot.retries))
     }
 
     fn window(&self) -> MutexGuard<'_, Window> {
@@ -88,17 +88,17 @@ impl Budget {
 }
 
 impl Window {
-    /// The present slot; those that are older than the window are empty again.
+    /// The current slot. Slots that are older than the window are cleared.
     fn now(&mut self) -> &mut Slot {
         let passed = self.began.elapsed().as_secs() / SLOT.as_secs() + 1;
         let is_new = (self.passed..passed).take(SLOTS);
-        is_new.for_each(|number| self.slots[place(number)] = Slot::default());
+        is_new.for_each(|number| self.slots[index(number)] = Slot::default());
         self.passed = self.passed.max(passed);
-        &mut self.slots[place(self.passed - 1)]
+        &mut self.slots[index(self.passed - 1)]
     }
 }
 
-fn place(number: u64) -> usize {
+fn index(number: u64) -> usize {
     usize::try_from(number % SLOTS as u64).unwrap_or_default()
 }
 
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn calls_earn_repeats_for_ten_seconds() {
+    async fn calls_earn_retries_for_ten_seconds() {
         let budget = budget(5, 0);
         assert!(!budget.spend());
         (0..14).for_each(|_| budget.earn());
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_reserve_comes_back_after_ten_seconds() {
+    async fn the_reserve_is_restored_after_ten_seconds() {
         let budget = budget(5, 2);
         assert_eq!((0..100).filter(|_| budget.spend()).count(), 20);
         advance(9 * SLOT).await;

@@ -14,8 +14,10 @@ use aws_sdk_storagegateway::{
 };
 
 use super::{
-    clock::ClockWatch, failure::causes, identities::Identities, propagate_trace::PropagateTrace,
-    strict::StrictAnswers, timestamped_provider::TimestampedProvider,
+    clock::ClockWatch,
+    credentials::{CredentialsCache, TimestampedProvider},
+    failure::causes,
+    interceptors::{PropagateTrace, StrictResponses},
 };
 use crate::domain::Region;
 
@@ -36,27 +38,26 @@ pub struct SdkSettings {
     pub credentials_pause: Duration,
 }
 
-/// One client per region that is served. A client costs milliseconds to make and keeps
-/// its own connections, so it is made once and shared.
+/// The clients of the SDK, one for each region that is served. A client costs milliseconds to make
+/// and has its own connections, so it is made once and shared.
 #[derive(Debug)]
 pub struct Clients {
     by_region: BTreeMap<Region, Client>,
     credentials: Option<TimestampedProvider>,
-    pub(super) identities: Identities,
+    pub(super) cache: CredentialsCache,
 }
 
 impl Clients {
-    /// Makes the clients of `regions`; the standard chain looks for credentials from
-    /// `home`.
+    /// Makes the clients of `regions`. The SDK's standard credentials chain uses the region `home`.
     pub async fn new(
         settings: &SdkSettings,
         home: &Region,
         regions: impl IntoIterator<Item = Region>,
     ) -> Self {
-        let identities = Identities::new(settings.credentials_pause);
+        let cache = CredentialsCache::new(settings.credentials_pause);
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(SdkRegion::new(home.as_str().to_owned()))
-            .identity_cache(identities.clone());
+            .identity_cache(cache.clone());
         if let Some(credentials) = &settings.credentials {
             loader = loader.credentials_provider(credentials.clone());
         }
@@ -78,25 +79,25 @@ impl Clients {
         Self {
             by_region,
             credentials,
-            identities,
+            cache,
         }
     }
 
-    /// The client of a region, if that region is served.
+    /// The client of a region, if the region is served.
     pub fn of(&self, region: &Region) -> Option<&Client> {
         self.by_region.get(region)
     }
 
-    /// When credentials were last obtained; `None` before that.
+    /// When credentials were last obtained, if ever.
     pub fn credentials_obtained(&self) -> Option<Instant> {
         self.credentials.as_ref()?.obtained()
     }
 
-    /// Asks the chain for credentials.
+    /// Obtains credentials from the provider.
     ///
     /// # Errors
     ///
-    /// What the chain said, for an operator to read.
+    /// The provider's error, for the operator.
     pub async fn obtain_credentials(&self) -> Result<(), String> {
         let chain = self
             .credentials
@@ -113,10 +114,10 @@ impl Clients {
 impl SdkSettings {
     /// The configuration of one region's client.
     ///
-    /// One authority retries and keeps time, and that is the upstream stack: so the SDK's
-    /// retries are off, and its timers are the same bounds as the stack's, there to end what
-    /// the stack no longer waits for. The clients that fetch credentials keep the SDK's own
-    /// ways: nobody else would repeat for them.
+    /// Only the upstream stack retries and enforces timeouts. So the SDK's retries are off, and its
+    /// timeouts, which are the same as the stack's, only end requests that the stack no longer waits
+    /// for. The clients that fetch credentials keep the SDK's retries, because nothing else retries
+    /// them.
     fn config(&self, shared: &SdkConfig, region: &Region, clock: ClockWatch) -> Config {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(self.connect_timeout)
@@ -129,13 +130,13 @@ impl SdkSettings {
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .interceptor(StrictAnswers::new(self.max_answer_bytes))
+            .interceptor(StrictResponses::new(self.max_answer_bytes))
             .interceptor(PropagateTrace)
             .interceptor(clock);
         match &self.endpoint {
             None => builder.build(),
-            // AWS's variants of an endpoint go with AWS's own: the SDK refuses to put them
-            // together with another, call by call.
+            // FIPS and dual-stack are variants of AWS's own endpoints. With another endpoint, the SDK
+            // would reject every call.
             Some(endpoint) => {
                 let builder = builder
                     .endpoint_url(endpoint)

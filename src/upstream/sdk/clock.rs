@@ -1,9 +1,9 @@
-//! Whether requests are refused for their date.
+//! Clock skew: finds requests that AWS rejects because of their date.
 //!
-//! The SDK corrects the clock that it signs by: a client adds to it what the `Date` of its last
-//! answer was off. So the answer that refuses a date also brings the right one, and the request can
-//! go once more. That holds when this machine's clock is wrong, and again when it has been set
-//! right. What the SDK does not do is to tell anybody.
+//! The SDK corrects clock skew: a client adds the offset of the last response's `Date` to the clock
+//! that it signs with. So the response that rejects a date also brings the right one, and one retry
+//! succeeds, both when the clock is wrong and when it has just been set right. The SDK does not
+//! report any of this, so [`ClockWatch`] does.
 
 use std::{
     sync::{
@@ -24,28 +24,28 @@ use aws_smithy_runtime_api::{box_error::BoxError, client::orchestrator::HttpResp
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use jiff::{civil, tz::TimeZone};
 
-/// How far a date may be off: AWS takes 5 minutes.
+/// The clock skew that is ignored. AWS accepts 5 minutes.
 const TOLERANCE: Duration = Duration::from_secs(4 * 60);
 
-/// Compares the dates of requests with those of AWS's answers: marks answers to requests that were
-/// [`Misdated`], and tells the operator when this machine's clock is why.
+/// Compares the dates of requests with those of AWS's responses. It marks responses to requests that
+/// were [`Misdated`], and warns the operator if this machine's clock is wrong.
 #[derive(Clone, Debug)]
 pub(super) struct ClockWatch {
     corrects: bool,
-    /// Whether the operator was told. Clones, one in each client, tell once.
-    told: Arc<AtomicBool>,
+    /// Whether the operator was warned. Each client has a clone; all together warn once.
+    has_warned: Arc<AtomicBool>,
 }
 
-/// In the extensions of an answer: the request's date was off AWS's, and the next one's will not be.
+/// An extension of a response: the date of its request was wrong, and the next one's will be right.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Misdated;
 
 /// When a request was sent.
 #[derive(Debug)]
 struct Sent {
-    /// By what was signed.
+    /// The signed date, by the SDK's corrected clock.
     signed: SystemTime,
-    /// By this machine's clock.
+    /// The date by this machine's clock.
     clock: SystemTime,
     at: Instant,
 }
@@ -55,31 +55,31 @@ impl Storable for Sent {
 }
 
 impl ClockWatch {
-    /// `corrects` says whether the SDK corrects the clock that it signs by.
+    /// `corrects` is whether the SDK's clock skew correction is on.
     pub(super) fn new(corrects: bool) -> Self {
         Self {
             corrects,
-            told: Arc::default(),
+            has_warned: Arc::default(),
         }
     }
 
-    /// Tells when the clock turns out to be wrong, and when it is right again.
-    fn tell(&self, clock: SystemTime, date: SystemTime, took: Duration, refused: bool) {
-        let off = distance(date, clock, took);
-        if off <= TOLERANCE {
-            if self.told.swap(false, Ordering::Relaxed) {
+    /// Logs when this machine's clock is found to be wrong, and when it is right again.
+    fn report(&self, clock: SystemTime, date: SystemTime, took: Duration, is_rejected: bool) {
+        let skew = distance(date, clock, took);
+        if skew <= TOLERANCE {
+            if self.has_warned.swap(false, Ordering::Relaxed) {
                 tracing::info!("this machine's clock agrees with AWS's again");
             }
-        } else if refused && !self.told.swap(true, Ordering::Relaxed) {
+        } else if is_rejected && !self.has_warned.swap(true, Ordering::Relaxed) {
             let until_then = match self.corrects {
-                true => "requests are timestamped_provider by AWS's answers",
-                false => "requests fail, since the SDK's clock skew correction is switched off",
+                true => "requests are signed with the time of AWS's responses",
+                false => "requests fail, because the SDK's clock skew correction is switched off",
             };
             tracing::warn!(
-                seconds_off = off.as_secs(),
+                seconds_off = skew.as_secs(),
                 is_behind = date > clock,
                 until_then,
-                "this machine's clock is wrong, and AWS refuses requests for their date: set it, and keep it set by NTP"
+                "this machine's clock is wrong, and AWS rejects requests because of their date; set the clock, and synchronize it with NTP"
             );
         }
     }
@@ -113,23 +113,23 @@ impl Intercept for ClockWatch {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let answer = context.response_mut();
-        // A proxy's clock is nobody's business.
-        let is_of_aws = answer.headers().contains_key("x-amzn-requestid");
-        let (true, Some(date), Some(sent)) = (is_of_aws, http_date(answer, "date"), config.load::<Sent>())
+        let response = context.response_mut();
+        // The date of a proxy says nothing about AWS's clock.
+        let is_of_aws = response.headers().contains_key("x-amzn-requestid");
+        let (true, Some(date), Some(sent)) = (is_of_aws, http_date(response, "date"), config.load::<Sent>())
         else {
             return Ok(());
         };
         let took = sent.at.elapsed();
-        self.tell(sent.clock, date, took, answer.status().is_client_error());
+        self.report(sent.clock, date, took, response.status().is_client_error());
         if self.corrects && distance(date, sent.signed, took) > TOLERANCE {
-            answer.add_extension(Misdated);
+            response.add_extension(Misdated);
         }
         Ok(())
     }
 }
 
-/// How far a date is from the time between `start` and `took` later, in either direction.
+/// The distance of a date from the interval between `start` and `took` later, in either direction.
 fn distance(date: SystemTime, start: SystemTime, took: Duration) -> Duration {
     match date.duration_since(start) {
         Ok(after) => after.saturating_sub(took),
@@ -137,9 +137,9 @@ fn distance(date: SystemTime, start: SystemTime, took: Duration) -> Duration {
     }
 }
 
-/// The date in a header of an answer.
-pub(super) fn http_date(answer: &HttpResponse, name: &'static str) -> Option<SystemTime> {
-    let date = answer.headers().get(name)?;
+/// The date in a header of a response.
+pub(super) fn http_date(response: &HttpResponse, name: &'static str) -> Option<SystemTime> {
+    let date = response.headers().get(name)?;
     DateTime::from_str(date, DateTimeFormat::HttpDate)
         .ok()?
         .try_into()

@@ -1,6 +1,6 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId};
 
-use super::{SdkOperation, failure::failure, read, write};
+use super::{SdkOperation, failure::failure, members};
 use crate::{
     call::Answer,
     domain::{Attempts, CreateTapeWithBarcode, CreatedTape, Failure, KmsKey, NewTape, Pool},
@@ -20,7 +20,7 @@ impl SdkOperation for CreateTapeWithBarcode {
                     tags,
                 },
         } = self;
-        let tags = write::tags(&tags).map_err(|fault| fault.after(Attempts::default()))?;
+        let tags = members::tags(&tags).map_err(|fault| fault.after(Attempts::default()))?;
         let output = client
             .create_tape_with_barcode()
             .gateway_arn(gateway.as_str())
@@ -35,7 +35,7 @@ impl SdkOperation for CreateTapeWithBarcode {
             .await
             .map_err(|error| failure(&error))?;
         let attempts = Attempts::one(output.request_id());
-        let tape_arn = read::tape_arn(output.tape_arn);
-        read::answer(tape_arn.map(|tape_arn| CreatedTape { tape_arn }), attempts)
+        let tape_arn = members::tape_arn(output.tape_arn);
+        members::answer(tape_arn.map(|tape_arn| CreatedTape { tape_arn }), attempts)
     }
 }

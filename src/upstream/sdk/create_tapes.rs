@@ -1,6 +1,6 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId};
 
-use super::{SdkOperation, failure::failure, read, write};
+use super::{SdkOperation, failure::failure, members};
 use crate::{
     call::Answer,
     domain::{Attempts, CreateTapes, CreatedTapes, Failure, Fault, KmsKey, NewTape, Pool},
@@ -22,7 +22,7 @@ impl SdkOperation for CreateTapes {
             worm,
             tags,
         } = tape;
-        let tags = write::tags(&tags).map_err(|fault| fault.after(Attempts::default()))?;
+        let tags = members::tags(&tags).map_err(|fault| fault.after(Attempts::default()))?;
         let output = client
             .create_tapes()
             .gateway_arn(gateway.as_str())
@@ -40,14 +40,14 @@ impl SdkOperation for CreateTapes {
             .map_err(|error| failure(&error))?;
         let attempts = Attempts::one(output.request_id());
         let tape_arns = tape_arns(output.tape_arns);
-        read::answer(tape_arns.map(|tape_arns| CreatedTapes { tape_arns }), attempts)
+        members::answer(tape_arns.map(|tape_arns| CreatedTapes { tape_arns }), attempts)
     }
 }
 
 fn tape_arns(arns: Option<Vec<String>>) -> Result<Vec<String>, Fault> {
     let arns = arns.filter(|arns| !arns.is_empty());
     let arns = arns.ok_or_else(|| Fault::Unreadable {
-        what: "an answer without TapeARNs".to_owned(),
+        what: "a response without TapeARNs".to_owned(),
     })?;
-    arns.into_iter().map(|arn| read::tape_arn(Some(arn))).collect()
+    arns.into_iter().map(|arn| members::tape_arn(Some(arn))).collect()
 }

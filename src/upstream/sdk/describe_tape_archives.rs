@@ -1,6 +1,6 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId, types};
 
-use super::{SdkOperation, failure::failure, read, write};
+use super::{SdkOperation, failure::failure, members};
 use crate::{
     call::Answer,
     domain::{Attempts, DescribeTapeArchives, Failure, Fault, KmsKey, Page, Pool, TapeArchive, TapeStatus},
@@ -13,34 +13,34 @@ impl SdkOperation for DescribeTapeArchives {
             tapes,
             page,
         } = self;
-        let (marker, limit) = write::page(page);
+        let (marker, limit) = members::page_request(page);
         let output = client
             .describe_tape_archives()
-            .set_tape_arns(write::tape_arns(&tapes))
+            .set_tape_arns(members::tape_arns(&tapes))
             .set_marker(marker)
             .set_limit(limit)
             .send()
             .await
             .map_err(|error| failure(&error))?;
         let attempts = Attempts::one(output.request_id());
-        read::answer(read::page(output.tape_archives, output.marker, tape), attempts)
+        members::answer(members::page(output.tape_archives, output.marker, tape), attempts)
     }
 }
 
 fn tape(tape: types::TapeArchive) -> Result<TapeArchive, Fault> {
     Ok(TapeArchive {
-        tape_arn: read::tape_arn(tape.tape_arn)?,
+        tape_arn: members::tape_arn(tape.tape_arn)?,
         tape_barcode: tape.tape_barcode,
-        tape_created_date: read::time("TapeCreatedDate", tape.tape_created_date)?,
+        tape_created_date: members::time("TapeCreatedDate", tape.tape_created_date)?,
         tape_size_in_bytes: tape.tape_size_in_bytes,
-        completion_time: read::time("CompletionTime", tape.completion_time)?,
+        completion_time: members::time("CompletionTime", tape.completion_time)?,
         retrieved_to: tape.retrieved_to,
         tape_status: tape.tape_status.map(TapeStatus::reported),
         tape_used_in_bytes: tape.tape_used_in_bytes,
         kms_key: tape.kms_key.map(KmsKey::reported),
         pool_id: tape.pool_id.map(Pool::reported),
         worm: tape.worm,
-        retention_start_date: read::time("RetentionStartDate", tape.retention_start_date)?,
-        pool_entry_date: read::time("PoolEntryDate", tape.pool_entry_date)?,
+        retention_start_date: members::time("RetentionStartDate", tape.retention_start_date)?,
+        pool_entry_date: members::time("PoolEntryDate", tape.pool_entry_date)?,
     })
 }

@@ -1,4 +1,4 @@
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_storagegateway::{
@@ -17,16 +17,19 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::http::StatusCode;
 use http_body_util::LengthLimitError;
 
-use super::{clock::Misdated, retry_after::retry_after, strict::NotTheModel};
+use super::{
+    clock::{Misdated, http_date},
+    interceptors::InvalidResponse,
+};
 use crate::domain::{Attempts, Failure, Fault, is_about_credentials};
 
-/// The errors that all five operations model, and no others.
+/// The errors of the service model. All five operations have these two and no others.
 pub(super) enum Modelled<'a> {
     InvalidGatewayRequest(&'a InvalidGatewayRequestException),
     InternalServer(&'a InternalServerError),
 }
 
-/// An operation's error type, of which the SDK has one each.
+/// The error type of an operation; the SDK has one for each.
 pub(super) trait OperationError: ProvideErrorMetadata + Error + 'static {
     fn modelled(&self) -> Option<Modelled<'_>>;
 }
@@ -54,7 +57,7 @@ operation_errors!(
 );
 
 impl Modelled<'_> {
-    /// Where the cause is: the exception's name says little.
+    /// The nested error code, which names the cause. The exception's name does not.
     fn nested_code(&self) -> Option<&str> {
         let error: Option<&StorageGatewayError> = match self {
             Self::InvalidGatewayRequest(error) => error.error(),
@@ -64,10 +67,13 @@ impl Modelled<'_> {
     }
 }
 
-/// The most bytes of AWS's own words that are kept.
-const MAX_WORDS: usize = 1024;
+/// The most bytes of AWS's message that are kept.
+const MAX_MESSAGE: usize = 1024;
 
-/// What an attempt of the SDK came to.
+/// The longest `Retry-After` that is honoured; a longer one counts as this.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// The failure of an attempt that the SDK made.
 pub(super) fn failure<E: OperationError>(error: &SdkError<E, HttpResponse>) -> Failure {
     let fault = fault(error);
     let attempts = match fault {
@@ -107,10 +113,10 @@ fn aws_fault<E: OperationError>(error: &E, answer: &HttpResponse) -> Fault {
     };
     let message = match error.message() {
         None => "no message",
-        Some(message) if is_about_credentials(code) || repeats_what_was_signed(message) => {
-            "its message is not shown, since it can repeat secrets"
+        Some(message) if is_about_credentials(code) || repeats_signed_request(message) => {
+            "its message is not shown, because it may contain secrets"
         }
-        Some(message) => &without_keys(&message[..message.floor_char_boundary(MAX_WORDS)]),
+        Some(message) => &without_keys(&message[..message.floor_char_boundary(MAX_MESSAGE)]),
     };
     Fault::Aws {
         code: code.to_owned(),
@@ -121,7 +127,7 @@ fn aws_fault<E: OperationError>(error: &E, answer: &HttpResponse) -> Fault {
     }
 }
 
-/// A message without the ARNs of KMS keys, which are nobody's but who sent them.
+/// The message without the ARNs of KMS keys, which only their owner may see.
 fn without_keys(message: &str) -> String {
     let is_key = |word: &str| word.contains("arn:") && word.contains(":kms:");
     let words = message.split_inclusive(char::is_whitespace);
@@ -130,25 +136,25 @@ fn without_keys(message: &str) -> String {
         .collect()
 }
 
-/// Whether AWS shows in its message the request that it made a signature for.
-fn repeats_what_was_signed(message: &str) -> bool {
+/// Whether AWS's message repeats the request that was signed.
+fn repeats_signed_request(message: &str) -> bool {
     message.to_ascii_lowercase().contains("x-amz-security-token")
 }
 
-/// An answer came, but no sense could be made of it.
+/// The fault of a response that could not be read.
 fn response_fault(error: &(dyn Error + 'static), status: StatusCode) -> Fault {
-    if let Some(why) = find::<NotTheModel>(error) {
+    if let Some(why) = find::<InvalidResponse>(error) {
         return Fault::Unreadable {
             what: why.to_string(),
         };
     }
     if find::<LengthLimitError>(error).is_some() {
         return Fault::Unreadable {
-            what: "it is longer than upstream.max_answer_bytes".to_owned(),
+            what: "it is longer than the setting upstream.max_answer_bytes allows".to_owned(),
         };
     }
     let cause = causes(error);
-    // Before the status: what an answer of failure would have said is lost with its end.
+    // Checked before the status: the body of an error response, which has its code, is incomplete.
     if find::<hyper::Error>(error).is_some() {
         return Fault::ConnectionLost { cause };
     }
@@ -165,7 +171,7 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
         .is_some_and(hyper_util::client::legacy::Error::is_connect)
 }
 
-/// An error and its causes in one line, without their `Debug`.
+/// An error and its causes in one line.
 pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -179,7 +185,7 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// The first error of a type in a chain of causes.
+/// The first error of this type in the chain of causes.
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -189,4 +195,25 @@ fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
         next = error.source();
     }
     None
+}
+
+/// How long a response asks to wait before the next attempt.
+///
+/// AWS sends `x-amz-retry-after`, in milliseconds. A proxy sends `Retry-After` with a 429 or 503, in
+/// seconds or as a date (RFC 9110, section 10.2.3). Zero and unparsable values are ignored.
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    let headers = response.headers();
+    let number = |name| headers.get(name)?.trim().parse().ok();
+    let aws = || number("x-amz-retry-after").map(Duration::from_millis);
+    let seconds = || number("retry-after").map(Duration::from_secs);
+    let date = || {
+        let until = http_date(response, "retry-after")?;
+        until.duration_since(http_date(response, "date")?).ok()
+    };
+    let wait = match response.status().as_u16() {
+        429 | 503 => aws().or_else(seconds).or_else(date),
+        _ => aws(),
+    };
+    wait.filter(|wait| !wait.is_zero())
+        .map(|wait| wait.min(MAX_RETRY_AFTER))
 }

@@ -1,6 +1,6 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId, types};
 
-use super::{SdkOperation, failure::failure, read, write};
+use super::{SdkOperation, failure::failure, members};
 use crate::{
     call::Answer,
     domain::{Attempts, Failure, Fault, ListTapes, Page, Pool, TapeInfo, TapeStatus},
@@ -13,29 +13,29 @@ impl SdkOperation for ListTapes {
             tapes,
             page,
         } = self;
-        let (marker, limit) = write::page(page);
+        let (marker, limit) = members::page_request(page);
         let output = client
             .list_tapes()
-            .set_tape_arns(write::tape_arns(&tapes))
+            .set_tape_arns(members::tape_arns(&tapes))
             .set_marker(marker)
             .set_limit(limit)
             .send()
             .await
             .map_err(|error| failure(&error))?;
         let attempts = Attempts::one(output.request_id());
-        read::answer(read::page(output.tape_infos, output.marker, tape), attempts)
+        members::answer(members::page(output.tape_infos, output.marker, tape), attempts)
     }
 }
 
 fn tape(tape: types::TapeInfo) -> Result<TapeInfo, Fault> {
     Ok(TapeInfo {
-        tape_arn: read::tape_arn(tape.tape_arn)?,
+        tape_arn: members::tape_arn(tape.tape_arn)?,
         tape_barcode: tape.tape_barcode,
         tape_size_in_bytes: tape.tape_size_in_bytes,
         tape_status: tape.tape_status.map(TapeStatus::reported),
         gateway_arn: tape.gateway_arn,
         pool_id: tape.pool_id.map(Pool::reported),
-        retention_start_date: read::time("RetentionStartDate", tape.retention_start_date)?,
-        pool_entry_date: read::time("PoolEntryDate", tape.pool_entry_date)?,
+        retention_start_date: members::time("RetentionStartDate", tape.retention_start_date)?,
+        pool_entry_date: members::time("PoolEntryDate", tape.pool_entry_date)?,
     })
 }

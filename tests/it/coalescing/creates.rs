@@ -85,6 +85,6 @@ async fn a_read_after_a_create_is_not_coalesced_with_one_before_it() {
             _ => "THERE001",
         };
         assert_eq!(barcode(&second.output).as_deref(), Some(expected), "{ends:?}");
-        assert_eq!(shared.metrics.shared_reads.get(), 0);
+        assert_eq!(shared.metrics.coalesced_reads.get(), 0);
     }
 }

@@ -48,11 +48,11 @@ async fn identical_reads_in_flight_share_one_fetch() {
         assert_eq!(answer.attempts.count, 1);
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
-    assert_eq!(shared.metrics.shared_reads.get(), 99);
+    assert_eq!(shared.metrics.coalesced_reads.get(), 99);
     // One that comes later asks anew.
     stack.oneshot(call(list(1), MINUTE)).await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 2);
-    assert_eq!(shared.metrics.shared_reads.get(), 99);
+    assert_eq!(shared.metrics.coalesced_reads.get(), 99);
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,7 +88,7 @@ async fn a_denied_caller_does_not_join_an_allowed_read() {
     let denied = strangers.as_ref().unwrap_err();
     assert!(matches!(denied.fault, Fault::Denied { .. }), "{denied:?}");
     assert!(first.is_ok() && second.is_ok());
-    assert_eq!(shared.metrics.shared_reads.get(), 1);
+    assert_eq!(shared.metrics.coalesced_reads.get(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,7 +136,7 @@ async fn reads_that_differ_are_not_coalesced() {
         .into_iter()
         .for_each(|answer| drop(answer.unwrap()));
     assert_eq!(asked.load(Ordering::SeqCst), different.len() as u32);
-    assert_eq!(shared.metrics.shared_reads.get(), 0);
+    assert_eq!(shared.metrics.coalesced_reads.get(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,7 +150,7 @@ async fn a_fresh_read_is_not_coalesced() {
         .map(|answer| answer.unwrap().output)
         .collect();
     assert_eq!(asked.load(Ordering::SeqCst), 3);
-    assert_eq!(shared.metrics.shared_reads.get(), 1);
+    assert_eq!(shared.metrics.coalesced_reads.get(), 1);
     assert!(Arc::ptr_eq(&answers[0], &answers[3]));
     assert!(!Arc::ptr_eq(&answers[1], &answers[2]) && !Arc::ptr_eq(&answers[0], &answers[1]));
 }

@@ -72,5 +72,5 @@ async fn a_thousand_identical_lists_share_most_of_their_pages() {
     let (asked, alone) = (asked.load(Ordering::SeqCst) as usize, LISTS * PAGES);
     println!("{asked} upstream calls for {alone} pages");
     assert!(asked * 50 <= alone);
-    assert_eq!(shared.metrics.shared_reads.get() as usize, alone - asked);
+    assert_eq!(shared.metrics.coalesced_reads.get() as usize, alone - asked);
 }

@@ -105,7 +105,7 @@ impl Stacks {
     async fn end(self) -> u64 {
         self.shared.sent_creates.close();
         self.shared.sent_creates.wait().await;
-        self.shared.metrics.creates_unheard.get()
+        self.shared.metrics.creates_orphaned.get()
     }
 }
 
@@ -125,7 +125,7 @@ async fn a_sent_create_runs_to_its_end_and_is_not_retried_when_the_caller_cancel
         let stacks = Stacks::over(upstream.endpoint(), LONG).await;
         stacks.create_until(stacks.call(), upstream.was_asked(1)).await;
         assert_eq!(stacks.shared.sent_creates.len(), 1);
-        assert_eq!(stacks.shared.metrics.creates_unheard.get(), 0);
+        assert_eq!(stacks.shared.metrics.creates_orphaned.get(), 0);
         go.notify_one();
         assert_eq!(stacks.end().await, 1);
         assert_eq!(upstream.asked().len(), 1);

@@ -148,7 +148,7 @@ async fn an_outage_costs_few_attempts_and_ends_without_a_burst() {
             assert_eq!(failure.attempts.count, 0);
             assert!(failure.retry_after.is_some());
         }
-        assert!(shared.metrics.refused_by_pace.get() >= at_once as u64);
+        assert!(shared.metrics.pace_rejections.get() >= at_once as u64);
 
         // The recovery: noticed within seconds, and then step by step.
         let after = &attempts[during.end..during.end + AFTER as usize];
@@ -189,5 +189,5 @@ async fn failures_between_responses_are_not_an_outage() {
             assert_eq!(answer.is_ok(), number % 2 == 0);
         }
     }
-    assert_eq!(shared.metrics.refused_by_pace.get(), 0);
+    assert_eq!(shared.metrics.pace_rejections.get(), 0);
 }

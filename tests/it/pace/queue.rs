@@ -72,7 +72,10 @@ async fn attempts_run_in_order_and_one_that_would_be_too_late_fails_at_once() {
     }
     assert_eq!(in_time, 10);
     assert_eq!(
-        (shared.metrics.paced.get(), shared.metrics.refused_by_pace.get()),
+        (
+            shared.metrics.paced_attempts.get(),
+            shared.metrics.pace_rejections.get()
+        ),
         (10, 10)
     );
     let mut went = Vec::new();

@@ -40,12 +40,12 @@ async fn retries_stay_within_their_share_of_the_calls() {
             ..settings().retry
         };
         let tally = fail(retry, 100, 30).await.metrics;
-        let (calls, repeats) = (3_000, tally.repeats.sum());
+        let (calls, repeats) = (3_000, tally.retries.sum());
         let share = calls / u64::from(calls_per_repeat);
         println!("1 in {calls_per_repeat}: {repeats} repeats of {calls} calls");
         assert!(repeats <= share && repeats * 100 >= share * 95);
         assert_eq!(tally.attempts.get(), calls + repeats);
-        assert!(tally.not_repeated.of(&"budget") > 0);
+        assert!(tally.retries_ended.of(&"budget") > 0);
     }
 }
 
@@ -59,12 +59,12 @@ async fn the_reserve_allows_retries_of_few_calls_and_runs_out() {
     };
     // One call earns nothing by itself.
     let tally = fail(retry(0), 1, 1).await.metrics;
-    assert_eq!((tally.attempts.get(), tally.not_repeated.of(&"budget")), (1, 1));
+    assert_eq!((tally.attempts.get(), tally.retries_ended.of(&"budget")), (1, 1));
     // A reserve of 1 a second is 10 in ten seconds.
     let tally = fail(retry(1), 1, 1).await.metrics;
-    assert_eq!((tally.attempts.get(), tally.not_repeated.of(&"budget")), (11, 1));
+    assert_eq!((tally.attempts.get(), tally.retries_ended.of(&"budget")), (11, 1));
     let tally = fail(retry(2), 100, 30).await.metrics;
-    let repeats = tally.repeats.sum();
+    let repeats = tally.retries.sum();
     println!("2 a second, and 1 in 5 of 3,000 calls in 30 s: {repeats} repeats");
     // What is kept for ten seconds can be used at either end of thirty.
     assert!((600..=600 + 2 * 40).contains(&repeats));
@@ -79,8 +79,8 @@ async fn the_reason_why_a_call_is_not_retried_is_counted() {
     let tally = fail(once, 1, 1).await.metrics;
     assert_eq!(
         (
-            tally.not_repeated.of(&"attempts"),
-            tally.not_repeated.of(&"budget")
+            tally.retries_ended.of(&"attempts"),
+            tally.retries_ended.of(&"budget")
         ),
         (1, 0)
     );
@@ -97,7 +97,10 @@ async fn the_reason_why_a_call_is_not_retried_is_counted() {
         tapegate::domain::Fault::Aws { .. }
     ));
     let tally = &shared.metrics;
-    assert_eq!((tally.not_repeated.of(&"deadline"), tally.attempts.get()), (1, 1));
+    assert_eq!(
+        (tally.retries_ended.of(&"deadline"), tally.attempts.get()),
+        (1, 1)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,7 +129,7 @@ async fn retries_are_counted_by_the_failure_before() {
             .unwrap();
         assert_eq!(answer.attempts.count, 2);
         let tally = &shared.metrics;
-        assert_eq!(tally.repeats.get(), [(("ListTapes", after), 1)].into(), "{code}");
-        assert_eq!(tally.throttled.get(), u64::from(after == "throttling"));
+        assert_eq!(tally.retries.get(), [(("ListTapes", after), 1)].into(), "{code}");
+        assert_eq!(tally.throttled_attempts.get(), u64::from(after == "throttling"));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tapegate::{
     domain::{Fault, OperationKind},
-    upstream::retry::{Decision, RetrySettings, Situation, StopReason},
+    upstream::retry::{FailedAttempt, RetryDecision, RetrySettings, StopReason},
 };
 
 use crate::harness::transport;
@@ -131,42 +131,47 @@ fn settings(attempts: u32) -> RetrySettings {
     }
 }
 
-fn expected(may: May, attempts: u32, situation: &Situation<'_>) -> Decision {
-    let Situation {
-        sent,
-        made,
-        renewed,
-        asked,
-        left,
+fn expected(may: May, attempts: u32, failed: &FailedAttempt<'_>) -> RetryDecision {
+    let FailedAttempt {
+        was_sent,
+        attempts_made,
+        was_renewed,
+        upstream_retry_after,
+        time_left,
         ..
-    } = *situation;
-    let end = Decision::End;
-    if may == May::No || (may == May::Once && renewed) {
+    } = *failed;
+    let end = RetryDecision::Stop;
+    if may == May::No || (may == May::Once && was_renewed) {
         return end(StopReason::NotRetryable);
     }
-    if !sent {
+    if !was_sent {
         return end(StopReason::NotSent);
     }
-    if made >= attempts {
+    if attempts_made >= attempts {
         return end(StopReason::Attempts);
     }
     let (least, spread) = match may {
         May::Slowly => (CAP / 2, CAP / 2),
         May::Once => (Duration::ZERO, Duration::ZERO),
         _ => {
-            let longest = match throttles(situation.fault) {
+            let longest = match throttles(failed.fault) {
                 true => [500, 500, 1_000, 2_000, 2_000, 2_000, 2_000, 2_000],
                 false => [100, 100, 200, 400, 800, 1_600, 2_000, 2_000],
             };
-            (Duration::ZERO, Duration::from_millis(longest[made as usize]))
+            (
+                Duration::ZERO,
+                Duration::from_millis(longest[attempts_made as usize]),
+            )
         }
     };
-    let least = least.max(asked.unwrap_or(Duration::ZERO));
-    if least + LEAST >= left {
+    let least = least.max(upstream_retry_after.unwrap_or(Duration::ZERO));
+    if least + LEAST >= time_left {
         return end(StopReason::Deadline);
     }
-    let most = (least + spread).min(left - LEAST);
-    Decision::Pause { least, most }
+    RetryDecision::Retry {
+        min_pause: least,
+        max_pause: (least + spread).min(time_left - LEAST),
+    }
 }
 
 #[test]
@@ -182,19 +187,19 @@ fn every_retry_decision_follows_the_table() {
                 for (sent, renewed) in [(true, false), (true, true), (false, false), (false, true)] {
                     for asked in [None, Some(0), Some(70), Some(1_500), Some(30_000)] {
                         for left in [0, 4, 5, 6, 76, 900, 1_100, 3_000, 60_000] {
-                            let situation = Situation {
+                            let failed = FailedAttempt {
                                 fault: &fault,
-                                sent,
+                                was_sent: sent,
                                 kind,
-                                made,
-                                renewed,
-                                asked: asked.map(millis),
-                                left: millis(left),
+                                attempts_made: made,
+                                was_renewed: renewed,
+                                upstream_retry_after: asked.map(millis),
+                                time_left: millis(left),
                             };
                             assert_eq!(
-                                settings(attempts).decide(situation),
-                                expected(may, attempts, &situation),
-                                "of {attempts} attempts, {situation:?}"
+                                settings(attempts).decide(failed),
+                                expected(may, attempts, &failed),
+                                "of {attempts} attempts, {failed:?}"
                             );
                             situations += 1;
                         }
@@ -208,23 +213,23 @@ fn every_retry_decision_follows_the_table() {
 
 #[test]
 fn extreme_settings_do_not_overflow() {
-    let situation = Situation {
+    let failed = FailedAttempt {
         fault: &Fault::AttemptTimeout,
-        sent: true,
+        was_sent: true,
         kind: OperationKind::Read,
-        made: u32::MAX - 1,
-        renewed: false,
-        asked: Some(Duration::MAX),
-        left: Duration::MAX,
+        attempts_made: u32::MAX - 1,
+        was_renewed: false,
+        upstream_retry_after: Some(Duration::MAX),
+        time_left: Duration::MAX,
     };
     let settings = RetrySettings {
         cap: Duration::MAX,
         ..settings(u32::MAX)
     };
-    assert_eq!(settings.decide(situation), Decision::End(StopReason::Deadline));
-    let unasked = Situation {
-        asked: None,
-        ..situation
+    assert_eq!(settings.decide(failed), RetryDecision::Stop(StopReason::Deadline));
+    let unasked = FailedAttempt {
+        upstream_retry_after: None,
+        ..failed
     };
-    assert!(matches!(settings.decide(unasked), Decision::Pause { .. }));
+    assert!(matches!(settings.decide(unasked), RetryDecision::Retry { .. }));
 }

@@ -23,7 +23,7 @@ pub(super) fn record(audit: &AuditLog, call: &EndedCall<'_>) {
     let is_create = kind == Some(OperationKind::Create);
     let is_read = kind == Some(OperationKind::Read);
     let is_rejected = match method::is_health(context.method()) {
-        // Mostly it needs no caller.
+        // Health calls mostly need no authentication.
         true => matches!(end, End::Grpc(Code::Unauthenticated)),
         false => is_rejected(call),
     };
@@ -33,7 +33,7 @@ pub(super) fn record(audit: &AuditLog, call: &EndedCall<'_>) {
     let principal = context.caller().map(|caller| &*caller.principal);
     let attempts = facts.attempts.as_ref();
     let decision = facts.decision.as_deref();
-    // Nobody learns the outcome of a call that its caller has given up; the log has it later.
+    // The outcome of a call that was given up is not known yet; the log has it later.
     let given_up = match (is_create, facts.is_dispatched) {
         (false, _) => None,
         (true, true) => Some("unknown"),
@@ -78,8 +78,8 @@ pub(super) fn record(audit: &AuditLog, call: &EndedCall<'_>) {
     });
 }
 
-/// Whether the call was kept from what it asked for: not authenticated, denied, over a limit, or
-/// ended before any of that was decided. An invalid request is not rejected in this sense.
+/// Whether the call was not authenticated, was denied, exceeded a limit, or ended before that was
+/// decided. An invalid request does not count.
 fn is_rejected(call: &EndedCall<'_>) -> bool {
     let decision = call.facts.decision.as_deref();
     let is_denied = decision.is_some_and(|decision| !decision.is_allowed);

@@ -13,9 +13,9 @@ use crate::{
 
 /// The log of a call: its span, and one line when it has ended.
 ///
-/// It also counts the call among those in progress, which a shutdown waits for and the admin page
-/// shows. Health and reflection are neither logged nor counted: probes are many, and their streams
-/// may stay open.
+/// It also registers the call as in progress, for the shutdown, which waits for it, and for the admin
+/// page. Health and reflection calls are logged at debug only and not registered: probes are many, and
+/// their streams may stay open.
 #[derive(Debug)]
 pub(super) struct CallLog {
     pub(super) span: Span,
@@ -27,8 +27,7 @@ impl CallLog {
         let method = context.method();
         let is_counted = !method.starts_with("/grpc.");
         Self {
-            // At the highest level, so that a filter which lets a line pass lets it say of which
-            // call it is.
+            // At the highest level, so that every line that passes the filter has these fields.
             span: error_span!(
                 "call",
                 method,
@@ -96,11 +95,11 @@ impl CallLog {
     }
 }
 
-/// The level of the line about a call's end.
+/// The level of the line about the end of a call.
 fn level(end: End) -> Level {
     match end {
         End::Grpc(Code::Internal | Code::Unknown | Code::DataLoss) => Level::ERROR,
-        // Mostly for operators to mend: a role, a gateway, a timeout.
+        // Mostly for operators to fix: a role, a gateway, a timeout.
         End::Grpc(
             Code::Unavailable
             | Code::DeadlineExceeded
@@ -112,8 +111,8 @@ fn level(end: End) -> Level {
     }
 }
 
-/// The same for a call whose caller was not authenticated: it is for the audit log, and anybody
-/// can cause it.
+/// The level for a call whose caller was not authenticated. Anybody can cause such calls, and they
+/// are in the audit log.
 fn level_of_unauthenticated(end: End) -> Level {
     match end {
         End::Grpc(Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable) => level(end),

@@ -15,8 +15,8 @@ use crate::{
     },
 };
 
-/// The trace of a call: the one of its `traceparent`, or a new one. Health is not traced, since
-/// probes are many. Where this service makes no traces, the caller's is passed on to AWS.
+/// The trace of a call: that of its `traceparent`, or a new one. Health is not traced, because probes
+/// are many. If this service creates no traces, the caller's trace context is forwarded to AWS.
 #[derive(Debug)]
 pub(super) struct CallTrace {
     /// The trace context that the caller sent.
@@ -34,7 +34,7 @@ impl CallTrace {
         let span = match method::is_health(path) {
             true => Span::none(),
             false => {
-                // A method that is not served has no name of its own (OpenTelemetry's conventions).
+                // An unknown method must not be a span name (OpenTelemetry's conventions for RPC).
                 let shown = if name == labels::OTHER { "grpc" } else { name };
                 info_span!(target: SPAN_TARGET, "call", otel.name = shown, otel.kind = "server")
             }
@@ -43,7 +43,7 @@ impl CallTrace {
         let sent = caller.span().span_context().clone();
         let mut id = sent.is_valid().then(|| sent.trace_id());
         if !span.is_disabled() {
-            // It cannot fail: the span has not begun.
+            // It cannot fail, because the span has not started.
             let _ = span.set_parent(caller.clone());
             span.set_attribute("rpc.system.name", "grpc");
             span.set_attribute("rpc.method", name);
