@@ -50,7 +50,7 @@ def tapes(running: Tapegate, **session):
         return refusal.response["ResponseMetadata"]["HTTPStatusCode"], refusal.response["Error"]["Code"]
 
 
-def test_the_start_says_what_is_judged(running):
+def test_the_start_says_what_is_verified(running):
     says = "signatures are verified against the configured access keys: 3, 1 of them with a session token"
     assert running.stdout.wait_for(lambda line: line == says)
 

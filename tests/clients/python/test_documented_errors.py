@@ -369,8 +369,7 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
 }
 
 
-# The errors that only a setting brings about.
-# The settings of the emulator that a row is about.
+# The settings of the emulator for rows whose errors need one.
 SETTINGS = {
     "The same: DescribeTapes": "describe_offline = false",
     "Its expiry": 'marker_lifetime = "1h"',
