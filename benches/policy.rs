@@ -206,7 +206,10 @@ async fn main() {
     );
     drop((running, tapes));
 
-    let emulator = Tapegate::emulator(&["--seed-tapes=1", "--tapes-per-library=1000000"]);
+    let settings = folder.path().join("emulator.toml");
+    std::fs::write(&settings, "tapes_per_library = 1_000_000").unwrap();
+    let settings = format!("--config={}", settings.display());
+    let emulator = Tapegate::emulator(&["--seed-tapes=1", &settings]);
     let upstream = emulator.url("emulator");
     let few = Service::start(
         &folder.path().join("few"),

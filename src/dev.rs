@@ -151,3 +151,124 @@ fn endpoint(address: SocketAddr) -> http::Uri {
         .parse()
         .expect("a socket's address is a URI's authority")
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn read(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Dev, String> {
+        let matches = command().get_matches_from(["dev"].iter().chain(arguments));
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        Dev::read(&matches, &variables.collect())
+    }
+
+    fn faults(arguments: &[&str], variables: &[(&str, &str)]) -> Vec<String> {
+        let faults = read(arguments, variables).unwrap_err();
+        faults.lines().map(str::to_owned).collect()
+    }
+
+    fn ids(dev: &Dev) -> Vec<&str> {
+        let all = &dev.emulator.settings.credentials;
+        all.iter().map(|one| one.access_key_id.as_str()).collect()
+    }
+
+    #[test]
+    fn it_signs_with_a_pair_of_its_own_unless_one_is_configured() {
+        let dev = read(&[], &[]).unwrap();
+        assert_eq!(dev.credentials.access_key_id, CREDENTIALS.0);
+        assert_eq!(dev.credentials.secret_access_key.expose_secret(), CREDENTIALS.1);
+        assert_eq!(ids(&dev), [CREDENTIALS.0]);
+
+        let pair = [
+            ("TAPEGATE_EMULATOR_ACCESS_KEY_ID", "AKID"),
+            ("TAPEGATE_EMULATOR_SECRET_ACCESS_KEY", "hush-hush"),
+        ];
+        let dev = read(&["--region=eu-west-1", "--emulator-listen=127.0.0.1:0"], &pair).unwrap();
+        assert_eq!(dev.config().scope.region.as_str(), "eu-west-1");
+        assert_eq!(dev.emulator.listen.port(), 0);
+        assert_eq!(dev.credentials.access_key_id, "AKID");
+        assert_eq!(ids(&dev), ["AKID"]);
+        assert!(!format!("{dev:?}").contains("hush-hush"));
+    }
+
+    #[test]
+    fn the_emulator_accepts_the_credentials_of_a_file_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let with_file = |text: &str| {
+            let path = directory.path().join("credentials");
+            fs::write(&path, text).unwrap();
+            format!("--emulator-credentials={}", path.display())
+        };
+        let profile = "[one]\naws_access_key_id = AKIDONE\naws_secret_access_key = one\n";
+        let dev = read(&[&with_file(profile)], &[]).unwrap();
+        assert_eq!(ids(&dev), [CREDENTIALS.0, "AKIDONE"]);
+        assert_eq!(dev.credentials.access_key_id, CREDENTIALS.0);
+
+        let faults = faults(&[&with_file(&profile.replace("AKIDONE", CREDENTIALS.0))], &[]);
+        assert!(
+            faults[0].ends_with("the access key id TAPEGATEDEV is the one that tapegate dev signs with"),
+            "{faults:?}"
+        );
+    }
+
+    #[test]
+    fn everything_wrong_with_either_half_is_reported_at_once() {
+        let faults = faults(
+            &[
+                "--listen=0.0.0.0:1",
+                "--admin-listen=[::]:2",
+                "--allow-anonymous=false",
+                "--emulator-faults=/nowhere/faults.json",
+            ],
+            &[
+                ("TAPEGATE_EMULATOR_LISTEN", "192.0.2.1:3"),
+                ("TAPEGATE_EMULATOR_ACCESS_KEY_ID", "AKID"),
+            ],
+        );
+        let wanted = [
+            ("--admin-listen: [::]:2 is not loopback", "127.0.0.1:2"),
+            ("--listen: 0.0.0.0:1 is not loopback", "127.0.0.1:1"),
+            ("auth.jwt: is not set, nor is", "--allow-anonymous"),
+            ("policy.path: is not set", "--allow-anonymous"),
+            (
+                "TAPEGATE_EMULATOR_LISTEN: 192.0.2.1:3 is not loopback",
+                "127.0.0.1:3",
+            ),
+            ("--emulator-faults: cannot read ", "/nowhere/faults.json"),
+            ("secret_access_key: is not set", "both or neither"),
+        ];
+        assert_eq!(faults.len(), wanted.len(), "{faults:#?}");
+        for (fault, (start, part)) in faults.iter().zip(wanted) {
+            assert!(fault.starts_with(start) && fault.contains(part), "{faults:#?}");
+        }
+    }
+
+    #[test]
+    fn no_listener_has_the_address_of_another() {
+        let faults = faults(
+            &["--admin-listen=127.0.0.1:50052", "--emulator-listen=127.0.0.1:50052"],
+            &[],
+        );
+        assert_eq!(
+            faults,
+            ["--emulator-listen: 127.0.0.1:50052 is the address of the service's admin_listen too; choose another port"]
+        );
+        let faults = self::faults(&["--emulator-listen=127.0.0.1:50051"], &[]);
+        assert_eq!(
+            faults,
+            ["--emulator-listen: 127.0.0.1:50051 is the address of the service's listen too; choose another port"]
+        );
+    }
+
+    #[test]
+    fn help_names_the_flags_of_both() {
+        let help = command().render_help().to_string();
+        for flag in ["--pace-floor", "--emulator-listen", "--emulator-config"] {
+            assert!(help.contains(flag), "no {flag} in\n{help}");
+        }
+        assert!(!help.contains("--emulator-token-scope"));
+    }
+}

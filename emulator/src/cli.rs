@@ -98,7 +98,7 @@ fn verified(credentials: &[Credentials]) -> String {
     let with_token = credentials.iter().filter(|one| one.session_token.is_some());
     match (credentials.len(), with_token.count()) {
         (0, _) => {
-            "no access key is configured: of signatures only form, scope and date are checked".to_owned()
+            "no access key is configured: only the form, scope and date of signatures are checked".to_owned()
         }
         (1, 0) => "signatures are verified against the configured access key".to_owned(),
         (keys, tokens) => format!(
@@ -120,10 +120,10 @@ fn stop_requested() -> io::Result<impl Future<Output = ()>> {
     };
     Ok(async move {
         let name = either().await;
-        tracing::info!("{name}: waiting for calls in progress");
+        tracing::info!("{name}: the emulator waits for calls in progress");
         tokio::spawn(async move {
             let name = either().await;
-            tracing::warn!("{name} again: stopping at once");
+            tracing::warn!("{name} again: the emulator stops at once");
             std::process::exit(1);
         });
     })

@@ -1,4 +1,4 @@
-//! The connections that the emulator is served on: each knows its peer, and can be reset.
+//! The connections of the emulator's server: each provides its peer, and can be reset.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// A listener whose connections can be reset from within.
+/// A listener whose connections can be reset by a handler.
 pub(super) struct Connections(pub(super) TcpListener);
 
 /// A client's connection.
@@ -29,7 +29,7 @@ pub(super) struct Connection {
     reset: Arc<AtomicBool>,
 }
 
-/// Who is at the other end of the connection that a request came by.
+/// The client of a connection, as axum's `ConnectInfo`.
 #[derive(Clone)]
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
@@ -37,8 +37,7 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Lets not one more byte out. The connection ends with a TCP reset once its server
-    /// tries to write.
+    /// Sends no further byte. The connection ends with a TCP reset when the server next writes.
     pub(super) fn reset(&self) {
         self.reset.store(true, Ordering::Release);
     }
@@ -131,7 +130,7 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A shutdown would send FIN, and the client would take the reset for an orderly end.
+        // A shutdown would send FIN, which the client takes for a normal end.
         self.check()?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }

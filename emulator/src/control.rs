@@ -1,19 +1,17 @@
-//! The control API, `/_emulator/`: what stands in for the hands of operators and backup
-//! software. JSON in, JSON out, for programs on this machine alone.
+//! The control API, `/_emulator/`, with which tests act as operators and backup software. It takes
+//! and returns JSON, for programs on this machine only.
 //!
-//! No signature is asked for, so two other checks stand in front. The peer has to be on
-//! loopback, and what a web page sends is refused: browsers name an `Origin`, and a page
-//! that had its own name point at this machine (DNS rebinding) sends that name as `Host`.
+//! It requires no signature, so two other checks come first. The peer must be on loopback, and
+//! requests of web pages are rejected: browsers send an `Origin`, and a page whose name was made to
+//! resolve to this machine (DNS rebinding) sends that name as `Host`.
 
 mod clock;
 mod faults;
 mod gateways;
 mod guard;
 mod json;
-mod keep;
 mod members;
-mod reset;
-mod snapshot;
+mod state;
 mod tapes;
 
 use axum::{
@@ -22,35 +20,34 @@ use axum::{
     middleware,
 };
 
-pub(super) use json::{Json, Refusal};
+pub(super) use json::{ErrorResponse, Json};
 pub(super) use members::Members;
-pub use members::Wrong;
+pub use members::Problem;
 
 use super::Emulator;
 
-/// Everything under `/_emulator`.
+/// The paths below `/_emulator`.
 pub(super) fn router(emulator: &Emulator) -> Router<Emulator> {
     let pages = faults::router()
-        .merge(reset::router())
-        .merge(snapshot::router(emulator.inner.settings.max_snapshot_bytes))
+        .merge(state::router(emulator.inner.settings.max_snapshot_bytes))
         .merge(gateways::router())
         .merge(tapes::router())
         .merge(clock::router())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(emulator.clone(), keep::keep))
+        .layer(middleware::from_fn_with_state(emulator.clone(), state::flush))
         .layer(middleware::from_fn(guard::check));
     Router::new().nest("/_emulator", pages)
 }
 
-async fn not_found() -> Refusal {
-    Refusal::new(
+async fn not_found() -> ErrorResponse {
+    ErrorResponse::new(
         StatusCode::NOT_FOUND,
-        "nothing is at this path; docs/emulator.md lists the paths of the control API",
+        "unknown path; docs/emulator.md lists the paths of the control API",
     )
 }
 
-async fn wrong_method(method: Method) -> Refusal {
-    let message = format!("this path takes no {method}; the header Allow lists what it takes");
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message)
+async fn wrong_method(method: Method) -> ErrorResponse {
+    let message = format!("{method} is not allowed on this path; the header Allow lists the allowed methods");
+    ErrorResponse::new(StatusCode::METHOD_NOT_ALLOWED, message)
 }

@@ -1,5 +1,5 @@
-//! What backup software does to a tape in a drive: it loads, writes and ejects. At AWS that
-//! goes over iSCSI and a media changer; here it is methods of the [`Emulator`].
+//! What backup software does with a tape in a drive: load, write, eject. With AWS that goes over
+//! iSCSI and a media changer; here it is methods of the [`Emulator`].
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -14,60 +14,60 @@ use super::{
     timestamp::Timestamp,
 };
 
-/// What a tape is after something was done to it.
+/// A tape after an action of a drive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TapeState {
     /// Its ARN.
     pub arn: String,
-    /// Its status, spelled as the AWS documentation does.
+    /// Its status, spelled as in the AWS documentation.
     pub status: String,
     /// The ARN of the tape drive that it is in.
     pub device: Option<String>,
     /// The bytes written to it.
     pub used: i64,
-    /// The bytes that it holds at most.
+    /// The maximum number of bytes on it.
     pub size: i64,
 }
 
-/// Why a drive did not do what was asked. Nothing has changed then.
+/// Why a drive rejected an action. Nothing changes then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DriveError {
     /// No tape of the account has this ARN.
     #[error("no tape of this account has the ARN {0}")]
     NotFound(String),
-    /// The tape is in a status in which no drive can do that.
-    #[error("the tape is {status}; to {action} it, it has to be {needed}")]
+    /// The status of the tape does not allow the action.
+    #[error("the tape is {status}; to {action} it, it must be {needed}")]
     Status {
         /// The status that it is in.
         status: String,
-        /// What was asked.
+        /// The action.
         action: &'static str,
-        /// The statuses in which that can be done.
+        /// The statuses that allow the action.
         needed: &'static str,
     },
-    /// The tape has no room for so much.
-    #[error("the tape has room for {free} bytes more")]
+    /// The tape has not enough room.
+    #[error("the tape has room for {free} more bytes")]
     Full {
         /// The bytes that still fit.
         free: u64,
     },
     /// The tape is in a drive already.
-    #[error("the tape is in the drive {0} already")]
+    #[error("the tape is already in the drive {0}")]
     Loaded(String),
     /// The tape is in no drive.
-    #[error("the tape is in no drive; load it first")]
+    #[error("the tape is not in a drive; load it first")]
     NotLoaded,
     /// All tape drives of the gateway have a tape in them.
     #[error("all {DRIVES} tape drives of the gateway are in use; unload or eject a tape")]
     NoDrive,
-    /// The tape's gateway is not connected, so AWS would not hear of it.
+    /// The tape's gateway is not connected, so nothing would reach AWS.
     #[error("the gateway {0} is not connected; connect it first")]
     NotConnected(String),
 }
 
 impl Emulator {
-    /// Puts an AVAILABLE, RETRIEVED or RECOVERED tape into the first free tape drive of its
-    /// gateway, which has ten.
+    /// Loads an AVAILABLE, RETRIEVED or RECOVERED tape into the first free of the ten tape drives of
+    /// its gateway.
     ///
     /// # Errors
     /// When there is no such tape, when it is in another status or in a drive already, when
@@ -78,7 +78,7 @@ impl Emulator {
                 tape.status,
                 Status::Available | Status::Retrieved | Status::Recovered
             ) {
-                return Err(refused(tape, "load", "AVAILABLE, RETRIEVED or RECOVERED"));
+                return Err(wrong_status(tape, "load", "AVAILABLE, RETRIEVED or RECOVERED"));
             }
             if let Some(device) = &tape.device {
                 return Err(DriveError::Loaded(device.to_string()));
@@ -90,7 +90,7 @@ impl Emulator {
         self.drive(tape_arn, free, |tape, _, drive| tape.device = Some(drive))
     }
 
-    /// Takes a tape out of its drive, and puts it back into its slot of the library.
+    /// Moves a tape from its drive back to its slot in the library.
     ///
     /// # Errors
     /// When there is no such tape, when it is in no drive, or when its gateway is not
@@ -103,8 +103,8 @@ impl Emulator {
         self.drive(tape_arn, loaded, |tape, _, ()| tape.device = None)
     }
 
-    /// Writes so many bytes at the end of an AVAILABLE tape. It need not be in a drive: backup
-    /// software would load it for as long as it writes.
+    /// Writes this many bytes at the end of an AVAILABLE tape. The tape need not be in a drive:
+    /// backup software would load it to write.
     ///
     /// # Errors
     /// When there is no such tape, when it is in another status (a RETRIEVED or RECOVERED
@@ -112,7 +112,7 @@ impl Emulator {
     pub fn write(&self, tape_arn: &str, bytes: u64) -> Result<TapeState, DriveError> {
         let writable = |_: &Region, tape: &Tape| {
             if tape.status != Status::Available {
-                return Err(refused(tape, "write", "AVAILABLE"));
+                return Err(wrong_status(tape, "write", "AVAILABLE"));
             }
             let used = tape.used.unwrap_or(0);
             let free = u64::try_from(tape.size - used).unwrap_or(0);
@@ -127,8 +127,8 @@ impl Emulator {
         })
     }
 
-    /// Ejects a tape: an AVAILABLE one goes to the archive by way of IN TRANSIT TO VTS and
-    /// ARCHIVING, a RETRIEVED one is ARCHIVED again at once.
+    /// Ejects a tape: an AVAILABLE tape moves to the archive through IN TRANSIT TO VTS and ARCHIVING,
+    /// a RETRIEVED tape is ARCHIVED again at once.
     ///
     /// # Errors
     /// When there is no such tape, when it is in another status, or when its gateway is not
@@ -136,19 +136,19 @@ impl Emulator {
     pub fn eject(&self, tape_arn: &str) -> Result<TapeState, DriveError> {
         let ejectable = |_: &Region, tape: &Tape| match tape.status {
             Status::Available | Status::Retrieved => Ok(()),
-            _ => Err(refused(tape, "eject", "AVAILABLE or RETRIEVED")),
+            _ => Err(wrong_status(tape, "eject", "AVAILABLE or RETRIEVED")),
         };
         let life = &self.inner.settings.life;
         self.drive(tape_arn, ejectable, |tape, now, ()| tape.eject(now, life))
     }
 
-    /// Puts the emulator's clock forward: what would have happened in that time has happened.
-    /// It cannot go back, and stops in the year 9999.
+    /// Moves the emulator's clock forward. Everything due in that time happens. The clock cannot go
+    /// back, and stops in the year 9999.
     pub fn step(&self, by: Duration) {
         self.inner.clock.step(by);
     }
 
-    /// Does to a tape of a library what `check` finds possible, with what it finds.
+    /// Changes a tape of a library with the result of `check`.
     fn drive<T>(
         &self,
         tape_arn: &str,
@@ -193,7 +193,7 @@ fn free_drive(region: &Region, gateway: &Gateway) -> Option<Arc<str>> {
     drives.find(|drive| !in_use.contains(&**drive))
 }
 
-fn refused(tape: &Tape, action: &'static str, needed: &'static str) -> DriveError {
+fn wrong_status(tape: &Tape, action: &'static str, needed: &'static str) -> DriveError {
     DriveError::Status {
         status: tape.status.as_str().to_owned(),
         action,

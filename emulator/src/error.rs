@@ -4,8 +4,8 @@ use axum::{
 };
 use serde::Serialize;
 
-/// An error as an AWS JSON 1.1 service sends it: the kind in `__type`, the cause of an
-/// `InvalidGatewayRequestException` in `error.errorCode`, never in a header.
+/// An error as an AWS JSON 1.1 service sends it: the type in `__type`, the code of an
+/// `InvalidGatewayRequestException` in `error.errorCode`, neither in a header.
 #[derive(Debug)]
 pub(super) struct Error {
     status: StatusCode,
@@ -14,14 +14,14 @@ pub(super) struct Error {
     message: String,
 }
 
-/// The nested codes that the tape operations here give, spelled as in the service model.
+/// The nested error codes of the tape operations, spelled as in the service model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Code {
     /// The appliance cannot be reached.
     GatewayNotConnected,
     /// No gateway of the account has the ARN.
     GatewayNotFound,
-    /// The gateway is not one for the operation.
+    /// The gateway is not valid for the operation.
     InvalidGateway,
     /// The catch-all.
     InvalidParameters,
@@ -31,16 +31,16 @@ pub enum Code {
     MaximumContentLengthExceeded,
     /// The library has no room for more tapes.
     MaximumTapeCartridgeCountExceeded,
-    /// The gateway has no disk for what is asked.
+    /// The gateway has no disk for the request.
     NoDisksAvailable,
-    /// The gateway's type does not know the operation.
+    /// The gateway's type does not support the operation.
     NotSupported,
     /// No tape of the account has the ARN.
     TapeCartridgeNotFound,
 }
 
 impl Error {
-    /// A refusal outside the service model. AWS JSON services send these as 400.
+    /// An error outside the service model. AWS JSON services send these with status 400.
     pub(super) fn common(kind: &'static str, message: impl Into<String>) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
@@ -50,8 +50,8 @@ impl Error {
         }
     }
 
-    /// A refusal of the service itself: the first sentence is AWS's where it is known, what
-    /// follows says the cause, which AWS keeps to itself.
+    /// An error of Storage Gateway. The first sentence of its message is that of AWS where it is
+    /// known; the cause is the emulator's own, since AWS gives none.
     pub(super) fn gateway(code: Code, cause: impl AsRef<str>) -> Self {
         let sentence = match code {
             Code::GatewayNotConnected => "The specified gateway is not connected.",
@@ -80,17 +80,17 @@ impl Error {
         Self::gateway(Code::InvalidParameters, cause)
     }
 
-    /// Trouble of the emulator's own.
+    /// An error of the emulator itself.
     pub(super) fn internal(cause: &impl std::fmt::Display) -> Self {
         Self::common("InternalServerError", cause.to_string()).with_status(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// A body that is no JSON object, or a member of the wrong JSON type.
+    /// A body that is not a JSON object, or a member of the wrong JSON type.
     pub(super) fn serialization(message: impl Into<String>) -> Self {
         Self::common("SerializationException", message)
     }
 
-    /// A request that names no operation of this service.
+    /// A request without an operation of this service.
     pub(super) fn unknown_operation(message: impl Into<String>) -> Self {
         Self::common("UnknownOperationException", message)
     }
@@ -99,7 +99,7 @@ impl Error {
         Self { status, ..self }
     }
 
-    /// The kind and the nested code, for a log line.
+    /// The type and the nested code, for a log line.
     pub(super) fn outcome(&self) -> String {
         match self.code {
             Some(code) => format!("{} {code:?}", self.kind),

@@ -1,14 +1,12 @@
 //! Faults on demand: rules say which calls go wrong, and how.
 //!
-//! `rule` is the model and how JSON spells it, `chance` and `bucket` choose the calls,
-//! `act` is the one place where a call goes wrong. What a client sees of each is in
-//! docs/emulator.md.
+//! `rule` has the rules and their JSON, `selection` chooses the calls, `inject` makes the faults.
+//! docs/emulator.md says what a client sees of each.
 
-mod act;
-mod bucket;
-mod chance;
-mod error_answer;
+mod error_response;
+mod inject;
 mod rule;
+mod selection;
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -18,17 +16,16 @@ use std::{
 use serde::Serialize;
 
 use super::InternalServerErrorStatus;
-pub(super) use act::Plan;
-use bucket::Bucket;
-use chance::Chance;
+pub(super) use inject::Injection;
 pub use rule::Rule;
 use rule::{Kind, When};
+use selection::{CallRandom, TokenBucket};
 
-/// The rules in force, in the order in which a call meets them.
+/// The active rules, in the order in which they are tried on a call.
 pub(super) struct Faults {
     seed: u64,
     internal_server_error: InternalServerErrorStatus,
-    /// The rules of the start.
+    /// The rules at the start.
     first: Vec<Rule>,
     state: Mutex<State>,
 }
@@ -39,23 +36,23 @@ struct State {
     last_id: u64,
 }
 
-/// A rule at work.
+/// An active rule with its counters.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Active {
     id: u64,
     #[serde(flatten)]
     rule: Rule,
     seed: u64,
-    /// The calls that it was tried on.
+    /// The number of calls that it was tried on.
     seen: u64,
-    /// The calls of these that it acted on.
+    /// The number of these calls that it acted on.
     hit: u64,
     #[serde(skip)]
-    bucket: Option<Bucket>,
+    bucket: Option<TokenBucket>,
 }
 
 impl Faults {
-    /// The rules that most can be in force, since every call walks them.
+    /// The maximum number of active rules: every call is tried on all of them.
     pub(super) const MOST: usize = 1_000;
 
     pub(super) fn new(seed: u64, internal_server_error: InternalServerErrorStatus, rules: Vec<Rule>) -> Self {
@@ -70,7 +67,7 @@ impl Faults {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Counters are all that a panic could have left behind by one.
+        // A poisoned lock is safe to use: at worst a counter is one too low.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -78,8 +75,8 @@ impl Faults {
         self.state().rules.clone()
     }
 
-    /// Puts rules behind those in force, and gives all of them; `None`, and nothing is
-    /// changed, when they would be too many.
+    /// Appends rules, and returns all active rules; `None`, without a change, if there would be too
+    /// many.
     pub(super) fn add(&self, rules: Vec<Rule>) -> Option<Vec<Active>> {
         let mut state = self.state();
         if state.rules.len().saturating_add(rules.len()) > Self::MOST {
@@ -89,19 +86,19 @@ impl Faults {
         Some(state.rules.clone())
     }
 
-    /// Ends every rule, and counts ids from 1 again, so that the same rules hit the same calls.
+    /// Deletes every rule and restarts ids at 1, so that the same rules hit the same calls.
     pub(super) fn clear(&self) {
         *self.state() = State::default();
     }
 
-    /// Puts the rules of the start in the place of all others, as if they had met no call.
+    /// Replaces all rules by those at the start, with their counters at 0.
     pub(super) fn reset(&self) {
         let mut state = State::default();
         self.put(&mut state, self.first.clone());
         *self.state() = state;
     }
 
-    /// Ends one rule; false when there is none.
+    /// Deletes a rule; false if there is none with this id.
     pub(super) fn remove(&self, id: u64) -> bool {
         let mut state = self.state();
         let before = state.rules.len();
@@ -128,47 +125,47 @@ impl Faults {
         }
     }
 
-    /// What is to go wrong with the next call of this operation.
-    pub(super) fn plan(&self, operation: &str) -> Plan {
-        let mut plan = Plan::default();
+    /// The faults of the next call of this operation.
+    pub(super) fn next(&self, operation: &str) -> Injection {
+        let mut injection = Injection::default();
         for active in &mut self.state().rules {
-            let Some(chance) = active.hits(operation, Instant::now()) else {
+            let Some(random) = active.hits(operation, Instant::now()) else {
                 continue;
             };
             tracing::debug!(operation, rule = active.id, "a fault rule hits");
             match &active.rule.kind {
                 Kind::Latency { min_ms, max_ms, when } => {
-                    let wait = Duration::from_millis(chance.between(*min_ms, *max_ms));
+                    let wait = Duration::from_millis(random.between(*min_ms, *max_ms));
                     match when {
-                        When::Before => plan.before = plan.before.saturating_add(wait),
-                        When::After => plan.after = plan.after.saturating_add(wait),
+                        When::Before => injection.before = injection.before.saturating_add(wait),
+                        When::After => injection.after = injection.after.saturating_add(wait),
                     }
                 }
                 kind => {
-                    plan.fault = Some(kind.clone());
+                    injection.fault = Some(kind.clone());
                     break;
                 }
             }
         }
-        plan
+        injection
     }
 }
 
 impl Active {
-    /// Tries the rule on a call, and counts it; what is left to chance, if it hits.
-    fn hits(&mut self, operation: &str, now: Instant) -> Option<Chance> {
+    /// Tries the rule on a call and counts it. Returns the random numbers of the call if it hits.
+    fn hits(&mut self, operation: &str, now: Instant) -> Option<CallRandom> {
         if !self.rule.is_about(operation) || self.rule.calls.is_some_and(|calls| self.seen >= calls) {
             return None;
         }
         self.seen += 1;
-        let chance = Chance::new(self.seed, self.seen);
-        if !chance.within(self.rule.share) {
+        let random = CallRandom::new(self.seed, self.seen);
+        if !random.within(self.rule.share) {
             return None;
         }
         if self.bucket.as_mut().is_some_and(|bucket| bucket.take(now)) {
             return None;
         }
         self.hit += 1;
-        Some(chance)
+        Some(random)
     }
 }

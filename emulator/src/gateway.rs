@@ -21,7 +21,7 @@ const MOST: usize = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Gateway {
     pub(super) arn: Arc<str>,
-    /// What people call it.
+    /// Its display name.
     pub(super) name: String,
     pub(super) kind: GatewayKind,
     /// Whether a cache disk is configured; tapes cannot be made without one.
@@ -52,7 +52,7 @@ impl GatewayKind {
 }
 
 impl Gateway {
-    /// A tape gateway that is in order, named as its id.
+    /// A connected tape gateway with a cache, named after its id.
     pub(super) fn tape(arn: impl Into<Arc<str>>) -> Self {
         let arn = arn.into();
         Self {
@@ -75,16 +75,16 @@ impl Gateway {
         format!("{}/device/AMZN_{device}_TAPEDRIVE_{number:05}", self.arn).into()
     }
 
-    /// Refuses a gateway that knows no tapes.
+    /// Rejects a gateway that is not a tape gateway.
     pub(super) fn needs_tapes(&self) -> Result<(), Error> {
         if self.kind == GatewayKind::Vtl {
             return Ok(());
         }
-        let cause = format!("{} is no tape gateway.", self.arn);
+        let cause = format!("{} is not a tape gateway.", self.arn);
         Err(Error::gateway(Code::NotSupported, cause))
     }
 
-    /// Refuses a gateway that AWS cannot reach.
+    /// Rejects a gateway that AWS cannot reach.
     pub(super) fn needs_connection(&self) -> Result<(), Error> {
         if self.connected {
             return Ok(());
@@ -93,7 +93,7 @@ impl Gateway {
         Err(Error::gateway(Code::GatewayNotConnected, cause))
     }
 
-    /// Refuses a gateway that has nowhere to put a tape.
+    /// Rejects a gateway without a cache.
     pub(super) fn needs_cache(&self, settings: &Settings) -> Result<(), Error> {
         if self.cache {
             return Ok(());
@@ -115,7 +115,7 @@ fn id(arn: &str) -> &str {
     arn.rsplit_once('/').map_or(arn, |(_, id)| id)
 }
 
-/// What a gateway shall be; what is `None` stays as it is.
+/// The new values of a gateway; `None` leaves a value unchanged.
 #[derive(Clone, Debug, Default)]
 pub(super) struct GatewayChange {
     pub(super) kind: Option<GatewayKind>,
@@ -124,22 +124,22 @@ pub(super) struct GatewayChange {
     pub(super) connected: Option<bool>,
 }
 
-/// Why a gateway was neither made nor changed.
+/// Why a gateway was not created or changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum PutError {
-    #[error("the gateway's library holds {0} tapes, so its type stays VTL")]
+    #[error("the gateway's library holds {0} tapes; a gateway with tapes must keep the type VTL")]
     HoldsTapes(usize),
-    #[error("there are {MOST} gateways, and there can be no more")]
+    #[error("the account has {MOST} gateways, which is the maximum")]
     TooMany,
 }
 
-/// Whether a region can have the name: the model's length, and the letters of its ARNs.
+/// Whether a name is valid for a region: the length of the model, and the characters of its ARNs.
 pub(super) fn is_region(name: &str) -> bool {
     let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=25).contains(&name.len()) && name.as_bytes()[0].is_ascii_lowercase() && name.bytes().all(letters)
 }
 
-/// Whether a gateway can have the id: 12 to 30 characters (model), in the form of AWS's own.
+/// Whether an id is valid for a gateway: 12 to 30 characters (model), in the form that AWS uses.
 pub(super) fn is_id(id: &str) -> bool {
     let rest = id.strip_prefix("sgw-");
     rest.is_some_and(|rest| (8..=26).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
@@ -147,16 +147,16 @@ pub(super) fn is_id(id: &str) -> bool {
 
 /// What [`is_name`] lets through, in words.
 pub(super) const NAME_TAKES: &str =
-    "2 to 255 characters of printable ASCII without / and \\, not blanks alone";
+    "2 to 255 characters of printable ASCII without / and \\, and not only blanks";
 
-/// Whether a gateway can have the name: the model's lengths and pattern.
+/// Whether a name is valid for a gateway: the lengths and the pattern of the model.
 pub(super) fn is_name(name: &str) -> bool {
     let letters = |b: u8| matches!(b, b' '..=b'~') && !matches!(b, b'/' | b'\\');
     (2..=255).contains(&name.len()) && name.bytes().all(letters) && !name.trim().is_empty()
 }
 
 impl Emulator {
-    /// Makes a tape gateway that is in order but for `change`, or changes the one of this id.
+    /// Creates a tape gateway with these values, or changes the gateway with this id.
     pub(super) fn put_gateway(
         &self,
         region: &str,
@@ -190,7 +190,7 @@ impl Emulator {
         Ok(new)
     }
 
-    /// Halts what a gateway uploads, or goes on with it.
+    /// Pauses the uploads of a gateway, or resumes them.
     fn set_uploads(&self, region: &mut Region, gateway: &Gateway, now: Timestamp) {
         let life = &self.inner.settings.life;
         for barcode in region.uploading(&gateway.arn) {

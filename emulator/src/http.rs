@@ -1,4 +1,4 @@
-//! The HTTP face: one POST to `/`, its operation in `X-Amz-Target`.
+//! The HTTP endpoint: POST requests to `/` with the operation in `X-Amz-Target`.
 
 use std::time::SystemTime;
 
@@ -27,13 +27,13 @@ use super::{
 const AWS_JSON: &str = "application/x-amz-json-1.1";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
-/// Answers what comes to `/`.
+/// Handles requests to `/`.
 pub(super) async fn handle(State(emulator): State<Emulator>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     if parts.method != Method::POST {
-        let refusal = Error::unknown_operation("Operations are POST requests to /.");
-        let refusal = refusal.with_status(StatusCode::METHOD_NOT_ALLOWED);
-        let mut response = respond("none", Err(refusal));
+        let error = Error::unknown_operation("Operations are POST requests to /.");
+        let error = error.with_status(StatusCode::METHOD_NOT_ALLOWED);
+        let mut response = respond("none", Err(error));
         response
             .headers_mut()
             .insert(ALLOW, HeaderValue::from_static("POST"));
@@ -41,8 +41,8 @@ pub(super) async fn handle(State(emulator): State<Emulator>, request: Request<Bo
     }
     let operation = operation(&parts.headers);
     let name = operation.as_ref().map_or("none", |operation| operation.name());
-    // Read whatever is asked: a connection with an unread body is closed, and its client may
-    // never see the refusal.
+    // The body is read in any case: a connection with an unread body is closed, and the client may
+    // not see the error.
     let body = match read(body, &parts.headers, emulator.inner.settings.max_request_bytes).await {
         Ok(body) => body,
         Err(error) => return respond(name, Err(error)),
@@ -55,17 +55,17 @@ pub(super) async fn handle(State(emulator): State<Emulator>, request: Request<Bo
     let (emulator, parts) = (&emulator, &parts);
     let run = async |now| {
         let answer = answer(emulator, operation, parts, &body, now);
-        // Whatever it is, it may show what others changed.
+        // The response, also of a read, may show changes of other calls.
         let kept = emulator.flush().await.map_err(|error| Error::internal(&error));
         respond(name, kept.and(answer))
     };
-    emulator.inner.faults.plan(name).around(peer, run).await
+    emulator.inner.faults.next(name).apply(peer, run).await
 }
 
-/// Answers what comes to any other path.
+/// Handles requests to any other path.
 pub(super) async fn not_found() -> Response {
-    let refusal = Error::unknown_operation("Operations are POST requests to /.");
-    respond("none", Err(refusal.with_status(StatusCode::NOT_FOUND)))
+    let error = Error::unknown_operation("Operations are POST requests to /.");
+    respond("none", Err(error.with_status(StatusCode::NOT_FOUND)))
 }
 
 fn operation(headers: &HeaderMap) -> Result<Operation, Error> {
@@ -76,7 +76,7 @@ fn operation(headers: &HeaderMap) -> Result<Operation, Error> {
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case(AWS_JSON) {
         return Err(Error::unknown_operation(format!(
-            "The Content-Type has to be {AWS_JSON}."
+            "The Content-Type must be {AWS_JSON}."
         )));
     }
     let target = headers
@@ -85,12 +85,12 @@ fn operation(headers: &HeaderMap) -> Result<Operation, Error> {
         .unwrap_or_default();
     Operation::from_target(target).ok_or_else(|| {
         Error::unknown_operation(
-            "X-Amz-Target has to be StorageGateway_20130630. and an operation of this emulator.",
+            "X-Amz-Target must be StorageGateway_20130630. followed by an operation of this emulator.",
         )
     })
 }
 
-/// Answers an operation. `now` is the time that signatures are judged by.
+/// Verifies the signature as of `now`, and runs the operation.
 fn answer(
     emulator: &Emulator,
     operation: Operation,
@@ -110,8 +110,8 @@ fn answer(
     operation.run(body, &call)
 }
 
-/// Reads a body up to the limit. What is longer is read to a point and thrown away, since
-/// a client that is cut off while it writes never reads the refusal.
+/// Reads a body up to the limit. A longer one is read and dropped up to a second limit, since a
+/// client whose connection closes while it writes does not read the error.
 async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> Result<Vec<u8>, Error> {
     const DRAINED: usize = 16;
     let announced = headers
@@ -120,7 +120,7 @@ async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> Result<Vec<u
     let mut kept = Vec::with_capacity(announced.unwrap_or(0).min(limit));
     let mut seen = 0_usize;
     while let Some(frame) = body.frame().await {
-        let cut = |_| Error::serialization("The body ended before its announced length.");
+        let cut = |_| Error::serialization("The body is shorter than its Content-Length.");
         let Ok(data) = frame.map_err(cut)?.into_data() else {
             continue;
         };
@@ -132,7 +132,7 @@ async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> Result<Vec<u
         }
     }
     if seen > limit {
-        let cause = format!("A body here has at most {limit} bytes.");
+        let cause = format!("The body is longer than {limit} bytes, the setting max_request_bytes.");
         return Err(Error::gateway(Code::MaximumContentLengthExceeded, cause));
     }
     Ok(kept)
@@ -153,7 +153,7 @@ fn respond(operation: &str, answer: Result<Vec<u8>, Error>) -> Response {
     dressed(response, &request_id)
 }
 
-/// An answer with the headers of every answer of AWS.
+/// Adds the headers that every response of AWS has.
 pub(super) fn dressed(mut response: Response, request_id: &str) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(AWS_JSON));

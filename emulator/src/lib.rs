@@ -1,28 +1,35 @@
 //! An emulator of the tape side of the AWS Storage Gateway API, on a real socket.
 //!
-//! It answers `CreateTapeWithBarcode`, `CreateTapes`, `DescribeTapes`,
-//! `DescribeTapeArchives` and `ListTapes` to any AWS client: AWS JSON 1.1, signed
-//! with SigV4. What it knows of AWS, and from where, is the table in
-//! `docs/emulator.md`.
+//! It serves sixteen operations, such as `CreateTapes` and `ListTapes`, to any AWS client: AWS JSON
+//! 1.1, signed with SigV4. `docs/emulator.md` says what it does and how that is known of AWS.
 //!
-//! **True:** the wire (bodies, headers, signatures, error shapes), the constraints
-//! of the service model, barcodes that are unique for ever, replay by client token,
-//! pages and their markers, the statuses of a tape's life on a clock of its own, and which
-//! call shows a tape in which status.
+//! **Real:** the wire format (bodies, headers, signatures, error shapes), the constraints of the
+//! service model, barcodes that are unique for ever, idempotency by client token, pages and their
+//! markers, the statuses of a tape's life on a clock of the emulator's own, and which call shows a
+//! tape in which status.
 //!
-//! **Faked:** the tapes it is seeded with, and the data on a tape: its bytes are counted
-//! and not kept.
+//! **Simulated:** the tapes at the start, and the data on a tape: bytes are counted, not stored.
 //!
-//! **Left out:** every other operation of Storage Gateway, recovery points, IAM, KMS (keys
-//! are names).
+//! **Missing:** every other operation of Storage Gateway, recovery points, IAM, KMS (keys are names).
 //!
-//! It owns its types and imports nothing of the service: were the two to share one,
-//! both could be wrong together.
+//! The package shares no type with the service: a wrong type that both use would hide its own
+//! error.
 //!
-//! The way of a request: `http` reads it, `faults` may let it go wrong, `signature` proves
-//! it, `ops` picks the operation, `validation` reads its members by `shapes`, `store`
-//! answers. `state` keeps what changes, where it is to outlive the process. `control` is the
-//! way in for those who test against it.
+//! The path of a request: `http` reads it, `faults` may inject a fault, `signature` verifies it,
+//! `ops` dispatches it, `validation` reads its members by `shapes`, `store` answers. `state` saves
+//! changes to the state file. `control` is the control API for tests. `config` reads the settings,
+//! `server` and `cli` run an emulator as a process.
+//!
+//! ```no_run
+//! use tapegate_emulator::{Emulator, Settings};
+//! use tokio::net::TcpListener;
+//!
+//! # async fn example() -> std::io::Result<()> {
+//! let emulator = Emulator::new(Settings { seed_tapes: 10, ..Settings::default() });
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! emulator.serve(listener, std::future::pending()).await
+//! # }
+//! ```
 
 mod arn;
 mod barcode;
@@ -39,9 +46,8 @@ mod http;
 mod life;
 mod log;
 mod marker;
-mod name_page;
 mod ops;
-mod page;
+mod pagination;
 mod pool;
 mod seed;
 mod server;
@@ -65,10 +71,10 @@ use tokio::net::TcpListener;
 
 use clock::Clock;
 use connection::{Connections, Peer};
-pub use control::Wrong;
+pub use control::Problem;
 use faults::Faults;
 pub use faults::Rule as FaultRule;
-use state::Keeper;
+use state::Persister;
 use store::Store;
 use timestamp::Timestamp;
 
@@ -81,7 +87,7 @@ pub use settings::{
     RetrievedListed, Setting, Settings, TapeArnsWithMarker, TokenMismatch, TokenScope, Undocumented,
     UnknownTapeArns,
 };
-pub use state::{NotKept, StateError, StateFile};
+pub use state::{NotPersisted, StateError, StateFile};
 
 /// One emulated account with its tapes. Clones share the state.
 #[derive(Clone)]
@@ -94,18 +100,18 @@ struct Inner {
     clock: Arc<Clock>,
     store: Arc<RwLock<Store>>,
     faults: Faults,
-    /// `None` where the state ends with the process.
-    keeper: Option<Keeper>,
+    /// `None` if the state ends with the process.
+    persister: Option<Persister>,
     state_file: Option<StateFile>,
 }
 
-// A panic while the lock was held cannot leave a tape on half of its shelves: nothing
-// between the first change and the last one can fail.
+// A poisoned lock is safe to use: nothing between the first and the last change of the indexes can
+// panic.
 impl Inner {
-    /// The store as it is now, and when that is.
+    /// The store for reading, and the time that it is settled to.
     fn read(&self) -> (RwLockReadGuard<'_, Store>, Timestamp) {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        // Under the lock, so that nobody settles a later moment meanwhile.
+        // Under the lock, so that no other call settles the store to a later time meanwhile.
         let now = self.clock.now();
         if !store.is_due(now) {
             return (store, now);
@@ -115,11 +121,11 @@ impl Inner {
         (RwLockWriteGuard::downgrade(store), now)
     }
 
-    /// The store as it is now, to be changed, and when that is.
+    /// The store for writing, and the time that it is settled to.
     fn write(&self) -> (RwLockWriteGuard<'_, Store>, Timestamp) {
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(keeper) = &self.keeper {
-            keeper.wake();
+        if let Some(persister) = &self.persister {
+            persister.wake();
         }
         let now = self.clock.now();
         store.settle(now);
@@ -128,85 +134,85 @@ impl Inner {
 }
 
 impl Emulator {
-    /// Makes the account and seeds it: the same settings make the same tapes. A million
-    /// tapes take seconds. Its state ends with its last clone.
+    /// Makes an account with its seeded tapes. The same settings make the same tapes. The state
+    /// ends with the last clone.
     pub fn new(settings: Settings) -> Self {
         let store = Arc::new(RwLock::new(seed::store(&settings)));
         let clock = Arc::new(Clock::new(settings.time_scale, Timestamp::from_millis(0)));
         Self::of(settings, store, clock, None)
     }
 
-    /// Takes the account up where it was left in a file, or makes and seeds it if there is no
-    /// such file. All that changes is written there before any answer shows it, so that an end
-    /// at any moment loses nothing that anybody was told. Of the rest, such as
-    /// [`eject`](Self::eject), [`flush`](Self::flush) says when it is written.
+    /// Restores the account from a state file, or makes the file and seeds the account.
     ///
-    /// The clock begins at the machine's time, or at the time in the file if that is later.
-    /// Settings are not kept: a limit or a time of life is what it is set to now.
+    /// Every change is in the file before a response shows it, so a crash loses nothing that a
+    /// client has seen. After a method such as [`eject`](Self::eject), [`flush`](Self::flush) waits
+    /// for the file.
+    ///
+    /// The clock begins at the machine's time, or at the time in the file if that is later. The file
+    /// does not contain the settings.
     ///
     /// # Errors
-    /// When the file cannot be made or read, is in use, or is not the state of this account.
+    /// If the file cannot be made or read, is in use, or is not the state of this account.
     pub fn with_state(settings: Settings, file: &Path) -> Result<Self, StateError> {
         let opened = state::open(file, &settings)?;
         let store = Arc::new(RwLock::new(opened.store));
         let clock = Arc::new(opened.clock);
-        let keeper = Keeper::start(opened.file, Arc::clone(&store), Arc::clone(&clock))?;
-        Ok(Self::of(settings, store, clock, Some((keeper, opened.info))))
+        let persister = Persister::start(opened.file, Arc::clone(&store), Arc::clone(&clock))?;
+        Ok(Self::of(settings, store, clock, Some((persister, opened.info))))
     }
 
     fn of(
         mut settings: Settings,
         store: Arc<RwLock<Store>>,
         clock: Arc<Clock>,
-        state: Option<(Keeper, StateFile)>,
+        state: Option<(Persister, StateFile)>,
     ) -> Self {
         let faults = Faults::new(
             settings.fault_seed,
             settings.undocumented.internal_server_error_status,
             std::mem::take(&mut settings.faults),
         );
-        let (keeper, state_file) = state.unzip();
+        let (persister, state_file) = state.unzip();
         Self {
             inner: Arc::new(Inner {
                 settings,
                 clock,
                 store,
                 faults,
-                keeper,
+                persister,
                 state_file,
             }),
         }
     }
 
-    /// The file that its state is kept in, and what was found there.
+    /// The state file, and what was found in it.
     pub fn state_file(&self) -> Option<&StateFile> {
         self.inner.state_file.as_ref()
     }
 
-    /// Waits until everything that was done so far is in the state file; at once without one.
+    /// Waits until every change so far is in the state file. Returns at once without one.
     ///
     /// # Errors
-    /// When the file cannot be written. What was done stays done, and is written when that
-    /// succeeds again.
-    pub async fn flush(&self) -> Result<(), NotKept> {
-        match &self.inner.keeper {
-            Some(keeper) => keeper.flush().await,
+    /// If the file cannot be written. The changes stay, and are written with the next success.
+    pub async fn flush(&self) -> Result<(), NotPersisted> {
+        match &self.inner.persister {
+            Some(persister) => persister.flush().await,
             None => Ok(()),
         }
     }
 
-    /// Writes what is left to be written and closes the state file, for another emulator to
-    /// open. The last clone to be dropped does so too. What is done afterwards is not kept, and
-    /// answered with an error. Blocks for as long as writing takes.
+    /// Writes the remaining changes and closes the state file, so that another emulator can open
+    /// it. Dropping the last clone does so too. Later changes are not saved, and their calls get an
+    /// error. Blocks until the changes are written.
     pub fn close(&self) {
-        if let Some(keeper) = &self.inner.keeper {
-            keeper.close();
+        if let Some(persister) = &self.inner.persister {
+            persister.close();
         }
     }
 
-    /// The HTTP face of this account, to be wrapped in layers and served. The control API has
-    /// to know where a request comes from: it refuses everybody unless the server is
-    /// [`serve`](Self::serve) or gives axum's `ConnectInfo<SocketAddr>`.
+    /// The HTTP service of this account, for another server or for tower layers around it. The
+    /// control API needs the peer's address: it rejects every request unless the server is
+    /// [`serve`](Self::serve) or provides axum's `ConnectInfo<SocketAddr>`.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/", any(http::handle))
@@ -215,13 +221,12 @@ impl Emulator {
             .with_state(self.clone())
     }
 
-    /// Serves until `stop` resolves and the calls then in progress have ended, and all that
-    /// was done is in the state file, if there is one.
+    /// Serves until `stop` resolves, the calls in progress have ended, and every change is in the
+    /// state file, if there is one.
     ///
     /// # Errors
-    ///
-    /// When the state file cannot be written at the end. What fails before is one connection
-    /// or call, which is logged or answered.
+    /// If the state file cannot be written at the end. An earlier failure affects one connection or
+    /// call, and is logged or answered.
     pub async fn serve(
         &self,
         listener: TcpListener,

@@ -1,7 +1,7 @@
 //! The life of a tape: what moves it from one status to the next, and when.
 //!
-//! A tape that leaves its status by itself knows when (`until`). The store settles that
-//! before anybody looks, so a tape's status is true whenever it is seen.
+//! A tape that leaves its status by itself has the time in `until`. The store applies due changes
+//! before each access, so every access sees the current status.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,8 +14,7 @@ use super::{
 };
 
 impl Life {
-    /// How long the data of a tape with so many bytes takes to upload; `None` if it is
-    /// uploaded unseen.
+    /// How long a tape with this many bytes is IN TRANSIT TO VTS; `None` if it skips that status.
     fn upload(&self, bytes: i64) -> Option<Duration> {
         let seen = bytes >= self.small_tape_bytes;
         let bytes = u64::try_from(bytes).ok().filter(|_| seen)?;
@@ -26,7 +25,7 @@ impl Life {
         Some(Duration::from_secs(seconds) + Duration::from_millis(millis))
     }
 
-    /// How long a tape takes to come back: in the range, where its barcode falls.
+    /// How long a tape is RETRIEVING: its barcode selects a time in the range.
     fn retrieval(&self, barcode: Barcode, pool: &Pool) -> Duration {
         match pool.class() {
             StorageClass::DeepArchive => self.retrieving_time_deep_archive,
@@ -39,17 +38,17 @@ impl Life {
     }
 }
 
-/// How far a tape is on its way into the archive.
+/// How much of the way into the archive a tape has covered.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Progress {
-    /// At this percentage, for good.
+    /// At this percentage, without moving.
     Still(f64),
-    /// From nothing to all of it, between two moments.
+    /// From 0 to 100 percent between two times.
     Between(Timestamp, Timestamp),
 }
 
 impl Progress {
-    /// Percent at a moment, in hundredths.
+    /// The percentage at a time, rounded down to hundredths.
     pub(super) fn at(self, now: Timestamp) -> f64 {
         let (from, to) = match self {
             Self::Still(percent) => return percent,
@@ -64,8 +63,8 @@ impl Progress {
 }
 
 impl Tape {
-    /// Ejects a tape of a library: an AVAILABLE one sets out for the archive, a RETRIEVED
-    /// one, whose data is there already, is back in it.
+    /// Ejects a tape of a library: an AVAILABLE tape moves towards the archive, a RETRIEVED tape,
+    /// whose data is already there, is ARCHIVED at once.
     pub(super) fn eject(&mut self, now: Timestamp, life: &Life) {
         self.device = None;
         if self.status == Status::Retrieved {
@@ -81,13 +80,13 @@ impl Tape {
         }
     }
 
-    /// Stops the upload of an ejected tape, whose gateway can no longer be reached.
+    /// Pauses the upload of an ejected tape whose gateway is no longer connected.
     pub(super) fn halt(&mut self, now: Timestamp) {
         self.until = None;
         self.progress = self.progress.map(|progress| Progress::Still(progress.at(now)));
     }
 
-    /// Goes on with the upload of an ejected tape, from where it was halted.
+    /// Resumes the upload of an ejected tape.
     pub(super) fn resume(&mut self, now: Timestamp, life: &Life) {
         let upload = life.upload(self.used.unwrap_or(0)).unwrap_or_default();
         let whole = upload + life.archiving_time;
@@ -97,19 +96,19 @@ impl Tape {
         self.until = Some(ejected.after(upload).max(now));
     }
 
-    /// Begins to bring an archived tape back, to a gateway's library.
+    /// Starts to retrieve an archived tape to the library of a gateway.
     pub(super) fn retrieve(&mut self, barcode: Barcode, gateway: Arc<str>, now: Timestamp, life: &Life) {
         self.retrieved_to = Some(gateway);
         self.go(Status::Retrieving, now.after(life.retrieval(barcode, &self.pool)));
     }
 
-    /// Begins to delete a tape, wherever it is.
+    /// Starts to delete a tape.
     pub(super) fn delete(&mut self, now: Timestamp, life: &Life) {
         self.device = None;
         self.go(Status::Deleting, now.after(life.deleting_time));
     }
 
-    /// Leaves a status whose time is over, for the next one.
+    /// Moves a tape whose time in its status is over to the next status.
     pub(super) fn advance(&mut self, life: &Life) {
         let Some(at) = self.until.take() else {
             return;
@@ -157,8 +156,7 @@ impl Tape {
         }
     }
 
-    /// Whether the archive shows the tape. One that is deleted is shown where it was
-    /// deleted from.
+    /// Whether the archive shows the tape. A deleted tape is shown where it was before.
     pub(super) fn shown_in_archive(&self, life: &Life) -> bool {
         match self.status {
             _ if self.forgotten => false,
@@ -169,8 +167,8 @@ impl Tape {
         }
     }
 
-    /// The gateway against whose quota the tape counts: a RETRIEVING one has its place
-    /// already, a DELETED one has none.
+    /// The gateway against whose quota the tape counts: a RETRIEVING tape counts already, a DELETED
+    /// one no longer.
     pub(super) fn counts_for(&self) -> Option<&Arc<str>> {
         match self.status {
             Status::Deleted => None,

@@ -1,11 +1,11 @@
 //! Markers: where the next page begins, opaque to clients.
 //!
-//! A marker is a version byte, 16 bytes of an HMAC, when it was made (8 bytes, where markers
-//! expire) and the last name shown (a barcode, a pool's id), in base64url. The HMAC covers
-//! what was asked (operation, region, gateway, filter), so a marker of another call is
-//! refused, and nobody can make one. Its key follows from the account alone: markers outlive
-//! the process and, where they do not expire, are the same in every run, so that
-//! documentation can show them. They guard against mistakes, not against attackers.
+//! A marker is a version byte, 16 bytes of an HMAC, the time it was made (8 bytes, only if markers
+//! expire) and the last name on the page (a barcode, a pool's id), in base64url. The HMAC covers the
+//! request (operation, region, gateway, filter), so that a marker of another call is rejected. Its
+//! key is derived from the account: markers stay valid across restarts and, if they do not expire,
+//! are the same in every run, so that documentation can show them. They protect against mistakes,
+//! not against attackers.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const DATED: u8 = 2;
 const MAC_LENGTH: usize = 16;
 const DATE_LENGTH: usize = 8;
 
-/// Makes and reads the markers of one call and its like.
+/// Makes and reads the markers of equal requests.
 pub(super) struct Markers {
     mac: Hmac<Sha256>,
     now: Timestamp,
@@ -28,8 +28,8 @@ pub(super) struct Markers {
 }
 
 impl Markers {
-    /// For the calls of an account that ask the same: `asked` is every part of it that a
-    /// next page must repeat.
+    /// The markers of a request: `asked` has every part of it that the request for the next page
+    /// must repeat.
     pub(super) fn new(
         asked: impl IntoIterator<Item = impl AsRef<[u8]>>,
         settings: &Settings,
@@ -63,24 +63,24 @@ impl Markers {
     /// The name after which the page begins.
     ///
     /// # Errors
-    /// `InvalidParameters` for what is no marker of this call, and for one that has expired.
+    /// `InvalidParameters` for a marker of another request, and for an expired one.
     pub(super) fn read(&self, marker: &str) -> Result<String, Error> {
         let (made, last) = self.opened(marker).ok_or_else(|| {
             Error::invalid(
-                "Marker was not given out for this call: send the Marker of the page before, \
-                 with the same other members.",
+                "Marker is not valid for this call: send the Marker of the previous page, \
+                 with the other members unchanged.",
             )
         })?;
         let good = |lifetime| made.is_some_and(|made| self.now <= made.after(lifetime));
         if self.lifetime.is_none_or(good) {
             Ok(last)
         } else {
-            let cause = "Marker has expired: begin again with the first page.";
+            let cause = "Marker has expired: start again from the first page.";
             Err(Error::invalid(cause))
         }
     }
 
-    /// When a genuine marker was made, if it says so, and the name in it.
+    /// The time of a valid marker, if it has one, and the name in it.
     fn opened(&self, marker: &str) -> Option<(Option<Timestamp>, String)> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(marker).ok()?;
         let (version, rest) = bytes.split_first()?;

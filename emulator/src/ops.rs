@@ -1,22 +1,14 @@
-//! The operations, one file each, and what they have in common.
+//! The operations, and what they have in common.
 
-mod add_tags_to_resource;
-mod assign_tape_pool;
-mod create_tape_pool;
 mod create_tape_with_barcode;
 mod create_tapes;
-mod delete_tape;
-mod delete_tape_archive;
-mod delete_tape_pool;
-mod describe_gateway_information;
 mod describe_tape_archives;
 mod describe_tapes;
-mod list_gateways;
-mod list_tags_for_resource;
-mod list_tape_pools;
+mod gateways;
 mod list_tapes;
 mod new_tape;
-mod retrieve_tape_archive;
+mod one_tape;
+mod pools;
 mod tags;
 
 use serde::Serialize;
@@ -37,7 +29,7 @@ pub(super) use new_tape::NewTape;
 const TARGET_PREFIX: &str = "StorageGateway_20130630.";
 
 macro_rules! operations {
-    ($($name:ident => $file:ident,)+) => {
+    ($($name:ident => $module:ident::$run:ident,)+) => {
         /// An operation that this service has.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum Operation {
@@ -60,10 +52,10 @@ macro_rules! operations {
                 }
             }
 
-            /// Answers a proven request with its JSON body.
+            /// The JSON body of the response to a request with a valid signature.
             pub(super) fn run(self, body: &[u8], call: &Call<'_>) -> Result<Vec<u8>, Error> {
                 match self {
-                    $(Self::$name => $file::run(body, call).map(json),)+
+                    $(Self::$name => $module::$run(body, call).map(json),)+
                 }
             }
         }
@@ -71,22 +63,22 @@ macro_rules! operations {
 }
 
 operations! {
-    AddTagsToResource => add_tags_to_resource,
-    AssignTapePool => assign_tape_pool,
-    CreateTapePool => create_tape_pool,
-    CreateTapeWithBarcode => create_tape_with_barcode,
-    CreateTapes => create_tapes,
-    DeleteTape => delete_tape,
-    DeleteTapeArchive => delete_tape_archive,
-    DeleteTapePool => delete_tape_pool,
-    DescribeGatewayInformation => describe_gateway_information,
-    DescribeTapeArchives => describe_tape_archives,
-    DescribeTapes => describe_tapes,
-    ListGateways => list_gateways,
-    ListTagsForResource => list_tags_for_resource,
-    ListTapePools => list_tape_pools,
-    ListTapes => list_tapes,
-    RetrieveTapeArchive => retrieve_tape_archive,
+    AddTagsToResource => tags::add,
+    AssignTapePool => one_tape::assign_pool,
+    CreateTapePool => pools::create,
+    CreateTapeWithBarcode => create_tape_with_barcode::run,
+    CreateTapes => create_tapes::run,
+    DeleteTape => one_tape::delete,
+    DeleteTapeArchive => one_tape::delete_archive,
+    DeleteTapePool => pools::delete,
+    DescribeGatewayInformation => gateways::describe,
+    DescribeTapeArchives => describe_tape_archives::run,
+    DescribeTapes => describe_tapes::run,
+    ListGateways => gateways::list,
+    ListTagsForResource => tags::list,
+    ListTapePools => pools::list,
+    ListTapes => list_tapes::run,
+    RetrieveTapeArchive => one_tape::retrieve,
 }
 
 impl Operation {
@@ -96,18 +88,11 @@ impl Operation {
     }
 }
 
-fn json(answer: impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(&answer).expect("an answer is strings, finite numbers and lists")
+fn json(output: impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(&output).expect("an output is strings, finite numbers and lists")
 }
 
-/// What the operations on one tape answer.
-#[derive(Serialize)]
-struct TapeAnswer {
-    #[serde(rename = "TapeARN")]
-    tape_arn: String,
-}
-
-/// What an operation is run with: who asks, and of what.
+/// The context of one call of an operation.
 pub(super) struct Call<'a> {
     /// The region that the signature is scoped to.
     pub(super) region: &'a str,
@@ -120,7 +105,7 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The tape of an ARN, as long as it is not deleted.
+    /// The tape of an ARN, if it is not DELETED.
     fn tape<'r>(&self, region: &'r Region, arn: &str) -> Result<(Barcode, &'r Tape), Error> {
         let found = self
             .arns
@@ -136,7 +121,7 @@ impl Call<'_> {
         Ok(gateway)
     }
 
-    /// The tape gateway of an ARN, if a tape can come to it now.
+    /// The tape gateway of an ARN, if it can accept a tape now.
     fn ready_gateway<'r>(&self, region: &'r Region, arn: &str) -> Result<&'r Gateway, Error> {
         let gateway = self.gateway(region, arn)?;
         gateway.needs_connection()?;
@@ -147,7 +132,7 @@ impl Call<'_> {
     fn tape_not_found(&self, arn: &str) -> Error {
         Error::gateway(
             Code::TapeCartridgeNotFound,
-            format!("No tape {arn} is there for this operation."),
+            format!("No tape {arn} exists for this operation."),
         )
     }
 

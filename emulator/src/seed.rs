@@ -1,6 +1,6 @@
-//! The tapes that an emulator starts with: the same in every run, so that documents can
-//! show them. The first ones show every status, pool and optional member; the rest fill the
-//! library to 130 tapes, and then the archive.
+//! The tapes that an emulator starts with, the same in every run, so that documentation can show
+//! them. The first tapes show every status, pool and optional member; the rest fill the library up
+//! to 130 tapes, and then the archive.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,21 +18,21 @@ use super::{
 const REGION: &str = "us-east-1";
 const GATEWAY: &str = "sgw-12A3456B";
 const CUSTOM_POOL: &str = "pool-12345678";
-/// Tapes in the library when there are enough of them.
+/// The number of tapes in the library, if there are enough.
 const LIBRARY: usize = 130;
 
-/// The lock of the custom pool: ten years, so that it holds all of its tapes.
+/// The lock of the custom pool: ten years, so that all its tapes are locked.
 const RETENTION: Duration = Duration::from_secs(3650 * 86_400);
 
 const GIB: i64 = 1 << 30;
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
-/// The first tape's creation: 2023-01-01T00:00:00.125Z. Each one after it is a minute later.
+/// The creation of the first tape: 2023-01-01T00:00:00.125Z. Each further tape is a minute later.
 const FIRST: i64 = 1_672_531_200_125;
-/// 2014-07-01, when tapes did not count their usage yet.
+/// 2014-07-01, when AWS did not record the usage of tapes yet.
 const BEFORE_USAGE: i64 = 1_404_172_800_000;
 
-/// The store of a fresh emulator.
+/// The store of a new emulator.
 pub(super) fn store(settings: &Settings) -> Store {
     let mut region = Region::new(&settings.life);
     let names = Names::new(&settings.account_id);
@@ -87,7 +87,7 @@ impl Names {
         Pool::Custom(Arc::clone(&self.pool))
     }
 
-    /// Each pool in its turn.
+    /// The three pools in turn.
     fn pool(&self, n: i64) -> Pool {
         match n % 3 {
             0 => Pool::Glacier,
@@ -118,7 +118,7 @@ impl Names {
         }
     }
 
-    /// A written tape in the archive. In the custom pool it is WORM and its retention runs.
+    /// A written tape in the archive. In the custom pool it is WORM and under retention.
     fn archived(&self, n: i64, pool: Pool) -> Tape {
         let tape = self.available(n, pool);
         let completed = Timestamp::from_millis(FIRST + n * 60_000 + DAY + 250);
@@ -136,7 +136,7 @@ impl Names {
     }
 }
 
-/// One tape for each status and each member that is not always there.
+/// A tape for each status and each optional member.
 fn special(names: &Names) -> Vec<Tape> {
     use Pool::{DeepArchive, Glacier};
     let gateway = || Some(Arc::clone(&names.gateway));

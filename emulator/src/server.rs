@@ -20,7 +20,7 @@ pub struct Server {
 #[derive(Debug, thiserror::Error)]
 pub enum CannotStart {
     /// The address is in use, or is not an address of this machine.
-    #[error("cannot listen on {address} (the emulator's setting listen): {cause}")]
+    #[error("the emulator cannot listen on {address} (setting listen): {cause}")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -28,7 +28,7 @@ pub enum CannotStart {
         cause: io::Error,
     },
     /// The state file cannot be read or made.
-    #[error("cannot keep the emulator's state in {path} (the emulator's setting state): {cause}")]
+    #[error("cannot use the emulator's state file {path} (setting state): {cause}")]
     State {
         /// The file.
         path: PathBuf,

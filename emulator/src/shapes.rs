@@ -124,7 +124,7 @@ impl Shape for Text {
             let constraint = format!("Member must have length less than or equal to {}", self.max);
             faults.violated(&text, at, &constraint);
         }
-        // A pattern of AWS has to match the whole, anchored or not.
+        // A pattern of AWS must match the whole text, anchored or not.
         let whole = |regex: &Regex| regex.find(&text).is_some_and(|found| found.len() == text.len());
         if let Some(pattern) = self.pattern.filter(|pattern| !whole(pattern)) {
             let constraint = format!(
@@ -137,7 +137,7 @@ impl Shape for Text {
     }
 }
 
-/// One of a few words.
+/// An enum.
 pub(super) struct Choice(&'static [&'static str]);
 
 impl Shape for Choice {
@@ -212,7 +212,7 @@ impl Shape for Boolean {
     }
 }
 
-/// A list; a null in it is refused, since none of these lists is sparse.
+/// A list. A null in it is rejected, since none of these lists is sparse.
 pub(super) struct List<S>(S);
 
 impl<S: Shape> Shape for List<S> {

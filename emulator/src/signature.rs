@@ -1,9 +1,9 @@
-//! Signature Version 4, as a service verifies it: over the headers that `SignedHeaders`
-//! names, whichever they are, so that every SDK's choice passes.
+//! Verification of Signature Version 4 over the headers in `SignedHeaders`, whichever a client
+//! signs.
 //!
-//! The key and the signature come from `aws-sigv4`. The canonical request is made here:
-//! that crate signs requests, with headers of its own choice, and cannot repeat another's.
-//! The errors are those that AWS's JSON services send; see `docs/emulator.md`.
+//! `aws-sigv4` computes the key and the signature. The canonical request is made here, since that
+//! crate signs only headers of its own choice. The errors are those of AWS's JSON services; see
+//! `docs/emulator.md`.
 
 mod authorization;
 mod canonical;
@@ -23,12 +23,13 @@ use date::Date;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SERVICE: &str = "storagegateway";
 
-/// Proves a request, as of `now`, and gives the region that its signature is scoped to.
+/// Verifies a request as of `now`, and returns the region in the scope of its signature.
 ///
 /// # Errors
 /// `MissingAuthenticationTokenException`, `IncompleteSignatureException` (malformed),
-/// `UnrecognizedClientException` (key id, session token), `InvalidSignatureException` (scope, date, secret or
-/// anything signed). With no credentials configured key id, token and signature are not judged.
+/// `UnrecognizedClientException` (key id, session token), `InvalidSignatureException` (scope, date,
+/// secret or anything signed). Without configured credentials the key id, the token and the
+/// signature are not checked.
 pub(super) fn verify(
     parts: &Parts,
     body: &[u8],
@@ -67,8 +68,8 @@ pub(super) fn verify(
     Ok(authorization.scope.region)
 }
 
-/// The credentials that a request claims to be signed with, by its key id and its session
-/// token; `None` where any pass.
+/// The credentials with the key id and the session token of a request; `None` if none are
+/// configured.
 fn signer<'a>(
     credentials: &'a [Credentials],
     scope: &Scope,
@@ -87,7 +88,7 @@ fn signer<'a>(
     })
 }
 
-/// Whether a request brings this session token, and none if there is none to bring.
+/// Whether a request has exactly this session token, or none if there is none.
 fn has_token(headers: &HeaderMap, token: Option<&SecretString>) -> bool {
     let mut sent = headers.get_all("x-amz-security-token").iter();
     match (token, sent.next(), sent.next()) {

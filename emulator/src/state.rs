@@ -1,16 +1,15 @@
-//! The state that outlives the process: every row of the store, in a file of redb or in a
-//! JSON document.
+//! The saved state: the rows of the store in a redb file or a JSON document.
 //!
-//! The store in memory is what answers. It notes which rows change; `keeper`, a thread of its
-//! own, writes those into the `file`, all that gathered while it last wrote in one
-//! transaction; and no answer goes out before what it shows is written. So what nobody was
-//! told may be lost by a crash, and what anybody was told is not.
+//! Calls are answered from the store in memory, which records the rows that change. `persister`, a
+//! thread, writes them into the `file`: all changes since its last write in one transaction. No
+//! response is sent before the changes that it shows are written. So a crash loses only changes that
+//! no client has seen.
 //!
-//! `row` is what is kept, `load` makes a store of it, `snapshot` is the document.
+//! `row` has the format of the rows, `load` builds a store from rows, `snapshot` is the document.
 
 mod file;
-mod keeper;
 mod load;
+mod persister;
 mod row;
 mod snapshot;
 
@@ -23,63 +22,67 @@ use std::{
 use super::{
     Settings,
     clock::Clock,
-    control::Wrong,
+    control::Problem,
     seed,
     store::{Key, Region, Store},
     timestamp::{self, Timestamp},
 };
-pub(super) use keeper::Keeper;
-pub use keeper::NotKept;
+pub use persister::NotPersisted;
+pub(super) use persister::Persister;
 
-/// The version of the rows. A file or a document of another one is refused.
+/// The version of the format. A file or a document of another version is rejected.
 const FORMAT: u32 = 1;
 
-/// Why a state file cannot be used, and what to do.
+/// Why a state file cannot be used, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// A process has it open, this one perhaps.
-    #[error("it is in use by another emulator; stop that one, or name another file")]
+    /// A process has it open, possibly this one.
+    #[error("the file is in use by another emulator; stop that emulator, or choose another file")]
     InUse,
     /// It was not written by an emulator.
-    #[error("it is no emulator's state ({0}); name another file, or delete it to begin anew")]
+    #[error(
+        "the file is not the state of an emulator ({0}); choose another file, or delete it to start with a new state"
+    )]
     Foreign(String),
     /// It was written by another version.
     #[error(
-        "its format is {found}, and this version reads {FORMAT}; use the version that wrote it, or delete \
-         it to begin anew"
+        "the file has format {found}, but this version reads format {FORMAT}; use the version that wrote it, or \
+         delete it to start with a new state"
     )]
     Format {
         /// The format of the file.
         found: u32,
     },
     /// It is the state of another account.
-    #[error("it is the state of account {found}, and this emulator has {ours}; name another file")]
+    #[error(
+        "the file is the state of account {found}, but this emulator has account {ours}; choose another file"
+    )]
     Account {
         /// The file's.
         found: String,
         /// The emulator's.
         ours: String,
     },
-    /// What is in it cannot be.
-    #[error("it is damaged ({0}); restore it from a copy, or delete it to begin anew")]
+    /// It has impossible contents.
+    #[error("the file is damaged ({0}); restore it from a copy, or delete it to start with a new state")]
     Damaged(String),
-    /// The system refused.
-    #[error("{0}; check that its folder is there, can be written to and has room")]
+    /// The operating system reported an error.
+    #[error("{0}; check that its folder exists, is writable and has free space")]
     Io(#[from] io::Error),
-    /// redb refused for another reason.
+    /// redb reported another error.
     #[error("{0}")]
     Other(String),
 }
 
-/// Which file keeps an emulator's state, and what was found in it. Its `Display` is for the
-/// line that says so at the start.
+/// The state file of an emulator, and what was found in it. Its `Display` is the line on stdout at
+/// the start.
 #[derive(Clone, Debug)]
 pub struct StateFile {
     /// Where it is.
     pub path: PathBuf,
-    /// The tapes found in it, or seeded if it is new.
+    /// The number of tapes found in it, or seeded if it is new.
     pub tapes: usize,
-    /// Whether it was made now.
+    /// Whether it is new.
     pub is_new: bool,
 }
 
@@ -88,17 +91,14 @@ impl fmt::Display for StateFile {
         let Self { path, tapes, is_new } = self;
         let path = path.display();
         if *is_new {
-            write!(f, "state is kept in {path}: made now, with {tapes} seeded tapes")
+            write!(f, "state file {path}: new, with {tapes} seeded tapes")
         } else {
-            write!(
-                f,
-                "state is kept in {path}: its {tapes} tapes are there again, none is seeded"
-            )
+            write!(f, "state file {path}: {tapes} tapes restored, none seeded")
         }
     }
 }
 
-/// What an emulator with a state file begins with.
+/// An opened state file with its contents.
 pub(super) struct Opened {
     pub(super) store: Store,
     pub(super) clock: Clock,
@@ -108,7 +108,7 @@ pub(super) struct Opened {
 
 /// Opens a file, or makes and seeds it if there is none.
 pub(super) fn open(path: &Path, settings: &Settings) -> Result<Opened, StateError> {
-    // A file that is empty was made by mktemp or the like.
+    // An empty file is new too: mktemp makes one.
     let is_new = std::fs::metadata(path).map_or(true, |found| found.is_file() && found.len() == 0);
     let (file, mut store, clock) = if is_new {
         let store = seed::store(settings);
@@ -136,7 +136,7 @@ pub(super) fn open(path: &Path, settings: &Settings) -> Result<Opened, StateErro
     })
 }
 
-/// One row to be written, or to be removed where there is none.
+/// A row to write, or to remove if it is `None`.
 struct Write {
     kind: file::Kind,
     region: Arc<str>,
@@ -160,17 +160,17 @@ fn writes(name: &str, region: &Region, keys: impl IntoIterator<Item = Key>) -> i
     })
 }
 
-/// What is wrong with milliseconds that no clock of an emulator shows.
+/// The problem of a time that no clock of an emulator shows.
 fn not_a_time(millis: i64) -> Option<String> {
     let last = timestamp::LAST.millis();
     let is_shown = (0..=last).contains(&millis);
     (!is_shown).then(|| format!("{millis} is wrong; it takes milliseconds since 1970, up to {last}"))
 }
 
-/// The first of what is wrong, and how much more there is.
-fn summary(wrong: &[Wrong]) -> String {
+/// The first problems, and the number of the others.
+fn summary(wrong: &[Problem]) -> String {
     const SHOWN: usize = 10;
-    let shown: Vec<String> = wrong.iter().take(SHOWN).map(Wrong::to_string).collect();
+    let shown: Vec<String> = wrong.iter().take(SHOWN).map(Problem::to_string).collect();
     let more = wrong.len().saturating_sub(SHOWN);
     let shown = shown.join("; ");
     if more == 0 {

@@ -1,4 +1,4 @@
-//! The account's tapes, in memory: its regions, and what has changed in them.
+//! The state of the account in memory: its regions, and the changes that are not saved yet.
 
 mod journal;
 mod region;
@@ -8,18 +8,18 @@ use std::collections::{BTreeMap, HashMap};
 use super::{BarcodeScope, Life, TokenScope, barcode::Barcode, timestamp::Timestamp};
 use journal::Journal;
 pub(super) use journal::{Changes, Key};
-pub(super) use region::{Counters, Creation, Region, Shelf};
+pub(super) use region::{BarcodeIndex, Counters, Creation, Region};
 
 /// The regions of one account that have anything, by name.
 #[derive(Default)]
 pub(super) struct Store {
     regions: HashMap<String, Region>,
-    /// Whether the regions note what changes in them.
+    /// Whether the regions record their changes.
     is_journaled: bool,
-    /// Whether these regions took the place of all others.
+    /// Whether a snapshot or a reset has replaced all regions.
     is_replaced: bool,
-    /// How many times its changes were taken.
-    taken: u64,
+    /// The number of the last batch of changes that was taken.
+    batch: u64,
 }
 
 impl Store {
@@ -27,7 +27,7 @@ impl Store {
         self.regions.insert(name.to_owned(), region);
     }
 
-    /// Notes from now on what changes.
+    /// Records changes from now on.
     pub(super) fn start_journal(&mut self) {
         self.is_journaled = true;
         for region in self.regions.values_mut() {
@@ -35,7 +35,7 @@ impl Store {
         }
     }
 
-    /// Takes over all regions of another store, in the place of its own.
+    /// Replaces all regions by those of another store.
     pub(super) fn replace(&mut self, by: Self) {
         self.regions = by.regions;
         if self.is_journaled {
@@ -44,14 +44,14 @@ impl Store {
         }
     }
 
-    /// Whether something changed that was not taken since.
+    /// Whether there are changes that no batch has.
     pub(super) fn is_changed(&self) -> bool {
         self.is_replaced || self.regions.values().any(|region| !region.journal.is_empty())
     }
 
-    /// What has changed since the last time.
+    /// Takes the changes since the last batch as a new batch.
     pub(super) fn take_changes(&mut self) -> Changes {
-        self.taken += 1;
+        self.batch += 1;
         let is_all = std::mem::take(&mut self.is_replaced);
         let mut rows = Vec::new();
         for (name, region) in &mut self.regions {
@@ -63,18 +63,18 @@ impl Store {
         Changes { is_all, rows }
     }
 
-    /// How many times that was done.
-    pub(super) fn times_taken(&self) -> u64 {
-        self.taken
+    /// The number of the last batch.
+    pub(super) fn last_batch(&self) -> u64 {
+        self.batch
     }
 
-    /// Notes what was taken and could not be kept.
-    pub(super) fn put_back(&mut self, changes: Changes) {
+    /// Returns the changes of a batch that could not be saved.
+    pub(super) fn return_changes(&mut self, changes: Changes) {
         self.is_replaced |= changes.is_all;
         for (name, keys) in changes.rows {
-            // A region goes only when all do, and then everything is kept anew.
+            // A region disappears only when all are replaced, and then every row is saved again.
             if let Some(region) = self.regions.get_mut(&name) {
-                region.journal.put_back(keys);
+                region.journal.return_changes(keys);
             }
         }
     }
@@ -89,7 +89,7 @@ impl Store {
         self.regions.get(name)
     }
 
-    /// The region, made empty if nothing was there.
+    /// The region, created empty if there is none.
     pub(super) fn region_or_new(&mut self, name: &str, life: &Life) -> &mut Region {
         let is_journaled = self.is_journaled;
         self.regions.entry(name.to_owned()).or_insert_with(|| {
@@ -105,7 +105,7 @@ impl Store {
         self.regions.values().any(|region| region.next_due(now).is_some())
     }
 
-    /// Lets happen what is due at `now`.
+    /// Applies the changes of status that are due at `now`.
     pub(super) fn settle(&mut self, now: Timestamp) {
         for region in self.regions.values_mut() {
             while let Some(barcode) = region.next_due(now) {
@@ -118,8 +118,8 @@ impl Store {
         self.regions.get_mut(name)
     }
 
-    /// The creation under a key, and the region that it was made in. It is of the region
-    /// `name`, or of any where tokens are the whole account's.
+    /// The creation with this token and its region: the region `name`, or any region if the scope
+    /// is the account.
     pub(super) fn creation(&self, name: &str, key: &str, scope: TokenScope) -> Option<(&str, &Creation)> {
         let mut regions = self.regions.iter();
         regions.find_map(|(region, held)| {
@@ -129,8 +129,8 @@ impl Store {
         })
     }
 
-    /// Whether a tape has the barcode, or ever had, in the region `name`, or in any where
-    /// barcodes are the whole account's.
+    /// Whether a tape has or had the barcode in the region `name`, or in any region if the scope is
+    /// the account.
     pub(super) fn taken(&self, name: &str, barcode: Barcode, scope: BarcodeScope) -> bool {
         self.regions.iter().any(|(region, held)| {
             let in_scope = scope == BarcodeScope::Account || region == name;
@@ -138,9 +138,9 @@ impl Store {
         })
     }
 
-    /// A barcode that is free, for a tape of the region `name`: the prefix and 6 hex digits,
-    /// drawn from a hash of a counter, so that they look like AWS's and are the same in every
-    /// run. `None` when the prefix has too few free barcodes left to find one.
+    /// A free barcode for a tape of the region `name`: the prefix and 6 hexadecimal digits of the
+    /// hash of a counter, so that they look like those of AWS and are the same in every run. `None`
+    /// if too few free barcodes are left with the prefix.
     pub(super) fn generate(&mut self, name: &str, prefix: &str, scope: BarcodeScope) -> Option<Barcode> {
         const DRAWS: usize = 1 << 20;
         for _ in 0..DRAWS {

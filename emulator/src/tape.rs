@@ -13,13 +13,13 @@ use super::{
 #[derive(Clone, Debug)]
 pub(super) struct Tape {
     pub(super) size: i64,
-    /// `None` for a tape older than the 13th of May 2015, of which AWS knows no usage.
+    /// `None` for a tape older than 13 May 2015, for which AWS has no usage.
     pub(super) used: Option<i64>,
     pub(super) created: Timestamp,
     pub(super) status: Status,
-    /// When it leaves its status by itself; `None` if it waits to be asked.
+    /// When it leaves its status by itself; `None` if only a call moves it.
     pub(super) until: Option<Timestamp>,
-    /// The gateway whose library holds it; `None` for a tape that is in the archive alone.
+    /// The gateway whose library holds it; `None` for a tape that is only in the archive.
     pub(super) gateway: Option<Arc<str>>,
     pub(super) device: Option<Arc<str>>,
     /// How far it is on its way into the archive.
@@ -32,25 +32,25 @@ pub(super) struct Tape {
     pub(super) worm: bool,
     pub(super) retention_start: Option<Timestamp>,
     pub(super) pool_entry: Option<Timestamp>,
-    /// Whether it has been DELETED for so long that no call shows it.
+    /// Whether it was DELETED so long ago that no call shows it.
     pub(super) forgotten: bool,
 }
 
 impl Tape {
-    /// Refuses a tape that is in none of these statuses.
+    /// Rejects a tape that is in none of these statuses.
     pub(super) fn needs(&self, statuses: &[Status]) -> Result<(), Error> {
         if statuses.contains(&self.status) {
             return Ok(());
         }
         let needed: Vec<&str> = statuses.iter().map(|status| status.as_str()).collect();
         Err(Error::invalid(format!(
-            "The tape is {}; for this operation it has to be {}.",
+            "The tape is {}; for this operation it must be {}.",
             self.status.as_str(),
             needed.join(" or ")
         )))
     }
 
-    /// Refuses a tape that its pool's retention lock still holds.
+    /// Rejects a tape that the retention lock of its pool still protects.
     pub(super) fn unlocked(&self, now: Timestamp, bypass: bool) -> Result<(), Error> {
         let (Pool::Custom(pool), Some(start)) = (&self.pool, self.retention_start) else {
             return Ok(());
@@ -60,14 +60,14 @@ impl Tape {
                 "The tape is under a COMPLIANCE retention lock, which nobody can bypass."
             }
             RetentionLock::Governance(time) if now < start.after(time) && !bypass => {
-                "The tape is under a GOVERNANCE retention lock; BypassGovernanceRetention passes it."
+                "The tape is under a GOVERNANCE retention lock; BypassGovernanceRetention overrides it."
             }
             _ => return Ok(()),
         };
         Err(Error::invalid(cause))
     }
 
-    /// Puts a tape into a pool. One that is archived enters it now, any other when it is
+    /// Assigns a tape to a pool. An archived tape enters the pool now, any other tape when it is
     /// archived.
     pub(super) fn assign(&mut self, pool: Pool, now: Timestamp) {
         if pool == self.pool {
@@ -80,7 +80,7 @@ impl Tape {
         }
     }
 
-    /// Notes when a tape came into its pool's keeping; the first time stands.
+    /// Records when a tape entered its pool. Only the first time counts.
     pub(super) fn enter_pool(&mut self, at: Timestamp) {
         if let Pool::Custom(pool) = &self.pool {
             self.pool_entry.get_or_insert(at);

@@ -1,4 +1,4 @@
-//! Reading a request's members by the shapes of the service model.
+//! Reads the members of a request by the shapes of the service model.
 //!
 //! An AWS JSON service parses the whole body first, so a member of the wrong JSON type
 //! is a `SerializationException` and hides all else; then it lists every violated
@@ -8,16 +8,16 @@ use serde_json::{Map, Value};
 
 use super::error::Error;
 
-/// Violations told in full; further ones are counted alone.
+/// The number of violations that a message lists; further ones are only counted.
 const LISTED: usize = 20;
-/// Characters of a refused value that a message repeats.
+/// The number of characters of an invalid value that a message repeats.
 const ECHOED: usize = 100;
 
-/// A shape of the service model: reads a JSON value and notes what is wrong with it.
+/// A shape of the service model: reads a JSON value and records what is wrong with it.
 pub(super) trait Shape {
     type Output: Default;
 
-    /// Reads a value that is not null. What it gives after noting a fault is never used.
+    /// Reads a value that is not null. The result for an invalid value is not used.
     fn read(&self, value: Value, at: &str, faults: &mut Faults) -> Self::Output;
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// Notes a constraint that a value violates.
+    /// Records a constraint that a value violates.
     pub(super) fn violated(&mut self, value: &str, at: &str, constraint: &str) {
         let echo: String = value.chars().take(ECHOED).collect();
         let cut = if echo.len() < value.len() { "…" } else { "" };
@@ -38,14 +38,14 @@ impl Faults {
         ));
     }
 
-    /// Notes a required member that is absent.
+    /// Records a required member that is absent.
     fn missing(&mut self, at: &str) {
         self.violations.push(format!(
             "Value null at '{at}' failed to satisfy constraint: Member must not be null"
         ));
     }
 
-    /// Notes a value of the wrong JSON type.
+    /// Records a value of the wrong JSON type.
     pub(super) fn mistyped(&mut self, value: &Value, at: &str, wanted: &str) {
         let message = match value {
             Value::Object(_) => format!("Start of structure or map found where not expected at '{at}'."),
@@ -77,7 +77,7 @@ impl Faults {
     }
 }
 
-/// The members of a structure, taken one by one; members that nobody takes are ignored.
+/// The members of a structure, read one by one. Members that are not read are ignored.
 pub(super) struct Members<'a> {
     members: Map<String, Value>,
     path: String,
@@ -102,7 +102,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// A member that must be there.
+    /// A required member.
     pub(super) fn required<S: Shape>(&mut self, name: &str, shape: &S) -> S::Output {
         let value = self.optional(name, shape);
         if value.is_none() {
@@ -112,17 +112,17 @@ impl<'a> Members<'a> {
         value.unwrap_or_default()
     }
 
-    /// AWS names a member in its messages with a small first letter.
+    /// In messages, AWS writes the first letter of a member in lower case.
     fn at(&self, name: &str) -> String {
         let (first, rest) = name.split_at(1);
         format!("{}{}{rest}", self.path, first.to_lowercase())
     }
 }
 
-/// Reads a body with `read`, which takes the members it knows.
+/// Reads a body with `read`, which reads the known members.
 ///
 /// # Errors
-/// `SerializationException` for a body that is no JSON object or has a member of the wrong
+/// `SerializationException` for a body that is not a JSON object or has a member of the wrong
 /// type; `ValidationException` with every violated constraint.
 pub(super) fn read<T>(body: &[u8], read: impl FnOnce(&mut Members<'_>) -> T) -> Result<T, Error> {
     let members: Map<String, Value> = serde_json::from_slice(body)

@@ -1,4 +1,4 @@
-//! AWS's shared credentials file. No message about one repeats a value of it.
+//! Reads AWS's shared credentials file. No message repeats a value of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ const KEY_ID: &str = "aws_access_key_id";
 const SECRET: &str = "aws_secret_access_key";
 const TOKEN: &str = "aws_session_token";
 
-/// The credentials of every profile by name, or all that is wrong with the file.
+/// The credentials of every profile with its name, or every problem of the file.
 pub(super) fn read(text: &str) -> Result<Vec<(String, Credentials)>, Vec<String>> {
     let mut reading = Reading::default();
     let mut parser = Parser::new(text).auto_trim(true);
@@ -26,7 +26,7 @@ pub(super) fn read(text: &str) -> Result<Vec<(String, Credentials)>, Vec<String>
             Some(Item::Error(_)) => reading.fault(line, "begins with [ and does not end with ]"),
             Some(Item::Property(name, _)) if name.starts_with(['#', ';']) => {}
             Some(Item::Property(name, Some(value))) => reading.property(name, value, line),
-            Some(Item::Property(_, None)) => reading.fault(line, "is no name = value"),
+            Some(Item::Property(_, None)) => reading.fault(line, "is not of the form name = value"),
             Some(Item::Comment(_) | Item::Blank) => {}
         }
     }
@@ -50,7 +50,7 @@ struct Reading<'a> {
     profile: Option<Profile<'a>>,
 }
 
-/// A profile as far as it is read: its settings, each with its line.
+/// A profile that is being read: its settings with their lines.
 struct Profile<'a> {
     name: &'a str,
     line: u32,
@@ -64,10 +64,10 @@ impl<'a> Reading<'a> {
 
     fn begin(&mut self, name: &'a str, line: u32) {
         if name.is_empty() || name.contains(char::is_whitespace) {
-            let message = "a profile's name has no spaces, and no word \"profile\" before it";
+            let message = "the name of a profile has no spaces, and no word \"profile\" before it";
             self.fault(line, message);
         } else if !self.names.insert(name) {
-            self.fault(line, &format!("profile {name} stands here twice"));
+            self.fault(line, &format!("profile {name} appears twice"));
         }
         self.profile = Some(Profile {
             name,
@@ -79,9 +79,9 @@ impl<'a> Reading<'a> {
     fn property(&mut self, name: &str, value: &'a str, line: u32) {
         let name = name.to_ascii_lowercase();
         let Some(profile) = &mut self.profile else {
-            return self.fault(line, "stands before the first profile, [NAME]");
+            return self.fault(line, "is before the first profile, [NAME]");
         };
-        // Other settings of a profile, such as its region, say nothing of who may sign.
+        // Other settings of a profile, such as its region, are ignored.
         let known = [KEY_ID, SECRET, TOKEN].contains(&name.as_str());
         let value = (without_comment(value), line);
         if known && profile.settings.insert(name.clone(), value).is_some() {
@@ -99,7 +99,7 @@ impl<'a> Reading<'a> {
         let token = self.value::<SessionToken>(&profile, TOKEN);
         for (name, value) in [(KEY_ID, id.is_none()), (SECRET, secret.is_none())] {
             if value {
-                let message = format!("profile {} lacks {name}", profile.name);
+                let message = format!("profile {} has no {name}", profile.name);
                 self.fault(profile.line, &message);
             }
         }
@@ -115,7 +115,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// A setting's value: `None` if it is not there, `Some(None)` if it is wrong.
+    /// The value of a setting: `None` if it is absent, `Some(None)` if it is wrong.
     fn value<F: Text>(&mut self, profile: &Profile<'_>, name: &str) -> Option<Option<F::Value>> {
         let (text, line) = profile.settings.get(name)?;
         let value = F::parse(text);
@@ -131,7 +131,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// A value without the comment behind it. No value here has a space in it.
+/// A value without the comment after it. No value here contains a space.
 fn without_comment(value: &str) -> &str {
     match value.split_once([' ', '\t']) {
         Some((value, rest)) if rest.trim_start().starts_with(['#', ';']) => value,

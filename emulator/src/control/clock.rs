@@ -4,10 +4,10 @@ use axum::{Router, extract::State, routing::get};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Json, Members, Refusal};
+use super::{ErrorResponse, Json, Members};
 use crate::Emulator;
 
-/// The longest step, in seconds: a hundred years, which outlasts every retention lock.
+/// The maximum step, in seconds: a hundred years, longer than any retention lock.
 const LONGEST: u64 = 36_525 * 86_400;
 
 #[derive(Serialize)]
@@ -28,7 +28,10 @@ async fn show(State(emulator): State<Emulator>) -> Json<Clock> {
     })
 }
 
-async fn step(State(emulator): State<Emulator>, Json(body): Json<Value>) -> Result<Json<Clock>, Refusal> {
+async fn step(
+    State(emulator): State<Emulator>,
+    Json(body): Json<Value>,
+) -> Result<Json<Clock>, ErrorResponse> {
     let takes = format!("a whole number of seconds, 0 to {LONGEST} (a hundred years)");
     let seconds = Members::read(body, "", |members| {
         members.require("step_seconds", &takes, |value| {

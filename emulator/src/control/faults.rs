@@ -7,13 +7,13 @@ use axum::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Json, Refusal};
+use super::{ErrorResponse, Json};
 use crate::{
     Emulator, FaultRule,
     faults::{Active, Faults},
 };
 
-/// Every rule in force, in order.
+/// The active rules, in order.
 #[derive(Serialize)]
 struct Rules {
     faults: Vec<Active>,
@@ -31,11 +31,14 @@ async fn list(State(emulator): State<Emulator>) -> Json<Rules> {
     })
 }
 
-async fn add(State(emulator): State<Emulator>, Json(body): Json<Value>) -> Result<Json<Rules>, Refusal> {
+async fn add(
+    State(emulator): State<Emulator>,
+    Json(body): Json<Value>,
+) -> Result<Json<Rules>, ErrorResponse> {
     let rules = FaultRule::of_json(body)?;
     let faults = emulator.inner.faults.add(rules).ok_or_else(|| {
-        let message = format!("at most {} rules can be in force; delete some", Faults::MOST);
-        Refusal::new(StatusCode::BAD_REQUEST, message)
+        let message = format!("more than {} rules would be active; delete some", Faults::MOST);
+        ErrorResponse::new(StatusCode::BAD_REQUEST, message)
     })?;
     Ok(Json(Rules { faults }))
 }
@@ -45,11 +48,14 @@ async fn clear(State(emulator): State<Emulator>) -> Json<Rules> {
     list(State(emulator)).await
 }
 
-async fn remove(State(emulator): State<Emulator>, Path(id): Path<String>) -> Result<Json<Rules>, Refusal> {
+async fn remove(
+    State(emulator): State<Emulator>,
+    Path(id): Path<String>,
+) -> Result<Json<Rules>, ErrorResponse> {
     let is_gone = id.parse().is_ok_and(|id| emulator.inner.faults.remove(id));
     if !is_gone {
-        let message = "no rule has this id; GET /_emulator/faults shows those in force";
-        return Err(Refusal::new(StatusCode::NOT_FOUND, message));
+        let message = "no rule has this id; GET /_emulator/faults lists the active rules";
+        return Err(ErrorResponse::new(StatusCode::NOT_FOUND, message));
     }
     Ok(list(State(emulator)).await)
 }

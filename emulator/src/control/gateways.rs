@@ -7,7 +7,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Json, Members, Refusal, Wrong};
+use super::{ErrorResponse, Json, Members, Problem};
 use crate::{
     Emulator,
     gateway::{self, Gateway, GatewayChange, GatewayKind, PutError},
@@ -66,15 +66,15 @@ async fn make_or_change(
     State(emulator): State<Emulator>,
     Path((region, id)): Path<(String, String)>,
     Json(body): Json<Value>,
-) -> Result<Json<Row>, Refusal> {
+) -> Result<Json<Row>, ErrorResponse> {
     let mut wrong = Vec::new();
     if !gateway::is_region(&region) {
-        let takes = "it takes a small letter, then small letters, digits and hyphens, 25 in all at most";
-        wrong.push(Wrong::new("region", format!("\"{region}\" is wrong; {takes}")));
+        let takes = "it takes up to 25 lower-case letters, digits and hyphens, beginning with a letter";
+        wrong.push(Problem::new("region", format!("\"{region}\" is wrong; {takes}")));
     }
     if !gateway::is_id(&id) {
         let takes = "it takes sgw- and 8 to 26 letters and digits";
-        wrong.push(Wrong::new("id", format!("\"{id}\" is wrong; {takes}")));
+        wrong.push(Problem::new("id", format!("\"{id}\" is wrong; {takes}")));
     }
     match read(body) {
         Ok(change) if wrong.is_empty() => match emulator.put_gateway(&region, &id, change) {
@@ -89,7 +89,7 @@ async fn make_or_change(
     }
 }
 
-fn read(body: Value) -> Result<GatewayChange, Vec<Wrong>> {
+fn read(body: Value) -> Result<GatewayChange, Vec<Problem>> {
     Members::read(body, "", |members| {
         Some(GatewayChange {
             kind: members.get("type", GatewayKind::WORDS, |value| {
@@ -105,7 +105,7 @@ fn read(body: Value) -> Result<GatewayChange, Vec<Wrong>> {
     })
 }
 
-impl From<PutError> for Refusal {
+impl From<PutError> for ErrorResponse {
     fn from(error: PutError) -> Self {
         Self::new(StatusCode::CONFLICT, error.to_string())
     }

@@ -11,27 +11,27 @@ use axum::{
     response::Response,
 };
 
-use super::Refusal;
+use super::ErrorResponse;
 use crate::connection::Peer;
 
-/// Lets a request pass that comes from this machine, and from no web page.
+/// Accepts a request that comes from this machine, and not from a web page.
 ///
 /// # Errors
-///
-/// 403, with everything that speaks against it. A server that does not say who its peers
-/// are lets nobody pass.
-pub(super) async fn check(request: Request, next: Next) -> Result<Response, Refusal> {
+/// 403, with every reason. Without the peer's address every request is rejected.
+pub(super) async fn check(request: Request, next: Next) -> Result<Response, ErrorResponse> {
     let mut against = Vec::new();
     match peer(&request) {
         Some(peer) if peer.ip().to_canonical().is_loopback() => {}
         Some(peer) => against.push(format!(
-            "the control API is for this machine alone, and {} is not loopback",
+            "the control API is for this machine only, and {} is not a loopback address",
             peer.ip()
         )),
-        None => against.push("this server does not say who its peers are; use Emulator::serve".to_owned()),
+        None => {
+            against.push("this server does not provide the peer's address; use Emulator::serve".to_owned())
+        }
     }
     if !names_loopback(request.uri(), request.headers()) {
-        against.push("Host has to be localhost, or an address in 127.0.0.0/8, or [::1]".to_owned());
+        against.push("Host must be localhost, an address in 127.0.0.0/8, or [::1]".to_owned());
     }
     if request.headers().contains_key(ORIGIN) {
         against.push("Origin is set: web pages may not use the control API".to_owned());
@@ -39,18 +39,18 @@ pub(super) async fn check(request: Request, next: Next) -> Result<Response, Refu
     if against.is_empty() {
         Ok(next.run(request).await)
     } else {
-        Err(Refusal::all(StatusCode::FORBIDDEN, against))
+        Err(ErrorResponse::all(StatusCode::FORBIDDEN, against))
     }
 }
 
-/// The address at the other end, as the emulator's own server or another one of axum says it.
+/// The address of the peer, from the emulator's own server or another server of axum.
 fn peer(request: &Request) -> Option<SocketAddr> {
     let extensions = request.extensions();
     let own = extensions.get().map(|ConnectInfo::<Peer>(peer)| peer.address);
     own.or_else(|| extensions.get().map(|ConnectInfo::<SocketAddr>(peer)| *peer))
 }
 
-/// Whether a request is addressed to loopback, wherever it says so, and says so at all.
+/// Whether every host that a request names is loopback, and there is one.
 fn names_loopback(uri: &Uri, headers: &HeaderMap) -> bool {
     let hosts = headers
         .get_all(HOST)

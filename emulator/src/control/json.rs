@@ -7,21 +7,21 @@ use axum::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Wrong;
+use super::Problem;
 
-/// A JSON body, either way. The `Content-Type` of a request is not looked at.
+/// A JSON body of a request or a response. The `Content-Type` of a request is ignored.
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<S: Send + Sync> FromRequest<S> for Json<Value> {
-    type Rejection = Refusal;
+    type Rejection = ErrorResponse;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ErrorResponse> {
         let body = Bytes::from_request(request, state).await;
-        let body = body.map_err(|error| Refusal::new(error.status(), error.body_text()))?;
+        let body = body.map_err(|error| ErrorResponse::new(error.status(), error.body_text()))?;
         let value = serde_json::from_slice(&body);
-        value
-            .map(Self)
-            .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}")))
+        value.map(Self).map_err(|error| {
+            ErrorResponse::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}"))
+        })
     }
 }
 
@@ -31,14 +31,14 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// `{"errors": [...]}`: everything wrong with a request, and what would be right.
+/// `{"errors": [...]}`: every problem of a request, and what is right.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct ErrorResponse {
     status: StatusCode,
     errors: Vec<String>,
 }
 
-impl Refusal {
+impl ErrorResponse {
     pub(crate) fn new(status: StatusCode, error: impl Into<String>) -> Self {
         Self::all(status, vec![error.into()])
     }
@@ -48,14 +48,14 @@ impl Refusal {
     }
 }
 
-impl From<Vec<Wrong>> for Refusal {
-    fn from(wrong: Vec<Wrong>) -> Self {
+impl From<Vec<Problem>> for ErrorResponse {
+    fn from(wrong: Vec<Problem>) -> Self {
         let errors = wrong.iter().map(ToString::to_string).collect();
         Self::all(StatusCode::BAD_REQUEST, errors)
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
         let body = serde_json::json!({ "errors": self.errors });
         (self.status, Json(body)).into_response()

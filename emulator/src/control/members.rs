@@ -2,23 +2,23 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// The members of a JSON object, read one by one. Whatever is wrong with any is kept, and
-/// so is every member that nobody asked for.
+/// Reads the members of a JSON object one by one, and collects every problem. A member that was not
+/// read is a problem.
 pub(crate) struct Members {
     path: String,
     left: Map<String, Value>,
     known: Vec<&'static str>,
-    wrong: Vec<Wrong>,
+    wrong: Vec<Problem>,
 }
 
-/// One thing wrong with a JSON document: where, what, and what would be right.
+/// A problem of a JSON document: where it is, what is wrong, and what is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
+pub struct Problem {
     path: String,
     message: String,
 }
 
-impl fmt::Display for Wrong {
+impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.path.is_empty() {
             f.write_str(&self.message)
@@ -28,7 +28,7 @@ impl fmt::Display for Wrong {
     }
 }
 
-impl Wrong {
+impl Problem {
     pub(crate) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             path: path.into(),
@@ -38,19 +38,19 @@ impl Wrong {
 }
 
 impl Members {
-    /// What `read` makes of the object at `path`, or everything wrong with it.
+    /// Reads the object at `path`, or returns every problem of it.
     pub(crate) fn read<T>(
         value: Value,
         path: impl Into<String>,
         read: impl FnOnce(&mut Self) -> Option<T>,
-    ) -> Result<T, Vec<Wrong>> {
+    ) -> Result<T, Vec<Problem>> {
         let mut members = Self::of(value, path).map_err(|wrong| vec![wrong])?;
         let found = read(&mut members);
         members.finish(found)
     }
 
-    /// The members of the object at `path`, the empty path being the whole document.
-    pub(crate) fn of(value: Value, path: impl Into<String>) -> Result<Self, Wrong> {
+    /// The members of the object at `path`. The empty path is the whole document.
+    pub(crate) fn of(value: Value, path: impl Into<String>) -> Result<Self, Problem> {
         let path = path.into();
         match value {
             Value::Object(left) => Ok(Self {
@@ -59,12 +59,15 @@ impl Members {
                 known: Vec::new(),
                 wrong: Vec::new(),
             }),
-            other => Err(Wrong::new(path, format!("{other} is wrong; it takes an object"))),
+            other => Err(Problem::new(
+                path,
+                format!("{other} is wrong; it takes an object"),
+            )),
         }
     }
 
-    /// The value of a member, by what `read` makes of it; `takes` says what would be right.
-    /// `None` for a member that is absent, null, or wrong.
+    /// The value of a member as `read` returns it; `takes` says which values are right. `None` for a
+    /// member that is absent, null or wrong.
     pub(crate) fn get<T>(
         &mut self,
         name: &'static str,
@@ -80,7 +83,7 @@ impl Members {
         read
     }
 
-    /// A member that has to be there.
+    /// The value of a required member.
     pub(crate) fn require<T>(
         &mut self,
         name: &'static str,
@@ -96,7 +99,7 @@ impl Members {
         self.get(name, takes, read)
     }
 
-    /// Notes what is wrong with a member, or with the whole object where `name` is empty.
+    /// Adds a problem of a member, or of the whole object if `name` is empty.
     pub(crate) fn fault(&mut self, name: &str, message: impl Into<String>) {
         let dot = if self.path.is_empty() || name.is_empty() {
             ""
@@ -104,22 +107,22 @@ impl Members {
             "."
         };
         let path = format!("{}{dot}{name}", self.path);
-        self.wrong.push(Wrong {
+        self.wrong.push(Problem {
             path,
             message: message.into(),
         });
     }
 
-    /// Lets members pass that nobody asked for.
+    /// Ignores the members that were not read.
     pub(crate) fn forget_the_rest(&mut self) {
         self.left.clear();
     }
 
-    /// What was read, or everything wrong, members that nobody asked for among it.
-    pub(crate) fn finish<T>(mut self, read: Option<T>) -> Result<T, Vec<Wrong>> {
+    /// The result of reading, or every problem, unknown members included.
+    pub(crate) fn finish<T>(mut self, read: Option<T>) -> Result<T, Vec<Problem>> {
         let known = self.known.join(", ");
         for name in std::mem::take(&mut self.left).keys() {
-            self.fault(name, format!("is unknown here; known are {known}"));
+            self.fault(name, format!("is unknown; the members are {known}"));
         }
         match read {
             Some(read) if self.wrong.is_empty() => Ok(read),

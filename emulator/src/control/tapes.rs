@@ -1,10 +1,10 @@
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use serde_json::Value;
 
-use super::{Json, Members, Refusal};
+use super::{ErrorResponse, Json, Members};
 use crate::{DriveError, Emulator, TapeState};
 
-type Answer = Result<Json<TapeState>, Refusal>;
+type Answer = Result<Json<TapeState>, ErrorResponse>;
 
 pub(super) fn router() -> Router<Emulator> {
     Router::new()
@@ -36,7 +36,7 @@ async fn eject(State(emulator): State<Emulator>, Json(body): Json<Value>) -> Ans
 }
 
 /// The one member of most of these requests.
-fn tape(body: Value) -> Result<String, Refusal> {
+fn tape(body: Value) -> Result<String, ErrorResponse> {
     Ok(Members::read(body, "", tape_arn)?)
 }
 
@@ -46,7 +46,7 @@ fn tape_arn(members: &mut Members) -> Option<String> {
     })
 }
 
-impl From<DriveError> for Refusal {
+impl From<DriveError> for ErrorResponse {
     fn from(error: DriveError) -> Self {
         let status = match error {
             DriveError::NotFound(_) => StatusCode::NOT_FOUND,

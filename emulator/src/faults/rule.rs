@@ -3,21 +3,21 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{bucket::Bucket, error_answer};
+use super::{error_response, selection::TokenBucket};
 use crate::{
     InternalServerErrorStatus,
-    control::{Members, Wrong},
+    control::{Members, Problem},
     ops::Operation,
 };
 
-/// The longest that a rule may keep a call waiting, in milliseconds: an hour.
+/// The maximum latency of a rule, in milliseconds: an hour.
 const LONGEST_MS: u64 = 3_600_000;
-/// The most tokens that a bucket holds, or gets in a second.
+/// The maximum burst of a token bucket, and its maximum rate per second.
 const MOST_TOKENS: u32 = 1_000_000;
 /// A day, in seconds.
 const DAY: i64 = 86_400;
 
-/// Which calls go wrong, and how. `docs/emulator.md` has the JSON of it.
+/// A fault rule: which calls fail, and how. `docs/emulator.md` describes its JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Rule {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,7 +31,7 @@ pub struct Rule {
     pub(super) kind: Kind,
 }
 
-/// How a call goes wrong.
+/// How a call fails.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub(super) enum Kind {
@@ -48,7 +48,7 @@ pub(super) enum Kind {
         code: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         nested: Option<String>,
-        /// `None` until it is in force: then it has what the code comes with.
+        /// `None` until the rule is active, which sets the default status of the code.
         status: Option<u16>,
         message: String,
         when: When,
@@ -69,7 +69,7 @@ pub(super) enum Kind {
     },
 }
 
-/// Whether the change that a call asks for is made first.
+/// Whether the fault comes before or after the change that the call makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum When {
@@ -82,14 +82,15 @@ impl Rule {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong, in all of them.
-    pub fn read_all(text: &str) -> Result<Vec<Self>, Vec<Wrong>> {
+    /// Every problem of all rules.
+    pub fn read_all(text: &str) -> Result<Vec<Self>, Vec<Problem>> {
         let json = serde_json::from_str(text);
-        let json = json.map_err(|error| vec![Wrong::new("", format!("this is not JSON: {error}"))])?;
+        let json =
+            json.map_err(|error| vec![Problem::new("", format!("the rules are not JSON: {error}"))])?;
         Self::of_json(json)
     }
 
-    pub(crate) fn of_json(json: Value) -> Result<Vec<Self>, Vec<Wrong>> {
+    pub(crate) fn of_json(json: Value) -> Result<Vec<Self>, Vec<Problem>> {
         let Value::Array(items) = json else {
             return Self::read(json, String::new()).map(|rule| vec![rule]);
         };
@@ -103,7 +104,7 @@ impl Rule {
         if wrong.is_empty() { Ok(rules) } else { Err(wrong) }
     }
 
-    fn read(json: Value, path: String) -> Result<Self, Vec<Wrong>> {
+    fn read(json: Value, path: String) -> Result<Self, Vec<Problem>> {
         let mut members = Members::of(json, path).map_err(|wrong| vec![wrong])?;
         let operations = members.get(
             "operations",
@@ -115,7 +116,10 @@ impl Rule {
             .flatten()
             .filter(|name| Operation::from_name(name).is_none())
         {
-            members.fault("operations", format!("{name:?} is no operation of this emulator"));
+            members.fault(
+                "operations",
+                format!("{name:?} is not an operation of this emulator"),
+            );
         }
         let share = members.get("share", "a number from 0 (no call) to 1 (every call)", |value| {
             value.as_f64().filter(|share| (0.0..=1.0).contains(share))
@@ -143,10 +147,10 @@ impl Rule {
         self.operations.as_ref().is_none_or(listed)
     }
 
-    /// What the rule's calls draw from, for a rule that throttles.
-    pub(super) fn bucket(&self, now: Instant) -> Option<Bucket> {
+    /// The token bucket of a rule that throttles.
+    pub(super) fn bucket(&self, now: Instant) -> Option<TokenBucket> {
         match self.kind {
-            Kind::Throttle { rate, burst } => Some(Bucket::new(rate, burst, now)),
+            Kind::Throttle { rate, burst } => Some(TokenBucket::new(rate, burst, now)),
             _ => None,
         }
     }
@@ -170,7 +174,7 @@ impl Kind {
             KINDS.into_iter().find(|kind| value.as_str() == Some(kind))
         });
         let Some(kind) = kind else {
-            // Which of the other members are right hangs on the kind.
+            // The kind decides which other members are valid.
             members.forget_the_rest();
             return None;
         };
@@ -246,7 +250,7 @@ impl Kind {
         let code = code?;
         Some(Self::Error {
             status,
-            message: message.unwrap_or_else(|| error_answer::message(&code).to_owned()),
+            message: message.unwrap_or_else(|| error_response::message(&code).to_owned()),
             code,
             nested,
             when,
@@ -260,7 +264,7 @@ impl Kind {
         seconds.map(|seconds| Self::ClockSkew { seconds })
     }
 
-    /// Gives an error its code's status, where it has none of its own.
+    /// Sets the status of an error to the default of its code, if it has none.
     pub(super) fn with_status(self, internal_server_error: InternalServerErrorStatus) -> Self {
         match self {
             Self::Error {
@@ -270,7 +274,7 @@ impl Kind {
                 message,
                 when,
             } => Self::Error {
-                status: status.or_else(|| Some(error_answer::status(&code, internal_server_error))),
+                status: status.or_else(|| Some(error_response::status(&code, internal_server_error))),
                 code,
                 nested,
                 message,
@@ -280,7 +284,7 @@ impl Kind {
         }
     }
 
-    /// Whether the change is made before the fault acts.
+    /// When the fault acts.
     pub(super) fn when(&self) -> When {
         match self {
             Self::Latency { when, .. }

@@ -6,12 +6,12 @@ use super::{Call, create_tapes::room_for, new_tape::NewTape, tags};
 use crate::{barcode::Barcode, error::Error, shapes, validation};
 
 #[derive(Serialize)]
-pub(super) struct Answer {
+pub(super) struct Output {
     #[serde(rename = "TapeARN")]
     tape_arn: String,
 }
 
-pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
+pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
     let (barcode, new) = validation::read(body, |members| {
         (
             members.required("TapeBarcode", &shapes::TAPE_BARCODE),
@@ -28,7 +28,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
         .filter(|barcode| !store.taken(call.region, *barcode, scope))
         .ok_or_else(|| {
             Error::invalid(format!(
-                "Barcode {barcode} is taken; no barcode can be used again, not even a deleted tape's."
+                "Barcode {barcode} is in use, or was used by a deleted tape; barcodes cannot be reused."
             ))
         })?;
     let region = store.region_mut(call.region).ok_or_else(not_found)?;
@@ -38,5 +38,5 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     if call.settings.undocumented.tags_with_barcode {
         tags::give(region, &tape_arn, new.tags());
     }
-    Ok(Answer { tape_arn })
+    Ok(Output { tape_arn })
 }

@@ -13,7 +13,7 @@ use crate::{
     validation::{self, Members},
 };
 
-/// The request as it was sent, but for its token: what a replay has to repeat.
+/// The request as it was sent, without its token: what a retry must repeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CreateTapes {
     pub(crate) new: NewTape,
@@ -22,12 +22,12 @@ pub(crate) struct CreateTapes {
 }
 
 #[derive(Serialize)]
-pub(super) struct Answer {
+pub(super) struct Output {
     #[serde(rename = "TapeARNs")]
     tape_arns: Vec<String>,
 }
 
-impl Answer {
+impl Output {
     fn new(arns: &TapeArns, barcodes: &[Barcode]) -> Self {
         Self {
             tape_arns: barcodes.iter().map(|barcode| arns.of(*barcode)).collect(),
@@ -45,7 +45,7 @@ fn read(members: &mut Members<'_>) -> (String, CreateTapes) {
     (token, request)
 }
 
-pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
+pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
     let (token, request) = validation::read(body, read)?;
     let undocumented = &call.settings.undocumented;
     let (mut store, now) = call.account.write();
@@ -58,7 +58,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
             return Err(Error::invalid("ClientToken was used with other parameters."));
         }
         let arns = TapeArns::new(region, &call.settings.account_id);
-        return Ok(Answer::new(&arns, &creation.barcodes));
+        return Ok(Output::new(&arns, &creation.barcodes));
     }
     let not_found = || call.gateway_not_found(request.new.gateway_arn());
     let region = store.region(call.region).ok_or_else(not_found)?;
@@ -70,7 +70,12 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let mut barcodes = BTreeSet::new();
     while barcodes.len() < count {
         let barcode = store.generate(call.region, &request.prefix, undocumented.barcode_scope);
-        let none_left = || Error::invalid(format!("No barcode is left under {}.", request.prefix));
+        let none_left = || {
+            Error::invalid(format!(
+                "No free barcode is left with the prefix {}.",
+                request.prefix
+            ))
+        };
         barcodes.insert(barcode.ok_or_else(none_left)?);
     }
     let barcodes: Vec<Barcode> = barcodes.into_iter().collect();
@@ -79,7 +84,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
         region.insert(*barcode, tape.clone());
         tags::give(region, &call.arns.of(*barcode), request.new.tags());
     }
-    let answer = Answer::new(&call.arns, &barcodes);
+    let answer = Output::new(&call.arns, &barcodes);
     let creation = Creation {
         at: now,
         request,
@@ -89,8 +94,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     Ok(answer)
 }
 
-/// Refuses tapes of one size that would take a library past a quota: all of them, never a
-/// part.
+/// Rejects tapes of one size that would exceed a quota of a library, as a whole.
 pub(super) fn room_for(
     count: usize,
     size: i64,
@@ -100,13 +104,13 @@ pub(super) fn room_for(
 ) -> Result<(), Error> {
     let (held, most) = (region.held(gateway), call.settings.tapes_per_library);
     if held + count > most {
-        let cause = format!("The library of {gateway} holds {held} tapes of {most}.");
+        let cause = format!("The library of {gateway} holds {held} of at most {most} tapes.");
         return Err(Error::gateway(Code::MaximumTapeCartridgeCountExceeded, cause));
     }
     let (held, most) = (region.held_bytes(gateway), call.settings.bytes_per_library);
     let more = count as u128 * u128::from(size.unsigned_abs());
     if held + more > u128::from(most) {
-        let cause = format!("The tapes in the library of {gateway} take {held} bytes of {most}.");
+        let cause = format!("The tapes in the library of {gateway} take {held} of at most {most} bytes.");
         return Err(Error::gateway(
             call.settings.undocumented.code_of_full_library,
             cause,

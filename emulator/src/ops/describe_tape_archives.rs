@@ -4,9 +4,9 @@ use super::Call;
 use crate::{
     barcode::Barcode,
     error::Error,
-    page::PageRequest,
+    pagination::TapePageRequest,
     pool::Pool,
-    store::{Region, Shelf},
+    store::{BarcodeIndex, Region},
     tape::Tape,
     timestamp::Timestamp,
     validation,
@@ -14,7 +14,7 @@ use crate::{
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Answer {
+pub(super) struct Output {
     tape_archives: Vec<Row>,
     #[serde(skip_serializing_if = "Option::is_none")]
     marker: Option<String>,
@@ -66,19 +66,19 @@ impl Row {
     }
 }
 
-pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
-    let page = validation::read(body, PageRequest::read)?;
+pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
+    let page = validation::read(body, TapePageRequest::read)?;
     let (store, now) = call.account.read();
     let walk = page.resolve(&["DescribeTapeArchives", call.region], call, now)?;
     let region = store.region(call.region);
-    let (barcodes, marker) = walk.page(region.map_or(&Shelf::new(), Region::archive))?;
+    let (barcodes, marker) = walk.page(region.map_or(&BarcodeIndex::new(), Region::archive))?;
     let tapes = barcodes
         .into_iter()
         .filter_map(|barcode| Some((barcode, region?.tape(barcode)?)));
     let tape_archives = tapes
         .map(|(barcode, tape)| Row::new(call, barcode, tape))
         .collect();
-    Ok(Answer {
+    Ok(Output {
         tape_archives,
         marker,
     })

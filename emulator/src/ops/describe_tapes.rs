@@ -2,13 +2,13 @@ use serde::Serialize;
 
 use super::Call;
 use crate::{
-    barcode::Barcode, error::Error, page::PageRequest, pool::Pool, shapes, tape::Tape, timestamp::Timestamp,
-    validation,
+    barcode::Barcode, error::Error, pagination::TapePageRequest, pool::Pool, shapes, tape::Tape,
+    timestamp::Timestamp, validation,
 };
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Answer {
+pub(super) struct Output {
     tapes: Vec<Row>,
     #[serde(skip_serializing_if = "Option::is_none")]
     marker: Option<String>,
@@ -60,11 +60,11 @@ impl Row {
     }
 }
 
-pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
+pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
     let (gateway, page) = validation::read(body, |members| {
         (
             members.required("GatewayARN", &shapes::GATEWAY_ARN),
-            PageRequest::read(members),
+            TapePageRequest::read(members),
         )
     })?;
     let (store, now) = call.account.read();
@@ -83,5 +83,5 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
     let tapes = tapes
         .map(|(barcode, tape)| Row::new(call, barcode, tape, now))
         .collect();
-    Ok(Answer { tapes, marker })
+    Ok(Output { tapes, marker })
 }

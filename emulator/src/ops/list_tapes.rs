@@ -5,9 +5,9 @@ use crate::{
     RetrievedListed,
     barcode::Barcode,
     error::Error,
-    page::PageRequest,
+    pagination::TapePageRequest,
     pool::Pool,
-    store::{Region, Shelf},
+    store::{BarcodeIndex, Region},
     tape::{Status, Tape},
     timestamp::Timestamp,
     validation,
@@ -15,7 +15,7 @@ use crate::{
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Answer {
+pub(super) struct Output {
     tape_infos: Vec<Row>,
     #[serde(skip_serializing_if = "Option::is_none")]
     marker: Option<String>,
@@ -39,7 +39,7 @@ struct Row {
 }
 
 impl Row {
-    /// `number` is which of the tape's rows this is: the second one is the archive's.
+    /// `number` is which of the tape's rows this is: the second is that of the archive.
     fn new(call: &Call<'_>, barcode: Barcode, tape: &Tape, number: u8) -> Self {
         let gateway = tape.gateway.as_deref().filter(|_| number == 0);
         Self {
@@ -55,8 +55,8 @@ impl Row {
     }
 }
 
-pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
-    let page = validation::read(body, PageRequest::read)?;
+pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
+    let page = validation::read(body, TapePageRequest::read)?;
     let (store, now) = call.account.read();
     let walk = page.resolve(&["ListTapes", call.region], call, now)?;
     let region = store.region(call.region);
@@ -66,10 +66,10 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Answer, Error> {
         let retrieved = twice && tape(barcode).is_some_and(|tape| tape.status == Status::Retrieved);
         1 + u8::from(retrieved)
     };
-    let (rows, marker) = walk.rows(region.map_or(&Shelf::new(), Region::all), rows_of)?;
+    let (rows, marker) = walk.rows(region.map_or(&BarcodeIndex::new(), Region::all), rows_of)?;
     let tape_infos = rows
         .into_iter()
         .filter_map(|row| Some(Row::new(call, row.barcode, tape(row.barcode)?, row.number)))
         .collect();
-    Ok(Answer { tape_infos, marker })
+    Ok(Output { tape_infos, marker })
 }

@@ -1,4 +1,4 @@
-//! What the two creating operations share: the members that describe a tape.
+//! The members that describe a tape in the two operations that create tapes.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     validation::Members,
 };
 
-/// The members of `CreateTapes` and `CreateTapeWithBarcode` alike, as they were sent.
+/// The members that `CreateTapes` and `CreateTapeWithBarcode` share, as they were sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewTape {
     pub(crate) gateway_arn: String,
@@ -45,7 +45,7 @@ impl NewTape {
         &self.gateway_arn
     }
 
-    /// The tape that this asks for, made now; the checks are those that the model cannot say.
+    /// The requested tape, created now, after the checks that the model has no form for.
     pub(super) fn tape(
         &self,
         region: &Region,
@@ -61,7 +61,7 @@ impl NewTape {
             ));
         }
         if self.kms_key.is_some() && self.kms_encrypted != Some(true) {
-            causes.push("KMSKey is for KMSEncrypted alone.".to_owned());
+            causes.push("KMSKey needs KMSEncrypted to be true.".to_owned());
         }
         let keyless = self.kms_encrypted == Some(true) && self.kms_key.is_none();
         if keyless && call.settings.undocumented.kms_key_required {
@@ -72,7 +72,7 @@ impl NewTape {
             Some(id) => region.pool(id),
         };
         if pool.is_none() {
-            causes.push("PoolId is GLACIER, DEEP_ARCHIVE or the id of a custom pool.".to_owned());
+            causes.push("PoolId must be GLACIER, DEEP_ARCHIVE or the id of a custom pool.".to_owned());
         }
         causes.extend(tags::faults(&self.tags));
         match pool {

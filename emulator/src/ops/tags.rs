@@ -1,16 +1,23 @@
-//! The tags of resources, and what the service model cannot say of them.
+//! The operations on tags, AddTagsToResource and ListTagsForResource, and the constraints on tags
+//! that the service model has no form for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::Call;
-use crate::{error::Error, shapes::Tag, store::Region};
+use crate::{
+    error::Error,
+    pagination::NamePageRequest,
+    shapes::{self, Tag},
+    store::Region,
+    validation,
+};
 
-/// The tags that a resource has at most.
+/// The maximum number of tags of a resource.
 const MOST: usize = 50;
 
-/// A tag in an answer.
+/// A tag in a response.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Row {
@@ -27,7 +34,7 @@ impl Row {
     }
 }
 
-/// What is wrong with the tags of one request.
+/// The problems of the tags of one request.
 pub(super) fn faults(tags: &[Tag]) -> Vec<String> {
     let mut faults = Vec::new();
     if tags.len() > MOST {
@@ -43,8 +50,8 @@ pub(super) fn faults(tags: &[Tag]) -> Vec<String> {
     faults
 }
 
-/// Adds tags to those that a resource has; the later value of a key stands.
-pub(super) fn add(to: &mut BTreeMap<String, String>, tags: Vec<Tag>) -> Result<(), Error> {
+/// Adds tags to those of a resource. A new value of a key replaces the old one.
+fn merge(to: &mut BTreeMap<String, String>, tags: Vec<Tag>) -> Result<(), Error> {
     let new = tags.iter().filter(|tag| !to.contains_key(&tag.key)).count();
     if to.len() + new > MOST {
         return Err(Error::invalid(too_many()));
@@ -53,7 +60,7 @@ pub(super) fn add(to: &mut BTreeMap<String, String>, tags: Vec<Tag>) -> Result<(
     Ok(())
 }
 
-/// Gives a new resource tags that have no faults.
+/// Adds valid tags to a new resource.
 pub(super) fn give(region: &mut Region, arn: &str, tags: &[Tag]) {
     if !tags.is_empty() {
         let tags = tags.iter().map(|tag| (tag.key.clone(), tag.value.clone()));
@@ -61,8 +68,8 @@ pub(super) fn give(region: &mut Region, arn: &str, tags: &[Tag]) {
     }
 }
 
-/// Refuses an ARN that is of no gateway, tape or custom pool of the account in this region.
-pub(super) fn check_resource(region: Option<&Region>, arn: &str, call: &Call<'_>) -> Result<(), Error> {
+/// Rejects an ARN that is not of a gateway, tape or custom pool of the account in this region.
+fn check_resource(region: Option<&Region>, arn: &str, call: &Call<'_>) -> Result<(), Error> {
     let found = |is_there: fn(&Region, &Call<'_>, &str) -> bool| {
         region.is_some_and(|region| is_there(region, call, arn))
     };
@@ -96,4 +103,66 @@ pub(super) fn check_resource(region: Option<&Region>, arn: &str, call: &Call<'_>
 
 fn too_many() -> String {
     format!("A resource has at most {MOST} tags.")
+}
+
+#[derive(Serialize)]
+pub(super) struct AddOutput {
+    #[serde(rename = "ResourceARN")]
+    resource_arn: String,
+}
+
+pub(super) fn add(body: &[u8], call: &Call<'_>) -> Result<AddOutput, Error> {
+    let (resource_arn, new) = validation::read(body, |members| {
+        (
+            members.required("ResourceARN", &shapes::RESOURCE_ARN),
+            members.required("Tags", &shapes::TAGS),
+        )
+    })?;
+    let (mut store, _) = call.account.write();
+    check_resource(store.region(call.region), &resource_arn, call)?;
+    let causes = faults(&new);
+    if !causes.is_empty() {
+        return Err(Error::invalid(causes.join(" ")));
+    }
+    let region = store.region_or_new(call.region, &call.settings.life);
+    merge(region.tags_mut(&resource_arn), new)?;
+    Ok(AddOutput { resource_arn })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListOutput {
+    #[serde(rename = "ResourceARN")]
+    resource_arn: String,
+    tags: Vec<Row>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    marker: Option<String>,
+}
+
+pub(super) fn list(body: &[u8], call: &Call<'_>) -> Result<ListOutput, Error> {
+    let (resource_arn, page) = validation::read(body, |members| {
+        (
+            members.required("ResourceARN", &shapes::RESOURCE_ARN),
+            NamePageRequest::read(members),
+        )
+    })?;
+    let (store, now) = call.account.read();
+    let page = page.resolve(
+        &["ListTagsForResource", call.region, &resource_arn],
+        call.settings,
+        now,
+    )?;
+    let region = store.region(call.region);
+    check_resource(region, &resource_arn, call)?;
+    let rows = region.and_then(|region| region.tags(&resource_arn));
+    let rows = rows
+        .into_iter()
+        .flatten()
+        .map(|tag| (tag.0.as_str(), Row::new(tag)));
+    let (tags, marker) = page.of(rows);
+    Ok(ListOutput {
+        resource_arn,
+        tags,
+        marker,
+    })
 }

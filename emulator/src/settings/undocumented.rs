@@ -50,8 +50,8 @@ group! {
         tape_arns_with_marker: TapeArnsWithMarker = TapeArnsWithMarker::Page,
         /// How long a Marker is valid, in the emulator's time. Not set: for ever.
         marker_lifetime: Option<Duration> as "Time::<1, MONTH>" = None,
-        /// How the status IN TRANSIT TO VTS is spelled: so, IN_TRANSIT_TO_VTS or INTRANSITTOVTS. The
-        /// user guide has spaces; the spelling on the wire is not documented.
+        /// The spelling of the status: IN TRANSIT TO VTS, IN_TRANSIT_TO_VTS or INTRANSITTOVTS. The user
+        /// guide has spaces; the spelling on the wire is not documented.
         in_transit_spelling: InTransitSpelling = InTransitSpelling::Spaces,
         /// How often ListTapes lists a RETRIEVED tape, which is in the library and in the archive. The
         /// second time it has no GatewayARN.
@@ -63,7 +63,7 @@ group! {
     }
 }
 
-/// Within what one `ClientToken` stands for one creation.
+/// The scope of a `ClientToken`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenScope {
@@ -75,7 +75,7 @@ pub enum TokenScope {
     Account,
 }
 
-/// What answers a `ClientToken` that comes again with other parameters.
+/// The response to a `ClientToken` that is used again with other parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenMismatch {
@@ -85,7 +85,7 @@ pub enum TokenMismatch {
     Replay,
 }
 
-/// Within what a barcode is unique.
+/// The scope in which a barcode is unique.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BarcodeScope {
@@ -109,7 +109,7 @@ pub enum DefaultPool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UnknownTapeArns {
-    /// The answer leaves it out.
+    /// The response omits it.
     Omit,
     /// The call fails with `TapeCartridgeNotFound`.
     Refuse,
@@ -119,12 +119,12 @@ pub enum UnknownTapeArns {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TapeArnsWithMarker {
-    /// What `TapeARNs` selects is paged as anything else.
+    /// The selection of `TapeARNs` comes in pages.
     Page,
-    /// All that `TapeARNs` selects is on one page, which has no marker. One that is sent all
-    /// the same is ignored.
+    /// The selection of `TapeARNs` comes as one page without a marker. A marker in the request is
+    /// ignored.
     Ignore,
-    /// The same, but a marker that is sent is refused as `InvalidParameters`.
+    /// The same, but a marker in the request is rejected as `InvalidParameters`.
     Refuse,
 }
 
@@ -155,7 +155,7 @@ pub enum RetrievedListed {
 pub enum InternalServerErrorStatus {
     /// 500, as in the user guide's table of errors; SDKs retry it.
     Status500,
-    /// 400, as on the page of each operation; SDKs do not.
+    /// 400, as on the page of each operation; SDKs do not retry it.
     Status400,
 }
 
@@ -208,7 +208,7 @@ impl Undocumented {
         (worm || self.worm_when_false).then_some(worm)
     }
 
-    /// What a creation is kept under; no two of them share it.
+    /// The key of a creation, unique in the scope of its token.
     pub(crate) fn token_key(&self, token: String, gateway_arn: &str) -> String {
         match self.token_scope {
             TokenScope::Region | TokenScope::Account => token,

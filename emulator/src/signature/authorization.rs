@@ -5,16 +5,16 @@ use axum::http::{HeaderMap, header::AUTHORIZATION};
 use super::{ALGORITHM, incomplete};
 use crate::error::Error;
 
-/// The parts of an `Authorization` header. It has no `Debug`: a signature is not to be logged.
+/// The parts of an `Authorization` header. Without `Debug`, since a signature must not be logged.
 pub(super) struct Authorization {
     pub(super) scope: Scope,
-    /// In small letters, in the order given.
+    /// In lower case, in the order of the header.
     pub(super) signed_headers: Vec<String>,
     /// 64 hexadecimal digits.
     pub(super) signature: String,
 }
 
-/// `Credential=AKID/20261122/us-east-1/storagegateway/aws4_request`, taken apart.
+/// The parts of `Credential=AKID/20261122/us-east-1/storagegateway/aws4_request`.
 pub(super) struct Scope {
     pub(super) access_key_id: String,
     pub(super) date: String,
@@ -24,7 +24,7 @@ pub(super) struct Scope {
 }
 
 impl Authorization {
-    /// Takes the header apart and names all that is missing from it at once.
+    /// Parses the header. The error lists everything that is missing.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Error> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let Some(value) = values.next() else {
@@ -37,7 +37,7 @@ impl Authorization {
             .and_then(|rest| rest.strip_prefix(' '));
         let Some(given) = given.filter(|_| values.next().is_none()) else {
             return Err(incomplete(format!(
-                "Authorization header has to be one, and to begin with '{ALGORITHM} '."
+                "There must be one Authorization header, and it must begin with '{ALGORITHM} '."
             )));
         };
         let mut fields = BTreeMap::new();
@@ -65,7 +65,7 @@ impl Authorization {
         let signature = field("Signature");
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         if !signature.is_empty() && (signature.len() != 64 || !signature.bytes().all(hex)) {
-            causes.push("Signature must be 64 hexadecimal digits in small letters.".to_owned());
+            causes.push("Signature must be 64 lower-case hexadecimal digits.".to_owned());
         }
         let signed_headers: Vec<String> = field("SignedHeaders").split(';').map(str::to_owned).collect();
         if !field("SignedHeaders").is_empty() {
@@ -77,7 +77,7 @@ impl Authorization {
                 causes.push(cause.to_owned());
             }
             if !signed_headers.is_sorted() || signed_headers.iter().any(|name| *name != name.to_lowercase()) {
-                causes.push("SignedHeaders must be in small letters and in order.".to_owned());
+                causes.push("SignedHeaders must be lower-case and sorted.".to_owned());
             }
         }
         match scope {

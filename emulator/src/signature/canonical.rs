@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 use super::invalid;
 use crate::error::Error;
 
-/// The canonical request: what the signature is over. The payload's hash is always that of
-/// the body received, so `UNSIGNED-PAYLOAD`, which this service does not take, cannot match.
+/// The canonical request, which the signature covers. The payload hash is that of the received body,
+/// so `UNSIGNED-PAYLOAD`, which this service does not accept, cannot match.
 pub(super) fn request(parts: &Parts, signed_headers: &[String], body: &[u8]) -> Result<Vec<u8>, Error> {
     let payload = hash(body);
     if parts
@@ -40,7 +40,7 @@ pub(super) fn hash(bytes: &[u8]) -> String {
         })
 }
 
-/// The query's pairs in order, with an equals sign each; clients send them encoded.
+/// The sorted pairs of the query, each with an equals sign. Clients send them encoded.
 fn query(parts: &Parts) -> String {
     let pairs = parts
         .uri
@@ -61,7 +61,7 @@ fn query(parts: &Parts) -> String {
     pairs.join("&")
 }
 
-/// The values of a header, joined by commas, trimmed, runs of spaces made one.
+/// The values of a header, trimmed and joined by commas, with runs of spaces made one space.
 fn header(parts: &Parts, name: &str) -> Result<Vec<u8>, Error> {
     let mut values: Vec<&[u8]> = parts
         .headers

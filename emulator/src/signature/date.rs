@@ -8,11 +8,11 @@ use crate::error::Error;
 
 const BASIC: &str = "%Y%m%dT%H%M%SZ";
 
-/// When a request says that it was signed.
+/// The time at which a request was signed, by its headers.
 pub(super) struct Date(Timestamp);
 
 impl Date {
-    /// The date of `X-Amz-Date`, or else of `Date`, which may be an HTTP date as well.
+    /// The date in `X-Amz-Date`, or else in `Date`, which may also be an HTTP date.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Error> {
         let text = |name: &str| Some(headers.get(name)?.to_str().unwrap_or_default());
         let (text, date) = match (text("x-amz-date"), text(header::DATE.as_str())) {
@@ -29,7 +29,7 @@ impl Date {
             .ok_or_else(|| incomplete(format!("Date must be in ISO-8601 'basic format'. Got '{echo}'.")))
     }
 
-    /// Refuses a date that is further from `now` than `skew`.
+    /// Rejects a date that differs from `now` by more than `skew`.
     pub(super) fn check_near(&self, now: SystemTime, skew: Duration) -> Result<(), Error> {
         let now =
             Timestamp::try_from(now).map_err(|_| invalid("The clock of this machine is out of range."))?;

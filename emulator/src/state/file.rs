@@ -18,10 +18,10 @@ type Rows = TableDefinition<'static, (&'static str, &'static str), &'static [u8]
 const ABOUT: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("about");
 const STATE: &str = "state";
 
-/// redb's cache. The state is read once, at the start; after that few rows are met again.
+/// The cache of redb, in bytes. The state is read once at the start; later few rows are read again.
 const CACHE: usize = 64 << 20;
 
-/// The kinds of rows, each in a table of its own, in the order in which they are read.
+/// The kinds of rows, each with its table, in the order in which they are read.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     Counters,
@@ -58,7 +58,7 @@ impl Kind {
     }
 }
 
-/// Where a row is: in which table, and by which key beside its region.
+/// The table of a row, and its key beside the region.
 pub(super) fn place(key: Key) -> (Kind, String) {
     match key {
         Key::Counters => (Kind::Counters, String::new()),
@@ -70,12 +70,12 @@ pub(super) fn place(key: Key) -> (Kind, String) {
     }
 }
 
-/// What a file says of itself.
+/// The header of a file.
 #[derive(Serialize, Deserialize)]
 struct About {
     format: u32,
     account_id: String,
-    /// The emulator's time, in milliseconds since 1970: it has not shown a later one.
+    /// The latest time that the emulator has shown, in milliseconds since 1970.
     clock: i64,
 }
 
@@ -83,13 +83,13 @@ struct About {
 pub(crate) struct File {
     path: PathBuf,
     account_id: String,
-    /// `None` after a failure: redb wants to be opened anew then.
+    /// `None` after a failure, after which redb must be opened again.
     database: Option<Database>,
 }
 
 impl File {
-    /// Makes a file of all rows. It gets its name when they are in it, so that a process that
-    /// ends before leaves nothing that looks like a state.
+    /// Makes a file with all rows. It is renamed to its name when it is complete, so that a crash
+    /// leaves no partial state file.
     pub(super) fn create(
         path: &Path,
         account_id: &str,
@@ -100,7 +100,7 @@ impl File {
         unfinished.push(".new");
         let unfinished = PathBuf::from(unfinished);
         let database = emptied(&unfinished)?;
-        // Looked at under the lock that the unfinished file is.
+        // Checked while the unfinished file, which is the lock, is held.
         if fs::metadata(path).is_ok_and(|found| found.len() > 0) {
             return Err(StateError::InUse);
         }
@@ -136,8 +136,8 @@ impl File {
         Ok((file, store, Timestamp::from_millis(about.clock)))
     }
 
-    /// Writes rows in one transaction: all of them or, where it fails, none. With `is_all`
-    /// they take the place of every row there is.
+    /// Writes rows in one transaction: all of them or, on failure, none. With `is_all` they replace
+    /// every row.
     pub(super) fn write(
         &mut self,
         clock: Timestamp,
@@ -157,7 +157,7 @@ impl File {
         Ok(())
     }
 
-    /// Closes it, so that it can be opened again.
+    /// Closes the file, so that it can be opened again.
     pub(super) fn close(self) -> Result<(), StateError> {
         self.database
             .map_or(Ok(()), |database| database.close().map_err(error))
@@ -203,11 +203,11 @@ impl File {
                 }
             }
         }
-        // Durable once this returns: redb's default.
+        // Durable when this returns: the default of redb.
         transaction.commit().map_err(error)
     }
 
-    /// What the file says of itself, if this emulator can go on from it.
+    /// The header of the file, if this emulator can use it.
     fn about(&self, database: &Database) -> Result<About, StateError> {
         let transaction = database.begin_read().map_err(error)?;
         let named = transaction
@@ -220,7 +220,7 @@ impl File {
         }
         let table = transaction.open_table(ABOUT).map_err(error)?;
         let about = table.get(STATE).map_err(error)?.ok_or_else(foreign)?;
-        // The format first: another one may have other members.
+        // The format first: another format may have other members.
         #[derive(Deserialize)]
         struct Format {
             format: u32,
@@ -246,7 +246,7 @@ fn builder() -> Builder {
     builder
 }
 
-/// A database with nothing in it. What an earlier start left there unfinished is lost.
+/// An empty database. The rest of an interrupted earlier start is dropped.
 fn emptied(path: &Path) -> Result<Database, StateError> {
     let file = OpenOptions::new()
         .read(true)
@@ -254,7 +254,7 @@ fn emptied(path: &Path) -> Result<Database, StateError> {
         .create(true)
         .truncate(false)
         .open(path)?;
-    // redb holds this lock on a file for as long as it has it open.
+    // redb holds this lock while it has the file open.
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(StateError::InUse),
@@ -293,7 +293,7 @@ fn read<T: DeserializeOwned>(row: &[u8], at: &str) -> Result<T, StateError> {
     serde_json::from_slice(row).map_err(|error| StateError::Damaged(format!("{at}: {error}")))
 }
 
-/// What redb's errors mean to an operator.
+/// The meaning of a redb error for an operator.
 fn error(error: impl Into<redb::Error>) -> StateError {
     match error.into() {
         redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => StateError::InUse,

@@ -10,20 +10,20 @@ use super::{
 use crate::{
     Life, arn,
     barcode::Barcode,
-    control::Wrong,
+    control::Problem,
     pool::{CustomPool, Pool, RetentionLock, StorageClass},
     store::{Region, Store},
     tape::Status,
 };
 
-/// Makes a store of rows, wherever they come from, and notes everything that is wrong with
-/// them. Rows that others name come first: gateways and pools, then tapes, then the rest.
+/// Builds a store from rows, and collects every problem. Referenced rows come first: gateways and
+/// pools, then tapes, then the rest.
 pub(super) struct Load<'l> {
     account: &'l str,
     life: &'l Life,
     store: Store,
     names: HashSet<Arc<str>>,
-    wrong: Vec<Wrong>,
+    wrong: Vec<Problem>,
 }
 
 impl<'l> Load<'l> {
@@ -37,8 +37,8 @@ impl<'l> Load<'l> {
         }
     }
 
-    /// The store, or everything wrong.
-    pub(super) fn finish(self) -> Result<Store, Vec<Wrong>> {
+    /// The store, or every problem.
+    pub(super) fn finish(self) -> Result<Store, Vec<Problem>> {
         if self.wrong.is_empty() {
             Ok(self.store)
         } else {
@@ -46,13 +46,13 @@ impl<'l> Load<'l> {
         }
     }
 
-    /// Notes what is wrong with a row, or with a member of it.
+    /// Adds a problem of a row, or of a member of it.
     pub(super) fn fault(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.wrong.push(Wrong::new(path, message));
+        self.wrong.push(Problem::new(path, message));
     }
 
-    /// Notes what was found wrong elsewhere.
-    pub(super) fn note(&mut self, wrong: impl IntoIterator<Item = Wrong>) {
+    /// Adds problems that were found elsewhere.
+    pub(super) fn note(&mut self, wrong: impl IntoIterator<Item = Problem>) {
         self.wrong.extend(wrong);
     }
 
@@ -66,7 +66,7 @@ impl<'l> Load<'l> {
             let path = path(region, "gateways", name);
             self.fault(
                 path,
-                format!("is no ARN of a gateway here; those begin with {own}"),
+                format!("is not the ARN of a gateway of this region and account, which begins with {own}"),
             );
             return;
         }
@@ -77,7 +77,7 @@ impl<'l> Load<'l> {
     pub(super) fn pool(&mut self, region: &str, id: &str, row: PoolRow<'_>) {
         if id.strip_prefix("pool-").is_none_or(str::is_empty) {
             let path = path(region, "pools", id);
-            self.fault(path, "is no id of a custom pool; those begin with pool-");
+            self.fault(path, "is not the id of a custom pool, which begins with pool-");
             return;
         }
         let pool = Arc::new(row.into_pool(id.to_owned()));
@@ -90,32 +90,32 @@ impl<'l> Load<'l> {
 
     pub(super) fn tape(&mut self, region: &str, barcode: &str, row: TapeRow<'_>) {
         let at = |member: &str| format!("{}{member}", path(region, "tapes", barcode));
-        let mut wrong: Vec<Wrong> = row
+        let mut wrong: Vec<Problem> = row
             .faults()
             .into_iter()
-            .map(|(member, message)| Wrong::new(at(&format!(".{member}")), message))
+            .map(|(member, message)| Problem::new(at(&format!(".{member}")), message))
             .collect();
         let barcode = Barcode::new(barcode);
         if barcode.is_none() {
-            wrong.push(Wrong::new(
+            wrong.push(Problem::new(
                 at(""),
-                "is no barcode; one is 5 to 16 of A to Z and 0 to 9",
+                "is not a barcode; it takes 5 to 16 characters of A to Z and 0 to 9",
             ));
         }
         let there = self.region(region);
         for (member, arn) in [(".gateway", &row.gateway), (".retrieved_to", &row.retrieved_to)] {
             if let Some(arn) = arn.as_deref().filter(|arn| there.gateway(arn).is_none()) {
-                wrong.push(Wrong::new(
+                wrong.push(Problem::new(
                     at(member),
-                    format!("{arn} is no gateway of the region's gateways"),
+                    format!("the region has no gateway {arn}"),
                 ));
             }
         }
-        // A pool can be deleted once all of its tapes are; nothing is asked of those any more.
+        // A pool can be deleted once all its tapes are. Such a tape needs only the id of its pool.
         let gone = || (row.status == Status::Deleted).then(|| gone(&row.pool));
         let pool = there.pool(&row.pool).or_else(gone);
         if pool.is_none() {
-            wrong.push(Wrong::new(
+            wrong.push(Problem::new(
                 at(".pool"),
                 format!(
                     "{} is wrong; it takes GLACIER, DEEP_ARCHIVE or one of the region's pools",
@@ -143,7 +143,10 @@ impl<'l> Load<'l> {
             self.fault(at("at"), message);
         }
         match barcodes {
-            None => self.fault(at("barcodes"), "names a barcode that no tape of the region has"),
+            None => self.fault(
+                at("barcodes"),
+                "contains a barcode that no tape of the region has",
+            ),
             Some(barcodes) if is_dated => self
                 .region(region)
                 .remember(token.to_owned(), row.into_creation(barcodes)),
@@ -165,12 +168,12 @@ impl<'l> Load<'l> {
     }
 }
 
-/// Where a row is, as the messages about it say.
+/// The path of a row in messages.
 pub(super) fn path(region: &str, kind: &str, key: &str) -> String {
     format!("regions.{region}.{kind}.{key}")
 }
 
-/// A pool that was deleted, of which its id alone is shown.
+/// A deleted pool, of which only the id is shown.
 fn gone(id: &str) -> Pool {
     Pool::Custom(Arc::new(CustomPool {
         id: id.to_owned(),

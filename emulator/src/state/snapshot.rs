@@ -11,15 +11,15 @@ use super::{
 };
 use crate::{
     Emulator, Settings,
-    control::{Members, Wrong},
+    control::{Members, Problem},
     seed,
     store::{Key, Region, Store},
     timestamp::{self, Timestamp},
 };
 
 impl Emulator {
-    /// The whole state in one JSON document: every gateway, pool, tag, tape and client token
-    /// of every region, and the time. Fault rules and settings are no part of it.
+    /// The whole state in one JSON document: every gateway, pool, tag, tape and client token of
+    /// every region, and the time, but not the fault rules and settings.
     pub fn snapshot(&self) -> Vec<u8> {
         let (store, now) = self.inner.read();
         let document = Document {
@@ -35,12 +35,11 @@ impl Emulator {
         serde_json::to_vec(&document).expect("rows are strings, whole numbers and finite percentages")
     }
 
-    /// Puts the emulator into the state of a snapshot, its time included; nothing is left of
-    /// the state before.
+    /// Replaces the whole state, time included, by that of a snapshot.
     ///
     /// # Errors
-    /// Everything that is wrong with the document, up to 1,000 things. Nothing has changed then.
-    pub fn restore(&self, document: &[u8]) -> Result<(), Vec<Wrong>> {
+    /// Every problem of the document, at most 1,000. Nothing changes then.
+    pub fn restore(&self, document: &[u8]) -> Result<(), Vec<Problem>> {
         let Snapshot { store, clock } = Snapshot::read(document, &self.inner.settings)?;
         let (mut own, _) = self.inner.write();
         own.replace(store);
@@ -48,8 +47,8 @@ impl Emulator {
         Ok(())
     }
 
-    /// Puts the emulator into the state of a fresh start without a state file: the seeded
-    /// tapes, the machine's time, the fault rules of the settings.
+    /// Replaces the whole state by that of a new emulator: the seeded tapes, the machine's time, the
+    /// fault rules of the settings.
     pub fn reset(&self) {
         let store = seed::store(&self.inner.settings);
         let (mut own, _) = self.inner.write();
@@ -59,7 +58,7 @@ impl Emulator {
     }
 }
 
-/// The whole state, read from a document.
+/// A snapshot as a store.
 struct Snapshot {
     store: Store,
     clock: Timestamp,
@@ -85,7 +84,7 @@ struct RegionDocument {
     tokens: BTreeMap<String, CreationRow<'static>>,
 }
 
-/// A region as the document shows it, row after row, so that no copy of it is made before.
+/// Serializes a region row by row, without a copy of it.
 struct Shown<'a> {
     region: &'a Region,
     keys: Vec<Key>,
@@ -97,13 +96,13 @@ impl<'a> Shown<'a> {
         Self { region, keys }
     }
 
-    /// The rows that `row` picks, by their names.
+    /// The rows that `row` selects, by name.
     fn rows<T: Serialize>(&self, row: fn(&'a Region, &Key) -> Option<(String, T)>) -> impl Serialize {
         Rows(move || self.keys.iter().filter_map(move |key| row(self.region, key)))
     }
 }
 
-/// A JSON object of what an iterator gives.
+/// Serializes an iterator as a JSON object.
 struct Rows<F>(F);
 
 impl<F, I, K, V> Serialize for Rows<F>
@@ -152,11 +151,11 @@ impl Serialize for Shown<'_> {
 }
 
 impl Snapshot {
-    fn read(document: &[u8], settings: &Settings) -> Result<Self, Vec<Wrong>> {
+    fn read(document: &[u8], settings: &Settings) -> Result<Self, Vec<Problem>> {
         let mut load = Load::new(&settings.account_id, &settings.life);
         let clock = match serde_json::from_slice(document) {
             Ok(document) => typed(document, &mut load, settings),
-            // serde stops at the first fault, and callers are told of all.
+            // serde stops at the first problem, but the response lists all.
             Err(_) => untyped(document, &mut load, settings),
         };
         let store = load.finish().map_err(shortened)?;
@@ -205,7 +204,7 @@ fn check(format: u64, account: &str, clock: i64, load: &mut Load<'_>, settings: 
         let ours = &settings.account_id;
         load.fault(
             "account_id",
-            format!("{account:?} is wrong; this emulator has {ours}"),
+            format!("{account:?} is wrong; it takes {ours}, the account of this emulator"),
         );
     }
     if let Some(message) = not_a_time(clock) {
@@ -213,10 +212,10 @@ fn check(format: u64, account: &str, clock: i64, load: &mut Load<'_>, settings: 
     }
 }
 
-/// Reads a document that is wrong somewhere, and notes where.
+/// Reads an invalid document to find every problem.
 fn untyped(document: &[u8], load: &mut Load<'_>, settings: &Settings) -> Timestamp {
     let read = serde_json::from_slice(document)
-        .map_err(|error| Wrong::new("", format!("the document is not JSON: {error}")))
+        .map_err(|error| Problem::new("", format!("the document is not JSON: {error}")))
         .and_then(|value| Members::of(value, ""));
     let mut members = match read {
         Ok(members) => members,
@@ -266,7 +265,7 @@ fn untyped(document: &[u8], load: &mut Load<'_>, settings: &Settings) -> Timesta
     clock.map_or(timestamp::LAST, Timestamp::from_millis)
 }
 
-/// Loads the rows of one kind that can be read, and notes what is wrong with the others.
+/// Loads the valid rows of one kind, and adds the problems of the others.
 fn each<'l, T: Default + Serialize + DeserializeOwned>(
     region: &str,
     kind: &str,
@@ -291,12 +290,12 @@ fn one<T: Default + Serialize + DeserializeOwned>(row: Value, path: &str, load: 
     }
 }
 
-/// What is wrong with each member of a row: each is tried alone, in a row that is right.
+/// The problems of the members of a row: each member is tried alone in a valid row.
 fn faults<T: Default + Serialize + DeserializeOwned>(
     row: Value,
     path: &str,
     whole: &impl fmt::Display,
-) -> Vec<Wrong> {
+) -> Vec<Problem> {
     let mut wrong = Vec::new();
     if let (Value::Object(given), Ok(Value::Object(right))) = (row, serde_json::to_value(T::default())) {
         let tried = |members: Map<String, Value>| T::deserialize(Value::Object(members)).err();
@@ -304,30 +303,30 @@ fn faults<T: Default + Serialize + DeserializeOwned>(
             let mut without = right.clone();
             without.remove(name);
             if tried(without).is_some() {
-                wrong.push(Wrong::new(format!("{path}.{name}"), "is missing"));
+                wrong.push(Problem::new(format!("{path}.{name}"), "is missing"));
             }
         }
         for (name, value) in given {
             let mut with = right.clone();
             with.insert(name.clone(), value);
             if let Some(error) = tried(with) {
-                wrong.push(Wrong::new(format!("{path}.{name}"), error.to_string()));
+                wrong.push(Problem::new(format!("{path}.{name}"), error.to_string()));
             }
         }
     }
     if wrong.is_empty() {
-        wrong.push(Wrong::new(path, whole.to_string()));
+        wrong.push(Problem::new(path, whole.to_string()));
     }
     wrong
 }
 
-/// As much of a list of faults as anybody reads.
-fn shortened(mut wrong: Vec<Wrong>) -> Vec<Wrong> {
+/// The first 1,000 problems, and the number of the others.
+fn shortened(mut wrong: Vec<Problem>) -> Vec<Problem> {
     const MOST: usize = 1_000;
     let more = wrong.len().saturating_sub(MOST);
     wrong.truncate(MOST);
     if more > 0 {
-        wrong.push(Wrong::new("", format!("and {more} more things are wrong")));
+        wrong.push(Problem::new("", format!("and {more} more problems")));
     }
     wrong
 }

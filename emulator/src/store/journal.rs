@@ -2,24 +2,24 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use crate::barcode::Barcode;
 
-/// A row of a region: what is kept as a whole.
+/// The key of a row of a region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
-    /// What generated names are drawn from.
+    /// The counters of generated names.
     Counters,
     /// By its ARN.
     Gateway(Arc<str>),
     /// By its id.
     Pool(String),
-    /// By the ARN of what has them.
+    /// By the ARN of the resource.
     Tags(String),
     Tape(Barcode),
     /// By its client token.
     Creation(String),
 }
 
-/// The rows of a region that have changed since they were last taken to be kept. Nothing is
-/// noted where nothing is kept.
+/// The keys of the rows of a region that changed since the last batch. Without a state file nothing
+/// is recorded.
 pub(super) struct Journal(Option<BTreeSet<Key>>);
 
 impl Journal {
@@ -41,17 +41,17 @@ impl Journal {
         self.0.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    pub(super) fn put_back(&mut self, keys: BTreeSet<Key>) {
+    pub(super) fn return_changes(&mut self, keys: BTreeSet<Key>) {
         if let Some(changed) = &mut self.0 {
             changed.extend(keys);
         }
     }
 }
 
-/// What has changed in a store since the last time.
+/// A batch of changes.
 #[derive(Default)]
 pub(crate) struct Changes {
-    /// Whether all that there was before is gone, and every row is new.
+    /// Whether the rows replace all rows that there are.
     pub(crate) is_all: bool,
     /// The rows by region.
     pub(crate) rows: Vec<(String, BTreeSet<Key>)>,

@@ -1,4 +1,4 @@
-//! One region of the account: what is where, in the order that pages follow.
+//! A region of the account: its tapes, and the indexes that pages are read from.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry},
@@ -19,31 +19,31 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// Barcodes in order, so that a page costs what it shows.
-pub(crate) type Shelf = BTreeSet<Barcode>;
+/// Barcodes in order. The cost of a page depends on its length, not on where it begins.
+pub(crate) type BarcodeIndex = BTreeSet<Barcode>;
 
-/// One region of the account. A tape stays in `tapes` for ever, so its barcode stays taken.
+/// A region of the account. A tape stays in `tapes` for ever, so that its barcode is not reused.
 ///
-/// Its shelves hold what the calls show, and follow each change of a tape; so a page costs
-/// what it shows, and time costs what changes in it.
+/// The indexes have the tapes that the calls show, and are updated with each change of a tape, so
+/// that no call scans all tapes.
 pub(crate) struct Region {
     life: Life,
     pub(super) journal: Journal,
     pools: BTreeMap<String, Arc<CustomPool>>,
-    /// By the ARN of what has them.
+    /// By the ARN of the resource.
     tags: HashMap<String, BTreeMap<String, String>>,
     tapes: HashMap<Barcode, Box<Tape>>,
-    all: Shelf,
-    archive: Shelf,
+    all: BarcodeIndex,
+    archive: BarcodeIndex,
     gateways: BTreeMap<Arc<str>, Gateway>,
     libraries: HashMap<Arc<str>, Library>,
-    /// The tapes that leave their status by themselves, and when.
+    /// The tapes that leave their status by themselves, by time.
     due: BTreeSet<(Timestamp, Barcode)>,
     created: HashMap<String, Creation>,
     counters: Counters,
 }
 
-/// How many names of each kind were drawn.
+/// How many names of each kind were generated.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Counters {
     pub(crate) barcodes: u64,
@@ -53,14 +53,14 @@ pub(crate) struct Counters {
 /// The virtual tape library of one gateway.
 #[derive(Default)]
 struct Library {
-    shelf: Shelf,
-    /// The tapes that count against its quota, shown or not.
+    shelf: BarcodeIndex,
+    /// The number of tapes that count against its quota, shown or not.
     held: usize,
-    /// The bytes that they have room for.
+    /// The total size of these tapes, in bytes.
     bytes: u128,
 }
 
-/// What a client token stands for.
+/// The creation of tapes under a client token.
 pub(crate) struct Creation {
     pub(crate) at: Timestamp,
     pub(crate) request: CreateTapes,
@@ -68,7 +68,7 @@ pub(crate) struct Creation {
 }
 
 impl Creation {
-    /// Whether its token is still remembered.
+    /// Whether its token is still valid.
     pub(crate) fn counts(&self, now: Timestamp, window: Option<Duration>) -> bool {
         window.is_none_or(|window| now < self.at.after(window))
     }
@@ -82,8 +82,8 @@ impl Region {
             pools: BTreeMap::new(),
             tags: HashMap::new(),
             tapes: HashMap::new(),
-            all: Shelf::new(),
-            archive: Shelf::new(),
+            all: BarcodeIndex::new(),
+            archive: BarcodeIndex::new(),
             gateways: BTreeMap::new(),
             libraries: HashMap::new(),
             due: BTreeSet::new(),
@@ -92,7 +92,7 @@ impl Region {
         }
     }
 
-    /// Every row that it has, in order.
+    /// The keys of all rows, in order.
     pub(crate) fn keys(&self) -> Vec<Key> {
         let gateways = self.gateways.keys().cloned().map(Key::Gateway);
         let pools = self.pools.keys().cloned().map(Key::Pool);
@@ -114,7 +114,7 @@ impl Region {
         self.counters = counters;
     }
 
-    /// Makes a gateway, or puts it in the place of the one with its ARN, whose tapes it keeps.
+    /// Adds a gateway, or replaces the one with its ARN. The tapes stay.
     pub(crate) fn put_gateway(&mut self, gateway: Gateway) {
         self.journal.note(|| Key::Gateway(Arc::clone(&gateway.arn)));
         self.libraries.entry(Arc::clone(&gateway.arn)).or_default();
@@ -126,7 +126,7 @@ impl Region {
         self.pools.insert(pool.id.clone(), Arc::clone(pool));
     }
 
-    /// Makes a pool with an id that none has had, the same in every run.
+    /// Creates a pool with a new id, the same in every run.
     pub(crate) fn create_pool(
         &mut self,
         name: String,
@@ -192,7 +192,7 @@ impl Region {
         self.gateways.get(arn)
     }
 
-    /// The tapes whose data a gateway uploads, or would if it were connected.
+    /// The tapes of a gateway that are IN TRANSIT TO VTS.
     pub(crate) fn uploading(&self, gateway: &str) -> Vec<Barcode> {
         let tapes = self.tapes.iter().filter(|(_, tape)| {
             tape.status == Status::InTransitToVts && tape.gateway.as_deref() == Some(gateway)
@@ -200,7 +200,7 @@ impl Region {
         tapes.map(|(barcode, _)| *barcode).collect()
     }
 
-    /// The pool that a request names: one of AWS's two, or a custom one of this region.
+    /// The pool with this id: one of the two of AWS, or a custom pool of this region.
     pub(crate) fn pool(&self, id: &str) -> Option<Pool> {
         match id {
             "GLACIER" => Some(Pool::Glacier),
@@ -210,61 +210,61 @@ impl Region {
     }
 
     /// Every tape of the region.
-    pub(crate) fn all(&self) -> &Shelf {
+    pub(crate) fn all(&self) -> &BarcodeIndex {
         &self.all
     }
 
-    /// The virtual tape shelf.
-    pub(crate) fn archive(&self) -> &Shelf {
+    /// The tapes in the archive.
+    pub(crate) fn archive(&self) -> &BarcodeIndex {
         &self.archive
     }
 
-    /// The virtual tape library of one gateway; `None` for a gateway that is not there.
-    pub(crate) fn library(&self, gateway: &str) -> Option<&Shelf> {
+    /// The tapes in the library of a gateway; `None` for an unknown gateway.
+    pub(crate) fn library(&self, gateway: &str) -> Option<&BarcodeIndex> {
         self.libraries.get(gateway).map(|library| &library.shelf)
     }
 
-    /// A tape of one of this region's shelves.
+    /// A tape of this region.
     pub(crate) fn tape(&self, barcode: Barcode) -> Option<&Tape> {
         self.tapes.get(&barcode).map(Box::as_ref)
     }
 
-    /// A tape that is there for an operation to work on: deleted ones are not.
+    /// A tape that is not DELETED.
     pub(crate) fn present(&self, barcode: Barcode) -> Option<&Tape> {
         self.tape(barcode).filter(|tape| tape.status != Status::Deleted)
     }
 
-    /// The tapes that count against a library's quota.
+    /// The number of tapes that count against the quota of a library.
     pub(crate) fn held(&self, gateway: &str) -> usize {
         self.libraries.get(gateway).map_or(0, |library| library.held)
     }
 
-    /// The bytes that those tapes have room for.
+    /// The total size of those tapes, in bytes.
     pub(crate) fn held_bytes(&self, gateway: &str) -> u128 {
         self.libraries.get(gateway).map_or(0, |library| library.bytes)
     }
 
-    /// Puts a tape on its shelves; a barcode that is taken keeps its tape.
+    /// Adds a tape. A barcode that is in use keeps its tape.
     pub(crate) fn insert(&mut self, barcode: Barcode, tape: Tape) {
         let Entry::Vacant(place) = self.tapes.entry(barcode) else {
             return;
         };
         place.insert(Box::new(tape));
         self.journal.note(|| Key::Tape(barcode));
-        self.shelve(barcode);
+        self.index(barcode);
     }
 
-    /// Changes a tape, and puts it where it belongs then.
+    /// Changes a tape and updates the indexes.
     pub(crate) fn change(&mut self, barcode: Barcode, change: impl FnOnce(&mut Tape)) {
         self.journal.note(|| Key::Tape(barcode));
-        self.unshelve(barcode);
+        self.unindex(barcode);
         if let Some(tape) = self.tapes.get_mut(&barcode) {
             change(tape);
         }
-        self.shelve(barcode);
+        self.index(barcode);
     }
 
-    /// The first tape to leave its status, if it does so at `now` or before.
+    /// The next tape that leaves its status at `now` or before.
     pub(super) fn next_due(&self, now: Timestamp) -> Option<Barcode> {
         let (at, barcode) = self.due.first()?;
         (*at <= now).then_some(*barcode)
@@ -272,14 +272,14 @@ impl Region {
 
     pub(super) fn advance(&mut self, barcode: Barcode) {
         self.journal.note(|| Key::Tape(barcode));
-        self.unshelve(barcode);
+        self.unindex(barcode);
         if let Some(tape) = self.tapes.get_mut(&barcode) {
             tape.advance(&self.life);
         }
-        self.shelve(barcode);
+        self.index(barcode);
     }
 
-    fn shelve(&mut self, barcode: Barcode) {
+    fn index(&mut self, barcode: Barcode) {
         let Some(tape) = self.tapes.get(&barcode) else {
             return;
         };
@@ -303,8 +303,8 @@ impl Region {
         }
     }
 
-    /// Takes a tape off every shelf, as [`Region::shelve`] put it there.
-    fn unshelve(&mut self, barcode: Barcode) {
+    /// Removes a tape from every index, the reverse of [`Region::index`].
+    fn unindex(&mut self, barcode: Barcode) {
         let Some(tape) = self.tapes.get(&barcode) else {
             return;
         };
@@ -328,12 +328,12 @@ impl Region {
         }
     }
 
-    /// What was remembered under a key.
+    /// The creation under a client token.
     pub(crate) fn remembered(&self, key: &str) -> Option<&Creation> {
         self.created.get(key)
     }
 
-    /// Whether a tape of this region has the barcode, or ever had.
+    /// Whether a tape of this region has or had the barcode.
     pub(crate) fn has(&self, barcode: Barcode) -> bool {
         self.tapes.contains_key(&barcode)
     }
@@ -343,7 +343,7 @@ impl Region {
         self.created.insert(key, creation);
     }
 
-    /// The next barcode under a prefix, free or not.
+    /// The next generated barcode with a prefix, free or not.
     pub(super) fn draw(&mut self, prefix: &str) -> Option<Barcode> {
         self.journal.note(|| Key::Counters);
         let digest = Sha256::digest(self.counters.barcodes.to_be_bytes());

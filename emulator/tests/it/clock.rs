@@ -26,7 +26,7 @@ async fn at_scale(time_scale: u32) -> Running {
 }
 
 #[tokio::test]
-async fn a_stopped_clock_moves_by_steps_alone() {
+async fn a_stopped_clock_moves_only_by_steps() {
     let emulator = at_scale(0).await;
     let first = made(&emulator, "CLOCK1").await;
     assert_eq!(made(&emulator, "CLOCK2").await, first);
@@ -101,7 +101,7 @@ async fn the_control_api_shows_the_clock_and_steps_it() {
 }
 
 #[tokio::test]
-async fn a_step_that_is_none_is_refused() {
+async fn an_invalid_step_is_rejected() {
     let emulator = at_scale(3).await;
     for body in [
         "{}",

@@ -316,7 +316,7 @@ fn fault_rules_are_read_from_a_file() {
         "{wrong:?}"
     );
 
-    assert!(call("{").faults()[0].contains("this is not JSON"));
+    assert!(call("{").faults()[0].contains("the rules are not JSON"));
     fs::remove_file(&path).unwrap();
     let missing = Call::default().arg(format!("--faults={}", path.display()));
     assert!(
@@ -385,19 +385,19 @@ fn credentials_are_read_from_a_shared_credentials_file() {
                  [three]\n";
     let faults = call(wrong).faults();
     let expected = [
-        "line 1: stands before the first profile",
+        "line 1: is before the first profile",
         "line 2: begins with [ and does not end with ]",
         "line 4: profile two: aws_access_key_id (not shown) is wrong; it takes",
         "line 5: profile two: aws_secret_access_key (not shown) is wrong; it takes",
-        "line 6: is no name = value",
+        "line 6: is not of the form name = value",
         "line 9: profile three has aws_secret_access_key twice",
         "line 10: profile three: aws_session_token (not shown) is wrong; it takes",
-        "line 7: profile three lacks aws_access_key_id",
-        "line 11: a profile's name has no spaces",
-        "line 11: profile profile four lacks aws_secret_access_key",
-        "line 13: profile three stands here twice",
-        "line 13: profile three lacks aws_access_key_id",
-        "line 13: profile three lacks aws_secret_access_key",
+        "line 7: profile three has no aws_access_key_id",
+        "line 11: the name of a profile has no spaces",
+        "line 11: profile profile four has no aws_secret_access_key",
+        "line 13: profile three appears twice",
+        "line 13: profile three has no aws_access_key_id",
+        "line 13: profile three has no aws_secret_access_key",
     ];
     let all = faults.join("\n");
     for expected in expected {

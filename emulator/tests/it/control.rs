@@ -25,7 +25,7 @@ fn errors(body: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_program_on_this_machine_may_use_it_by_any_name_of_loopback() {
+async fn a_program_on_this_machine_may_use_any_loopback_name() {
     let emulator = start().await;
     for host in [
         "127.0.0.1:4588",
@@ -79,7 +79,7 @@ async fn a_web_page_may_not_use_it() {
 }
 
 #[tokio::test]
-async fn every_reason_of_a_refusal_is_given_at_once() {
+async fn a_rejection_lists_every_reason() {
     let mut request = start().await.control("GET", FAULTS, "");
     request.set("host", "evil.example");
     request.set("origin", "http://evil.example");
@@ -97,7 +97,7 @@ async fn as_if_from(peer: SocketAddr) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_peer_that_is_not_loopback_is_refused_everywhere() {
+async fn a_peer_that_is_not_on_loopback_is_rejected_on_every_path() {
     let outside = [
         "203.0.113.9:40000",
         "10.0.0.1:1",
@@ -122,13 +122,13 @@ async fn a_peer_that_is_not_loopback_is_refused_everywhere() {
             let answer = Raw::control(address, method, path, "{}").send().await;
             assert_eq!(answer.status, 403, "{peer} {method} {path}");
             let body = answer.json();
-            assert!(errors(&body)[0].contains("is for this machine alone"), "{body}");
+            assert!(errors(&body)[0].contains("is for this machine only"), "{body}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_loopback_peer_is_let_in_by_any_server_that_names_it() {
+async fn any_server_that_provides_the_peer_address_accepts_loopback_peers() {
     for peer in ["127.0.0.1:9", "127.3.2.1:9", "[::1]:9", "[::ffff:127.0.0.1]:9"] {
         let address = as_if_from(peer.parse().unwrap()).await;
         assert_eq!(get(address, FAULTS).send().await.status, 200, "{peer}");
@@ -136,7 +136,7 @@ async fn a_loopback_peer_is_let_in_by_any_server_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_know_its_peers_lets_nobody_in() {
+async fn a_server_without_peer_addresses_rejects_every_request() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Emulator::new(Settings::default()).router();
@@ -145,12 +145,12 @@ async fn a_server_that_does_not_know_its_peers_lets_nobody_in() {
     assert_eq!(answer.status, 403);
     assert_eq!(
         errors(&answer.json()),
-        ["this server does not say who its peers are; use Emulator::serve"]
+        ["this server does not provide the peer's address; use Emulator::serve"]
     );
 }
 
 #[tokio::test]
-async fn wrong_paths_methods_and_bodies_are_refused_in_json() {
+async fn wrong_paths_methods_and_bodies_are_rejected_in_json() {
     let emulator = start().await;
     for (method, path, body, status) in [
         ("GET", "/_emulator/fault", "", 404),

@@ -10,7 +10,7 @@ use aws_sdk_storagegateway::{
 };
 use tapegate_emulator::{Settings, Undocumented};
 
-use super::{GATEWAY, GIB, Running, SIZE, assert_refused, settings};
+use super::{GATEWAY, GIB, Running, SIZE, assert_rejected, settings};
 
 fn one(client: &Client, barcode: &str) -> CreateTapeWithBarcodeFluentBuilder {
     client
@@ -49,7 +49,7 @@ fn tag(key: &str) -> Tag {
 }
 
 #[tokio::test]
-async fn a_tape_reads_back_as_it_was_asked_for() {
+async fn a_created_tape_has_the_requested_attributes() {
     let emulator = Running::start(settings()).await;
     let client = emulator.client();
     let key = "alias/tapes";
@@ -82,7 +82,7 @@ async fn a_tape_reads_back_as_it_was_asked_for() {
 }
 
 #[tokio::test]
-async fn every_pool_is_kept_and_none_becomes_glacier() {
+async fn a_tape_keeps_its_pool_and_without_one_is_in_glacier() {
     let emulator = Running::start(settings()).await;
     let client = emulator.client();
     let cases = [
@@ -118,7 +118,7 @@ async fn created_barcodes_are_the_prefix_and_six_digits_and_the_same_in_every_ru
 }
 
 #[tokio::test]
-async fn a_token_replays_its_tapes_and_refuses_other_parameters() {
+async fn a_token_returns_its_tapes_and_rejects_other_parameters() {
     let emulator = Running::start(settings()).await;
     let client = emulator.client();
     let first = many(&client, "token-1", 3)
@@ -144,15 +144,15 @@ async fn a_token_replays_its_tapes_and_refuses_other_parameters() {
             .all(|arn| !first.tape_arns().contains(arn))
     );
 
-    assert_refused(
+    assert_rejected(
         many(&client, "token-1", 2).pool_id("GLACIER").send().await,
         "InvalidParameters",
     );
-    assert_refused(
+    assert_rejected(
         many(&client, "token-1", 3).pool_id("DEEP_ARCHIVE").send().await,
         "InvalidParameters",
     );
-    assert_refused(
+    assert_rejected(
         many(&client, "token-1", 3)
             .pool_id("GLACIER")
             .worm(true)
@@ -163,7 +163,7 @@ async fn a_token_replays_its_tapes_and_refuses_other_parameters() {
 }
 
 #[tokio::test]
-async fn simultaneous_repeats_under_one_token_make_its_tapes_once() {
+async fn simultaneous_retries_with_one_token_create_its_tapes_once() {
     let emulator = Running::start(Settings {
         seed_tapes: 0,
         ..settings()
@@ -182,7 +182,7 @@ async fn simultaneous_repeats_under_one_token_make_its_tapes_once() {
 }
 
 #[tokio::test]
-async fn of_simultaneous_creates_of_one_barcode_exactly_one_wins() {
+async fn exactly_one_of_simultaneous_creates_of_one_barcode_succeeds() {
     let emulator = Running::start(settings()).await;
     let client = emulator.client();
     let calls = (0..16).map(|_| one(&client, "RACE001").send());
@@ -192,41 +192,41 @@ async fn of_simultaneous_creates_of_one_barcode_exactly_one_wins() {
         .partition(Result::is_ok);
     assert_eq!((made.len(), refused.len()), (1, 15));
     for answer in refused {
-        assert_refused(answer, "InvalidParameters");
+        assert_rejected(answer, "InvalidParameters");
     }
 }
 
 #[tokio::test]
-async fn a_barcode_is_never_free_again() {
+async fn a_barcode_cannot_be_reused() {
     let emulator = Running::start(settings()).await;
     let client = emulator.client();
     one(&client, "MINE01").send().await.unwrap();
     // One of the library, a deleted one, an archived one.
     for taken in ["MINE01", "TST000001", "TST000012", "TST000250"] {
-        assert_refused(one(&client, taken).send().await, "InvalidParameters");
+        assert_rejected(one(&client, taken).send().await, "InvalidParameters");
     }
 }
 
 #[tokio::test]
-async fn what_the_model_cannot_say_is_refused_as_invalid_parameters() {
+async fn constraints_outside_the_model_are_rejected_as_invalid_parameters() {
     let emulator = Running::start(settings()).await;
     let client = emulator.client();
     for size in [0, -SIZE, SIZE - GIB, SIZE + 1, 15 * 1024 * GIB + GIB, i64::MAX] {
-        assert_refused(
+        assert_rejected(
             one(&client, "BAD01").tape_size_in_bytes(size).send().await,
             "InvalidParameters",
         );
-        assert_refused(
+        assert_rejected(
             many(&client, "token", 1).tape_size_in_bytes(size).send().await,
             "InvalidParameters",
         );
     }
     let key = "alias/tapes";
-    assert_refused(
+    assert_rejected(
         one(&client, "BAD01").kms_key(key).send().await,
         "InvalidParameters",
     );
-    assert_refused(
+    assert_rejected(
         one(&client, "BAD01")
             .kms_key(key)
             .kms_encrypted(false)
@@ -235,21 +235,21 @@ async fn what_the_model_cannot_say_is_refused_as_invalid_parameters() {
         "InvalidParameters",
     );
     for pool in ["pool-87654321", "Glacier Pool", "glacier"] {
-        assert_refused(
+        assert_rejected(
             one(&client, "BAD01").pool_id(pool).send().await,
             "InvalidParameters",
         );
     }
-    assert_refused(
+    assert_rejected(
         one(&client, "BAD01").tags(tag("aws:owner")).send().await,
         "InvalidParameters",
     );
-    assert_refused(
+    assert_rejected(
         one(&client, "BAD01").tags(tag("a")).tags(tag("a")).send().await,
         "InvalidParameters",
     );
     let fifty_one = (0..51).map(|n| tag(&format!("k{n}"))).collect();
-    assert_refused(
+    assert_rejected(
         one(&client, "BAD01").set_tags(Some(fifty_one)).send().await,
         "InvalidParameters",
     );
@@ -265,7 +265,7 @@ async fn what_the_model_cannot_say_is_refused_as_invalid_parameters() {
 }
 
 #[tokio::test]
-async fn a_gateway_of_nowhere_another_region_or_account_is_not_found() {
+async fn an_unknown_gateway_or_one_of_another_region_or_account_is_not_found() {
     let emulator = Running::start(settings()).await;
     let client = emulator.client();
     for gateway in [
@@ -274,29 +274,29 @@ async fn a_gateway_of_nowhere_another_region_or_account_is_not_found() {
         "arn:aws:storagegateway:eu-west-1:123456789012:gateway/sgw-12A3456B",
         "this is no ARN at all, but it is fifty characters long",
     ] {
-        assert_refused(
+        assert_rejected(
             one(&client, "LOST01").gateway_arn(gateway).send().await,
             "GatewayNotFound",
         );
-        assert_refused(
+        assert_rejected(
             many(&client, "token", 1).gateway_arn(gateway).send().await,
             "GatewayNotFound",
         );
-        assert_refused(
+        assert_rejected(
             client.describe_tapes().gateway_arn(gateway).send().await,
             "GatewayNotFound",
         );
     }
     let abroad = emulator.client_of("eu-west-1", super::KEY_ID, super::SECRET);
-    assert_refused(one(&abroad, "LOST01").send().await, "GatewayNotFound");
-    assert_refused(
+    assert_rejected(one(&abroad, "LOST01").send().await, "GatewayNotFound");
+    assert_rejected(
         abroad.describe_tapes().gateway_arn(GATEWAY).send().await,
         "GatewayNotFound",
     );
 }
 
 #[tokio::test]
-async fn a_full_library_takes_nothing_more_not_even_a_part() {
+async fn a_full_library_rejects_a_create_as_a_whole() {
     let emulator = Running::start(Settings {
         seed_tapes: 0,
         tapes_per_library: 12,
@@ -305,13 +305,13 @@ async fn a_full_library_takes_nothing_more_not_even_a_part() {
     .await;
     let client = emulator.client();
     let first = many(&client, "token-1", 10).send().await.unwrap();
-    assert_refused(
+    assert_rejected(
         many(&client, "token-2", 3).send().await,
         "MaximumTapeCartridgeCountExceeded",
     );
     assert_eq!(client.list_tapes().send().await.unwrap().tape_infos().len(), 10);
     many(&client, "token-2", 2).send().await.unwrap();
-    assert_refused(
+    assert_rejected(
         one(&client, "MINE01").send().await,
         "MaximumTapeCartridgeCountExceeded",
     );
@@ -331,14 +331,14 @@ async fn a_library_holds_1500_tapes_by_default() {
     for n in 0..150 {
         many(&client, &format!("token-{n}"), 10).send().await.unwrap();
     }
-    assert_refused(
+    assert_rejected(
         one(&client, "MINE01").send().await,
         "MaximumTapeCartridgeCountExceeded",
     );
 }
 
 #[tokio::test]
-async fn tags_sent_with_a_barcode_are_kept_only_where_that_is_set() {
+async fn tags_sent_with_a_barcode_are_kept_only_if_configured() {
     for kept in [false, true] {
         let emulator = Running::start(Settings {
             undocumented: Undocumented {

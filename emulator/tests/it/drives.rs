@@ -90,7 +90,7 @@ async fn a_gateway_has_ten_drives_and_the_first_free_one_is_taken() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_is_refused_with_the_reason() {
+async fn a_drive_rejects_an_impossible_action_with_the_reason() {
     let emulator = start().await;
     let tape = |n: usize| json!({ "tape_arn": arn(n) });
     let statuses = "AVAILABLE, RETRIEVED or RECOVERED";
@@ -99,43 +99,43 @@ async fn what_cannot_be_done_is_refused_with_the_reason() {
             "/_emulator/load",
             tape(3),
             409,
-            format!("the tape is in the drive {} already", drive(1)),
+            format!("the tape is already in the drive {}", drive(1)),
         ),
         (
             "/_emulator/load",
             tape(4),
             409,
-            format!("the tape is CREATING; to load it, it has to be {statuses}"),
+            format!("the tape is CREATING; to load it, it must be {statuses}"),
         ),
         (
             "/_emulator/load",
             tape(200),
             409,
-            format!("the tape is ARCHIVED; to load it, it has to be {statuses}"),
+            format!("the tape is ARCHIVED; to load it, it must be {statuses}"),
         ),
         (
             "/_emulator/unload",
             tape(1),
             409,
-            "the tape is in no drive; load it first".to_owned(),
+            "the tape is not in a drive; load it first".to_owned(),
         ),
         (
             "/_emulator/eject",
             tape(200),
             409,
-            "the tape is ARCHIVED; to eject it, it has to be AVAILABLE or RETRIEVED".to_owned(),
+            "the tape is ARCHIVED; to eject it, it must be AVAILABLE or RETRIEVED".to_owned(),
         ),
         (
             "/_emulator/write",
             json!({"tape_arn": arn(7), "bytes": 1}),
             409,
-            "the tape is RETRIEVED; to write it, it has to be AVAILABLE".to_owned(),
+            "the tape is RETRIEVED; to write it, it must be AVAILABLE".to_owned(),
         ),
         (
             "/_emulator/write",
             json!({"tape_arn": arn(1), "bytes": SIZE + 1}),
             409,
-            format!("the tape has room for {SIZE} bytes more"),
+            format!("the tape has room for {SIZE} more bytes"),
         ),
     ] {
         assert_eq!(
@@ -158,7 +158,7 @@ async fn what_cannot_be_done_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_wrong_request_is_answered_with_all_that_is_wrong() {
+async fn a_wrong_request_gets_a_list_of_every_problem() {
     let emulator = start().await;
     let answer = post(
         &emulator,
@@ -169,7 +169,7 @@ async fn a_wrong_request_is_answered_with_all_that_is_wrong() {
     let expected = json!({"errors": [
         "tape_arn: 1 is wrong; it takes the ARN of a tape",
         "bytes: -1 is wrong; it takes a whole number of bytes, 0 or more",
-        "tape: is unknown here; known are tape_arn, bytes",
+        "tape: is unknown; the members are tape_arn, bytes",
     ]});
     assert_eq!((answer.status, answer.json()), (400, expected));
     for path in ["/_emulator/load", "/_emulator/unload", "/_emulator/eject"] {

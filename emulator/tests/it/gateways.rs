@@ -6,7 +6,7 @@ use aws_sdk_storagegateway::Client;
 use serde_json::{Value, json};
 use tapegate_emulator::{ErrorCode, Settings, Undocumented};
 
-use super::{Answer, GATEWAY, GIB, Raw, Running, SIZE, assert_refused, settings};
+use super::{Answer, GATEWAY, GIB, Raw, Running, SIZE, assert_rejected, settings};
 
 const LIST: &str = "/_emulator/gateways";
 const SEEDED: &str = "/_emulator/gateways/us-east-1/sgw-12A3456B";
@@ -103,7 +103,7 @@ async fn a_gateway_is_made_changed_member_by_member_and_listed() {
 }
 
 #[tokio::test]
-async fn everything_wrong_with_a_gateway_is_said_at_once_and_nothing_is_made() {
+async fn every_problem_of_a_gateway_is_reported_at_once_and_nothing_changes() {
     let emulator = start().await;
     let before = listed(&emulator).await;
     let wrong = json!({"type": "TAPE", "name": "a/b", "cache": "yes", "connected": 1, "tapes": []});
@@ -150,14 +150,14 @@ async fn a_gateway_with_tapes_keeps_its_type() {
     let errors = &answer.json()["errors"];
     assert_eq!(
         errors,
-        &json!(["the gateway's library holds 130 tapes, so its type stays VTL"])
+        &json!(["the gateway's library holds 130 tapes; a gateway with tapes must keep the type VTL"])
     );
     assert_eq!(listed(&emulator).await[0]["name"], "sgw-12A3456B");
     made(&emulator, SEEDED, json!({"type": "VTL", "name": "Tapes"})).await;
 }
 
 #[tokio::test]
-async fn there_is_an_end_to_gateways() {
+async fn the_number_of_gateways_is_limited() {
     let emulator = start().await;
     let mut statuses = Vec::new();
     for n in 0..1_000 {
@@ -170,7 +170,7 @@ async fn there_is_an_end_to_gateways() {
 }
 
 #[tokio::test]
-async fn aws_clients_meet_the_gateways_that_were_made() {
+async fn aws_clients_see_gateways_made_by_the_control_api() {
     let emulator = start().await;
     made(&emulator, OTHER, json!({"name": "Cellar", "type": "CACHED"})).await;
     let client = emulator.client();
@@ -190,7 +190,7 @@ async fn aws_clients_meet_the_gateways_that_were_made() {
 }
 
 #[tokio::test]
-async fn a_gateway_of_another_type_knows_no_tapes() {
+async fn tape_operations_reject_a_gateway_of_another_type() {
     for kind in ["CACHED", "STORED", "FILE_S3", "FILE_FSX_SMB"] {
         let emulator = start().await;
         made(
@@ -208,7 +208,7 @@ async fn a_gateway_of_another_type_knows_no_tapes() {
 }
 
 #[tokio::test]
-async fn a_gateway_without_a_cache_takes_no_tape() {
+async fn a_gateway_without_a_cache_accepts_no_tape() {
     let emulator = start().await;
     made(&emulator, SEEDED, json!({"cache": false})).await;
     let client = emulator.client();
@@ -239,7 +239,7 @@ async fn a_gateway_without_a_cache_takes_no_tape() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_is_not_connected_does_nothing_and_is_known_all_the_same() {
+async fn a_gateway_that_is_not_connected_rejects_operations_but_is_listed() {
     let emulator = start().await;
     let client = emulator.client();
     let create = |token: &str| {
@@ -255,7 +255,7 @@ async fn a_gateway_that_is_not_connected_does_nothing_and_is_known_all_the_same(
         [off(), off(), None, off(), off()]
     );
     let described = client.describe_gateway_information().gateway_arn(GATEWAY);
-    assert_refused(described.send().await, "GatewayNotConnected");
+    assert_rejected(described.send().await, "GatewayNotConnected");
     let gateways = client.list_gateways().send().await.unwrap().gateways.unwrap();
     assert_eq!(gateways[0].gateway_operational_state(), Some("ACTIVE"));
     assert_eq!(create("token").await.unwrap().tape_arns, first);
@@ -265,7 +265,7 @@ async fn a_gateway_that_is_not_connected_does_nothing_and_is_known_all_the_same(
 }
 
 #[tokio::test]
-async fn whether_tapes_of_an_offline_gateway_are_described_can_be_set() {
+async fn describing_tapes_of_an_offline_gateway_is_configurable() {
     let settings = Settings {
         undocumented: Undocumented {
             describe_offline: false,
@@ -282,7 +282,7 @@ async fn whether_tapes_of_an_offline_gateway_are_described_can_be_set() {
 }
 
 #[tokio::test]
-async fn an_offline_gateway_halts_its_uploads_and_goes_on_with_them() {
+async fn an_offline_gateway_pauses_its_uploads_and_resumes_them() {
     let emulator = start().await;
     let client = emulator.client();
     let described = async || {
@@ -313,13 +313,13 @@ async fn an_offline_gateway_halts_its_uploads_and_goes_on_with_them() {
     made(&emulator, SEEDED, json!({"connected": false})).await;
     emulator.emulator.step(10 * MINUTE);
     assert_eq!(described().await, None);
-    let shelf = client.describe_tape_archives().tape_arns(AVAILABLE).send();
-    let tape = shelf.await.unwrap().tape_archives.unwrap().pop().unwrap();
+    let archive = client.describe_tape_archives().tape_arns(AVAILABLE).send();
+    let tape = archive.await.unwrap().tape_archives.unwrap().pop().unwrap();
     assert_eq!(tape.tape_status(), Some("ARCHIVED"));
 }
 
 #[tokio::test]
-async fn drives_of_an_offline_gateway_do_nothing() {
+async fn drives_of_an_offline_gateway_reject_every_action() {
     let emulator = start().await;
     made(&emulator, SEEDED, json!({"connected": false})).await;
     for (path, bytes) in [

@@ -9,7 +9,7 @@ use aws_sdk_storagegateway::{
 };
 use tapegate_emulator::{DriveError, Life, Settings};
 
-use super::{GATEWAY, GIB, Running, SIZE, assert_refused, settings};
+use super::{GATEWAY, GIB, Running, SIZE, assert_rejected, settings};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -86,7 +86,7 @@ impl Account {
         answer.tapes.unwrap().pop()
     }
 
-    async fn in_shelf(&self, arn: &str) -> Option<TapeArchive> {
+    async fn in_archive(&self, arn: &str) -> Option<TapeArchive> {
         let answer = self.client.describe_tape_archives().tape_arns(arn).send();
         answer.await.unwrap().tape_archives.unwrap().pop()
     }
@@ -95,7 +95,7 @@ impl Account {
         let list = self.client.list_tapes().tape_arns(arn).send().await.unwrap();
         [
             self.tape(arn).await.and_then(|tape| tape.tape_status),
-            self.in_shelf(arn).await.and_then(|tape| tape.tape_status),
+            self.in_archive(arn).await.and_then(|tape| tape.tape_status),
             list.tape_infos.unwrap().pop().and_then(|tape| tape.tape_status),
         ]
     }
@@ -146,7 +146,7 @@ async fn a_tape_lives_from_creating_to_deleted_and_is_shown_where_its_status_say
     // The moment of a change is its own, whenever somebody looks.
     account.step(HOUR);
     assert_eq!(account.shown(&arn).await, in_archive("ARCHIVED"));
-    let archived = account.in_shelf(&arn).await.unwrap();
+    let archived = account.in_archive(&arn).await.unwrap();
     assert_eq!(time(archived.completion_time()), created + 19 * 60_000);
     assert_eq!(archived.tape_used_in_bytes(), Some(60 * GIB));
     assert_eq!(
@@ -159,7 +159,7 @@ async fn a_tape_lives_from_creating_to_deleted_and_is_shown_where_its_status_say
     account.retrieve(&arn).await;
     assert_eq!(account.shown(&arn).await, in_archive("RETRIEVING"));
     assert_eq!(
-        account.in_shelf(&arn).await.unwrap().retrieved_to(),
+        account.in_archive(&arn).await.unwrap().retrieved_to(),
         Some(GATEWAY)
     );
     account.step(5 * HOUR);
@@ -168,7 +168,7 @@ async fn a_tape_lives_from_creating_to_deleted_and_is_shown_where_its_status_say
 
     account.eject(&arn);
     assert_eq!(account.shown(&arn).await, in_archive("ARCHIVED"));
-    assert_eq!(account.in_shelf(&arn).await.unwrap().retrieved_to(), None);
+    assert_eq!(account.in_archive(&arn).await.unwrap().retrieved_to(), None);
 
     let delete = account.client.delete_tape_archive().tape_arn(&arn);
     assert_eq!(delete.send().await.unwrap().tape_arn(), Some(arn.as_str()));
@@ -179,7 +179,7 @@ async fn a_tape_lives_from_creating_to_deleted_and_is_shown_where_its_status_say
     assert_eq!(account.shown(&arn).await, shown(None, None, None));
     let again = account.client.create_tape_with_barcode().gateway_arn(GATEWAY);
     let again = again.tape_size_in_bytes(SIZE).tape_barcode("LIFE01").send();
-    assert_refused(again.await, "InvalidParameters");
+    assert_rejected(again.await, "InvalidParameters");
 }
 
 #[tokio::test]
@@ -231,7 +231,7 @@ async fn a_retrieval_takes_3_to_5_hours_from_glacier_and_12_from_deep_archive() 
 }
 
 #[tokio::test]
-async fn what_aws_does_not_say_of_which_call_shows_a_tape_can_be_set() {
+async fn which_call_shows_a_moving_tape_is_configurable() {
     let account = Account::living(Life {
         leaving_in_library: false,
         leaving_in_archive: true,
@@ -270,16 +270,16 @@ async fn a_tape_is_deleted_from_its_library() {
     let delete = || account.client.delete_tape().gateway_arn(GATEWAY).tape_arn(&arn);
     delete().send().await.unwrap();
     assert_eq!(account.shown(&arn).await, in_library("DELETING"));
-    assert_refused(delete().send().await, "InvalidParameters");
+    assert_rejected(delete().send().await, "InvalidParameters");
     account.step(MINUTE);
     assert_eq!(account.shown(&arn).await, in_library("DELETED"));
-    assert_refused(delete().send().await, "TapeCartridgeNotFound");
+    assert_rejected(delete().send().await, "TapeCartridgeNotFound");
     account.step(HOUR);
     assert_eq!(account.shown(&arn).await, shown(None, None, None));
 }
 
 #[tokio::test]
-async fn a_drive_refuses_what_it_cannot_do_and_changes_nothing() {
+async fn a_rejected_action_of_a_drive_changes_nothing() {
     let account = Account::living(Life::default()).await;
     let emulator = &account.running.emulator;
     for arn in [
@@ -306,46 +306,46 @@ async fn a_drive_refuses_what_it_cannot_do_and_changes_nothing() {
     let error = emulator.write(retrieved, 1).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the tape is RETRIEVED; to write it, it has to be AVAILABLE"
+        "the tape is RETRIEVED; to write it, it must be AVAILABLE"
     );
 }
 
 #[tokio::test]
-async fn what_a_status_does_not_allow_is_refused() {
+async fn an_operation_is_rejected_in_a_wrong_status() {
     let account = Account::living(Life::default()).await;
     let client = &account.client;
     let seeded = |n: u32| format!("arn:aws:storagegateway:us-east-1:123456789012:tape/TST{n:06}");
     let (available, archiving, retrieved, retrieving) = (seeded(1), seeded(6), seeded(7), seeded(16));
     for arn in [&available, &archiving, &retrieved, &retrieving] {
         let retrieve = client.retrieve_tape_archive().tape_arn(arn).gateway_arn(GATEWAY);
-        assert_refused(retrieve.send().await, "InvalidParameters");
+        assert_rejected(retrieve.send().await, "InvalidParameters");
         let delete = client.delete_tape_archive().tape_arn(arn);
-        assert_refused(delete.send().await, "InvalidParameters");
+        assert_rejected(delete.send().await, "InvalidParameters");
     }
     for arn in [&archiving, &retrieved] {
         let delete = client.delete_tape().tape_arn(arn).gateway_arn(GATEWAY);
-        assert_refused(delete.send().await, "InvalidParameters");
+        assert_rejected(delete.send().await, "InvalidParameters");
         let assign = client.assign_tape_pool().tape_arn(arn).pool_id("GLACIER");
-        assert_refused(assign.send().await, "InvalidParameters");
+        assert_rejected(assign.send().await, "InvalidParameters");
     }
     // The archive is no library; a gateway of nowhere, a tape of nowhere.
     let archived = seeded(250);
     let delete = client.delete_tape().tape_arn(&archived).gateway_arn(GATEWAY);
-    assert_refused(delete.send().await, "TapeCartridgeNotFound");
+    assert_rejected(delete.send().await, "TapeCartridgeNotFound");
     let nowhere = GATEWAY.replace("12A3456B", "00000000");
     let delete = client.delete_tape().tape_arn(&available).gateway_arn(&nowhere);
-    assert_refused(delete.send().await, "GatewayNotFound");
+    assert_rejected(delete.send().await, "GatewayNotFound");
     let retrieve = client
         .retrieve_tape_archive()
         .tape_arn(&archived)
         .gateway_arn(nowhere);
-    assert_refused(retrieve.send().await, "GatewayNotFound");
+    assert_rejected(retrieve.send().await, "GatewayNotFound");
     let delete = client.delete_tape_archive().tape_arn(seeded(999_999));
-    assert_refused(delete.send().await, "TapeCartridgeNotFound");
+    assert_rejected(delete.send().await, "TapeCartridgeNotFound");
 }
 
 #[tokio::test]
-async fn a_retrieving_tape_has_its_place_in_the_library_and_a_deleted_one_has_none() {
+async fn a_retrieving_tape_counts_against_the_library_and_a_deleted_one_does_not() {
     let account = Account::with(Settings {
         seed_tapes: 0,
         tapes_per_library: 1,
@@ -359,20 +359,20 @@ async fn a_retrieving_tape_has_its_place_in_the_library_and_a_deleted_one_has_no
         let retrieve = account.client.retrieve_tape_archive().tape_arn(&second);
         retrieve.gateway_arn(GATEWAY).send()
     };
-    assert_refused(full().await, "MaximumTapeCartridgeCountExceeded");
+    assert_rejected(full().await, "MaximumTapeCartridgeCountExceeded");
     account.step(5 * HOUR);
-    assert_refused(full().await, "MaximumTapeCartridgeCountExceeded");
+    assert_rejected(full().await, "MaximumTapeCartridgeCountExceeded");
     account.eject(&first);
     let third = account.create("LIFE03", "GLACIER").await;
     let delete = account.client.delete_tape().gateway_arn(GATEWAY).tape_arn(third);
     delete.send().await.unwrap();
-    assert_refused(full().await, "MaximumTapeCartridgeCountExceeded");
+    assert_rejected(full().await, "MaximumTapeCartridgeCountExceeded");
     account.step(MINUTE);
     full().await.unwrap();
 }
 
 #[tokio::test]
-async fn an_archived_tape_moves_towards_deep_archive_alone() {
+async fn an_archived_tape_moves_only_towards_deep_archive() {
     let account = Account::living(Life::default()).await;
     let arn = account.archived("LIFE01", "GLACIER").await;
     let assign = |pool: &str| {
@@ -383,17 +383,17 @@ async fn an_archived_tape_moves_towards_deep_archive_alone() {
             .pool_id(pool)
             .send()
     };
-    assert_refused(assign("pool-00000000").await, "InvalidParameters");
+    assert_rejected(assign("pool-00000000").await, "InvalidParameters");
     assert_eq!(
         assign("DEEP_ARCHIVE").await.unwrap().tape_arn(),
         Some(arn.as_str())
     );
     assert_eq!(
-        account.in_shelf(&arn).await.unwrap().pool_id(),
+        account.in_archive(&arn).await.unwrap().pool_id(),
         Some("DEEP_ARCHIVE")
     );
     for glacier in ["GLACIER", POOL] {
-        assert_refused(assign(glacier).await, "InvalidParameters");
+        assert_rejected(assign(glacier).await, "InvalidParameters");
     }
     // One that is not archived yet moves as it likes, and is archived where it ends.
     let arn = account.create("LIFE02", "DEEP_ARCHIVE").await;
@@ -403,7 +403,7 @@ async fn an_archived_tape_moves_towards_deep_archive_alone() {
     assert_eq!((tape.pool_id(), tape.pool_entry_date()), (Some(POOL), None));
     account.eject(&arn);
     account.step(10 * MINUTE);
-    let tape = account.in_shelf(&arn).await.unwrap();
+    let tape = account.in_archive(&arn).await.unwrap();
     assert_eq!(tape.pool_entry_date(), tape.completion_time());
     assert_eq!(tape.retention_start_date(), tape.completion_time());
 }
@@ -437,19 +437,22 @@ async fn a_retention_lock_holds_an_archived_tape_for_its_time() {
         account.archived("GOV002", &governance).await,
     );
     let held = account.archived("COM001", &compliance).await;
-    assert_refused(delete(&one, false).await, "InvalidParameters");
-    assert_refused(assign(&two, false).await, "InvalidParameters");
+    assert_rejected(delete(&one, false).await, "InvalidParameters");
+    assert_rejected(assign(&two, false).await, "InvalidParameters");
     delete(&one, true).await.unwrap();
     assign(&two, true).await.unwrap();
-    assert_eq!(account.in_shelf(&two).await.unwrap().retention_start_date(), None);
+    assert_eq!(
+        account.in_archive(&two).await.unwrap().retention_start_date(),
+        None
+    );
 
     // Coming back and going again starts no new term.
     account.retrieve(&held).await;
     account.step(DAY);
     account.eject(&held);
     for bypass in [false, true] {
-        assert_refused(delete(&held, bypass).await, "InvalidParameters");
-        assert_refused(assign(&held, bypass).await, "InvalidParameters");
+        assert_rejected(delete(&held, bypass).await, "InvalidParameters");
+        assert_rejected(assign(&held, bypass).await, "InvalidParameters");
     }
     account.step(DAY);
     delete(&held, false).await.unwrap();

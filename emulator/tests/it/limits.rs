@@ -10,7 +10,7 @@ use aws_sdk_storagegateway::{
 use serde_json::json;
 use tapegate_emulator::{ErrorCode, Settings, Undocumented};
 
-use super::{GATEWAY, GIB, Running, SIZE, assert_refused, settings};
+use super::{GATEWAY, GIB, Running, SIZE, assert_rejected, settings};
 
 const FULL: &str = "MaximumTapeCartridgeCountExceeded";
 
@@ -47,20 +47,20 @@ async fn a_library_holds_1_pib_by_default_and_not_a_gib_more() {
         create(&client, 10, largest).send().await.unwrap();
     }
     // 900 TiB are taken, and 124 are left: 8 tapes of 15 TiB and one of 4.
-    assert_refused(create(&client, 9, largest).send().await, FULL);
+    assert_rejected(create(&client, 9, largest).send().await, FULL);
     assert_eq!(count(&client).await, 60);
     create(&client, 8, largest).send().await.unwrap();
-    assert_refused(create(&client, 1, 4 * 1024 * GIB + GIB).send().await, FULL);
+    assert_rejected(create(&client, 1, 4 * 1024 * GIB + GIB).send().await, FULL);
     create(&client, 1, 4 * 1024 * GIB).send().await.unwrap();
-    assert_refused(create(&client, 1, SIZE).send().await, FULL);
+    assert_rejected(create(&client, 1, SIZE).send().await, FULL);
     let barcode = client.create_tape_with_barcode().gateway_arn(GATEWAY);
     let barcode = barcode.tape_size_in_bytes(SIZE).tape_barcode("ONEMORE");
-    assert_refused(barcode.send().await, FULL);
+    assert_rejected(barcode.send().await, FULL);
     assert_eq!(count(&client).await, 69);
 }
 
 #[tokio::test]
-async fn only_what_is_in_a_library_takes_its_bytes() {
+async fn only_tapes_in_a_library_count_against_its_bytes() {
     let told = Settings {
         bytes_per_library: 2 * SIZE as u64,
         undocumented: Undocumented {
@@ -74,30 +74,30 @@ async fn only_what_is_in_a_library_takes_its_bytes() {
     let mut arns = create(&client, 2, SIZE).send().await.unwrap().tape_arns.unwrap();
     let (first, second) = (arns.remove(0), arns.remove(0));
     let code = "LocalStorageLimitExceeded";
-    assert_refused(create(&client, 1, SIZE).send().await, code);
+    assert_rejected(create(&client, 1, SIZE).send().await, code);
 
     // One on its way to the archive still takes its place, one in it none.
     emulator.emulator.eject(&first).unwrap();
-    assert_refused(create(&client, 1, SIZE).send().await, code);
+    assert_rejected(create(&client, 1, SIZE).send().await, code);
     emulator.emulator.step(Duration::from_secs(600));
     create(&client, 1, SIZE).send().await.unwrap();
     let retrieve = || {
         let retrieve = client.retrieve_tape_archive().gateway_arn(GATEWAY);
         retrieve.tape_arn(&first).send()
     };
-    assert_refused(retrieve().await, code);
+    assert_rejected(retrieve().await, code);
 
     // A deleted one has left; one that is being retrieved has come.
     let delete = client.delete_tape().gateway_arn(GATEWAY).tape_arn(&second);
     delete.send().await.unwrap();
-    assert_refused(retrieve().await, code);
+    assert_rejected(retrieve().await, code);
     emulator.emulator.step(Duration::from_secs(60));
     retrieve().await.unwrap();
-    assert_refused(create(&client, 1, SIZE).send().await, code);
+    assert_rejected(create(&client, 1, SIZE).send().await, code);
 }
 
 #[tokio::test]
-async fn a_call_makes_at_most_10_tapes() {
+async fn a_call_creates_at_most_10_tapes() {
     let emulator = empty(settings()).await;
     let client = emulator.client();
     for count in [11, 0, -1] {
@@ -121,13 +121,13 @@ async fn a_tape_has_at_most_50_tags() {
         Some((0..count).map(tag).collect())
     };
     let more = create(&client, 1, SIZE).set_tags(tags(51));
-    assert_refused(more.send().await, "InvalidParameters");
+    assert_rejected(more.send().await, "InvalidParameters");
     assert_eq!(count(&client).await, 0);
     let made = create(&client, 1, SIZE).set_tags(tags(50)).send().await.unwrap();
     let arn = &made.tape_arns()[0];
     let one = Tag::builder().key("more").value("v").build().unwrap();
     let add = client.add_tags_to_resource().resource_arn(arn).tags(one);
-    assert_refused(add.send().await, "InvalidParameters");
+    assert_rejected(add.send().await, "InvalidParameters");
 }
 
 #[tokio::test]
@@ -150,13 +150,13 @@ async fn a_locked_worm_tape_can_neither_be_deleted_nor_moved() {
         let arn = &made.tape_arns()[0];
         emulator.emulator.eject(arn).unwrap();
         emulator.emulator.step(Duration::from_secs(600));
-        let shelf = client
+        let archive = client
             .describe_tape_archives()
             .tape_arns(arn)
             .send()
             .await
             .unwrap();
-        assert!(shelf.tape_archives()[0].worm());
+        assert!(archive.tape_archives()[0].worm());
 
         let bypasses = if lock == RetentionLockType::Compliance {
             vec![None, Some(false), Some(true)]
@@ -166,16 +166,16 @@ async fn a_locked_worm_tape_can_neither_be_deleted_nor_moved() {
         for bypass in bypasses {
             let delete = client.delete_tape_archive().tape_arn(arn);
             let delete = delete.set_bypass_governance_retention(bypass);
-            assert_refused(delete.send().await, "InvalidParameters");
+            assert_rejected(delete.send().await, "InvalidParameters");
             let assign = client.assign_tape_pool().tape_arn(arn).pool_id("GLACIER");
             let assign = assign.set_bypass_governance_retention(bypass);
-            assert_refused(assign.send().await, "InvalidParameters");
+            assert_rejected(assign.send().await, "InvalidParameters");
             let delete = client.delete_tape_pool();
             let delete = delete.pool_arn(format!(
                 "{}{pool}",
                 "arn:aws:storagegateway:us-east-1:123456789012:tapepool/"
             ));
-            assert_refused(delete.send().await, "InvalidParameters");
+            assert_rejected(delete.send().await, "InvalidParameters");
         }
 
         // Over the wire of the control API time passes, and with it the lock.

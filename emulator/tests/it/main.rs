@@ -9,6 +9,7 @@ mod creating;
 mod drives;
 mod faults;
 mod gateways;
+mod indexes;
 mod life;
 mod limits;
 mod paging;
@@ -16,7 +17,6 @@ mod reading;
 mod reference;
 mod server;
 mod settings;
-mod shelves;
 mod signature;
 mod snapshot;
 mod state;
@@ -275,7 +275,7 @@ fn codes<E: std::fmt::Debug>(error: &SdkError<E>) -> (String, String) {
 }
 
 /// Asserts a refusal of the service with the nested code.
-fn assert_refused<T: std::fmt::Debug, E: std::fmt::Debug>(answer: Result<T, SdkError<E>>, code: &str) {
+fn assert_rejected<T: std::fmt::Debug, E: std::fmt::Debug>(answer: Result<T, SdkError<E>>, code: &str) {
     let expected = ("InvalidGatewayRequestException".to_owned(), code.to_owned());
     assert_eq!(codes(&answer.expect_err(code)), expected);
 }

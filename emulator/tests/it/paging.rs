@@ -2,7 +2,7 @@ use aws_sdk_storagegateway::Client;
 use proptest::prelude::*;
 use tapegate_emulator::Settings;
 
-use super::{GATEWAY, Running, SIZE, assert_refused, settings};
+use super::{GATEWAY, Running, SIZE, assert_rejected, settings};
 
 #[derive(Clone, Copy, Debug)]
 enum Reading {
@@ -178,7 +178,7 @@ async fn a_filter_is_paged_and_its_markers_belong_to_it() {
 }
 
 #[tokio::test]
-async fn a_marker_that_was_not_given_out_for_the_call_is_refused() {
+async fn a_marker_of_another_call_is_rejected() {
     let emulator = Running::start(settings()).await;
     let client = emulator.client();
     for reading in READINGS {
@@ -212,5 +212,5 @@ async fn a_marker_that_was_not_given_out_for_the_call_is_refused() {
         let abroad = emulator.client_of("eu-west-1", super::KEY_ID, super::SECRET);
         assert!(reading.page(&abroad, Some(2), Some(marker), None).await.is_err());
     }
-    assert_refused(client.list_tapes().marker("x").send().await, "InvalidParameters");
+    assert_rejected(client.list_tapes().marker("x").send().await, "InvalidParameters");
 }

@@ -49,7 +49,7 @@ fn words(statuses: &Statuses) -> BTreeSet<&str> {
 }
 
 #[tokio::test]
-async fn each_call_shows_the_statuses_that_are_its_own() {
+async fn each_call_shows_its_own_statuses() {
     let (library, archive, list) = everything(&Running::start(settings()).await).await;
     let in_library = [
         "CREATING",
@@ -88,7 +88,7 @@ async fn the_default_seed_is_130_tapes_in_the_library_and_250_in_all() {
 }
 
 #[tokio::test]
-async fn any_number_of_tapes_can_be_seeded_the_special_ones_first() {
+async fn any_number_of_tapes_can_be_seeded_beginning_with_every_status() {
     for (tapes, library, archive) in [(0, 0, 0), (1, 1, 0), (17, 12, 6), (100, 95, 6), (900, 130, 771)] {
         let emulator = Running::start(Settings {
             seed_tapes: tapes,
@@ -204,7 +204,7 @@ async fn the_seed_shows_every_optional_member_present_and_absent() {
 }
 
 #[tokio::test]
-async fn a_filter_shows_what_is_there_and_leaves_out_the_rest() {
+async fn a_filter_omits_tapes_that_do_not_exist() {
     let client = Running::start(settings()).await.client();
     let arn = |barcode: &str| format!("arn:aws:storagegateway:us-east-1:123456789012:tape/{barcode}");
     let asked = [

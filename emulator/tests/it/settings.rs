@@ -10,7 +10,7 @@ use aws_sdk_storagegateway::{
 use serde_json::{Value, json};
 use tapegate_emulator::Setting;
 
-use super::{Answer, GATEWAY, GIB, KEY_ID, Running, SECRET, SIZE, assert_refused, config::Call};
+use super::{Answer, GATEWAY, GIB, KEY_ID, Running, SECRET, SIZE, assert_rejected, config::Call};
 
 type SdkError<E> = aws_sdk_storagegateway::error::SdkError<E>;
 
@@ -152,14 +152,14 @@ async fn a_token_stands_for_one_creation_in_its_scope() {
                 assert!(made.iter().all(|arn| !first.contains(arn)), "{line}: {made:?}");
                 assert_eq!(tapes(&client, gateway, "token-1").await.unwrap(), made);
             } else {
-                assert_refused(answer, "InvalidParameters");
+                assert_rejected(answer, "InvalidParameters");
             }
         }
     }
 }
 
 #[tokio::test]
-async fn a_token_with_other_parameters_is_refused_or_replayed() {
+async fn a_token_with_other_parameters_is_rejected_or_replayed() {
     let lines = ["token_mismatch = 'replay'", "token_scope = 'account'"];
     let emulator = with_gateways(&lines).await;
     let first = tapes(&emulator.client(), GATEWAY, "token-1").await.unwrap();
@@ -168,7 +168,7 @@ async fn a_token_with_other_parameters_is_refused_or_replayed() {
     }
     let emulator = with_gateways(&["token_mismatch = 'refuse'"]).await;
     tapes(&emulator.client(), GATEWAY, "token-1").await.unwrap();
-    assert_refused(
+    assert_rejected(
         tapes(&emulator.client(), OTHER, "token-1").await,
         "InvalidParameters",
     );
@@ -217,14 +217,14 @@ async fn a_barcode_is_unique_in_its_scope() {
             answer.unwrap();
             assert_eq!(here, there);
         } else {
-            assert_refused(answer, "InvalidParameters");
+            assert_rejected(answer, "InvalidParameters");
             assert!(here.iter().all(|barcode| !there.contains(barcode)), "{there:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn what_a_create_leaves_out_is_filled_in_as_set() {
+async fn omitted_members_of_a_create_get_the_configured_values() {
     let emulator = configured(&[
         "default_pool = 'DEEP_ARCHIVE'",
         "kms_key_required = true",
@@ -259,7 +259,7 @@ async fn what_a_create_leaves_out_is_filled_in_as_set() {
 }
 
 #[tokio::test]
-async fn unknown_tape_arns_are_left_out_or_refused() {
+async fn unknown_tape_arns_are_omitted_or_rejected() {
     for (operation, known, rows) in [
         ("DescribeTapes", "TST000001", "Tapes"),
         ("DescribeTapeArchives", "TST000013", "TapeArchives"),
@@ -283,11 +283,11 @@ async fn unknown_tape_arns_are_left_out_or_refused() {
     // In a region where there is nothing at all.
     let refusing = configured(&["unknown_tape_arns = 'refuse'"]).await;
     let call = refusing.abroad().list_tapes().tape_arns(tape("TST000001"));
-    assert_refused(call.send().await, "TapeCartridgeNotFound");
+    assert_rejected(call.send().await, "TapeCartridgeNotFound");
 }
 
 #[tokio::test]
-async fn tape_arns_and_a_marker_go_together_as_set() {
+async fn tape_arns_and_marker_combine_as_configured() {
     let arns = ["TST000001", "TST000002", "TST000013"].map(tape);
     let filter = json!({ "TapeARNs": arns, "Limit": 2 });
     let paged = configured(&["tape_arns_with_marker = 'page'"]).await;
@@ -346,7 +346,7 @@ async fn a_marker_expires_after_its_lifetime() {
 }
 
 #[tokio::test]
-async fn in_transit_to_vts_is_spelled_as_set() {
+async fn in_transit_to_vts_is_spelled_as_configured() {
     for (line, spelling) in [
         ("in_transit_spelling = 'spaces'", "IN TRANSIT TO VTS"),
         ("in_transit_spelling = 'underscores'", "IN_TRANSIT_TO_VTS"),
@@ -366,7 +366,7 @@ async fn in_transit_to_vts_is_spelled_as_set() {
 }
 
 #[tokio::test]
-async fn a_retrieved_tape_is_listed_as_often_as_set_however_long_the_pages_are() {
+async fn a_retrieved_tape_is_listed_as_often_as_configured_on_pages_of_any_length() {
     for (line, times) in [
         ("retrieved_listed = 'once'", 1),
         ("retrieved_listed = 'twice'", 2),
@@ -397,7 +397,7 @@ async fn a_retrieved_tape_is_listed_as_often_as_set_however_long_the_pages_are()
 }
 
 #[tokio::test]
-async fn internal_server_error_has_the_status_that_is_set() {
+async fn internal_server_error_has_the_configured_status() {
     for (line, status) in [
         ("internal_server_error_status = 500", 500),
         ("internal_server_error_status = 400", 400),
@@ -418,7 +418,7 @@ async fn internal_server_error_has_the_status_that_is_set() {
 }
 
 #[tokio::test]
-async fn limits_are_those_that_are_set() {
+async fn limits_are_configurable() {
     let emulator = configured(&[
         "account_id = '210987654321'",
         "min_tape_size_gib = 1",
@@ -451,7 +451,7 @@ async fn limits_are_those_that_are_set() {
 }
 
 #[tokio::test]
-async fn a_library_is_full_at_what_is_set() {
+async fn the_size_of_a_library_is_configurable() {
     let few = configured(&["tapes_per_library = 1", "seed_tapes = 0"]).await;
     let small = format!("bytes_per_library = {}", 2 * SIZE - 1);
     let small = configured(&[
@@ -473,7 +473,7 @@ async fn a_library_is_full_at_what_is_set() {
 }
 
 #[tokio::test]
-async fn a_gateway_without_cache_or_connection_answers_as_set() {
+async fn a_gateway_without_cache_or_connection_responds_as_configured() {
     let emulator = configured(&[
         "code_without_cache = 'InvalidParameters'",
         "describe_offline = false",
@@ -498,7 +498,7 @@ async fn a_gateway_without_cache_or_connection_answers_as_set() {
 }
 
 #[tokio::test]
-async fn a_tapes_life_takes_the_times_that_are_set() {
+async fn a_tape_stays_in_each_status_for_the_configured_time() {
     let emulator = configured(&[
         "creating_time = '1s'",
         "upload_bytes_per_second = 1024",
@@ -548,7 +548,7 @@ async fn a_tapes_life_takes_the_times_that_are_set() {
 }
 
 #[tokio::test]
-async fn the_calls_that_show_a_moving_tape_are_those_that_are_set() {
+async fn the_configured_calls_show_a_moving_tape() {
     let filter = |barcode: &str| json!({ "GatewayARN": GATEWAY, "TapeARNs": [tape(barcode)] });
     for (lines, barcode, in_library, in_archive) in [
         ([].as_slice(), "TST000005", true, false),

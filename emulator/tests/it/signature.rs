@@ -47,7 +47,7 @@ fn long_date(date: jiff::Timestamp) -> String {
 }
 
 #[tokio::test]
-async fn the_wrong_secret_and_an_unknown_key_id_are_refused() {
+async fn a_wrong_secret_and_an_unknown_key_id_are_rejected() {
     let emulator = start().await;
     let wrong = emulator
         .client_of("us-east-1", KEY_ID, "not the secret")
@@ -64,7 +64,7 @@ async fn the_wrong_secret_and_an_unknown_key_id_are_refused() {
 }
 
 #[tokio::test]
-async fn what_was_signed_cannot_be_altered() {
+async fn a_request_altered_after_signing_is_rejected() {
     let emulator = start().await;
     assert_eq!(
         emulator
@@ -113,7 +113,7 @@ async fn what_was_signed_cannot_be_altered() {
 }
 
 #[tokio::test]
-async fn headers_that_nobody_signed_may_differ() {
+async fn unsigned_headers_may_differ() {
     let emulator = start().await;
     let mut request = emulator.request("ListTapes", "{}");
     request.set("user-agent", "whatever/1.0");
@@ -190,7 +190,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn the_date_may_stand_in_either_header_and_either_form() {
+async fn the_date_may_be_in_either_header_and_either_format() {
     let emulator = start().await;
     let now = jiff::Timestamp::now();
     let http = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
@@ -214,7 +214,7 @@ async fn the_date_may_stand_in_either_header_and_either_form() {
 }
 
 #[tokio::test]
-async fn a_payload_hash_is_checked_and_an_unsigned_payload_refused() {
+async fn a_payload_hash_is_checked_and_an_unsigned_payload_is_rejected() {
     let emulator = start().await;
     let mut how = SigningSettings::default();
     how.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
@@ -236,7 +236,7 @@ async fn a_payload_hash_is_checked_and_an_unsigned_payload_refused() {
 }
 
 #[tokio::test]
-async fn a_date_more_than_five_minutes_off_is_refused_either_way() {
+async fn a_date_more_than_five_minutes_off_is_rejected_in_both_directions() {
     let emulator = start().await;
     let now = SystemTime::now();
     for (time, begins) in [
@@ -258,7 +258,7 @@ async fn a_date_more_than_five_minutes_off_is_refused_either_way() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_signature_is_refused() {
+async fn a_request_without_a_signature_is_rejected() {
     let emulator = start().await;
     let answer = emulator.unsigned("ListTapes", "{}").send().await;
     assert_eq!(
@@ -286,11 +286,11 @@ async fn a_malformed_authorization_says_what_is_missing() {
         ),
         (
             format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=abc"),
-            "64 hexadecimal",
+            "64 lower-case hexadecimal",
         ),
         (
             format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=Host;host, Signature={signature}"),
-            "small letters",
+            "lower-case",
         ),
         (
             format!(
@@ -326,7 +326,7 @@ async fn a_malformed_authorization_says_what_is_missing() {
 }
 
 #[tokio::test]
-async fn the_scope_has_to_be_this_service_and_this_day() {
+async fn the_scope_must_name_this_service_and_day() {
     let emulator = start().await;
     let mut other = emulator.unsigned("ListTapes", "{}");
     other.sign_with(
@@ -359,7 +359,7 @@ async fn the_scope_has_to_be_this_service_and_this_day() {
 }
 
 #[tokio::test]
-async fn without_credentials_form_scope_and_date_are_still_judged() {
+async fn without_credentials_form_scope_and_date_are_still_checked() {
     let emulator = Running::start(Settings {
         credentials: Vec::new(),
         ..settings()
@@ -409,7 +409,7 @@ async fn start_with_tokens() -> Running {
 }
 
 #[tokio::test]
-async fn whoever_is_in_the_set_may_sign_with_its_own_secret_and_token() {
+async fn every_configured_pair_may_sign_with_its_own_secret_and_token() {
     let emulator = start_with_tokens().await;
     for (id, secret, token, refusal) in [
         (KEY_ID, SECRET, None, None),
@@ -456,7 +456,7 @@ async fn whoever_is_in_the_set_may_sign_with_its_own_secret_and_token() {
 }
 
 #[tokio::test]
-async fn a_session_token_that_comes_twice_is_none() {
+async fn a_session_token_sent_twice_is_rejected() {
     let emulator = start_with_tokens().await;
     let mut request = emulator.unsigned("ListTapes", "{}");
     request.set("x-amz-security-token", "token/one==");
@@ -472,7 +472,7 @@ async fn a_session_token_that_comes_twice_is_none() {
 }
 
 #[tokio::test]
-async fn without_credentials_session_tokens_are_not_looked_at() {
+async fn without_credentials_session_tokens_are_ignored() {
     let emulator = Running::start(Settings::default()).await;
     for token in [None, Some("whatever".to_owned())] {
         let client = emulator.client_with(SdkCredentials::from_keys("ANYONE", "anything", token));

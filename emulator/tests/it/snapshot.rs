@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tapegate_emulator::Settings;
 
-use super::{GATEWAY, Running, SIZE, assert_refused, settings};
+use super::{GATEWAY, Running, SIZE, assert_rejected, settings};
 
 const SNAPSHOT: &str = "/_emulator/snapshot";
 
@@ -23,7 +23,7 @@ async fn stopped() -> Running {
 }
 
 #[tokio::test]
-async fn a_snapshot_brings_back_tapes_tokens_and_the_time() {
+async fn a_snapshot_restores_tapes_tokens_and_the_time() {
     let emulator = stopped().await;
     let client = emulator.client();
     let many = || {
@@ -51,12 +51,12 @@ async fn a_snapshot_brings_back_tapes_tokens_and_the_time() {
     }
     let again = many().send().await.unwrap();
     assert_eq!(again.tape_arns(), made.tape_arns());
-    assert_refused(many().num_tapes_to_create(3).send().await, "InvalidParameters");
+    assert_rejected(many().num_tapes_to_create(3).send().await, "InvalidParameters");
     assert_eq!(taken(&emulator).await, before);
 }
 
 #[tokio::test]
-async fn every_fault_of_a_document_is_named_and_nothing_is_changed() {
+async fn every_problem_of_a_snapshot_is_reported_and_nothing_changes() {
     let emulator = stopped().await;
     let before = taken(&emulator).await;
     let mut wrong = before.clone();
@@ -113,7 +113,7 @@ async fn every_fault_of_a_document_is_named_and_nothing_is_changed() {
 }
 
 #[tokio::test]
-async fn what_is_no_document_is_refused() {
+async fn an_invalid_document_is_rejected() {
     let emulator = stopped().await;
     let before = taken(&emulator).await;
     for body in ["", "{", "[]", "{}", "null", r#"{"regions": {"us-east-1": 1}}"#] {
@@ -125,7 +125,7 @@ async fn what_is_no_document_is_refused() {
 }
 
 #[tokio::test]
-async fn a_document_past_the_limit_is_refused_with_the_setting() {
+async fn a_snapshot_over_the_limit_is_rejected_naming_the_setting() {
     let emulator = Running::start(Settings {
         max_snapshot_bytes: 1_024,
         ..settings()
@@ -136,13 +136,13 @@ async fn a_document_past_the_limit_is_refused_with_the_setting() {
     let body = answer.json();
     let error = body["errors"][0].as_str().unwrap();
     assert!(
-        error.contains("1024 bytes") && error.contains("emulator.max_snapshot_bytes"),
+        error.contains("1024 bytes") && error.contains("the setting max_snapshot_bytes"),
         "{error}"
     );
 }
 
 #[tokio::test]
-async fn a_reset_is_a_fresh_start_with_the_rules_of_the_start() {
+async fn a_reset_restores_the_seed_and_the_initial_rules() {
     let rule = json!([{"kind": "latency", "min_ms": 1, "max_ms": 1}]).to_string();
     let emulator = Running::start(Settings {
         time_scale: 0,

@@ -224,7 +224,7 @@ async fn creates(emulator: &Running, callers: usize, each: usize) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn creates_of_many_callers_at_once_are_all_kept_once_they_are_answered() {
+async fn concurrent_creates_are_all_saved_before_they_are_answered() {
     let place = Place::new();
     let settings = || Settings {
         seed_tapes: 0,
@@ -272,7 +272,7 @@ async fn the_time_shown_is_never_later_than_that_of_a_restart() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_there_is_not_seeded_and_a_reset_seeds_it() {
+async fn an_existing_file_is_not_seeded_but_a_reset_seeds_it() {
     let place = Place::new();
     let with = |seed_tapes| Settings {
         seed_tapes,
@@ -294,7 +294,7 @@ async fn a_file_that_is_there_is_not_seeded_and_a_reset_seeds_it() {
 }
 
 #[tokio::test]
-async fn an_empty_file_and_what_a_killed_first_start_left_are_made_anew() {
+async fn an_empty_file_and_a_file_of_a_killed_first_start_are_made_anew() {
     let place = Place::new();
     let unfinished = place.folder.path().join("emulator.redb.new");
     fs::write(&place.file, "").unwrap();
@@ -305,7 +305,7 @@ async fn an_empty_file_and_what_a_killed_first_start_left_are_made_anew() {
 }
 
 #[tokio::test]
-async fn files_that_cannot_be_the_state_are_refused_and_left_alone() {
+async fn files_that_are_not_the_state_are_rejected_and_unchanged() {
     let place = Place::new();
     let emulator = place.open(settings());
     assert!(matches!(refusal(settings(), &place.file), StateError::InUse));
@@ -360,7 +360,7 @@ async fn files_that_cannot_be_the_state_are_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn what_is_done_after_the_file_is_closed_is_refused() {
+async fn a_change_after_the_file_is_closed_is_rejected() {
     let place = Place::new();
     let running = Running::serving(place.open(settings())).await;
     let client = running.client();

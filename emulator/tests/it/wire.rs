@@ -29,7 +29,7 @@ fn with(mut body: Value, member: &str, value: Value) -> Value {
 }
 
 #[tokio::test]
-async fn an_error_looks_as_one_of_aws_does() {
+async fn an_error_has_the_shape_of_an_aws_error() {
     let answer = call(
         &start().await,
         "CreateTapeWithBarcode",
@@ -97,7 +97,7 @@ async fn times_are_numbers_and_absent_members_are_absent() {
 }
 
 #[tokio::test]
-async fn what_names_no_operation_is_unknown() {
+async fn a_request_without_a_known_operation_is_an_unknown_operation() {
     let emulator = start().await;
     for target in [
         "StorageGateway_20130630.DeleteEverything",
@@ -156,7 +156,7 @@ async fn what_names_no_operation_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_object_is_a_serialization_exception() {
+async fn a_body_that_is_not_a_json_object_is_a_serialization_exception() {
     let emulator = start().await;
     let deep = format!("{{\"Tags\":{}", "[".repeat(100_000));
     let bodies: [&[u8]; 10] = [
@@ -191,7 +191,7 @@ async fn a_body_that_is_no_json_object_is_a_serialization_exception() {
 }
 
 #[tokio::test]
-async fn a_body_cut_short_is_refused() {
+async fn a_body_cut_short_is_rejected() {
     let emulator = start().await;
     let answer = emulator.request("ListTapes", "{}").send_announcing(100).await;
     assert_eq!(
@@ -414,7 +414,7 @@ async fn all_violations_are_listed_at_once() {
 }
 
 #[tokio::test]
-async fn a_body_past_the_limit_is_refused_and_never_cut_off() {
+async fn a_body_over_the_limit_is_rejected_after_it_was_read() {
     let emulator = start().await;
     let huge = json!({"Marker": "m".repeat(3 << 20)});
     let answer = call(&emulator, "ListTapes", &huge).await;

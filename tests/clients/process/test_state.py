@@ -309,11 +309,11 @@ def test_a_full_disk_is_told_and_what_it_kept_from_being_written_is_written_late
     with pytest.raises(ClientError) as error:
         aws.list_tapes()
     assert code(error.value) == "InternalServerError", "a list shows what is not kept"
-    assert running.stderr.wait_for(lambda line: "ERROR" in line and "state cannot be kept" in line)
+    assert running.stderr.wait_for(lambda line: "ERROR" in line and "state cannot be saved" in line)
 
     resource.prlimit(running.pid, resource.RLIMIT_FSIZE, unlimited)
     made.append(create(len(made)))
-    assert running.stderr.wait_for(lambda line: "state is kept again" in line)
+    assert running.stderr.wait_for(lambda line: "state is saved again" in line)
     running.kill()
     with emulator(*arguments) as again:
         tapes = snapshot(again)["tapes"]
@@ -325,7 +325,7 @@ def test_dev_keeps_its_emulator_s_state_too(tmp_path: Path):
     with dev(state) as running:
         assert create_single(client(running), "DEVKEEPS1") is None
     with dev(state) as running:
-        assert running.stdout.wait_for(lambda line: "its 251 tapes are there again" in line)
+        assert running.stdout.wait_for(lambda line: "251 tapes restored" in line)
         assert "DEVKEEPS1" in snapshot(running)["tapes"]
 
 
@@ -335,20 +335,20 @@ def test_a_state_that_cannot_be_used_stops_the_start_and_says_what_to_do(tmp_pat
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=environment())
         assert (done.returncode, done.stdout) == (1, "")
         [line] = done.stderr.splitlines()
-        start = f"tapegate: cannot keep the emulator's state in {path} (setting emulator.state): "
+        start = f"tapegate: cannot use the emulator's state file {path} (setting state): "
         assert line.startswith(start)
         return line.removeprefix(start)
 
     state = tmp_path / "state.redb"
     with emulator(f"--state={state}") as running:
         lines = running.stdout
-        assert lines.wait_for(lambda line: line == f"state is kept in {state}: made now, with 250 seeded tapes")
-        assert complaint(state) == "it is in use by another emulator; stop that one, or name another file"
+        assert lines.wait_for(lambda line: line == f"state file {state}: new, with 250 seeded tapes")
+        assert complaint(state) == "the file is in use by another emulator; stop that emulator, or choose another file"
     with emulator(f"--state={state}", "--seed-tapes=3") as running:
-        again = f"state is kept in {state}: its 250 tapes are there again, none is seeded"
+        again = f"state file {state}: 250 tapes restored, none seeded"
         assert running.stdout.wait_for(lambda line: line == again)
 
     (tmp_path / "text").write_text("no state")
-    assert "delete it to begin anew" in complaint(tmp_path / "text")
-    assert "check that its folder is there" in complaint(tmp_path / "nowhere" / "state")
-    assert "check that its folder is there" in complaint(tmp_path)
+    assert "delete it to start with a new state" in complaint(tmp_path / "text")
+    assert "check that its folder exists" in complaint(tmp_path / "nowhere" / "state")
+    assert "check that its folder exists" in complaint(tmp_path)

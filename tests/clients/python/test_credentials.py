@@ -50,7 +50,7 @@ def tapes(running: Tapegate, **session):
         return refusal.response["ResponseMetadata"]["HTTPStatusCode"], refusal.response["Error"]["Code"]
 
 
-def test_the_start_says_what_is_judged(running):
+def test_the_start_says_what_is_verified(running):
     says = "signatures are verified against the configured access keys: 3, 1 of them with a session token"
     assert running.stdout.wait_for(lambda line: line == says)
 
@@ -84,7 +84,7 @@ def test_everything_wrong_with_a_file_is_said_at_once_and_no_secret_of_it(tmp_pa
     ended = run("emulator", "--listen=127.0.0.1:0", f"--credentials={path}")
     assert ended.returncode == 2
     assert "line 2: profile one: aws_secret_access_key (not shown) is wrong" in ended.stderr
-    assert "line 1: profile one lacks aws_access_key_id" in ended.stderr
-    assert "line 5: is no name = value" in ended.stderr
-    assert "line 3: profile two lacks aws_secret_access_key" in ended.stderr
+    assert "line 1: profile one has no aws_access_key_id" in ended.stderr
+    assert "line 5: is not of the form name = value" in ended.stderr
+    assert "line 3: profile two has no aws_secret_access_key" in ended.stderr
     assert "hush" not in ended.stderr + ended.stdout

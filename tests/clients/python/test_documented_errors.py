@@ -369,11 +369,11 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
 }
 
 
-# The errors that only a setting brings about.
-FLAGS = {
-    "The same: DescribeTapes": ["--describe-offline=false"],
-    "Its expiry": ["--marker-lifetime=1h"],
-    "TapeARNs": ["--unknown-tape-arns=refuse"],
+# The settings of the emulator for rows whose errors need one.
+SETTINGS = {
+    "The same: DescribeTapes": "describe_offline = false",
+    "Its expiry": 'marker_lifetime = "1h"',
+    "TapeARNs": 'unknown_tape_arns = "refuse"',
 }
 
 
@@ -408,8 +408,10 @@ def test_there_is_a_provocation_for_each_row_that_names_an_error():
 
 
 @pytest.mark.parametrize("row", PROVOCATIONS)
-def test_the_errors_of_the_documents_are_those_that_come(row):
-    with emulator("--time-scale=0", *FLAGS.get(row, [])) as running:
+def test_the_errors_of_the_documents_are_those_that_come(row, tmp_path):
+    settings = tmp_path / "emulator.toml"
+    settings.write_text(SETTINGS.get(row, ""))
+    with emulator("--time-scale=0", f"--config={settings}") as running:
         account = Account(running.emulator)
         found = [code_of(lambda provoke=provoke: provoke(account)) for provoke in PROVOCATIONS[row]]
     expected = documented().get(row)

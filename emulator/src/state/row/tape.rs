@@ -41,7 +41,7 @@ pub(in crate::state) struct TapeRow<'a> {
     retention_start: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pool_entry: Option<i64>,
-    /// DELETED for so long that no call shows it.
+    /// Whether it was DELETED so long ago that no call shows it.
     #[serde(default, skip_serializing_if = "is_false")]
     forgotten: bool,
 }
@@ -148,7 +148,7 @@ impl<'a> From<&'a Tape> for TapeRow<'a> {
 }
 
 impl TapeRow<'_> {
-    /// What no tape can be, by member.
+    /// The problems of the row, by member.
     pub(in crate::state) fn faults(&self) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
         if self.size < 0 {
@@ -179,12 +179,12 @@ impl TapeRow<'_> {
             faults.push(("progress", message));
         }
         if self.forgotten && self.status != Status::Deleted {
-            faults.push(("forgotten", "is true, and the tape is not DELETED".to_owned()));
+            faults.push(("forgotten", "is true, but the tape is not DELETED".to_owned()));
         }
         faults
     }
 
-    /// The tape, in this pool. Names that many tapes share are held once, by `name`.
+    /// The tape, in this pool. `name` returns shared strings for names of many tapes.
     pub(in crate::state) fn into_tape(self, pool: Pool, mut name: impl FnMut(&str) -> Arc<str>) -> Tape {
         let mut text = |value: Option<Cow<'_, str>>| value.map(|value| name(&value));
         let time = |millis: Option<i64>| millis.map(Timestamp::from_millis);

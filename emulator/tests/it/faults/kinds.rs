@@ -108,7 +108,7 @@ async fn the_sdk_knows_an_error_of_the_model_by_its_type() {
 }
 
 #[tokio::test]
-async fn an_error_before_makes_no_tape_and_one_after_makes_it() {
+async fn an_error_before_creates_no_tape_and_an_error_after_creates_it() {
     for (when, made) in [("before", false), ("after", true)] {
         let emulator = with(&json!({"kind": "error", "code": "InternalServerError", "when": when})).await;
         let error = create(&emulator.client(), "LOST01").await.unwrap_err();
@@ -118,7 +118,7 @@ async fn an_error_before_makes_no_tape_and_one_after_makes_it() {
 }
 
 #[tokio::test]
-async fn a_bad_gateway_is_html_of_nobody_at_aws() {
+async fn a_bad_gateway_response_is_html_without_a_request_id() {
     let emulator = with(&json!({"kind": "bad-gateway"})).await;
     let answer = raw(&emulator).await;
     assert_eq!(answer.status, 502);
@@ -130,7 +130,7 @@ async fn a_bad_gateway_is_html_of_nobody_at_aws() {
 }
 
 #[tokio::test]
-async fn a_reset_is_one_of_tcp_with_not_a_byte_of_an_answer() {
+async fn a_reset_is_a_tcp_reset_without_a_byte_of_a_response() {
     let emulator = with(&json!({"kind": "reset"})).await;
     let (bytes, end) = read_to_end(&emulator).await;
     assert_eq!(bytes, b"");
@@ -138,7 +138,7 @@ async fn a_reset_is_one_of_tcp_with_not_a_byte_of_an_answer() {
 }
 
 #[tokio::test]
-async fn a_reset_before_makes_no_tape_and_one_after_makes_it() {
+async fn a_reset_before_creates_no_tape_and_a_reset_after_creates_it() {
     for (when, made) in [("before", false), ("after", true)] {
         let emulator = with(&json!({"kind": "reset", "when": when})).await;
         let error = create(&emulator.client(), "LOST01").await.unwrap_err();
@@ -148,7 +148,7 @@ async fn a_reset_before_makes_no_tape_and_one_after_makes_it() {
 }
 
 #[tokio::test]
-async fn a_reset_ends_its_own_connection_alone() {
+async fn a_reset_ends_only_its_own_connection() {
     let emulator = with(&json!({"kind": "reset", "operations": ["ListTapes"]})).await;
     let client = emulator.client();
     list(&client).await.unwrap_err();
@@ -156,7 +156,7 @@ async fn a_reset_ends_its_own_connection_alone() {
 }
 
 #[tokio::test]
-async fn a_reset_under_another_server_is_an_end_without_an_answer() {
+async fn a_reset_under_another_server_closes_the_connection_without_a_response() {
     let rule = tapegate_emulator::FaultRule::read_all(r#"{"kind": "reset"}"#).unwrap();
     let settings = tapegate_emulator::Settings {
         faults: rule,
@@ -171,7 +171,7 @@ async fn a_reset_under_another_server_is_an_end_without_an_answer() {
 }
 
 #[tokio::test]
-async fn a_truncated_answer_ends_before_its_announced_length() {
+async fn a_truncated_response_is_shorter_than_its_content_length() {
     let emulator = with(&json!({"kind": "truncated"})).await;
     let answer = raw(&emulator).await;
     let length = answer.head.split("content-length: ").nth(1).unwrap();
@@ -185,7 +185,7 @@ async fn a_truncated_answer_ends_before_its_announced_length() {
 }
 
 #[tokio::test]
-async fn a_malformed_answer_is_whole_http_and_half_json() {
+async fn a_malformed_response_is_valid_http_with_half_of_the_json() {
     let emulator = with(&json!({"kind": "malformed"})).await;
     let answer = raw(&emulator).await;
     assert_eq!(answer.status, 200);
@@ -199,7 +199,7 @@ async fn a_malformed_answer_is_whole_http_and_half_json() {
 }
 
 #[tokio::test]
-async fn a_hang_never_answers_and_the_tape_is_there_or_not() {
+async fn a_hang_never_responds_and_creates_the_tape_or_not() {
     for (when, made) in [("before", false), ("after", true)] {
         let emulator = with(&json!({"kind": "hang", "when": when})).await;
         let client = emulator.client();
@@ -227,7 +227,7 @@ async fn latency_is_spread_and_combines_with_the_next_rule() {
 }
 
 #[tokio::test]
-async fn a_bucket_lets_its_burst_pass_and_throttles_the_rest() {
+async fn a_token_bucket_passes_its_burst_and_throttles_the_rest() {
     let emulator = with(&json!({"kind": "throttle", "rate": 0, "burst": 3})).await;
     assert_eq!(hits(&emulator, 5).await, [false, false, false, true, true]);
     let error = list(&emulator.client()).await.unwrap_err();
@@ -237,7 +237,7 @@ async fn a_bucket_lets_its_burst_pass_and_throttles_the_rest() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_off_dates_answers_so_and_refuses_signatures_so() {
+async fn clock_skew_shifts_the_date_header_and_the_signature_check() {
     for (seconds, word) in [
         (3_600, "Signature expired: "),
         (-3_600, "Signature not yet current: "),

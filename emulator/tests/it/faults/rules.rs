@@ -11,7 +11,7 @@ fn error(more: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_rule_hits_the_next_calls_alone() {
+async fn a_rule_hits_only_the_next_calls() {
     let emulator = with(&error(&json!({"calls": 2}))).await;
     assert_eq!(hits(&emulator, 4).await, [true, true, false, false]);
     let rule = &shown(&emulator).await[0];
@@ -19,7 +19,7 @@ async fn a_rule_hits_the_next_calls_alone() {
 }
 
 #[tokio::test]
-async fn a_rule_hits_its_operations_alone() {
+async fn a_rule_hits_only_its_operations() {
     let emulator = with(&error(&json!({"operations": ["CreateTapeWithBarcode"]}))).await;
     let client = emulator.client();
     list(&client).await.unwrap();
@@ -43,7 +43,7 @@ async fn a_share_of_calls_is_hit_and_a_seed_hits_the_same_ones() {
 }
 
 #[tokio::test]
-async fn rules_without_a_seed_repeat_after_all_are_deleted() {
+async fn rules_without_a_seed_repeat_after_all_rules_are_deleted() {
     let rules = json!([error(&json!({"share": 0.5})), error(&json!({"share": 0.5}))]);
     let emulator = with(&rules).await;
     let first = hits(&emulator, 40).await;
@@ -69,7 +69,7 @@ async fn the_first_rule_that_hits_acts() {
 }
 
 #[tokio::test]
-async fn rules_are_shown_as_they_are_and_end_one_by_one() {
+async fn rules_are_listed_and_deleted_one_by_one() {
     let emulator = with(&json!([
         {"kind": "latency", "min_ms": 5},
         {"kind": "reset", "operations": ["CreateTapes"], "share": 0.5, "calls": 9, "seed": 3, "when": "after"},
@@ -92,7 +92,7 @@ async fn rules_are_shown_as_they_are_and_end_one_by_one() {
 }
 
 #[tokio::test]
-async fn everything_wrong_with_rules_is_said_at_once_and_none_is_taken() {
+async fn every_problem_of_rules_is_reported_at_once_and_none_is_added() {
     let emulator = Running::start(settings()).await;
     let rules = json!([
         {"kind": "reset"},
@@ -137,13 +137,13 @@ async fn everything_wrong_with_rules_is_said_at_once_and_none_is_taken() {
         errors[13]
             .as_str()
             .unwrap()
-            .ends_with("ms: is unknown here; known are operations, share, calls, seed, kind, seconds")
+            .ends_with("ms: is unknown; the members are operations, share, calls, seed, kind, seconds")
     );
     assert_eq!(shown(&emulator).await, json!([]));
 }
 
 #[tokio::test]
-async fn no_more_than_a_thousand_rules_are_in_force() {
+async fn at_most_a_thousand_rules_are_active() {
     let thousand = vec![json!({"kind": "latency", "min_ms": 0}); 1_000];
     let emulator = with(&json!(thousand)).await;
     let answer = emulator

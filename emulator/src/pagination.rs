@@ -1,5 +1,7 @@
-//! Pages of tapes in the order of their barcodes: after a barcode, never at an index, so
-//! a walk meets every tape once however many are added meanwhile.
+//! Pages of results: of tapes by barcode, and of gateways, pools and tags by name.
+//!
+//! A page begins after a barcode or a name, never at an index, so a client that reads all pages
+//! meets every tape once, however many are added meanwhile.
 
 use std::{
     collections::BTreeSet,
@@ -13,25 +15,25 @@ use super::{
     marker::Markers,
     ops::Call,
     shapes,
-    store::Shelf,
+    store::BarcodeIndex,
     timestamp::Timestamp,
     validation::Members,
 };
 
-/// How many rows a page has at most, with this `Limit` or, as the service model says, 100.
+/// The maximum number of rows of a page: `Limit`, or by default 100 as in the service model.
 pub(super) fn rows_on_a_page(limit: Option<i32>, settings: &Settings) -> usize {
     let limit = limit.map_or(100, |limit| usize::try_from(limit).unwrap_or(1));
     limit.min(settings.tapes_per_page).max(1)
 }
 
 /// The members that the three reading operations share.
-pub(super) struct PageRequest {
+pub(super) struct TapePageRequest {
     tape_arns: Vec<String>,
     marker: Option<String>,
     limit: Option<i32>,
 }
 
-impl PageRequest {
+impl TapePageRequest {
     pub(super) fn read(members: &mut Members<'_>) -> Self {
         Self {
             tape_arns: members
@@ -42,14 +44,14 @@ impl PageRequest {
         }
     }
 
-    /// Checks the marker against what else is asked: `asked` names the call, its region and
-    /// its gateway.
+    /// Checks the marker against the request: `asked` has the operation, the region and the
+    /// gateway.
     pub(super) fn resolve<'a>(
         self,
         asked: &[&str],
         call: &'a Call<'a>,
         now: Timestamp,
-    ) -> Result<Walk<'a>, Error> {
+    ) -> Result<TapePage<'a>, Error> {
         let settings = call.settings;
         let filter = (!self.tape_arns.is_empty()).then_some(self.tape_arns);
         let only = filter.as_ref().map(|arns| {
@@ -68,11 +70,13 @@ impl PageRequest {
             TapeArnsWithMarker::Ignore => (None, usize::MAX),
             TapeArnsWithMarker::Refuse if self.marker.is_none() => (None, usize::MAX),
             TapeArnsWithMarker::Refuse => {
-                return Err(Error::invalid("Marker does not go with TapeARNs; leave one out."));
+                return Err(Error::invalid(
+                    "Marker cannot be combined with TapeARNs; leave one out.",
+                ));
             }
         };
         let after = marker.map(|marker| markers.read(&marker)).transpose()?;
-        Ok(Walk {
+        Ok(TapePage {
             call,
             filter,
             only,
@@ -83,7 +87,7 @@ impl PageRequest {
     }
 }
 
-/// One row of an answer: a tape, and which of its rows this is, from 0.
+/// A row of a page: a tape, and which of its rows this is, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Row {
     pub(super) barcode: Barcode,
@@ -91,7 +95,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// The name that a marker knows it by.
+    /// Its name in a marker.
     fn name(self) -> String {
         match self.number {
             0 => self.barcode.to_string(),
@@ -109,7 +113,7 @@ impl Row {
 }
 
 /// Where a page begins and how long it is.
-pub(super) struct Walk<'a> {
+pub(super) struct TapePage<'a> {
     call: &'a Call<'a>,
     filter: Option<Vec<String>>,
     only: Option<BTreeSet<Barcode>>,
@@ -118,20 +122,20 @@ pub(super) struct Walk<'a> {
     markers: Markers,
 }
 
-impl Walk<'_> {
-    /// The page of a shelf, one row a tape, and the marker of the next one, absent at the end.
+impl TapePage<'_> {
+    /// The page of an index, with one row for each tape, and the marker of the next page, if any.
     ///
     /// # Errors
-    /// `TapeCartridgeNotFound` for tapes asked for that are not there, where that is an error.
-    pub(super) fn page(&self, shelf: &Shelf) -> Result<(Vec<Barcode>, Option<String>), Error> {
+    /// `TapeCartridgeNotFound` for unknown tapes in the filter, if that is configured.
+    pub(super) fn page(&self, shelf: &BarcodeIndex) -> Result<(Vec<Barcode>, Option<String>), Error> {
         let (rows, marker) = self.rows(shelf, |_| 1)?;
         Ok((rows.into_iter().map(|row| row.barcode).collect(), marker))
     }
 
-    /// The same, where a tape may have more rows than one.
+    /// The same, if a tape can have more than one row.
     pub(super) fn rows(
         &self,
-        shelf: &Shelf,
+        shelf: &BarcodeIndex,
         rows_of: impl Fn(Barcode) -> u8,
     ) -> Result<(Vec<Row>, Option<String>), Error> {
         self.check(shelf)?;
@@ -161,8 +165,8 @@ impl Walk<'_> {
         Ok((page, marker))
     }
 
-    /// Refuses a filter that names tapes which the shelf does not hold, where that is an error.
-    fn check(&self, shelf: &Shelf) -> Result<(), Error> {
+    /// Rejects a filter with tapes that the index does not have, if that is configured.
+    fn check(&self, shelf: &BarcodeIndex) -> Result<(), Error> {
         if self.call.settings.undocumented.unknown_tape_arns == UnknownTapeArns::Omit {
             return Ok(());
         }
@@ -177,7 +181,57 @@ impl Walk<'_> {
         if unknown.is_empty() {
             return Ok(());
         }
-        let cause = format!("These are not there for this call: {}.", unknown.join(", "));
+        let cause = format!("This call does not show these tapes: {}.", unknown.join(", "));
         Err(Error::gateway(Code::TapeCartridgeNotFound, cause))
+    }
+}
+
+/// The members that listing operations share.
+pub(super) struct NamePageRequest {
+    marker: Option<String>,
+    limit: Option<i32>,
+}
+
+impl NamePageRequest {
+    pub(super) fn read(members: &mut Members<'_>) -> Self {
+        Self {
+            marker: members.optional("Marker", &shapes::MARKER),
+            limit: members.optional("Limit", &shapes::LIMIT),
+        }
+    }
+
+    /// Checks the marker against the request: `asked` has every part that the next request repeats.
+    pub(super) fn resolve(
+        self,
+        asked: &[&str],
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Result<NamePage, Error> {
+        let markers = Markers::new(asked, settings, now);
+        let after = self.marker.map(|marker| markers.read(&marker)).transpose()?;
+        Ok(NamePage {
+            after,
+            limit: rows_on_a_page(self.limit, settings),
+            markers,
+        })
+    }
+}
+
+/// Where a page begins and how long it is.
+pub(super) struct NamePage {
+    after: Option<String>,
+    limit: usize,
+    markers: Markers,
+}
+
+impl NamePage {
+    /// The page of things in the order of their names, and the marker of the next page, if any.
+    pub(super) fn of<'a, T>(&self, things: impl Iterator<Item = (&'a str, T)>) -> (Vec<T>, Option<String>) {
+        let mut rest =
+            things.skip_while(|(name, _)| self.after.as_deref().is_some_and(|after| *name <= after));
+        let (names, page): (Vec<_>, Vec<_>) = rest.by_ref().take(self.limit).unzip();
+        let more = rest.next().is_some();
+        let marker = names.last().filter(|_| more).map(|last| self.markers.after(last));
+        (page, marker)
     }
 }

@@ -17,23 +17,23 @@ use jiff::Timestamp;
 use tokio::{task, time};
 
 use super::{
-    error_answer,
+    error_response,
     rule::{Kind, When},
 };
 use crate::connection::Peer;
 
-/// What is to go wrong with one call.
+/// The faults of one call.
 #[derive(Debug, Default)]
-pub(crate) struct Plan {
+pub(crate) struct Injection {
     pub(super) before: Duration,
     pub(super) after: Duration,
     pub(super) fault: Option<Kind>,
 }
 
-impl Plan {
-    /// Answers the call that `run` answers with the time that it is given, or lets it go
-    /// wrong. What a client loses after `run`, the account has.
-    pub(crate) async fn around<F: Future<Output = Response>>(
+impl Injection {
+    /// Runs the call with the time that its signature is checked by, and injects the faults. With
+    /// a fault after `run`, the account has the change that the client does not hear of.
+    pub(crate) async fn apply<F: Future<Output = Response>>(
         self,
         peer: Option<&Peer>,
         run: impl FnOnce(SystemTime) -> F,
@@ -66,26 +66,26 @@ async fn pause(wait: Duration) {
     }
 }
 
-/// The answer that a fault puts in the place of the true one.
+/// The response that replaces the real one.
 async fn instead(fault: &Kind, peer: Option<&Peer>) -> Response {
     match fault {
-        Kind::Throttle { .. } => error_answer::throttled(),
+        Kind::Throttle { .. } => error_response::throttled(),
         Kind::Error {
             code,
             nested,
             status,
             message,
             ..
-        } => error_answer::aws(code, nested.as_deref(), status.unwrap_or(400), message),
-        Kind::BadGateway { .. } => error_answer::bad_gateway(),
+        } => error_response::aws(code, nested.as_deref(), status.unwrap_or(400), message),
+        Kind::BadGateway { .. } => error_response::bad_gateway(),
         Kind::Reset { .. } => {
             if let Some(peer) = peer {
                 peer.reset();
             }
-            // Under a server of somebody else's, this ends the connection without an answer.
+            // Under another server, this closes the connection without a response.
             Body::from_stream(stream::once(async { Err::<Bytes, _>(aborted()) })).into_response()
         }
-        // The other kinds act on an answer, and leave it in its place.
+        // The other kinds change the real response.
         Kind::Hang { .. }
         | Kind::Latency { .. }
         | Kind::Truncated
@@ -104,11 +104,11 @@ async fn half(response: &mut Response) -> (Bytes, usize) {
     (body.slice(..body.len() / 2), body.len())
 }
 
-/// The first half of the body, and the end of the connection where the rest would be.
+/// The first half of the body, and then the end of the connection.
 async fn truncated(mut response: Response) -> Response {
     let (half, whole) = half(&mut response).await;
     let failure = stream::once(async {
-        // Lets the server send what it has before it hears of the failure.
+        // Gives the server time to send the first half before the error.
         task::yield_now().await;
         Err(aborted())
     });
@@ -118,7 +118,7 @@ async fn truncated(mut response: Response) -> Response {
     response
 }
 
-/// The first half of the body, sent as if it were the whole.
+/// The first half of the body as a complete response.
 async fn malformed(mut response: Response) -> Response {
     let (half, _) = half(&mut response).await;
     response.headers_mut().remove(CONTENT_LENGTH);

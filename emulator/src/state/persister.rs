@@ -12,17 +12,17 @@ use tokio::sync::oneshot;
 use super::{StateError, Write, file::File, writes};
 use crate::{clock::Clock, store::Store, timestamp::Timestamp};
 
-/// The machine's time for which a clock that is ahead of the machine's is kept beforehand:
-/// reading such a clock writes so often at most, and a crash makes it skip so much at most.
+/// How far ahead a clock is saved that is ahead of the machine's, in the machine's time. Reading such
+/// a clock writes at most once in this time, and after a crash it skips at most this time.
 const LEASE: Duration = Duration::from_secs(1);
 
-/// What was done could not be kept.
+/// A change could not be saved.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("the emulator cannot keep its state: {0}")]
-pub struct NotKept(String);
+#[error("the emulator cannot save its state: {0}")]
+pub struct NotPersisted(String);
 
-/// Has what changes written to the state file, by a thread of its own.
-pub(crate) struct Keeper {
+/// Writes changes to the state file, in a thread.
+pub(crate) struct Persister {
     shared: Arc<Shared>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
@@ -32,21 +32,21 @@ struct Shared {
     clock: Arc<Clock>,
     queue: Mutex<Queue>,
     wake: Condvar,
-    /// The last taking of changes that is kept.
-    kept: AtomicU64,
-    /// The time that the clock does not fall behind, whatever happens.
-    kept_clock: AtomicI64,
+    /// The last batch that is saved.
+    saved: AtomicU64,
+    /// The time that the clock starts at, or later, after a restart.
+    saved_clock: AtomicI64,
 }
 
 #[derive(Default)]
 struct Queue {
     is_wanted: bool,
     is_ending: bool,
-    /// Those who wait for a taking of changes to be kept, and for which.
-    waiting: Vec<(u64, oneshot::Sender<Result<(), NotKept>>)>,
+    /// The calls that wait, each for a batch to be saved.
+    waiting: Vec<(u64, oneshot::Sender<Result<(), NotPersisted>>)>,
 }
 
-impl Keeper {
+impl Persister {
     /// Starts the thread.
     pub(crate) fn start(
         file: File,
@@ -58,8 +58,8 @@ impl Keeper {
             clock,
             queue: Mutex::default(),
             wake: Condvar::new(),
-            kept: AtomicU64::new(0),
-            kept_clock: AtomicI64::new(0),
+            saved: AtomicU64::new(0),
+            saved_clock: AtomicI64::new(0),
         });
         let writer = Writer {
             shared: Arc::clone(&shared),
@@ -75,31 +75,31 @@ impl Keeper {
         })
     }
 
-    /// Says that something is about to change. Whoever says so holds the store's lock, so the
-    /// change is looked for when it is made.
+    /// Wakes the thread for a change. The caller holds the lock of the store, so the thread looks for
+    /// the change after it is made.
     pub(crate) fn wake(&self) {
         self.shared.queue().is_wanted = true;
         self.shared.wake.notify_one();
     }
 
-    /// Waits until everything is kept that anybody could have seen by now.
-    pub(crate) async fn flush(&self) -> Result<(), NotKept> {
+    /// Waits until every change that is visible now is saved.
+    pub(crate) async fn flush(&self) -> Result<(), NotPersisted> {
         let Some(awaited) = self.shared.awaited() else {
             return Ok(());
         };
-        let (tell, told) = oneshot::channel();
+        let (sender, outcome) = oneshot::channel();
         {
             let mut queue = self.shared.queue();
             if queue.is_ending {
                 return Err(ended());
             }
-            queue.waiting.push((awaited, tell));
+            queue.waiting.push((awaited, sender));
         }
         self.shared.wake.notify_one();
-        told.await.unwrap_or_else(|_| Err(ended()))
+        outcome.await.unwrap_or_else(|_| Err(ended()))
     }
 
-    /// Keeps what is left and closes the file. What changes later is not kept.
+    /// Saves the remaining changes and closes the file. Later changes are not saved.
     pub(crate) fn close(&self) {
         self.shared.queue().is_ending = true;
         self.shared.wake.notify_one();
@@ -110,39 +110,38 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Persister {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-fn ended() -> NotKept {
-    NotKept("its file is closed".to_owned())
+fn ended() -> NotPersisted {
+    NotPersisted("the state file is closed".to_owned())
 }
 
 impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        // A list of waiters is whole whenever the lock is let go.
+        // A poisoned lock is safe to use: no change of the queue can panic halfway.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The taking of changes that has to be kept before what is now may be shown; `None` if it
-    /// is kept.
+    /// The batch that must be saved before the current state may be shown; `None` if it is saved.
     fn awaited(&self) -> Option<u64> {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        let taken = store.times_taken();
+        let batch = store.last_batch();
         if store.is_changed() || self.is_ahead(self.clock.now()) {
-            return Some(taken + 1);
+            return Some(batch + 1);
         }
-        (taken > self.kept.load(Ordering::Acquire)).then_some(taken)
+        (batch > self.saved.load(Ordering::Acquire)).then_some(batch)
     }
 
-    /// Whether a restart now could put the clock behind this.
+    /// Whether the clock of a restart now could be behind this time.
     fn is_ahead(&self, now: Timestamp) -> bool {
-        now > Timestamp::now() && now.millis() > self.kept_clock.load(Ordering::Acquire)
+        now > Timestamp::now() && now.millis() > self.saved_clock.load(Ordering::Acquire)
     }
 
-    /// Waits until there is something to do, and whether it is the last of it.
+    /// Waits for work. True for the last.
     fn next(&self) -> bool {
         let idle = |queue: &mut Queue| !queue.is_wanted && !queue.is_ending && queue.waiting.is_empty();
         let queue = self.wake.wait_while(self.queue(), idle);
@@ -151,20 +150,20 @@ impl Shared {
         queue.is_ending
     }
 
-    fn tell(&self, taken: u64, outcome: &Result<(), NotKept>) {
-        let told = self
+    fn notify(&self, batch: u64, outcome: &Result<(), NotPersisted>) {
+        let waiting = self
             .queue()
             .waiting
-            .extract_if(.., |(awaited, _)| *awaited <= taken)
+            .extract_if(.., |(awaited, _)| *awaited <= batch)
             .collect::<Vec<_>>();
-        for (_, waiter) in told {
-            // Whoever waited may have gone.
+        for (_, waiter) in waiting {
+            // A waiting call may be gone.
             let _ = waiter.send(outcome.clone());
         }
     }
 }
 
-/// The thread's own.
+/// The state of the thread.
 struct Writer {
     shared: Arc<Shared>,
     file: File,
@@ -175,23 +174,23 @@ impl Writer {
     fn run(mut self) {
         loop {
             let is_last = self.shared.next();
-            self.keep(is_last);
+            self.save(is_last);
             if is_last {
                 break;
             }
         }
         if let Err(error) = self.file.close() {
-            tracing::error!(%error, "the emulator's state file was not closed in order");
+            tracing::error!(%error, "the emulator's state file was not closed properly");
         }
     }
 
-    /// Writes what has changed, in one transaction, and tells those who wait for it.
-    fn keep(&mut self, is_last: bool) {
+    /// Writes the changes in one transaction, and sends the outcome to the waiting calls.
+    fn save(&mut self, is_last: bool) {
         let shared = Arc::clone(&self.shared);
         let mut store = shared.store.write().unwrap_or_else(PoisonError::into_inner);
         let mut changes = store.take_changes();
         let store = RwLockWriteGuard::downgrade(store);
-        let (taken, now) = (store.times_taken(), shared.clock.now());
+        let (batch, now) = (store.last_batch(), shared.clock.now());
         let rows: Vec<Write> = if changes.is_all {
             let regions = store.regions().into_iter();
             regions
@@ -208,8 +207,8 @@ impl Writer {
 
         let is_ahead = shared.is_ahead(now);
         if changes.is_empty() && !is_ahead && !is_last {
-            shared.kept.store(taken, Ordering::Release);
-            return shared.tell(taken, &Ok(()));
+            shared.saved.store(batch, Ordering::Release);
+            return shared.notify(batch, &Ok(()));
         }
         let clock = if now > Timestamp::now() && !is_last {
             now.after(shared.clock.in_time(LEASE))
@@ -218,22 +217,22 @@ impl Writer {
         };
         let outcome = self.file.write(clock, changes.is_all, rows.into_iter());
         if outcome.is_ok() {
-            shared.kept_clock.store(clock.millis(), Ordering::Release);
-            shared.kept.store(taken, Ordering::Release);
+            shared.saved_clock.store(clock.millis(), Ordering::Release);
+            shared.saved.store(batch, Ordering::Release);
         } else {
             let mut store = shared.store.write().unwrap_or_else(PoisonError::into_inner);
-            store.put_back(std::mem::take(&mut changes));
+            store.return_changes(std::mem::take(&mut changes));
         }
-        shared.tell(taken, &self.told(outcome));
+        shared.notify(batch, &self.log_outcome(outcome));
     }
 
-    /// What those who wait are told. A failure is logged when it begins and when it ends.
-    fn told(&mut self, outcome: Result<(), StateError>) -> Result<(), NotKept> {
+    /// The outcome for the waiting calls. A failure is logged when it begins and when it ends.
+    fn log_outcome(&mut self, outcome: Result<(), StateError>) -> Result<(), NotPersisted> {
         let was_failing = std::mem::replace(&mut self.is_failing, outcome.is_err());
         match outcome {
             Ok(()) => {
                 if was_failing {
-                    tracing::info!("the emulator's state is kept again");
+                    tracing::info!("the emulator's state is saved again");
                 }
                 Ok(())
             }
@@ -241,11 +240,11 @@ impl Writer {
                 if !was_failing {
                     tracing::error!(
                         %error,
-                        "the emulator's state cannot be kept: callers get InternalServerError until it can; \
-                         each call tries again"
+                        "the emulator's state cannot be saved: calls get InternalServerError until it can; each \
+                         call tries again"
                     );
                 }
-                Err(NotKept(error.to_string()))
+                Err(NotPersisted(error.to_string()))
             }
         }
     }

@@ -10,8 +10,7 @@ use crate::{InternalServerErrorStatus, http};
 
 const THROTTLED: &str = "ThrottlingException";
 
-/// The status that a code comes with where a rule names none. AWS JSON services send all but
-/// these as 400.
+/// The default status of an error code. AWS JSON services send all codes but these with 400.
 pub(super) fn status(code: &str, internal_server_error: InternalServerErrorStatus) -> u16 {
     match code {
         "InternalServerError" => internal_server_error.code(),
@@ -22,7 +21,7 @@ pub(super) fn status(code: &str, internal_server_error: InternalServerErrorStatu
     }
 }
 
-/// The message that a code comes with where a rule names none.
+/// The default message of an error code.
 pub(super) fn message(code: &str) -> &'static str {
     match code {
         "InternalServerError" => "An internal server error has occurred.",
@@ -36,12 +35,12 @@ pub(super) fn message(code: &str) -> &'static str {
     }
 }
 
-/// What a client that asks too fast is told.
+/// The response to a throttled call.
 pub(super) fn throttled() -> Response {
     aws(THROTTLED, None, 400, message(THROTTLED))
 }
 
-/// An error of AWS, in the shape that its JSON services give it.
+/// An error in the shape of an AWS JSON service.
 pub(super) fn aws(code: &str, nested: Option<&str>, status: u16, message: &str) -> Response {
     let mut body = json!({ "__type": code, "message": message });
     if let Some(nested) = nested {
@@ -52,7 +51,7 @@ pub(super) fn aws(code: &str, nested: Option<&str>, status: u16, message: &str) 
     http::dressed(response, &Uuid::new_v4().to_string())
 }
 
-/// What a load balancer answers when nobody behind it does: HTML, and no request id.
+/// The response of a load balancer without a backend: HTML, and no request id.
 pub(super) fn bad_gateway() -> Response {
     const PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n\
                         <center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n";
