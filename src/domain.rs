@@ -7,17 +7,15 @@
 
 mod account_id;
 mod arn;
-mod aws_code;
 mod barcode;
 mod call;
 mod client_token;
 mod deadline;
-mod failure;
+pub mod failure;
 mod invalid;
 mod kms_key;
 mod marker;
 mod operation;
-mod outcome;
 mod page;
 mod pool;
 mod principal;
@@ -33,12 +31,14 @@ mod trail;
 
 pub use account_id::AccountId;
 pub use arn::{GatewayArn, TapeArn};
-pub use aws_code::{RetryRule, is_about_credentials};
 pub use barcode::{Barcode, BarcodePrefix};
 pub use call::{Answer, Attempts, Call, Grant};
 pub use client_token::ClientToken;
 pub use deadline::Deadline;
-pub use failure::{Failure, Fault};
+pub use failure::{
+    AttemptResult, Classification, ErrorDomain, ErrorKind, Failure, FailureRow, Fault, FaultOwner, LogLevel,
+    Outcome, RetryRule, StatusCode, is_about_credentials,
+};
 pub use invalid::Invalid;
 pub use kms_key::{Encryption, KmsKey};
 pub use marker::{Cursor, Marker};
@@ -46,7 +46,6 @@ pub use operation::{
     CreateTapeWithBarcode, CreateTapes, CreatedTape, CreatedTapes, DescribeTapeArchives, DescribeTapes,
     Label, ListTapes, Listing, NewTape, NewTapes, Operation, OperationKind,
 };
-pub use outcome::Outcome;
 pub use page::{Page, PageRequest};
 pub use pool::{Pool, StorageClass};
 pub use principal::{Caller, MAX_NAME, Principal, Proof};

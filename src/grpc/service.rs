@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, async_trait, codegen::BoxStream};
 use crate::{
     domain::{self, Answer, Call, Caller, Failure, Listing, Operation, Outcome, Page},
     grpc::{
-        convert::{Inward, Outward, Rules},
+        convert::{Parse, Rules},
         inbound::{self, Deadline, Report},
         proto::{self, tape_service_server::TapeService},
         status,
@@ -38,20 +38,21 @@ impl Tapes {
     }
 
     /// A call that makes tapes, by `create`.
-    async fn create<M, O, F>(
+    async fn create<M, O, R, F>(
         &self,
         request: Request<M>,
         create: impl FnOnce(Call<O>) -> F,
-    ) -> Result<Response<<O::Output as Outward>::Message>, Status>
+    ) -> Result<Response<R>, Status>
     where
-        M: Inward<Operation = O>,
-        O: Operation<Output: Outward>,
+        M: Parse<Operation = O>,
+        O: Operation,
+        R: From<O::Output>,
         F: Future<Output = Result<Answer<Arc<O::Output>>, Failure>>,
     {
         let context = Context::of(&request)?;
         let operation = request
             .into_inner()
-            .inward(&self.rules)
+            .parse(&self.rules)
             .map_err(|faults| status::invalid(&faults))?;
         context.report.begin();
         let call = context.call(operation.clone());
@@ -69,15 +70,15 @@ impl Tapes {
 
     /// A call that is answered page by page. The first page is fetched before the answer
     /// begins: once it has, a caller may not repeat the call by itself.
-    async fn stream<M, L>(
+    async fn stream<M, L, R>(
         &self,
         request: Request<M>,
         stack: &Stack<L>,
-    ) -> Result<Response<BoxStream<<Page<L::Row> as Outward>::Message>>, Status>
+    ) -> Result<Response<BoxStream<R>>, Status>
     where
-        M: Inward<Operation = (L, ListParams)>,
+        M: Parse<Operation = (L, ListParams)>,
         L: Listing,
-        Page<L::Row>: Outward<Message: Send>,
+        R: From<Page<L::Row>> + Send + 'static,
     {
         let Context {
             caller,
@@ -88,7 +89,7 @@ impl Tapes {
         } = Context::of(&request)?;
         let (list, plan) = request
             .into_inner()
-            .inward(&self.rules)
+            .parse(&self.rules)
             .map_err(|faults| status::invalid(&faults))?;
         let terms = ListContext {
             caller,
@@ -151,16 +152,16 @@ impl Context {
 }
 
 /// The message for what the upstream said, which the report is told.
-fn settle<O: Operation, T: Outward + Clone>(
+fn settle<O: Operation, T: Clone, R: From<T>>(
     operation: &O,
     report: &Report,
     answer: Result<Answer<Arc<T>>, Failure>,
-) -> Result<T::Message, Status> {
+) -> Result<R, Status> {
     match answer {
         Ok(Answer { output, attempts }) => {
             report.add(&attempts);
             // Copied only where others have the answer too.
-            Ok(Arc::unwrap_or_clone(output).outward())
+            Ok(Arc::unwrap_or_clone(output).into())
         }
         Err(failure) => {
             let failure = report.fail(failure);

@@ -88,8 +88,8 @@ async fn create_or_find(
     let (fault, outcome) = match found {
         Err(Failure {
             fault: cause,
-            retry_after,
-            asked,
+            pacer_retry_after,
+            upstream_retry_after,
             ..
         }) => {
             let fault = Fault::LookUpFailed {
@@ -99,8 +99,8 @@ async fn create_or_find(
             return Err(Failure {
                 fault,
                 outcome: Outcome::Unknown,
-                asked,
-                retry_after,
+                upstream_retry_after,
+                pacer_retry_after,
                 ..refused
             });
         }

@@ -111,7 +111,7 @@ where
                 Err(fault) => {
                     metrics.refused_by_pace.add();
                     return Err(Failure {
-                        retry_after: Some(pacer.wait()),
+                        pacer_retry_after: Some(pacer.wait()),
                         ..fault.after(Attempts::default())
                     });
                 }
@@ -142,7 +142,7 @@ where
                 && failure.fault.is_throttling()
             {
                 metrics.throttled.add();
-                failure.retry_after = Some(pacer.wait());
+                failure.pacer_retry_after = Some(pacer.wait());
             }
             outcome
         })

@@ -55,8 +55,8 @@ pub struct Situation<'a> {
     pub made: u32,
     /// Whether one of them was a repeat with credentials renewed.
     pub renewed: bool,
-    /// How long the upstream asks to wait.
-    pub asked: Option<Duration>,
+    /// How long AWS asks to wait (`Retry-After`).
+    pub upstream_retry_after: Option<Duration>,
     /// What is left until the deadline.
     pub left: Duration,
 }
@@ -111,7 +111,7 @@ impl RetrySettings {
             kind,
             made,
             renewed,
-            asked,
+            upstream_retry_after,
             left,
         } = situation;
         let repeat = fault.retry_rule(kind);
@@ -132,7 +132,7 @@ impl RetrySettings {
             }
             RetryRule::Slowly => (self.cap / 2, self.cap / 2),
         };
-        let least = asked.unwrap_or_default().max(least);
+        let least = upstream_retry_after.unwrap_or_default().max(least);
         match left.checked_sub(LEAST) {
             Some(room) if least < room => Decision::Pause {
                 least,
@@ -209,7 +209,7 @@ impl<O: Operation, T> Policy<Call<O>, Answer<T>, Failure> for RetryPolicy {
             kind: O::KIND,
             made,
             renewed: self.renewed,
-            asked: failure.asked,
+            upstream_retry_after: failure.upstream_retry_after,
             left: call.deadline.left(),
         });
         let why = match decision {

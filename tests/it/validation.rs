@@ -12,7 +12,7 @@ mod served;
 use tapegate::{
     domain::TapeSizeBounds,
     grpc::{
-        convert::{Inward, Rules, Violations},
+        convert::{Parse, Rules, Violations},
         proto::{
             CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest,
             DescribeTapesRequest, ListTapesRequest,
@@ -35,11 +35,11 @@ fn rules() -> Rules {
 }
 
 /// The fields that a request is refused for; none when it is accepted.
-fn refused(request: impl Inward) -> Vec<String> {
+fn refused(request: impl Parse) -> Vec<String> {
     refused_under(&rules(), request)
 }
 
-fn refused_under(rules: &Rules, request: impl Inward) -> Vec<String> {
+fn refused_under(rules: &Rules, request: impl Parse) -> Vec<String> {
     faults(rules, request)
         .into_iter()
         .map(|(field, _)| field)
@@ -47,8 +47,8 @@ fn refused_under(rules: &Rules, request: impl Inward) -> Vec<String> {
 }
 
 /// Field and description of all that is wrong with a request.
-fn faults(rules: &Rules, request: impl Inward) -> Vec<(String, String)> {
-    let faults = request.inward(rules).err();
+fn faults(rules: &Rules, request: impl Parse) -> Vec<(String, String)> {
+    let faults = request.parse(rules).err();
     let faults = faults.as_ref().map(Violations::as_slice).unwrap_or_default();
     faults
         .iter()
@@ -57,7 +57,7 @@ fn faults(rules: &Rules, request: impl Inward) -> Vec<(String, String)> {
 }
 
 /// A request that is in order, and then changed.
-trait Sample: Inward {
+trait Sample: Parse {
     fn good() -> Self;
 
     fn but(change: impl FnOnce(&mut Self)) -> Self {

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     access::audit::{Audit, Record},
-    domain::{Decision, OperationKind, Principal},
-    grpc::status::{self, reasons::Reason},
+    domain::{Decision, ErrorKind, OperationKind, Principal},
+    grpc::status,
 };
 
 /// Records calls when they have ended: every create, and every call that was refused; reads
@@ -100,7 +100,7 @@ impl Entry {
         match &self.ended {
             Some(Ended { code: Code::Ok, .. }) => false,
             Some(Ended { reason, .. }) => {
-                let is_limited = reason.as_deref() == Some(Reason::LimitReached.as_str());
+                let is_limited = reason.as_deref() == Some(ErrorKind::LimitReached.row().reason);
                 told.caller.is_none() || is_denied || is_limited
             }
             None => decision.is_none() || is_denied,

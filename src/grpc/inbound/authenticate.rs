@@ -138,7 +138,7 @@ where
                 }
                 Err(refused) => {
                     refusals.add(status::reason_of(refused));
-                    Ok(status::refused(refused).into_http())
+                    Ok(status::unauthenticated(refused).into_http())
                 }
             }
         })

@@ -7,9 +7,10 @@ use std::{
 use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
-use tonic::{Code, Status};
+use tonic::Status;
+use tonic_types::ErrorInfo;
 use tower::{Layer, Service};
-use tracing::{Instrument, Level, Span, error_span};
+use tracing::{Instrument, Span, error_span};
 
 use super::{
     Report, RequestId, View, method,
@@ -17,7 +18,7 @@ use super::{
     until_end::{End, Onlooker, UntilEnd, until_end},
     view::InView,
 };
-use crate::grpc::status;
+use crate::{domain::LogLevel, grpc::status};
 
 /// Puts a span around every call, and writes one line when it has ended: streams at their
 /// last byte, calls that were given up when they are dropped.
@@ -55,13 +56,13 @@ pub struct Line {
     began: Instant,
     in_progress: Option<(TaskTrackerToken, InView)>,
     end: End,
-    reason: Option<String>,
+    info: Option<ErrorInfo>,
 }
 
 impl Onlooker for Line {
     fn status(&mut self, status: &Status) {
         self.end = End::Grpc(status.code());
-        self.reason = status::error_info(status).map(|info| info.reason);
+        self.info = status::error_info(status);
     }
 
     fn not_grpc(&mut self, status: StatusCode) {
@@ -85,7 +86,7 @@ impl Drop for Line {
             End::Http(status) => format!("none: not gRPC, HTTP {}", status.as_u16()),
             End::GivenUp => "none: given up by the caller, or cut".to_owned(),
         };
-        let reason = self.reason.as_deref();
+        let reason = self.info.as_ref().map(|info| info.reason.as_str());
         let caller = told.caller.as_ref();
         let principal = told.principal();
         let resource = caller.and_then(|caller| Some(caller.trail.decision()?.resource));
@@ -96,13 +97,12 @@ impl Drop for Line {
             tracing::debug!(code, seconds, "call ended");
             return;
         };
-        // Whoever was not let in is a matter for the audit, and can say what it likes.
-        let level = match caller {
-            Some(_) => level(self.end),
-            None => level_of_strangers(self.end),
+        let level = match self.end {
+            End::Grpc(code) => status::classify(code, self.info.as_ref(), caller.is_some()).level,
+            End::Http(_) | End::GivenUp => LogLevel::Info,
         };
         if let End::Grpc(code) = self.end
-            && level <= Level::WARN
+            && level >= LogLevel::Warn
         {
             in_view.failed(code);
         }
@@ -122,34 +122,10 @@ impl Drop for Line {
             };
         }
         match level {
-            Level::ERROR => tell!(error),
-            Level::WARN => tell!(warn),
-            _ => tell!(info),
+            LogLevel::Error => tell!(error),
+            LogLevel::Warn => tell!(warn),
+            LogLevel::Info => tell!(info),
         }
-    }
-}
-
-/// How much the end of a call concerns operators.
-fn level(end: End) -> Level {
-    match end {
-        End::Grpc(Code::Internal | Code::Unknown | Code::DataLoss) => Level::ERROR,
-        // Mostly a matter for operators: a role, a gateway, time.
-        End::Grpc(
-            Code::Unavailable
-            | Code::DeadlineExceeded
-            | Code::PermissionDenied
-            | Code::FailedPrecondition
-            | Code::ResourceExhausted,
-        ) => Level::WARN,
-        _ => Level::INFO,
-    }
-}
-
-/// The same of one whose caller was not let in, or not looked at.
-fn level_of_strangers(end: End) -> Level {
-    match end {
-        End::Grpc(Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable) => level(end),
-        _ => Level::INFO,
     }
 }
 
@@ -197,7 +173,7 @@ where
             began: Instant::now(),
             in_progress,
             end: End::default(),
-            reason: None,
+            info: None,
         };
         let response = span.in_scope(|| self.inner.call(request));
         let logged = async move { Ok(until_end(response.await?, line)) };

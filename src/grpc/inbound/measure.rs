@@ -121,12 +121,12 @@ impl Drop for Measured {
             end => {
                 let code = end.code();
                 attributes.push(("rpc.response.status_code", status::name_of(code)));
-                if status::is_error_of_server(code) {
+                if status::is_server_error(code) {
                     attributes.push(("error.type", status::name_of(code)));
                 }
                 let is_let_in = self.report.knows_caller();
-                let blame = status::blame(code, self.info.as_ref(), is_let_in);
-                attributes.extend(blame.map(|blame| ("tapegate.blame", blame.as_str())));
+                let owner = status::classify(code, self.info.as_ref(), is_let_in).owner;
+                attributes.extend(owner.map(|owner| ("tapegate.fault_owner", owner.as_str())));
             }
         }
         let seconds = self.began.elapsed().as_secs_f64();

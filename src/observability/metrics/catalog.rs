@@ -38,8 +38,8 @@ macro_rules! metrics {
 
 metrics! {
     CALL_DURATION = CALLS, Stable, "rpc.server.call.duration", "s",
-        ["rpc.system.name", "rpc.method", "rpc.response.status_code", "error.type", "tapegate.blame"],
-        "How long a call took, to the last byte of its answer. The blame for one that did not end well is with the caller, a stranger who was not let in, the deadline, a gateway, aws, or the service.";
+        ["rpc.system.name", "rpc.method", "rpc.response.status_code", "error.type", "tapegate.fault_owner"],
+        "How long a call took, to the last byte of its response. `tapegate.fault_owner` of a failed call is the party that can fix it: caller, unauthenticated (the caller was not authenticated), deadline (the deadline passed, and it is not known who can fix it), gateway, aws or service.";
     ACTIVE_CALLS = Gauge, Stable, "tapegate.server.active_calls", "{call}", ["rpc.method"],
         "Calls in progress, streams among them.";
     FIRST_MESSAGE = CALLS, Stable, "tapegate.server.first_message.duration", "s", ["rpc.method"],

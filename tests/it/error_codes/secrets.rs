@@ -86,7 +86,7 @@ async fn a_right_that_the_role_lacks_is_named() {
         let right = format!("storagegateway:{operation}");
         assert!(refused.message.contains(&right), "{}", refused.message);
         assert!(
-            refused.message.contains("the service's own AWS role"),
+            refused.message.contains("the AWS role of this service"),
             "{}",
             refused.message
         );

@@ -195,7 +195,7 @@ async fn who_is_refused_is_counted_by_the_reason() {
     ] {
         becomes(&service, series, value).await;
     }
-    let denied = r#"rpc_server_call_duration_seconds_count{rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="PERMISSION_DENIED",rpc_system_name="grpc",tapegate_blame="caller"}"#;
+    let denied = r#"rpc_server_call_duration_seconds_count{rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="PERMISSION_DENIED",rpc_system_name="grpc",tapegate_fault_owner="caller"}"#;
     becomes(&service, denied, 1.0).await;
     // Whoever is not let in can give any deadline, and spoils nobody's objectives by it.
     let address = service.addresses.grpc.unwrap();
@@ -207,7 +207,7 @@ async fn who_is_refused_is_counted_by_the_reason() {
         Full::new(wire::frame(&[])),
     );
     assert_eq!(late.await.status().code(), Code::DeadlineExceeded);
-    let stranger = r#"rpc_server_call_duration_seconds_count{error_type="DEADLINE_EXCEEDED",rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="DEADLINE_EXCEEDED",rpc_system_name="grpc",tapegate_blame="stranger"}"#;
+    let stranger = r#"rpc_server_call_duration_seconds_count{error_type="DEADLINE_EXCEEDED",rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="DEADLINE_EXCEEDED",rpc_system_name="grpc",tapegate_fault_owner="unauthenticated"}"#;
     becomes(&service, stranger, 1.0).await;
     // What a caller did wrong is no error of the service.
     let seen = Scrape::of(&service).await;

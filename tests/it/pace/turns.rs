@@ -72,7 +72,7 @@ async fn turns_come_in_order_and_who_would_be_late_is_told_at_once() {
             Err(failure) => {
                 assert!(matches!(failure.fault, Fault::Paced { wait } if wait > Duration::from_secs(10)));
                 assert!(took.is_zero(), "told after {took:?}");
-                assert!(failure.retry_after.unwrap() > Duration::from_secs(9));
+                assert!(failure.pacer_retry_after.unwrap() > Duration::from_secs(9));
             }
         }
     }

@@ -136,7 +136,7 @@ fn expected(may: May, attempts: u32, situation: &Situation<'_>) -> Decision {
         sent,
         made,
         renewed,
-        asked,
+        upstream_retry_after,
         left,
         ..
     } = *situation;
@@ -161,7 +161,7 @@ fn expected(may: May, attempts: u32, situation: &Situation<'_>) -> Decision {
             (Duration::ZERO, Duration::from_millis(longest[made as usize]))
         }
     };
-    let least = least.max(asked.unwrap_or(Duration::ZERO));
+    let least = least.max(upstream_retry_after.unwrap_or(Duration::ZERO));
     if least + LEAST >= left {
         return end(Why::Deadline);
     }
@@ -180,7 +180,7 @@ fn every_situation_is_decided_by_the_table() {
                 .flat_map(|all| (0..8).map(move |made| (all, made)))
             {
                 for (sent, renewed) in [(true, false), (true, true), (false, false), (false, true)] {
-                    for asked in [None, Some(0), Some(70), Some(1_500), Some(30_000)] {
+                    for upstream_retry_after in [None, Some(0), Some(70), Some(1_500), Some(30_000)] {
                         for left in [0, 4, 5, 6, 76, 900, 1_100, 3_000, 60_000] {
                             let situation = Situation {
                                 fault: &fault,
@@ -188,7 +188,7 @@ fn every_situation_is_decided_by_the_table() {
                                 kind,
                                 made,
                                 renewed,
-                                asked: asked.map(millis),
+                                upstream_retry_after: upstream_retry_after.map(millis),
                                 left: millis(left),
                             };
                             assert_eq!(
@@ -214,7 +214,7 @@ fn extremes_do_not_overflow() {
         kind: OperationKind::Read,
         made: u32::MAX - 1,
         renewed: false,
-        asked: Some(Duration::MAX),
+        upstream_retry_after: Some(Duration::MAX),
         left: Duration::MAX,
     };
     let settings = RetrySettings {
@@ -223,7 +223,7 @@ fn extremes_do_not_overflow() {
     };
     assert_eq!(settings.decide(situation), Decision::End(Why::Deadline));
     let unasked = Situation {
-        asked: None,
+        upstream_retry_after: None,
         ..situation
     };
     assert!(matches!(settings.decide(unasked), Decision::Pause { .. }));

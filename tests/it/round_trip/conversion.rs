@@ -3,7 +3,7 @@
 use proptest::{option, prelude::*};
 use tapegate::{
     domain::{KmsKey, Pool, Tape, TapeArchive, TapeInfo, TapeStatus, Timestamp},
-    grpc::{convert::Outward, proto},
+    grpc::proto,
 };
 
 type At = Option<(i64, u32)>;
@@ -79,7 +79,7 @@ proptest! {
             retention_start_date: time(retained),
             pool_entry_date: time(entered),
         };
-        prop_assert_eq!(row.outward(), proto::Tape {
+        prop_assert_eq!(proto::Tape::from(row), proto::Tape {
             tape_arn,
             tape_barcode,
             tape_created_date: message_time(created),
@@ -121,7 +121,7 @@ proptest! {
             retention_start_date: time(retained),
             pool_entry_date: time(entered),
         };
-        prop_assert_eq!(row.outward(), proto::TapeArchive {
+        prop_assert_eq!(proto::TapeArchive::from(row), proto::TapeArchive {
             tape_arn,
             tape_barcode,
             tape_created_date: message_time(created),
@@ -157,7 +157,7 @@ proptest! {
             retention_start_date: time(retained),
             pool_entry_date: time(entered),
         };
-        prop_assert_eq!(row.outward(), proto::TapeInfo {
+        prop_assert_eq!(proto::TapeInfo::from(row), proto::TapeInfo {
             tape_arn,
             tape_barcode,
             tape_size_in_bytes: size,

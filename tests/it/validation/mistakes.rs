@@ -1,7 +1,7 @@
 //! Mistakes that were seen in public scripts are told what was probably meant.
 
 use tapegate::grpc::{
-    convert::Inward,
+    convert::Parse,
     proto::{
         CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapesRequest, ListTapesRequest, Tag,
         create_tapes_request::Pool,
@@ -12,7 +12,7 @@ use super::{Sample, faults, rules};
 use crate::harness::{GATEWAY, tape_arn};
 
 #[track_caller]
-fn told(request: impl Inward, field: &str, hints: &[&str]) {
+fn told(request: impl Parse, field: &str, hints: &[&str]) {
     let faults = faults(&rules(), request);
     let [(at, description)] = &faults[..] else {
         panic!("not one fault: {faults:?}")
@@ -29,7 +29,7 @@ fn pool(id: &str) -> CreateTapesRequest {
 
 #[test]
 fn pools() {
-    let name_for_id = ["looks like a pool's name", "pool-12345678", "ListTapePools"];
+    let name_for_id = ["looks like the name of a pool", "pool-12345678", "ListTapePools"];
     told(pool("Backup Pool 1"), "custom_pool_id", &name_for_id);
     told(pool("my-pool"), "custom_pool_id", &name_for_id);
     told(
@@ -42,7 +42,7 @@ fn pools() {
         "custom_pool_id",
         &["did you mean pool_id: POOL_ID_DEEP_ARCHIVE?"],
     );
-    told(pool(""), "custom_pool_id", &["required when chosen"]);
+    told(pool(""), "custom_pool_id", &["must not be empty"]);
     let listed = |number| CreateTapesRequest::but(|r| r.pool = Some(Pool::PoolId(number)));
     told(listed(0), "pool_id", &["leave the pool unset"]);
     told(listed(3), "pool_id", &["custom_pool_id"]);
@@ -74,7 +74,7 @@ fn how_many_tapes() {
     told(
         count(25),
         "num_tapes_to_create",
-        &["25 tapes", "several calls", "a token of its own"],
+        &["25 tapes", "several calls", "its own client_token"],
     );
     told(count(0), "num_tapes_to_create", &["1–10"]);
 }
@@ -99,16 +99,20 @@ fn arns_of_other_things() {
     told(
         list(GATEWAY),
         "tape_arns[0]",
-        &["a gateway's ARN", "DescribeTapes", "gateway_arn"],
+        &["the ARN of a gateway", "DescribeTapes", "gateway_arn"],
     );
     told(list("TEST01"), "tape_arns[0]", &["a barcode", "tape/BARCODE"]);
     let gateway = |arn: &str| DescribeTapesRequest::but(|r| r.gateway_arn = arn.into());
     told(
         gateway("sgw-12A3456B"),
         "gateway_arn",
-        &["a gateway's id", "gateway/ID"],
+        &["the ID of a gateway", "gateway/ID"],
     );
-    told(gateway(&tape_arn("TEST01")), "gateway_arn", &["a tape's ARN"]);
+    told(
+        gateway(&tape_arn("TEST01")),
+        "gateway_arn",
+        &["the ARN of a tape"],
+    );
     told(gateway(""), "gateway_arn", &["required"]);
 }
 
@@ -118,22 +122,22 @@ fn sizes_in_another_unit() {
     told(
         size(100),
         "tape_size_in_bytes",
-        &["did you mean 100 GiB, which is 107374182400?"],
+        &["did you mean 100 GiB (107374182400 bytes)?"],
     );
     told(
         size(100_000_000_000),
         "tape_size_in_bytes",
-        &["the nearest size is 107374182400"],
+        &["the nearest valid size is 107374182400"],
     );
     told(
         size(107_374_182_401),
         "tape_size_in_bytes",
-        &["the next size below is 107374182400"],
+        &["the next smaller size is 107374182400"],
     );
     told(
         size(20 << 40),
         "tape_size_in_bytes",
-        &["the nearest size is 16492674416640"],
+        &["the nearest valid size is 16492674416640"],
     );
 }
 
@@ -153,7 +157,7 @@ fn tokens_keys_and_tags() {
     told(
         key(Some(true), bare),
         "kms_key",
-        &["a bare key id is not accepted"],
+        &["a bare key ID is not accepted"],
     );
     let tags = vec![
         Tag {
