@@ -1,9 +1,8 @@
-//! What the service is about: tapes, the names of AWS, the five operations.
+//! Values, operations and failures: pure types that know neither gRPC nor the AWS SDK.
 //!
-//! Types here are valid by construction and know neither gRPC nor the AWS SDK.
-//! What a caller sends is parsed into them by [`crate::grpc::convert`]; what AWS answers
-//! is put into them by [`crate::upstream`], where words that nobody knew yet (a
-//! pool, a status, an error code) are values and never failures.
+//! Values of a request are valid by construction: [`crate::grpc::convert`] parses them. Values of a
+//! response are those of AWS, by [`crate::upstream`]: an unknown pool, status or error code is a value
+//! there, not a failure. What follows from a failure is in the [table](failure::table).
 
 mod account_id;
 mod arn;

@@ -55,10 +55,9 @@ impl Parse for proto::DescribeTapesRequest {
         let mut violations = Violations::default();
         let gateway = rules.gateway(&gateway_arn, &mut violations);
         let tapes = Rules::tapes(&tape_arns, &mut violations, |tape| match &gateway {
-            Some(gateway) if !gateway.shares_owner(tape) => Err(Invalid::new(
-                "the tape belongs to another partition, region or account than the gateway, so it is not in its library; \
-                 use a tape of the gateway",
-            )),
+            Some(gateway) if !gateway.shares_owner(tape) => Err(Invalid::new(format!(
+                "{tape} has another partition, region or account than the gateway; use a tape of the gateway"
+            ))),
             _ => Ok(()),
         });
         let params = list_params(marker, limit, max_items, &mut violations);
@@ -117,14 +116,14 @@ fn scope_and_tapes(
     let tapes = Rules::tapes(tape_arns, violations, |tape| {
         if let Some(region) = region.as_ref().filter(|region| tape.region() != *region) {
             return Err(Invalid::new(format!(
-                "the tape is in {}, but the call goes to {region}; name it in a separate call with region set to {0}",
+                "{tape} is not in {region}, where the call goes; name it in a separate call with region set to {}",
                 tape.region()
             )));
         }
         match &account {
             Some(Some(account)) if tape.account() != account => Err(Invalid::new(format!(
-                "the tape belongs to account {}, but the call goes to {account}; name it in a separate call with account_id \
-                 set to {0}",
+                "{tape} is not in account {account}, where the call goes; name it in a separate call with \
+                 account_id set to {}",
                 tape.account()
             ))),
             Some(None) => rules.serves_account(tape.account()),
@@ -146,9 +145,16 @@ fn list_params(
     let start = violations.take("marker", Cursor::resume(marker));
     let limit = violations.take(
         "limit",
-        u32::try_from(limit).ok().filter(|limit| *limit <= MAX_LIMIT).map(NonZeroU32::new).ok_or_else(|| {
-            Invalid::new(format!("{limit} is not a valid page size; use 1–{MAX_LIMIT}, or 0 for the default of AWS; max_items limits the whole call"))
-        }),
+        u32::try_from(limit)
+            .ok()
+            .filter(|limit| *limit <= MAX_LIMIT)
+            .map(NonZeroU32::new)
+            .ok_or_else(|| {
+                Invalid::new(format!(
+                    "{limit} is not a valid page size; use 1–{MAX_LIMIT}, or 0 for the default of AWS; \
+                 max_items limits the whole call"
+                ))
+            }),
     );
     let max_items = violations.take(
         "max_items",

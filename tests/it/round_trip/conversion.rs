@@ -1,4 +1,4 @@
-//! Rows of the domain become messages with the same in every member.
+//! Rows of the domain become messages with the same value in every field.
 
 use proptest::{option, prelude::*};
 use tapegate::{
@@ -39,7 +39,7 @@ fn message_time(at: At) -> Option<prost_types::Timestamp> {
     })
 }
 
-/// The enum's value is the one that bears the word's name.
+/// The enum value with the name of the text.
 fn pool_id(text: Option<&String>) -> i32 {
     let name = format!("POOL_ID_{}", text.map_or("", String::as_str));
     proto::PoolId::from_str_name(&name).unwrap_or_default().into()
@@ -57,7 +57,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn of_tapes(
+    fn tapes_keep_every_field(
         (tape_arn, tape_barcode, vtl_device, key) in (".{1,12}", texts(), texts(), texts()),
         (size, used) in (sizes(), sizes()),
         (pool, status) in (pools(), statuses()),
@@ -99,7 +99,7 @@ proptest! {
     }
 
     #[test]
-    fn of_tape_archives(
+    fn tape_archives_keep_every_field(
         (tape_arn, tape_barcode, retrieved_to, key) in (".{1,12}", texts(), texts(), texts()),
         (size, used) in (sizes(), sizes()),
         (pool, status) in (pools(), statuses()),
@@ -141,7 +141,7 @@ proptest! {
     }
 
     #[test]
-    fn of_tape_infos(
+    fn tape_infos_keep_every_field(
         (tape_arn, tape_barcode, gateway_arn) in (".{1,12}", texts(), texts()),
         size in sizes(),
         (pool, status) in (pools(), statuses()),
