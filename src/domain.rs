@@ -4,6 +4,7 @@
 //!   and values of a response of AWS, which [`upstream::sdk`](crate::upstream::sdk) reads.
 //! - Out: types that all rooms share. Values of a request are valid by construction. Values of a
 //!   response are those of AWS: an unknown pool, status or error code is a value, not a failure.
+//!   What follows from a failure is in one [table](failure::table).
 //!
 //! It is pure: it uses no other room, neither tokio nor tonic nor the AWS SDK, and no names of
 //! settings.
@@ -11,15 +12,13 @@
 mod account_id;
 mod arn;
 mod attempts;
-mod aws_code;
 mod barcode;
 mod client_token;
-mod failure;
+pub mod failure;
 mod invalid;
 mod kms_key;
 mod marker;
 mod operation;
-mod outcome;
 mod page;
 mod pool;
 mod principal;
@@ -34,10 +33,12 @@ mod timestamp;
 pub use account_id::AccountId;
 pub use arn::{GatewayArn, TapeArn};
 pub use attempts::Attempts;
-pub use aws_code::{RetryRule, is_about_credentials};
 pub use barcode::{Barcode, BarcodePrefix};
 pub use client_token::ClientToken;
-pub use failure::{Failure, Fault};
+pub use failure::{
+    AttemptResult, Classification, ErrorDomain, ErrorKind, Failure, FailureRow, Fault, FaultOwner, LogLevel,
+    Outcome, RetryRule, StatusCode, is_about_credentials,
+};
 pub use invalid::Invalid;
 pub use kms_key::{Encryption, KmsKey};
 pub use marker::{Cursor, Marker};
@@ -45,7 +46,6 @@ pub use operation::{
     CreateTapeWithBarcode, CreateTapes, CreatedTape, CreatedTapes, DescribeTapeArchives, DescribeTapes,
     ListOperation, ListTapes, NewTape, Operation, OperationKind, RequestedBarcode, RequestedTapes,
 };
-pub use outcome::Outcome;
 pub use page::{Page, PageRequest};
 pub use pool::{Pool, StorageClass};
 pub use principal::{MAX_NAME, Principal, Proof};

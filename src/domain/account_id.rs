@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use super::Invalid;
 
-/// An AWS account: 12 digits.
+/// An AWS account ID: 12 digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(String);
 
@@ -21,7 +21,7 @@ impl FromStr for AccountId {
             Ok(Self(text.to_owned()))
         } else {
             Err(Invalid::new(format!(
-                "{} is not an AWS account: 12 digits, such as 123456789012",
+                "{} is not an AWS account ID; use 12 digits, such as 123456789012",
                 Invalid::quote(text)
             )))
         }

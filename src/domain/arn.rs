@@ -9,10 +9,10 @@ static PARTITION: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\Aaws(|-cn|-us-gov|-iso[A-Za-z0-9_-]*|-eusc)\z").expect("the pattern is a constant")
 });
 
-/// The model's bounds for an ARN of this service, in characters.
+/// The service model's limits for an ARN of Storage Gateway, in characters.
 const LENGTH: std::ops::RangeInclusive<usize> = 50..=500;
 
-/// What every ARN of this service begins with.
+/// The part that all ARNs of Storage Gateway begin with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Owner {
     partition: String,
@@ -22,16 +22,16 @@ struct Owner {
 
 /// The ARN of a gateway: `arn:PARTITION:storagegateway:REGION:ACCOUNT:gateway/ID`.
 ///
-/// The model knows the length alone, 50–500; the parts are needed here to find the
-/// region and the account of a call. An id is letters, digits and hyphens.
+/// The service model restricts the length alone, 50–500. Here the parts are needed for the region
+/// and the account of a call. An ID has letters, digits and hyphens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GatewayArn {
     owner: Owner,
     text: String,
 }
 
-/// The ARN of a tape: `arn:PARTITION:storagegateway:REGION:ACCOUNT:tape/BARCODE`,
-/// by the pattern of the service model, from its first character to its last.
+/// The ARN of a tape: `arn:PARTITION:storagegateway:REGION:ACCOUNT:tape/BARCODE`. The whole text
+/// matches the pattern of the service model.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TapeArn {
     owner: Owner,
@@ -39,7 +39,7 @@ pub struct TapeArn {
 }
 
 impl GatewayArn {
-    /// The region that the gateway is in.
+    /// The region of the gateway.
     pub fn region(&self) -> &Region {
         &self.owner.region
     }
@@ -54,8 +54,8 @@ impl GatewayArn {
         &self.text
     }
 
-    /// The ARN that a tape with this barcode has, or would have: it follows from
-    /// the gateway's region and account, so that a barcode is unique there.
+    /// The ARN of a tape with this barcode, whether it exists or not. It follows from the region and
+    /// account of the gateway, in which a barcode is unique.
     pub fn tape(&self, barcode: &Barcode) -> TapeArn {
         let Owner {
             partition,
@@ -68,14 +68,14 @@ impl GatewayArn {
         }
     }
 
-    /// Whether a tape's ARN is of this gateway's partition, region and account.
+    /// Whether a tape's ARN has the partition, region and account of this gateway.
     pub fn shares_owner(&self, tape: &TapeArn) -> bool {
         self.owner == tape.owner
     }
 }
 
 impl TapeArn {
-    /// The region that the tape is in.
+    /// The region of the tape.
     pub fn region(&self) -> &Region {
         &self.owner.region
     }
@@ -98,18 +98,17 @@ impl FromStr for GatewayArn {
         const SHAPE: &str = "arn:PARTITION:storagegateway:REGION:ACCOUNT:gateway/ID";
         let id = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let owner = parse(text, "gateway/", id).ok_or_else(|| {
-            let hint = match text {
-                "" => "required",
-                _ if text.starts_with("sgw-") => "this is a gateway's id",
-                _ if text.contains(":tape/") => "this is a tape's ARN",
-                _ => {
-                    return Invalid::new(format!(
-                        "{} is not a gateway's ARN: {SHAPE}",
-                        Invalid::quote(text)
-                    ));
+            let quoted = Invalid::quote(text);
+            Invalid::new(match text {
+                "" => format!("required: the ARN of a gateway, {SHAPE}"),
+                _ if text.starts_with("sgw-") => {
+                    format!("{quoted} is the ID of a gateway; use its ARN, {SHAPE}")
                 }
-            };
-            Invalid::new(format!("{hint}: give the gateway's ARN, {SHAPE}"))
+                _ if text.contains(":tape/") => {
+                    format!("{quoted} is the ARN of a tape; use the ARN of a gateway, {SHAPE}")
+                }
+                _ => format!("{quoted} is not the ARN of a gateway; use {SHAPE}"),
+            })
         })?;
         Ok(Self {
             owner,
@@ -124,16 +123,17 @@ impl FromStr for TapeArn {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         const SHAPE: &str = "arn:PARTITION:storagegateway:REGION:ACCOUNT:tape/BARCODE";
         let owner = parse(text, "tape/", |barcode| barcode.parse::<Barcode>().is_ok()).ok_or_else(|| {
-            if text.contains(":gateway/") {
-                return Invalid::new(format!(
-                    "this is a gateway's ARN, and these are tapes' ARNs, {SHAPE}; \
-                     DescribeTapes with gateway_arn shows the tapes of one gateway"
-                ));
-            }
-            if text.parse::<Barcode>().is_ok() {
-                return Invalid::new(format!("{text:?} is a barcode: give the tape's ARN, {SHAPE}"));
-            }
-            Invalid::new(format!("{} is not a tape's ARN: {SHAPE}", Invalid::quote(text)))
+            let quoted = Invalid::quote(text);
+            Invalid::new(match text {
+                _ if text.contains(":gateway/") => format!(
+                    "{quoted} is the ARN of a gateway; use the ARN of a tape, {SHAPE}, \
+                     or call DescribeTapes with gateway_arn for the tapes of one gateway"
+                ),
+                _ if text.parse::<Barcode>().is_ok() => {
+                    format!("{quoted} is a barcode; use the ARN of the tape, {SHAPE}")
+                }
+                _ => format!("{quoted} is not the ARN of a tape; use {SHAPE}"),
+            })
         })?;
         Ok(Self {
             owner,
@@ -142,8 +142,7 @@ impl FromStr for TapeArn {
     }
 }
 
-/// The owner named by an ARN of this service whose resource is `kind` followed by
-/// what `id` accepts.
+/// The owner in an ARN of Storage Gateway whose resource is `kind` and an ID that `id` accepts.
 fn parse(text: &str, kind: &str, id: impl Fn(&str) -> bool) -> Option<Owner> {
     let mut parts = text.splitn(6, ':');
     let (arn, partition, service) = (parts.next()?, parts.next()?, parts.next()?);

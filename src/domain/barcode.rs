@@ -6,7 +6,7 @@ use super::Invalid;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Barcode(String);
 
-/// What the barcodes of CreateTapes begin with: 1–4 characters of A–Z (service model).
+/// The prefix of the barcodes of CreateTapes: 1–4 letters of A–Z (service model).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BarcodePrefix(String);
 
@@ -35,11 +35,11 @@ impl FromStr for Barcode {
         let upper = text.to_ascii_uppercase();
         if upper != text && upper.parse::<Self>().is_ok() {
             return Err(Invalid::new(format!(
-                "{text:?} has small letters: did you mean {upper:?}?"
+                "{text:?} contains lower-case letters; did you mean {upper:?}?"
             )));
         }
         Err(Invalid::new(format!(
-            "{} is not a barcode: 5–16 characters of A–Z and 0–9",
+            "{} is not a barcode; use 5–16 characters of A–Z and 0–9",
             Invalid::quote(text)
         )))
     }
@@ -55,16 +55,16 @@ impl FromStr for BarcodePrefix {
         let upper = text.to_ascii_uppercase();
         if upper != text && upper.parse::<Self>().is_ok() {
             return Err(Invalid::new(format!(
-                "{text:?} has small letters: did you mean {upper:?}?"
+                "{text:?} contains lower-case letters; did you mean {upper:?}?"
             )));
         }
         let hint = if text.len() > 4 && text.parse::<Barcode>().is_ok() {
-            "; for a whole barcode of your own use CreateTapeWithBarcode"
+            "; to choose the whole barcode, call CreateTapeWithBarcode"
         } else {
             ""
         };
         Err(Invalid::new(format!(
-            "{} is not a barcode prefix: 1–4 characters of A–Z, to which AWS adds six digits{hint}",
+            "{} is not a barcode prefix; use 1–4 characters of A–Z, to which AWS adds six digits{hint}",
             Invalid::quote(text)
         )))
     }

@@ -2,8 +2,8 @@ use std::str::FromStr;
 
 use super::Invalid;
 
-/// What makes a CreateTapes safe to repeat: 5–100 characters of the caller's choice
-/// (service model).
+/// The token that makes CreateTapes idempotent: 5–100 characters, chosen by the caller (service
+/// model).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClientToken(String);
 
@@ -18,15 +18,15 @@ impl FromStr for ClientToken {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        const HOW: &str = "a UUID made and stored before the first attempt, and sent again with every repeat, \
-                           makes no tape twice";
+        const HOW: &str =
+            "use a UUID, store it before the first attempt, and send the same one with every retry";
         if text.is_empty() {
             return Err(Invalid::new(format!("required: {HOW}")));
         }
         match text.chars().count() {
             5..=100 => Ok(Self(text.to_owned())),
             length => Err(Invalid::new(format!(
-                "a token has 5–100 characters, this has {length}: {HOW}"
+                "a client token has 5–100 characters, but this one has {length}; {HOW}"
             ))),
         }
     }

@@ -1,9 +1,17 @@
+//! What can go wrong with a call, and what follows from it.
+
+mod row;
+mod status_code;
+pub mod table;
+
 use std::time::Duration;
 
-use super::{
-    Attempts, OperationKind, Outcome,
-    aws_code::{self, RetryRule, is_about_credentials},
+pub use self::{
+    row::{AttemptResult, Classification, ErrorDomain, FailureRow, FaultOwner, LogLevel, Outcome, RetryRule},
+    status_code::StatusCode,
+    table::ErrorKind,
 };
+use super::{Attempts, OperationKind};
 
 /// Why a call did not succeed, and what it took.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -13,84 +21,79 @@ pub struct Failure {
     pub fault: Fault,
     /// What the call cost.
     pub attempts: Attempts,
-    /// What it has come to, if it was a create.
+    /// What is known of the call, if it is a create.
     pub outcome: Outcome,
-    /// What the attempts before the last one have come to, if it was a create; those of the
-    /// caller's library included.
+    /// What is known of the attempts before the last one, if the call is a create. Attempts of the
+    /// caller's library are included.
     pub earlier: Outcome,
-    /// How long the upstream asks to wait before the next attempt.
-    pub asked: Option<Duration>,
-    /// How long a caller had better wait before a repeat of the call, where that is known.
-    pub retry_after: Option<Duration>,
+    /// How long AWS asks to wait before the next attempt (`Retry-After`).
+    pub upstream_retry_after: Option<Duration>,
+    /// How long the pacer lets the next attempt wait, where it holds attempts back.
+    pub pacer_retry_after: Option<Duration>,
 }
 
-/// What can go wrong beyond the request itself.
+/// What can go wrong with a valid request.
 ///
-/// The texts are for people; programs tell faults apart by the reason that
-/// [`crate::grpc::status`] gives each.
+/// The texts are for people; programs tell faults apart by the reason of their [row](Fault::row).
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Fault {
-    /// AWS refused or failed, and named a code.
-    #[error("AWS answered {code}: {message}")]
+    /// AWS rejected the request or failed, and named a code.
+    #[error("AWS returned {code}: {message}")]
     Aws {
         /// The nested `error.errorCode` where there is one, else the exception's name.
         code: String,
         /// Whether `code` is the nested one.
         nested: bool,
-        /// AWS's own words; they differ by region and are never matched.
+        /// AWS's message; it differs by region and is never matched.
         message: String,
-        /// The HTTP status of the answer.
+        /// The HTTP status of the response.
         http_status: u16,
-        /// Whether the request's date was off AWS's by minutes; the next one's will not be.
+        /// Whether the request's date was minutes off AWS's; that of the next request will not be.
         misdated: bool,
     },
-    /// An answer of failure that names no code: a proxy's page, an empty body.
-    #[error("the upstream answered HTTP {http_status} without an AWS error code")]
+    /// An error response without an AWS code: a proxy's page, an empty body.
+    #[error("AWS or a proxy returned HTTP {http_status} without an AWS error code")]
     Http {
-        /// The HTTP status of the answer.
+        /// The HTTP status of the response.
         http_status: u16,
     },
-    /// An answer of success that is not what the service model promises.
-    #[error("the upstream's answer could not be understood: {what}")]
+    /// A successful response that does not match the service model.
+    #[error("the response of AWS is invalid: {what}")]
     Unreadable {
         /// What is wrong with it.
         what: String,
     },
-    /// Nothing was sent: no connection came about.
-    #[error("the upstream cannot be reached: {cause}")]
+    /// Nothing was sent: the connection failed.
+    #[error("the connection to AWS failed: {cause}")]
     Unreachable {
-        /// What the connector said.
+        /// The error of the connector.
         cause: String,
     },
-    /// The connection ended before a whole answer came.
-    #[error("the connection to the upstream was lost: {cause}")]
+    /// The connection ended before the whole response came.
+    #[error("the connection to AWS was lost: {cause}")]
     ConnectionLost {
-        /// What the connection said.
+        /// The error of the connection.
         cause: String,
     },
-    /// An attempt took longer than its bound.
-    #[error(
-        "the upstream did not answer in time (settings upstream.attempt_timeout and upstream.create_timeout)"
-    )]
+    /// An attempt took longer than its limit.
+    #[error("AWS did not respond within the time limit of an attempt")]
     AttemptTimeout,
-    /// The attempts of one fetch took longer than their bound.
-    #[error("the upstream gave no answer in time (setting upstream.operation_timeout)")]
+    /// The attempts of one fetch took longer than their limit.
+    #[error("AWS did not respond within the time limit of all attempts")]
     OperationTimeout,
     /// The call's deadline passed.
-    #[error("the call's deadline passed{}", last.as_ref().map(|last| format!("; before that: {last}")).unwrap_or_default())]
+    #[error("the deadline of the call passed{}", last.as_ref().map(|last| format!("; before that: {last}")).unwrap_or_default())]
     Deadline {
         /// Why the last attempt that ended before did not succeed.
         last: Option<Box<Fault>>,
     },
-    /// So many calls wait for their turn that this one's would come too late.
-    #[error(
-        "too many calls wait for their turn upstream: this one's would come in {wait:?}, after its deadline"
-    )]
+    /// The call's turn would come after its deadline.
+    #[error("too many calls wait for AWS: the turn of this call would come in {wait:?}, after its deadline")]
     Paced {
-        /// How long its turn is away.
+        /// How long it would have to wait.
         wait: Duration,
     },
-    /// No policy lets the caller do this.
+    /// No policy allows the call.
     #[error("the caller is not allowed {action} on {resource}")]
     Denied {
         /// The operation.
@@ -98,58 +101,57 @@ pub enum Fault {
         /// The gateway's ARN, or `ACCOUNT/REGION`.
         resource: String,
     },
-    /// The caller has used up what it may have.
-    #[error("the caller's quota is used up: {quota}")]
+    /// The caller reached one of its limits.
+    #[error("the caller has reached its limit: {quota}")]
     QuotaUsedUp {
-        /// Which quota, and how much it is.
+        /// Which limit, and its value.
         quota: String,
-        /// When there will be room for the call again; `None` where there never is.
+        /// When a retry can succeed; `None` where it never can.
         wait: Option<Duration>,
     },
-    /// The barcode has a tape already.
-    #[error("a tape with this barcode exists already: {}", if differs.is_empty() { "it matches".to_owned() } else { format!("it differs in {}", differs.join(", ")) })]
+    /// The barcode belongs to a tape of the gateway, or to an archived one.
+    #[error("a tape with this barcode exists: it {}", if differs.is_empty() { "matches the request".to_owned() } else { format!("differs from the request in {}", differs.join(", ")) })]
     TapeExists {
-        /// In what the tape is not the one that was asked for; empty when it matches.
+        /// The members in which the tape differs from the request; empty when it matches.
         differs: Vec<&'static str>,
     },
-    /// The barcode has a tape already, of which the caller is to learn no more.
-    #[error("the barcode is taken by a tape of another gateway")]
+    /// The barcode belongs to a tape of another gateway, which the caller may not see.
+    #[error("the barcode belongs to a tape of another gateway")]
     BarcodeTaken,
     /// The service has no AWS credentials to sign with.
     #[error("no AWS credentials: {cause}")]
     NoCredentials {
-        /// What the credentials chain said.
+        /// The error of the credentials chain.
         cause: String,
     },
-    /// A list that goes in circles.
-    #[error("the upstream repeated a marker: the list would never end")]
+    /// The list would never end.
+    #[error("AWS sent the same marker twice: the list would never end")]
     MarkerRepeated,
-    /// A page with more rows than were asked for, where that would break `max_items`.
-    #[error("the upstream sent {rows} rows where at most {limit} were asked for")]
+    /// A page with more rows than requested, where that would break `max_items`.
+    #[error("AWS sent {rows} rows, but the request had a limit of {limit}")]
     PageTooLong {
-        /// How many came.
+        /// How many rows came.
         rows: usize,
-        /// How many were asked for.
+        /// How many were requested.
         limit: u32,
     },
-    /// AWS refused a create that may have succeeded before, and whether it had could not be
-    /// found out.
-    #[error("{refusal}; whether the tape exists could not be looked up: {cause}")]
+    /// AWS rejected a create that may have succeeded before, and the look-up of its tape failed.
+    #[error("{refusal}; the look-up of the tape failed: {cause}")]
     LookUpFailed {
-        /// What AWS said of the create.
+        /// How AWS rejected the create.
         refusal: Box<Fault>,
-        /// Why looking failed.
+        /// Why the look-up failed.
         cause: Box<Fault>,
     },
-    /// The SDK could not so much as make the request: its configuration is wrong, or the
-    /// credentials did not come in time.
-    #[error("the request to the upstream could not be made: {cause}")]
+    /// The SDK could not make the request: its configuration is wrong, or the credentials did not
+    /// come in time.
+    #[error("the request to AWS could not be sent: {cause}")]
     NotSent {
-        /// What the SDK said.
+        /// The error of the SDK.
         cause: String,
     },
-    /// The service ended the call from within: a defect, or a stop.
-    #[error("the call was ended from within: {cause}")]
+    /// The service itself ended the call: a defect, or shutdown.
+    #[error("the service ended the call: {cause}")]
     Internal {
         /// What happened.
         cause: String,
@@ -157,105 +159,121 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The fault as a failure of a call that cost `attempts`.
+    /// The fault as a failure of a call that took `attempts`.
     pub fn after(self, attempts: Attempts) -> Failure {
         Failure {
             outcome: self.outcome(),
             fault: self,
             attempts,
             earlier: Outcome::NotApplied,
-            asked: None,
-            retry_after: None,
+            upstream_retry_after: None,
+            pacer_retry_after: None,
         }
     }
 
-    /// Whether the fault is the service's own trouble with its AWS credentials or its
-    /// clock, which no caller can mend.
-    pub fn is_about_credentials(&self) -> bool {
-        match self {
-            Self::NoCredentials { .. } => true,
-            Self::Aws { code, .. } => is_about_credentials(code),
-            _ => false,
-        }
-    }
-
-    /// Whether AWS refused a request for its date, and not for the credentials that signed it.
-    pub fn is_about_clock(&self) -> bool {
-        match self {
-            Self::Aws { code, misdated, .. } => aws_code::is_about_clock(code, *misdated),
-            _ => false,
-        }
-    }
-
-    /// Whether the upstream says that it is asked too much.
-    pub fn is_throttling(&self) -> bool {
-        match self {
+    /// The row of the table of failures.
+    pub fn row(&self) -> &'static FailureRow {
+        let kind = match self {
             Self::Aws {
                 code, http_status, ..
-            } => aws_code::is_throttling(code) || *http_status == 429,
-            Self::Http { http_status } => *http_status == 429,
-            _ => false,
-        }
+            } => match table::find_aws(code) {
+                Some(row) => return row,
+                None => unknown_code(*http_status),
+            },
+            Self::Http { http_status } => http_error(*http_status),
+            Self::Unreadable { .. } => ErrorKind::UpstreamUnreadable,
+            Self::Unreachable { .. } => ErrorKind::UpstreamUnreachable,
+            Self::ConnectionLost { .. } => ErrorKind::UpstreamConnectionLost,
+            Self::AttemptTimeout => ErrorKind::AttemptTimeout,
+            Self::OperationTimeout => ErrorKind::OperationTimeout,
+            Self::Deadline { .. } => ErrorKind::DeadlineExceeded,
+            Self::Paced { .. } => ErrorKind::UpstreamBusy,
+            Self::Denied { .. } => ErrorKind::PermissionDenied,
+            Self::QuotaUsedUp { .. } => ErrorKind::LimitReached,
+            Self::TapeExists { .. } => ErrorKind::TapeExists,
+            Self::BarcodeTaken => ErrorKind::BarcodeTaken,
+            Self::NoCredentials { .. } => ErrorKind::NoAwsCredentials,
+            Self::MarkerRepeated => ErrorKind::UpstreamMarkerRepeated,
+            Self::PageTooLong { .. } => ErrorKind::UpstreamPageTooLong,
+            // A caller's library may retry what is only unavailable; then the tape is looked up
+            // again. So the status is that of the look-up.
+            Self::LookUpFailed { cause, .. } => match cause.row().status {
+                StatusCode::DeadlineExceeded => ErrorKind::LookUpDeadline,
+                StatusCode::Unavailable => ErrorKind::LookUpUnavailable,
+                StatusCode::PermissionDenied => ErrorKind::LookUpDenied,
+                _ => ErrorKind::LookUpFailed,
+            },
+            Self::NotSent { .. } => ErrorKind::UpstreamNotAsked,
+            Self::Internal { .. } => ErrorKind::Internal,
+        };
+        kind.row()
     }
 
-    /// Whether the upstream gave no answer that had anything to do with the call: it could
-    /// not be reached, not even by a proxy, or went silent.
-    pub fn is_no_answer(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. }
-                | Self::ConnectionLost { .. }
-                | Self::AttemptTimeout
-                | Self::Http {
-                    http_status: 502..=504,
-                }
-        )
-    }
-
-    /// What an attempt of a create has come to that ended so.
-    pub fn outcome(&self) -> Outcome {
-        match self {
-            Self::Aws { code, .. } => aws_code::outcome(code),
-            Self::Http { http_status: 429 }
-            | Self::Unreachable { .. }
-            | Self::NoCredentials { .. }
-            | Self::NotSent { .. }
-            | Self::Denied { .. }
-            | Self::QuotaUsedUp { .. }
-            | Self::Paced { .. }
-            | Self::MarkerRepeated
-            | Self::PageTooLong { .. }
-            | Self::TapeExists { .. }
-            | Self::BarcodeTaken => Outcome::NotApplied,
-            Self::Http { .. }
-            | Self::Unreadable { .. }
-            | Self::ConnectionLost { .. }
-            | Self::AttemptTimeout
-            | Self::OperationTimeout
-            | Self::Deadline { .. }
-            | Self::LookUpFailed { .. }
-            | Self::Internal { .. } => Outcome::Unknown,
-        }
-    }
-
-    /// Whether an attempt that ended so may be followed by another of the same call.
+    /// Whether another attempt of the same call can follow.
     pub fn retry_rule(&self, kind: OperationKind) -> RetryRule {
-        match self {
-            Self::Aws { .. } if self.is_about_clock() => RetryRule::Once,
-            Self::Aws {
-                code, http_status, ..
-            } => aws_code::retry_rule(code, kind).unwrap_or_else(|| by_status(*http_status)),
-            Self::Http { http_status } => by_status(*http_status),
-            Self::Unreachable { .. } | Self::ConnectionLost { .. } | Self::AttemptTimeout => RetryRule::Soon,
-            _ => RetryRule::Never,
+        match self.is_about_clock() {
+            true => RetryRule::Once,
+            false => self.row().retry_rule(kind),
+        }
+    }
+
+    /// What is known of a create after one attempt that ended so.
+    pub fn outcome(&self) -> Outcome {
+        self.row().outcome
+    }
+
+    /// Whether AWS throttles.
+    pub fn is_throttling(&self) -> bool {
+        let is_429 = matches!(self, Self::Aws { http_status: 429, .. });
+        is_429 || self.row().attempt == AttemptResult::Throttled
+    }
+
+    /// Whether no response of AWS itself came: no connection, a timeout, or a proxy's response.
+    pub fn is_no_answer(&self) -> bool {
+        self.row().attempt == AttemptResult::NoAnswer
+    }
+
+    /// Whether the AWS credentials or the clock of this service are wrong, which no caller can fix.
+    pub fn is_about_credentials(&self) -> bool {
+        self.row().is_about_credentials()
+    }
+
+    /// Whether AWS rejected the date of a request and not the credentials that signed it.
+    pub fn is_about_clock(&self) -> bool {
+        match self.row().attempt {
+            AttemptResult::BadClock => true,
+            AttemptResult::BadSignature => matches!(self, Self::Aws { misdated: true, .. }),
+            _ => false,
         }
     }
 }
 
-/// Whether a call can be repeated that was answered with this status and no code that says.
-fn by_status(http_status: u16) -> RetryRule {
+/// Whether an AWS code is about the credentials or the clock of this service.
+pub fn is_about_credentials(code: &str) -> bool {
+    table::find_aws(code).is_some_and(FailureRow::is_about_credentials)
+}
+
+fn http_error(http_status: u16) -> ErrorKind {
     match http_status {
-        408 | 429 | 500 | 502..=504 => RetryRule::Soon,
-        _ => RetryRule::Never,
+        404 => ErrorKind::Http404,
+        408 => ErrorKind::Http408,
+        429 => ErrorKind::Http429,
+        400..=499 => ErrorKind::Http4xx,
+        500 => ErrorKind::Http500,
+        502 => ErrorKind::Http502,
+        503 => ErrorKind::Http503,
+        504 => ErrorKind::Http504,
+        _ => ErrorKind::HttpOther,
+    }
+}
+
+fn unknown_code(http_status: u16) -> ErrorKind {
+    match http_status {
+        408 => ErrorKind::UnknownCode408,
+        429 => ErrorKind::UnknownCode429,
+        400..=499 => ErrorKind::UnknownCode4xx,
+        500 => ErrorKind::UnknownCode500,
+        502..=504 => ErrorKind::UnknownCode50x,
+        _ => ErrorKind::UnknownCodeOther,
     }
 }

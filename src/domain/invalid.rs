@@ -1,20 +1,19 @@
 use std::fmt;
 
-/// Why a value was refused: what is wrong with it, and what would be right.
+/// Why a value is invalid: what is wrong with it, what is right, and what to do.
 ///
-/// The message is written for the caller who sent the value, and stands alone:
-/// the name of the field is added by whoever knows it.
+/// The message is for the caller that sent the value. It does not name the field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid(String);
 
 impl Invalid {
-    /// A refusal with this message.
+    /// An error with this message.
     pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
 
-    /// `text` as a message shows it: in quotes, control characters escaped, and
-    /// no longer than a line, whatever the caller sent.
+    /// `text` as a message shows it: in quotes, with control characters escaped, and shortened to 120
+    /// characters.
     pub fn quote(text: &str) -> String {
         const SHOWN: usize = 120;
         match text.char_indices().nth(SHOWN) {

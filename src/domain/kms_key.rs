@@ -15,13 +15,11 @@ static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
 
 /// A symmetric KMS key, as an ARN or `alias/NAME`, 7–2,048 characters (service model).
 ///
-/// `Debug` does not show it: which key protects what is nobody's business but the
-/// caller's.
+/// `Debug` does not show it, since only the caller may know which key protects which tape.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct KmsKey(String);
 
-/// How a tape that is created is to be encrypted; what the caller left out is left
-/// out upstream too.
+/// How a new tape is encrypted. What the caller leaves out is not sent to AWS either.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Encryption {
     kms_encrypted: Option<bool>,
@@ -29,35 +27,34 @@ pub struct Encryption {
 }
 
 impl KmsKey {
-    /// A key in the upstream's own word, whatever that is.
+    /// A key as AWS spells it, unchecked.
     pub fn reported(word: impl Into<String>) -> Self {
         Self(word.into())
     }
 
-    /// Whether it is the ARN of a key: an alias may stand for another key tomorrow, so it
-    /// cannot be compared.
+    /// Whether it is the ARN of a key. An alias cannot be compared, since it can point to another key
+    /// later.
     pub fn is_key_arn(&self) -> bool {
         self.0.starts_with("arn:") && self.0.contains(":key/")
     }
 
-    /// The key's name, taken out.
+    /// The name of the key.
     pub fn into_string(self) -> String {
         self.0
     }
 
-    /// The key's name as it was sent.
+    /// The name of the key.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Encryption {
-    /// Puts both members together.
+    /// Combines both members.
     ///
     /// # Errors
     ///
-    /// When there is a key but `kms_encrypted` is not true: the model allows a key
-    /// only then.
+    /// If there is a key and `kms_encrypted` is not true: AWS accepts a key only then.
     pub fn new(kms_encrypted: Option<bool>, kms_key: Option<KmsKey>) -> Result<Self, Invalid> {
         match (kms_encrypted, &kms_key) {
             (Some(true), _) | (_, None) => Ok(Self {
@@ -65,20 +62,20 @@ impl Encryption {
                 kms_key,
             }),
             (None, Some(_)) => Err(Invalid::new(
-                "a key needs kms_encrypted: true beside it, or the tape is not encrypted with it",
+                "a key requires kms_encrypted: true; without it the tape is not encrypted with the key",
             )),
             (Some(false), Some(_)) => Err(Invalid::new(
-                "a key contradicts kms_encrypted: false; leave out the key or set it true",
+                "a key contradicts kms_encrypted: false; leave out the key, or set kms_encrypted to true",
             )),
         }
     }
 
-    /// Whether KMS is asked for; `None` where the caller did not say.
+    /// Whether the tape is encrypted with KMS; `None` if the caller left it out.
     pub fn kms_encrypted(&self) -> Option<bool> {
         self.kms_encrypted
     }
 
-    /// The key, where the caller named one.
+    /// The key, if the caller named one.
     pub fn kms_key(&self) -> Option<&KmsKey> {
         self.kms_key.as_ref()
     }
@@ -92,8 +89,8 @@ impl FromStr for KmsKey {
             return Ok(Self(text.to_owned()));
         }
         Err(Invalid::new(
-            "not a KMS key: give its ARN (arn:PARTITION:kms:REGION:ACCOUNT:key/ID, or :alias/NAME) or alias/NAME, \
-             7–2048 characters; a bare key id is not accepted",
+            "not a KMS key; use its ARN (arn:PARTITION:kms:REGION:ACCOUNT:key/ID, or :alias/NAME) or alias/NAME, \
+             7–2048 characters; a bare key ID is not accepted",
         ))
     }
 }

@@ -1,24 +1,23 @@
 use super::Invalid;
 
-/// Where a list goes on: 1–2,000 characters (service model), opaque.
+/// The marker of the next page of a list: 1–2,000 opaque characters (service model).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Marker(String);
 
-/// A place in a list: so many rows behind where a page of the upstream's begins.
+/// A position in a list: a page of AWS, and the number of its rows to skip.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
-    /// Where that page begins; `None` is the beginning.
+    /// The marker of the page; `None` for the first page.
     pub marker: Option<Marker>,
-    /// How many rows of the upstream's are behind the reader from there on.
+    /// How many rows to skip from there.
     pub skip: u64,
 }
 
-/// What a marker of this service begins with: one for a place inside a page of the upstream's.
-const INSIDE: &str = "tapegate:1:";
+/// The prefix of a marker of this service, which points inside a page of AWS.
+const PREFIX: &str = "tapegate:1:";
 
 impl Marker {
-    /// The marker of an answer; empty text is the end of the list, as every AWS SDK
-    /// has it.
+    /// The marker of a response of AWS. An empty text is the end of the list, as in all AWS SDKs.
     pub fn reported(text: Option<String>) -> Option<Self> {
         text.filter(|text| !text.is_empty()).map(Self)
     }
@@ -30,7 +29,7 @@ impl Marker {
 }
 
 impl Cursor {
-    /// Where a page of the upstream's begins.
+    /// The beginning of a page of AWS.
     pub fn at(marker: Marker) -> Self {
         Self {
             marker: Some(marker),
@@ -38,15 +37,15 @@ impl Cursor {
         }
     }
 
-    /// The place of a marker that a caller sent back; empty text is the beginning.
+    /// The position of a marker that a caller sends back. An empty text is the beginning.
     ///
     /// # Errors
     ///
-    /// When it is longer than any marker of AWS, or is not quite one of this service.
+    /// If it is longer than any marker of AWS, or begins like one of this service and is none.
     pub fn resume(text: String) -> Result<Self, Invalid> {
-        let Some(inside) = text.strip_prefix(INSIDE) else {
+        let Some(inside) = text.strip_prefix(PREFIX) else {
             return Ok(Self {
-                marker: upstreams(text)?,
+                marker: of_aws(text)?,
                 skip: 0,
             });
         };
@@ -55,23 +54,24 @@ impl Cursor {
             .and_then(|(skip, marker)| Some((skip.parse().ok()?, marker)));
         match parts {
             Some((skip, marker)) if skip > 0 => Ok(Self {
-                marker: upstreams(marker.to_owned())?,
+                marker: of_aws(marker.to_owned())?,
                 skip,
             }),
             _ => Err(Invalid::new(
-                "this is no marker of this service: send one back as it came",
+                "invalid marker; pass back the `marker` of an earlier response unchanged",
             )),
         }
     }
 }
 
 /// A marker of AWS.
-fn upstreams(text: String) -> Result<Option<Marker>, Invalid> {
+fn of_aws(text: String) -> Result<Option<Marker>, Invalid> {
     match text.chars().count() {
         0 => Ok(None),
         1..=2000 => Ok(Some(Marker(text))),
         length => Err(Invalid::new(format!(
-            "a marker has at most 2000 characters, this has {length}: send one back as it came"
+            "invalid marker of {length} characters, the limit is 2000; \
+             pass back the `marker` of an earlier response unchanged"
         ))),
     }
 }
@@ -93,7 +93,7 @@ impl From<Cursor> for Marker {
         match (marker, skip) {
             (Some(marker), 0) => marker,
             (marker, skip) => Self(format!(
-                "{INSIDE}{skip}:{}",
+                "{PREFIX}{skip}:{}",
                 marker.map(String::from).unwrap_or_default()
             )),
         }

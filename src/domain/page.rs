@@ -2,20 +2,20 @@ use std::num::NonZeroU32;
 
 use super::Marker;
 
-/// Which page of a list is asked for.
+/// The requested page of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PageRequest {
-    /// Where the page begins; `None` is the beginning.
+    /// The marker of the page; `None` for the first page.
     pub marker: Option<Marker>,
-    /// The most rows that it may have; `None` leaves that to the upstream.
+    /// The most rows of the page; `None` for the default of AWS.
     pub limit: Option<NonZeroU32>,
 }
 
-/// One page of a list, as the upstream answered it.
+/// One page of a list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page<Row> {
-    /// The rows, in the upstream's order.
+    /// The rows, in the order of AWS.
     pub rows: Vec<Row>,
-    /// Where the next page begins; `None` at the end of the list.
+    /// The marker of the next page; `None` at the end of the list.
     pub next: Option<Marker>,
 }

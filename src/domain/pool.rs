@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use super::Invalid;
 
-/// An S3 storage class that tapes are archived to and that this build knows.
+/// An S3 storage class for archived tapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StorageClass {
     /// S3 Glacier Flexible Retrieval.
@@ -11,13 +11,14 @@ pub enum StorageClass {
     DeepArchive,
 }
 
-/// A pool, by the API's own word: the name of a storage class or the id of a custom
-/// pool. The API declares it a free string, so a word that nobody knew is a pool too.
+/// A pool as AWS spells it: the name of a storage class, or the ID of a custom pool.
+///
+/// AWS declares it a free string, so a name that is not known here is a pool, too.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pool(String);
 
 impl StorageClass {
-    /// The word that the API has for it.
+    /// The name in AWS's spelling.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Glacier => "GLACIER",
@@ -27,17 +28,17 @@ impl StorageClass {
 }
 
 impl Pool {
-    /// A pool in the upstream's own word, whatever that is.
+    /// A pool as AWS spells it, unchecked.
     pub fn reported(word: impl Into<String>) -> Self {
         Self(word.into())
     }
 
-    /// The API's word.
+    /// The pool as AWS spells it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The storage class that the word names, if this build knows it.
+    /// The storage class, if the pool is a known one.
     pub fn storage_class(&self) -> Option<StorageClass> {
         [StorageClass::Glacier, StorageClass::DeepArchive]
             .into_iter()
@@ -51,13 +52,13 @@ impl From<StorageClass> for Pool {
     }
 }
 
-/// A pool that a caller names by text: 1–100 characters (service model), and either
-/// the form of a custom pool's id, `pool-…`, or that of a storage class, `NEW_CLASS`.
+/// Parses the pool of a request: 1–100 characters (service model), in the form of a custom pool's ID,
+/// `pool-…`, or of a storage class, `NEW_CLASS`.
 ///
-/// The model takes any text. A pool's *name* in place of its id is a mistake seen in
-/// public scripts, and AWS's answer to it, InvalidParameters, does not say which
-/// parameter it means nor, on CreateTapes, that nothing was made: so it is refused here.
-/// So are the names of the contract's enum, `POOL_ID_…`, which AWS does not know.
+/// The service model accepts any text. A pool's *name* in place of its ID is a mistake seen in public
+/// scripts. It is rejected here because AWS's error for it, InvalidParameters, neither names the
+/// parameter nor says, for CreateTapes, that no tape was created. The names of the API's enum,
+/// `POOL_ID_…`, are rejected as well: AWS does not know them.
 impl FromStr for Pool {
     type Err = Invalid;
 
@@ -76,17 +77,17 @@ impl FromStr for Pool {
         }
         let folded = text.to_ascii_uppercase().replace(['-', ' '], "_");
         Err(Invalid::new(match folded.as_str() {
-            "" => "required when chosen: the id of a custom pool, such as pool-12345678".to_owned(),
+            "" => "must not be empty; use the ID of a custom pool, such as pool-12345678".to_owned(),
             "POOL_ID_UNSPECIFIED" => {
-                format!("{text:?} names no pool: leave the pool unset to let AWS decide")
+                format!("{text:?} names no pool; leave the pool unset to let AWS choose")
             }
             "GLACIER" | "DEEP_ARCHIVE" | "POOL_ID_GLACIER" | "POOL_ID_DEEP_ARCHIVE" => format!(
-                "{text:?} is spelt differently: did you mean pool_id: POOL_ID_{}?",
+                "{text:?} is not the ID of a custom pool; did you mean pool_id: POOL_ID_{}?",
                 folded.trim_start_matches("POOL_ID_")
             ),
             _ => format!(
-                "{} looks like a pool's name: give its id, such as pool-12345678 (AWS's ListTapePools shows both), \
-                 at most 100 characters",
+                "{} looks like the name of a pool; use its ID, such as pool-12345678, of at most 100 characters \
+                 (ListTapePools of AWS shows both)",
                 Invalid::quote(text)
             ),
         }))

@@ -2,8 +2,8 @@ use std::{fmt, str::FromStr};
 
 use super::Invalid;
 
-/// An AWS region, such as `us-east-1`: lower-case letters, digits and hyphens, as
-/// the pattern of a tape's ARN in the service model has it; at most 64 characters.
+/// An AWS region, such as `us-east-1`: 1–64 lower-case letters, digits and hyphens, as in the
+/// service model's pattern of a tape's ARN.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Region(String);
 
@@ -23,7 +23,7 @@ impl FromStr for Region {
             Ok(Self(text.to_owned()))
         } else {
             Err(Invalid::new(format!(
-                "{} is not an AWS region: lower-case letters, digits and hyphens, such as us-east-1",
+                "{} is not an AWS region; use lower-case letters, digits and hyphens, such as us-east-1",
                 Invalid::quote(text)
             )))
         }

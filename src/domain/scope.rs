@@ -1,8 +1,8 @@
 use super::{AccountId, Region};
 
-/// Where a call goes: a region, and the account where it is known.
+/// The region and account that a call goes to.
 ///
-/// With no account configured the service's AWS role decides which account that is.
+/// Without a configured account, the AWS role of the service decides it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// The AWS region.

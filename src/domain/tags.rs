@@ -4,10 +4,10 @@ use regex::Regex;
 
 use super::Invalid;
 
-/// The most tags that one request may carry (service model).
+/// The most tags in one request (service model).
 pub const MAX_TAGS: usize = 50;
 
-/// The service model's pattern for a tag's key.
+/// The service model's pattern of a tag key.
 static KEY: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\A[\p{L}\p{Z}\p{N}_.:/=+\-@]*\z").expect("the pattern is a constant"));
 
@@ -23,9 +23,9 @@ pub struct TagValue(String);
 /// A label on a tape.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tag {
-    /// What it is about; unique on a tape.
+    /// The key, unique on a tape.
     pub key: TagKey,
-    /// What it says.
+    /// The value.
     pub value: TagValue,
 }
 
@@ -34,17 +34,17 @@ impl TagKey {
     ///
     /// # Errors
     ///
-    /// When the text is not as the type's documentation says.
+    /// If the text is not as the type's documentation says.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let shown = Invalid::quote(text);
         if text.starts_with("aws:") {
             return Err(Invalid::new(format!(
-                "{shown} begins with aws:, which AWS keeps for itself"
+                "{shown} begins with aws:, which is reserved for AWS; use another key"
             )));
         }
         if !(1..=128).contains(&text.chars().count()) || !KEY.is_match(text) {
             return Err(Invalid::new(format!(
-                "{shown} is not a tag's key: 1–128 letters, digits, spaces and _ . : / = + - @"
+                "{shown} is not a tag key; use 1–128 letters, digits, spaces and _ . : / = + - @"
             )));
         }
         Ok(Self(text.to_owned()))
@@ -61,12 +61,12 @@ impl TagValue {
     ///
     /// # Errors
     ///
-    /// When the text has more than 256 characters.
+    /// If the text has more than 256 characters.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         match text.chars().count() {
             0..=256 => Ok(Self(text.to_owned())),
             length => Err(Invalid::new(format!(
-                "a tag's value has at most 256 characters, this has {length}"
+                "a tag value has at most 256 characters, but this one has {length}"
             ))),
         }
     }

@@ -2,28 +2,28 @@ use std::fmt;
 
 use super::{KmsKey, Pool, TapeStatus, Timestamp};
 
-/// What all rows of lists say of their tape.
+/// The fields that the rows of all lists have.
 pub trait Row: Clone + fmt::Debug + Send + Sync + 'static {
-    /// Its ARN.
+    /// The ARN of the tape.
     fn tape_arn(&self) -> &str;
 
-    /// Its barcode.
+    /// The barcode of the tape.
     fn barcode(&self) -> Option<&str>;
 
-    /// Its pool.
+    /// The pool of the tape.
     fn pool(&self) -> Option<&Pool>;
 
-    /// Its status.
+    /// The status of the tape.
     fn status(&self) -> Option<&TapeStatus>;
 
-    /// The gateway in whose library the row says that it is.
+    /// The ARN of the gateway in whose library the tape is, if the row has it.
     fn gateway(&self) -> Option<&str>;
 }
 
-/// A tape in a gateway's library, as DescribeTapes answers it.
+/// A tape in a gateway's library, as DescribeTapes returns it.
 ///
-/// What AWS sent is kept as it came, its ARNs too: a new partition or a longer barcode
-/// is news, not a failure. [`Tape::tape_arn`] is never empty.
+/// The values are those of AWS, unchecked: a new partition or a longer barcode is not a failure.
+/// [`Tape::tape_arn`] is never empty.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "their meaning stands in proto/tapegate/v1/tape.proto")]
 pub struct Tape {
@@ -42,7 +42,7 @@ pub struct Tape {
     pub pool_entry_date: Option<Timestamp>,
 }
 
-/// A tape in the archive, as DescribeTapeArchives answers it; see [`Tape`].
+/// A tape in the archive, as DescribeTapeArchives returns it; see [`Tape`].
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "their meaning stands in proto/tapegate/v1/tape.proto")]
 pub struct TapeArchive {
@@ -61,7 +61,7 @@ pub struct TapeArchive {
     pub pool_entry_date: Option<Timestamp>,
 }
 
-/// A tape wherever it is, in the short form of ListTapes; see [`Tape`].
+/// A tape in a library or the archive, in the short form of ListTapes; see [`Tape`].
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "their meaning stands in proto/tapegate/v1/tape.proto")]
 pub struct TapeInfo {
@@ -102,8 +102,8 @@ macro_rules! row {
     };
 }
 
-// DescribeTapes names it in the request.
+// The request of DescribeTapes names the gateway.
 row!(Tape, |_row| None);
-// Where a tape was retrieved to does not own it.
+// `retrieved_to` is not the owner.
 row!(TapeArchive, |_row| None);
 row!(TapeInfo, |row| row.gateway_arn.as_deref());

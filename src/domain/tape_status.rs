@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-/// A tape's status in the upstream's own word: the API declares it a free string.
+/// A tape's status as AWS spells it: AWS declares it a free string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TapeStatus(String);
 
@@ -23,17 +23,17 @@ pub enum KnownStatus {
 }
 
 impl TapeStatus {
-    /// A status in the upstream's own word, whatever that is.
+    /// A status as AWS spells it, unchecked.
     pub fn reported(word: impl Into<String>) -> Self {
         Self(word.into())
     }
 
-    /// The upstream's word.
+    /// The status as AWS spells it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The upstream's word with underscores for its spaces.
+    /// The status with underscores in place of spaces.
     pub fn underscored(&self) -> Cow<'_, str> {
         match self.0.contains(' ') {
             true => Cow::Owned(self.0.replace(' ', "_")),
@@ -41,8 +41,8 @@ impl TapeStatus {
         }
     }
 
-    /// The documented status that the word names. How AWS spells IN TRANSIT TO VTS on
-    /// the wire is documented nowhere, so spaces and underscores count for nothing.
+    /// The documented status, if it is one. Spaces and underscores are ignored, because AWS does not
+    /// document how it spells IN TRANSIT TO VTS in responses.
     pub fn known(&self) -> Option<KnownStatus> {
         use KnownStatus as Known;
         Some(match self.0.replace([' ', '_'], "").as_str() {

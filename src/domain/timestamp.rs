@@ -2,8 +2,8 @@ use std::time::SystemTime;
 
 use super::Invalid;
 
-/// A time in UTC, to the nanosecond, from the year 1 to the year 9999: what
-/// `google.protobuf.Timestamp` can say.
+/// A time in UTC from the year 1 to the year 9999, in nanoseconds: the range of
+/// `google.protobuf.Timestamp`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timestamp {
     seconds: i64,
@@ -14,11 +14,11 @@ impl Timestamp {
     const YEAR_1: i64 = -62_135_596_800;
     const YEAR_10000: i64 = 253_402_300_800;
 
-    /// So many seconds since 1970, and so many nanoseconds (under a second) after that.
+    /// A time in seconds since 1970, and nanoseconds (less than a second) after that.
     ///
     /// # Errors
     ///
-    /// When it is outside the years 1 to 9999.
+    /// If it is outside the years 1 to 9999.
     pub fn new(seconds: i64, nanos: u32) -> Result<Self, Invalid> {
         if (Self::YEAR_1..Self::YEAR_10000).contains(&seconds) && nanos < 1_000_000_000 {
             Ok(Self { seconds, nanos })
@@ -34,13 +34,13 @@ impl Timestamp {
         self.seconds
     }
 
-    /// Nanoseconds after [`Timestamp::seconds`], under 1,000,000,000.
+    /// Nanoseconds after [`Timestamp::seconds`], less than 1,000,000,000.
     pub fn nanos(self) -> u32 {
         self.nanos
     }
 
-    /// Whether it is in the same second as this moment or later: who sends a time may have cut
-    /// off its fraction.
+    /// Whether it is in the same second as this moment or later: the fraction of a second may be cut
+    /// off.
     pub fn is_since(self, moment: SystemTime) -> bool {
         let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.seconds >= i64::try_from(since.as_secs()).unwrap_or(i64::MAX)

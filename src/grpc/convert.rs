@@ -1,8 +1,8 @@
-//! Between the contract and the domain, pure functions both ways.
+//! Conversion between messages of the API and types of the domain: pure functions.
 //!
-//! Inward, a request becomes an operation, or a [`Violations`] that lists every
-//! fault it has at once. Outward, each domain type is taken apart by name, so that a
-//! member added there cannot be forgotten here.
+//! [`Parse`] makes an operation of a request, or [`Violations`] with everything that is wrong with
+//! it. [`From`] makes a message of an output; it destructures each domain type, so that a new field
+//! there breaks the build here.
 
 mod create;
 mod list;
@@ -13,24 +13,15 @@ mod violations;
 pub use rules::Rules;
 pub use violations::{Violation, Violations};
 
-/// Reads a request.
-pub trait Inward: Sized {
+/// Parses a request: `TryFrom` with the operator's rules.
+pub trait Parse: Sized {
     /// What the request asks for.
     type Operation;
 
-    /// The operation, valid.
+    /// The valid operation.
     ///
     /// # Errors
     ///
-    /// All that is wrong with the request.
-    fn inward(self, rules: &Rules) -> Result<Self::Operation, Violations>;
-}
-
-/// Writes an answer.
-pub trait Outward {
-    /// The contract's message for it.
-    type Message;
-
-    /// The message, nothing left out.
-    fn outward(self) -> Self::Message;
+    /// Everything that is wrong with the request.
+    fn parse(self, rules: &Rules) -> Result<Self::Operation, Violations>;
 }

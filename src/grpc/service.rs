@@ -12,7 +12,7 @@ use crate::{
     call::{Answer, Call, CallContext, Caller},
     domain::{Failure, ListOperation, Operation, Outcome, Page},
     grpc::{
-        convert::{Inward, Outward, Rules},
+        convert::{Parse, Rules},
         inbound,
         proto::{self, tape_service_server::TapeService},
         status,
@@ -42,14 +42,15 @@ impl Tapes {
     }
 
     /// Handles a create, which `create` sends.
-    async fn create<M, O, F>(
+    async fn create<M, O, R, F>(
         &self,
         request: Request<M>,
         create: impl FnOnce(AuthorizedCall<O>) -> F,
-    ) -> Result<Response<<O::Output as Outward>::Message>, Status>
+    ) -> Result<Response<R>, Status>
     where
-        M: Inward<Operation = O>,
-        O: Operation<Output: Outward>,
+        M: Parse<Operation = O>,
+        O: Operation,
+        R: From<O::Output>,
         F: Future<Output = Result<Answer<Arc<O::Output>>, Failure>>,
     {
         let CallParts {
@@ -61,7 +62,7 @@ impl Tapes {
         } = CallParts::of(&request)?;
         let operation = request
             .into_inner()
-            .inward(&self.rules)
+            .parse(&self.rules)
             .map_err(|faults| status::invalid(&faults))?;
         context.dispatch();
         let call = Call::new(&context, caller, operation.clone(), deadline)
@@ -84,15 +85,15 @@ impl Tapes {
 
     /// Handles a list, which is streamed page by page. The first page is fetched before the response
     /// begins, because gRPC libraries do not retry a call whose response has begun.
-    async fn stream<M, L>(
+    async fn stream<M, L, R>(
         &self,
         request: Request<M>,
         stack: &Stack<L>,
-    ) -> Result<Response<BoxStream<<Page<L::Row> as Outward>::Message>>, Status>
+    ) -> Result<Response<BoxStream<R>>, Status>
     where
-        M: Inward<Operation = (L, ListParams)>,
+        M: Parse<Operation = (L, ListParams)>,
         L: ListOperation,
-        Page<L::Row>: Outward<Message: Send>,
+        R: From<Page<L::Row>> + Send + 'static,
     {
         let CallParts {
             context,
@@ -103,7 +104,7 @@ impl Tapes {
         } = CallParts::of(&request)?;
         let (list, params) = request
             .into_inner()
-            .inward(&self.rules)
+            .parse(&self.rules)
             .map_err(|faults| status::invalid(&faults))?;
         let list_context = ListContext {
             context: context.clone(),
@@ -163,16 +164,16 @@ impl CallParts {
 }
 
 /// Adds a result to the call's context, and converts it to a message or a status.
-fn finish<O: Operation, T: Outward + Clone>(
+fn finish<O: Operation, T: Clone, R: From<T>>(
     operation: &O,
     context: &CallContext,
     answer: Result<Answer<Arc<T>>, Failure>,
-) -> Result<T::Message, Status> {
+) -> Result<R, Status> {
     match answer {
         Ok(Answer { output, attempts }) => {
             context.add_attempts(&attempts);
             // Cloned only if other callers share the output.
-            Ok(Arc::unwrap_or_clone(output).outward())
+            Ok(Arc::unwrap_or_clone(output).into())
         }
         Err(failure) => {
             let failure = context.fail(failure);

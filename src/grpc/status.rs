@@ -1,37 +1,36 @@
 //! The only place that makes a [`Status`].
 //!
-//! Every error carries an `ErrorInfo`: reasons of this service have the domain
-//! [`DOMAIN`], codes of AWS have [`AWS_DOMAIN`]. What callers read is bounded, because
-//! stock clients take 8 KiB of trailers: details are kept under [`MAX_DETAILS`], and the
+//! Every error carries an `ErrorInfo`: reasons of this service have the domain [`DOMAIN`], codes of
+//! AWS have [`AWS_DOMAIN`]. Codes and reasons stand in the
+//! [table of failures](crate::domain::failure::table).
+//!
+//! Stock clients accept 8 KiB of trailers. So details are kept under [`MAX_DETAILS`], and the
 //! message, which is sent beside them, under [`MAX_MESSAGE`].
 
-mod blame;
-pub mod codes;
-mod entrance;
-pub mod reasons;
-mod upstream;
+mod classify;
+mod failed;
+mod rejected;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use http::HeaderMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, ErrorInfo, FieldViolation, StatusExt};
 
-use self::reasons::Reason;
 pub use self::{
-    blame::{Blame, blame},
-    entrance::{limited, overloaded, reason_of, refused},
+    classify::{classify, is_server_error, name_of},
+    rejected::{limited, overloaded, reason_of, unauthenticated},
 };
 use crate::{
-    domain::{Failure, Operation, Outcome},
+    domain::{ErrorDomain, ErrorKind, Failure, Operation, Outcome},
     grpc::convert::Violations,
 };
 
 /// The `ErrorInfo` domain of this service's own reasons.
-pub const DOMAIN: &str = "tapegate";
+pub const DOMAIN: &str = ErrorDomain::Tapegate.as_str();
 
-/// The `ErrorInfo` domain of codes that AWS answered.
-pub const AWS_DOMAIN: &str = "storagegateway.amazonaws.com";
+/// The `ErrorInfo` domain of AWS codes.
+pub const AWS_DOMAIN: &str = ErrorDomain::Aws.as_str();
 
 /// The most bytes of the encoded `google.rpc.Status`.
 pub const MAX_DETAILS: usize = 4096;
@@ -39,21 +38,21 @@ pub const MAX_DETAILS: usize = 4096;
 /// The most bytes of a message as it goes on the wire, percent-encoded.
 pub const MAX_MESSAGE: usize = 1024;
 
-/// The key in the metadata of `ErrorInfo` that says what a failed create has come to.
+/// The key in the metadata of `ErrorInfo` for the outcome of a failed create.
 pub const OUTCOME: &str = "outcome";
 
-/// How long a client's library is to wait before it repeats the call (gRFC A6).
+/// The trailer that makes a client's library wait before it retries the call (gRFC A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
-/// What is kept free of the details for [`complete`] to add: `RequestInfo` with an id of 128
+/// The bytes of the details that are kept free for [`complete`]: `RequestInfo` with an id of 128
 /// characters, and an outcome.
 const RESERVED: usize = 256;
 
-/// A request that breaks rules: every one of them is told at once, as far as they fit.
+/// An invalid request. All violations are reported at once, as far as they fit.
 pub fn invalid(violations: &Violations) -> Status {
     let all = violations.as_slice();
     let shown = |count: usize| {
-        let mut details = own(Reason::InvalidRequest);
+        let mut details = error_info_of(ErrorKind::InvalidRequest);
         let fields = all
             .iter()
             .take(count)
@@ -69,15 +68,15 @@ pub fn invalid(violations: &Violations) -> Status {
         };
         let left_out = match all.len() - count {
             0 => String::new(),
-            left => format!(" ({left} of them are left out, for want of room)"),
+            left => format!(" ({left} of them are left out of the details, which are full)"),
         };
         make(
-            Reason::InvalidRequest.code(),
+            ErrorKind::InvalidRequest.row().status.into(),
             &format!("invalid request: {first}{others}{left_out}"),
             details,
         )
     };
-    // How many fit is found by trying: halving first, so that 1,000 faults cost ten tries.
+    // How many fit is found by bisection, so that 1,000 violations cost ten tries.
     let fits = |count: &usize| shown(*count).details().len() + RESERVED <= MAX_DETAILS;
     let count = if fits(&all.len()) {
         all.len()
@@ -87,97 +86,54 @@ pub fn invalid(violations: &Violations) -> Status {
     shown(count)
 }
 
-/// A call that the upstream did not let succeed.
+/// A call that failed after its request was valid.
 pub fn failed<O: Operation>(operation: &O, failure: &Failure) -> Status {
-    upstream::status(&upstream::Subject::of(operation), failure)
+    failed::status(&failed::FailedOperation::of(operation), failure)
 }
 
-/// Bytes that are not the request they should be.
+/// Bytes that cannot be decoded as a request of the method.
 pub fn malformed(what: &str) -> Status {
-    plain(Reason::MalformedRequest, what)
+    plain(ErrorKind::MalformedRequest, what)
 }
 
-/// A call whose deadline passed before its request was there.
+/// A call whose deadline passed before its request was read.
 pub fn out_of_time() -> Status {
     plain(
-        Reason::DeadlineExceeded,
-        "the call's deadline passed before its request was read",
+        ErrorKind::DeadlineExceeded,
+        "the deadline of the call passed before its request was read; set a longer deadline",
     )
 }
 
-/// Health of a service that is not here.
+/// A health check of a service that does not exist.
 pub fn unknown_service() -> Status {
     plain(
-        Reason::NotFound,
-        "no such service is served here: ask for tapegate.v1.TapeService, or for \"\"",
+        ErrorKind::NotFound,
+        "unknown service; check the health of tapegate.v1.TapeService, or of \"\"",
     )
 }
 
-/// A method of a service that is not served.
+/// A call of a method that does not exist.
 pub fn unknown_method() -> Status {
-    plain(Reason::UnknownMethod, NO_METHOD)
+    plain(ErrorKind::UnknownMethod, NO_METHOD)
 }
 
-/// What an error says in its `ErrorInfo`, if it has one.
+/// The `ErrorInfo` of a status, if it has one.
 pub fn error_info(status: &Status) -> Option<ErrorInfo> {
     status.get_details_error_info()
 }
 
-/// Whether a status says that this service failed, and not its caller (OpenTelemetry's
-/// conventions for gRPC servers).
-pub fn is_error_of_server(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Unknown
-            | Code::DeadlineExceeded
-            | Code::Unimplemented
-            | Code::Internal
-            | Code::Unavailable
-            | Code::DataLoss
-    )
-}
-
-/// A code of AWS as it is documented, if it is.
-pub fn known_code(code: &str) -> Option<&'static str> {
-    codes::find(code).map(|row| row.code.trim_end())
-}
-
-/// A code as gRPC spells it.
-pub fn name_of(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
-}
-
-const NO_METHOD: &str = "this server has no such method; its reflection lists those it has";
+const NO_METHOD: &str = "unknown method; use one that reflection lists";
 
 /// A defect of this service.
 pub fn internal(what: &str) -> Status {
-    plain(Reason::Internal, what)
+    plain(ErrorKind::Internal, what)
 }
 
-/// Gives the error in these headers or trailers, if there is one, what it lacks that every
-/// error of this service has.
+/// Completes the error in these headers or trailers, if there is one.
 ///
-/// Each gets the call's id. One that tonic made itself, before any of this service's code
-/// ran, gets details, and the code that gRPC has for its case. A create that does not say yet
-/// what it has come to gets this `outcome`.
+/// Each error gets the call's request id. One that tonic made itself, before any code of this
+/// service ran, gets details, and the code that gRPC has for its case. A create without an
+/// outcome in its details gets this `outcome`.
 pub fn complete(headers: &mut HeaderMap, outcome: Option<Outcome>, request_id: &str) {
     if let Some(status) = Status::from_header_map(headers)
         && status.code() != Code::Ok
@@ -190,12 +146,12 @@ pub fn complete(headers: &mut HeaderMap, outcome: Option<Outcome>, request_id: &
 
 fn completed(status: &Status, outcome: Option<Outcome>, request_id: &str) -> Status {
     let (code, message, mut details) = if status.details().is_empty() {
-        let reason = reason_of_tonic(status);
-        let message = match (reason, status.message()) {
-            (Reason::UnknownMethod, _) => NO_METHOD,
+        let kind = kind_of_tonic(status);
+        let message = match (kind, status.message()) {
+            (ErrorKind::UnknownMethod, _) => NO_METHOD,
             (_, message) => message,
         };
-        (reason.code(), message, own(reason))
+        (kind.row().status.into(), message, error_info_of(kind))
     } else {
         (status.code(), status.message(), status.get_error_details())
     };
@@ -211,35 +167,42 @@ fn completed(status: &Status, outcome: Option<Outcome>, request_id: &str) -> Sta
     make(code, message, details)
 }
 
-/// What a status means that tonic, or its health and reflection, made.
-fn reason_of_tonic(status: &Status) -> Reason {
+/// The failure behind a status that tonic, or its health and reflection services, made.
+fn kind_of_tonic(status: &Status) -> ErrorKind {
     match status.code() {
         // A message over the limit.
-        Code::OutOfRange => Reason::RequestTooLarge,
-        // Of a path that it does not know, tonic says nothing.
-        Code::Unimplemented if status.message().is_empty() => Reason::UnknownMethod,
-        Code::Unimplemented => Reason::UnsupportedCompression,
-        // What it cannot read.
-        Code::Internal | Code::InvalidArgument => Reason::MalformedRequest,
-        Code::NotFound => Reason::NotFound,
-        // A stream that broke while it was read; hardly anybody will hear this.
-        _ => Reason::Transport,
+        Code::OutOfRange => ErrorKind::RequestTooLarge,
+        // For an unknown path tonic sends no message.
+        Code::Unimplemented if status.message().is_empty() => ErrorKind::UnknownMethod,
+        Code::Unimplemented => ErrorKind::UnsupportedCompression,
+        // A message that cannot be decoded.
+        Code::Internal | Code::InvalidArgument => ErrorKind::MalformedRequest,
+        Code::NotFound => ErrorKind::NotFound,
+        // A stream that broke while it was read.
+        _ => ErrorKind::Transport,
     }
 }
 
-fn plain(reason: Reason, message: &str) -> Status {
-    make(reason.code(), message, own(reason))
+fn plain(kind: ErrorKind, message: &str) -> Status {
+    make(kind.row().status.into(), message, error_info_of(kind))
 }
 
-fn own(reason: Reason) -> ErrorDetails {
-    ErrorDetails::with_error_info(reason.as_str(), DOMAIN, HashMap::new())
+fn error_info_of(kind: ErrorKind) -> ErrorDetails {
+    let row = kind.row();
+    ErrorDetails::with_error_info(row.reason, row.domain.as_str(), HashMap::new())
+}
+
+/// Makes a client's library wait before it retries.
+fn add_pushback(status: &mut Status, delay: Duration) {
+    let millis = u32::try_from(delay.as_millis()).unwrap_or(u32::MAX);
+    status.metadata_mut().insert(PUSHBACK, millis.into());
 }
 
 fn make(code: Code, message: &str, details: ErrorDetails) -> Status {
     Status::with_error_details(code, bounded(message), details)
 }
 
-/// The largest count below `over` that `fits`; those that fit come first.
+/// The largest count below `over` that `fits`; all smaller ones fit as well.
 fn largest(over: usize, fits: impl Fn(&usize) -> bool) -> usize {
     let (mut low, mut high) = (0, over);
     while high - low > 1 {
@@ -253,8 +216,8 @@ fn largest(over: usize, fits: impl Fn(&usize) -> bool) -> usize {
     low
 }
 
-/// A message that is short enough on the wire, where each byte that tonic escapes takes
-/// three: among them the space, and more marks than gRPC asks for.
+/// A message that is short enough on the wire, where each byte that tonic escapes takes three:
+/// spaces, and more punctuation than gRPC requires.
 fn bounded(message: &str) -> String {
     const MORE: &str = "…";
     const ESCAPED: &str = "\"#%<>`?{}";

@@ -89,8 +89,8 @@ async fn create_or_find(
     let (fault, outcome) = match look_up(upstream, &call, &arn).await {
         Err(Failure {
             fault: cause,
-            retry_after,
-            asked,
+            pacer_retry_after,
+            upstream_retry_after,
             ..
         }) => {
             let fault = Fault::LookUpFailed {
@@ -100,8 +100,8 @@ async fn create_or_find(
             return Err(Failure {
                 fault,
                 outcome: Outcome::Unknown,
-                asked,
-                retry_after,
+                upstream_retry_after,
+                pacer_retry_after,
                 ..rejected
             });
         }

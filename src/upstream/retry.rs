@@ -277,7 +277,7 @@ impl<O: Operation, T> Policy<AuthorizedCall<O>, Answer<T>, Failure> for RetryPol
             kind: O::KIND,
             attempts_made,
             was_renewed: self.was_renewed,
-            upstream_retry_after: failure.asked,
+            upstream_retry_after: failure.upstream_retry_after,
             time_left: call.deadline.left(),
         });
         let reason = match decision {

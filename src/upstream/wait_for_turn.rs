@@ -48,7 +48,7 @@ where
                 Err(fault) => {
                     metrics.pace_rejections.add();
                     return Err(Failure {
-                        retry_after: Some(pacer.expected_wait()),
+                        pacer_retry_after: Some(pacer.expected_wait()),
                         ..fault.after(Attempts::default())
                     });
                 }
@@ -77,7 +77,7 @@ where
                 && failure.fault.is_throttling()
             {
                 metrics.throttled_attempts.add();
-                failure.retry_after = Some(pacer.expected_wait());
+                failure.pacer_retry_after = Some(pacer.expected_wait());
             }
             outcome
         })

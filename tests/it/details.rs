@@ -1,4 +1,4 @@
-//! What an error carries beside its code, as a program reads it.
+//! The details of an error, as a program reads them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -36,8 +36,8 @@ fn create(barcode: &str) -> CreateTapeWithBarcodeRequest {
 }
 
 #[tokio::test]
-async fn every_error_has_the_id_of_its_call() {
-    // The first page comes, all else is refused.
+async fn every_error_has_the_request_id_of_its_call() {
+    // The first page succeeds, everything else is rejected.
     let asked = AtomicUsize::new(0);
     let upstream = Upstream::answering(move |_| {
         let reply = match asked.fetch_add(1, Ordering::SeqCst) {
@@ -96,7 +96,7 @@ async fn every_error_has_the_id_of_its_call() {
 }
 
 #[tokio::test]
-async fn errors_of_health_are_complete_too() {
+async fn errors_of_the_health_service_have_details() {
     let service = Service::over(&Upstream::script([]).await, &[]).await;
     let nobody = HealthCheckRequest {
         service: "nobody".into(),
@@ -114,9 +114,9 @@ async fn errors_of_health_are_complete_too() {
     assert!(!refused.metadata.contains_key("outcome"));
 }
 
-/// The longest of everything that callers and AWS can put into an error, at once.
+/// The longest values of callers and of AWS in one error.
 #[tokio::test]
-async fn the_largest_errors_fit() {
+async fn the_largest_errors_fit_into_the_trailers() {
     let id = "i".repeat(128);
     let id = [("x-request-id", id.as_str())];
     for unit in ["w", "é", "\"", "本"] {
@@ -140,7 +140,7 @@ async fn the_largest_errors_fit() {
         let unknown = call(&service, "ListTapes", &id, &ListTapesRequest::default()).await;
         assert_eq!(refusal(&unknown.status()).reason, "UPSTREAM_UNKNOWN");
         unknown.assert_complete();
-        // Hundreds of mistakes in a create: the id and the outcome have room beside them.
+        // Hundreds of violations in a create: the request id and the outcome still fit.
         let mistakes = CreateTapesRequest {
             tags: (0..300)
                 .map(|_| tapegate::grpc::proto::Tag {
@@ -163,8 +163,8 @@ async fn list(service: &Service) -> Status {
     collect(answer).await.unwrap_err()
 }
 
-/// What a client's library is told to wait, in milliseconds, and what `RetryInfo` says.
-fn told_to_wait(status: &Status) -> (Option<u64>, Option<u64>) {
+/// The delays of the pushback trailer and of `RetryInfo`, in milliseconds.
+fn delays(status: &Status) -> (Option<u64>, Option<u64>) {
     let pushback = status.metadata().get(PUSHBACK);
     let pushback = pushback.map(|millis| millis.to_str().unwrap().parse().unwrap());
     let details = refusal(status).details;
@@ -176,7 +176,7 @@ fn told_to_wait(status: &Status) -> (Option<u64>, Option<u64>) {
 }
 
 #[tokio::test]
-async fn a_throttled_call_and_one_without_a_turn_are_told_when_to_come_back() {
+async fn a_throttled_call_and_one_without_a_turn_have_pushback() {
     let throttled = Reply::aws(
         400,
         &json!({ "__type": "ThrottlingException", "message": "slow" }),
@@ -185,7 +185,7 @@ async fn a_throttled_call_and_one_without_a_turn_are_told_when_to_come_back() {
     let service = Service::over(&upstream, &["--retry-attempts=1", "--pace-floor=1"]).await;
     let first = list(&service).await;
     assert_eq!(refusal(&first).reason, "THROTTLING_EXCEPTION");
-    let (pushback, delay) = told_to_wait(&first);
+    let (pushback, delay) = delays(&first);
     assert!(pushback.is_some() && pushback == delay, "{first:?}");
 
     // Its turn would come in a second.
@@ -196,44 +196,44 @@ async fn a_throttled_call_and_one_without_a_turn_are_told_when_to_come_back() {
         (busy.code(), refusal(&busy).reason.as_str()),
         (Code::Unavailable, "UPSTREAM_BUSY")
     );
-    let (pushback, delay) = told_to_wait(&busy);
+    let (pushback, delay) = delays(&busy);
     assert!(pushback.is_some() && pushback == delay, "{busy:?}");
     assert_eq!(upstream.asked().len(), 1);
 }
 
 #[tokio::test]
-async fn in_an_outage_calls_without_a_turn_are_told_when_to_come_back() {
+async fn in_an_outage_calls_without_a_turn_have_pushback() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", closed.local_addr().unwrap());
     let port = closed.local_addr().unwrap().port().to_string();
     drop(closed);
     let service = Service::at(&endpoint, &["--retry-attempts=1", "--pace-silence=2"]).await;
     let mut seen = vec![list(&service).await, list(&service).await];
-    assert!(seen.iter().all(|status| told_to_wait(status).0.is_none()));
+    assert!(seen.iter().all(|status| delays(status).0.is_none()));
     seen.extend([list(&service).await, list(&service).await]);
     let last = seen.last().unwrap();
     let refused = refusal(last);
     assert_eq!(refused.reason, "UPSTREAM_UNREACHABLE");
-    assert_eq!(refused.metadata["attempts"], "0", "it was spared: {refused:?}");
-    let (pushback, delay) = told_to_wait(last);
+    assert_eq!(refused.metadata["attempts"], "0", "nothing is sent: {refused:?}");
+    let (pushback, delay) = delays(last);
     assert!(pushback.is_some() && pushback == delay, "{last:?}");
-    // Where the upstream is, is its operator's business.
+    // Callers do not learn the endpoint.
     for status in &seen {
         assert!(!format!("{status:?}").contains(&port), "{status:?}");
     }
 }
 
 #[tokio::test]
-async fn what_no_repeat_can_help_is_told_no_time() {
+async fn an_error_that_no_retry_can_help_has_no_delay() {
     for (http_status, code) in [(400, "AccessDeniedException"), (400, "ValidationException")] {
         let upstream = Upstream::always(Reply::aws(http_status, &json!({ "__type": code }))).await;
         let service = Service::over(&upstream, &[]).await;
-        assert_eq!(told_to_wait(&list(&service).await), (None, None));
+        assert_eq!(delays(&list(&service).await), (None, None));
     }
     let upstream = Upstream::always(Reply::aws(503, &json!({ "__type": "ServiceUnavailable" }))).await;
     let service = Service::over(&upstream, &["--retry-attempts=1"]).await;
-    // It may help, but nothing is known against trying at once.
-    let (pushback, delay) = told_to_wait(&list(&service).await);
+    // A retry may help, but nothing is known about when.
+    let (pushback, delay) = delays(&list(&service).await);
     assert!(pushback.is_none() && delay.is_some());
 }
 
@@ -248,7 +248,7 @@ async fn refused_create(service: &Service, request: CreateTapeWithBarcodeRequest
 }
 
 #[tokio::test]
-async fn a_barcode_that_is_taken_says_by_what() {
+async fn an_existing_tape_is_compared_with_the_request() {
     let service = Service::dev(&["--emulator-seed-tapes=0"]).await;
     service
         .client()
@@ -279,7 +279,7 @@ async fn a_barcode_that_is_taken_says_by_what() {
     }
 }
 
-/// What a look-up ends in when the lists answer this.
+/// The error of a create whose look-up receives this response.
 async fn looked_up(lists: Reply) -> Refusal {
     let refused: Value = json!({
         "__type": "InvalidGatewayRequestException",
@@ -299,7 +299,7 @@ async fn looked_up(lists: Reply) -> Refusal {
 }
 
 #[tokio::test]
-async fn a_look_up_that_fails_is_no_refusal_for_good() {
+async fn a_failed_look_up_leaves_the_outcome_unknown() {
     let code = |name: &str| json!({ "__type": name });
     let cases = [
         (

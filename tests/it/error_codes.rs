@@ -1,10 +1,10 @@
-//! What callers see of AWS's error codes, over the wire: every code that is documented,
-//! and codes that are not.
+//! What callers receive for AWS error codes, over the wire: for each documented code, and for codes
+//! that are not.
 
-mod decisions;
+mod aws_messages;
+mod retry_and_outcome;
 mod secrets;
 mod table;
-mod words;
 
 use std::sync::{Arc, Mutex};
 
@@ -21,14 +21,14 @@ use crate::{
     wire::{self, Raw},
 };
 
-/// A service before an AWS that answers one thing, until it is told another.
+/// A service whose AWS sends the same response until it is given another.
 struct Failing {
     service: Service,
     reply: Arc<Mutex<Reply>>,
     upstream: Upstream,
 }
 
-/// The operations, by name, and whether they make tapes.
+/// The operations by name, and whether they create tapes.
 const OPERATIONS: [(&str, bool); 5] = [
     ("CreateTapeWithBarcode", true),
     ("CreateTapes", true),
@@ -44,15 +44,14 @@ impl Failing {
         let upstream =
             Upstream::answering(move |_| std::future::ready(answered.lock().unwrap().clone())).await;
         Self {
-            // One attempt each, as fast as they come: how calls are repeated and paced is looked
-            // at elsewhere.
+            // One attempt each, without waiting: other tests cover retries and pacing.
             service: Service::over(&upstream, &["--retry-attempts=1", "--pace-floor=1000"]).await,
             reply,
             upstream,
         }
     }
 
-    /// What an operation comes to when AWS answers this, and how often AWS was asked for it.
+    /// Calls an operation while AWS sends this response; returns the number of requests to AWS, too.
     async fn ask(&self, operation: &str, http_status: u16, body: &Value) -> (Raw, usize) {
         *self.reply.lock().unwrap() = Reply::aws(http_status, body);
         let asked_for = || {
@@ -72,14 +71,14 @@ impl Failing {
     }
 }
 
-/// Reads an error, and checks what holds for each.
+/// Reads an error, and checks what holds for all.
 fn refused(raw: &Raw) -> Refusal {
     let status = raw.status();
     raw.assert_complete();
     assert_ne!(
         status.code(),
         Code::Unauthenticated,
-        "the caller's identity was not at fault"
+        "the caller's credentials are valid"
     );
     refusal(&status)
 }

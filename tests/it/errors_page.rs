@@ -1,72 +1,251 @@
-//! docs/errors.md and the code say the same of every reason.
+//! docs/errors.md, the metric labels, the recording rules and the statuses follow from the table of
+//! failures.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    path::Path,
+};
 
 use tapegate::{
-    domain::{Attempts, DescribeTapes, Failure, Fault, OperationKind, RetryRule},
-    grpc::status::{
-        self,
-        codes::{self, ROWS},
-        reasons::Reason,
+    domain::{
+        Attempts, DescribeTapes, ErrorDomain, Failure, FailureRow, Fault, FaultOwner, OperationKind,
+        RetryRule, StatusCode,
+        failure::table::{AWS_CODES, OTHER_FAILURES, UPSTREAM_UNKNOWN},
     },
+    grpc::status,
+    observability::metrics::labels,
 };
-use tonic::Code;
+use tonic_types::ErrorInfo;
 
 use crate::harness::{GATEWAY, refusal};
 
-/// What a row of the page says of a reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Said {
-    codes: BTreeSet<String>,
-    create: String,
-    repeats: Option<String>,
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors.md");
+
+/// The generated section is the last one.
+const GENERATED: &str = "\n| code | fault owner | log level | burns the objective | reasons |\n";
+
+fn rows() -> impl Iterator<Item = &'static FailureRow> {
+    AWS_CODES.iter().chain(OTHER_FAILURES)
 }
 
-/// What the tables under a heading say of each reason.
-fn said(heading: &str) -> BTreeMap<String, Said> {
-    let page = include_str!("../../docs/errors.md");
+/// The rows of each reason.
+fn by_reason(domain: ErrorDomain) -> BTreeMap<&'static str, Vec<&'static FailureRow>> {
+    let mut reasons = BTreeMap::<_, Vec<_>>::new();
+    for row in rows().filter(|row| row.domain == domain) {
+        reasons.entry(row.reason).or_default().push(row);
+    }
+    reasons
+}
+
+/// The cells of the tables under a heading, by reason.
+fn documented(heading: &str) -> BTreeMap<String, Vec<String>> {
+    let page = std::fs::read_to_string(PAGE).unwrap();
     let (_, section) = page.split_once(&format!("\n## {heading}\n")).unwrap();
     let section = section.split("\n## ").next().unwrap();
-    let mut said = BTreeMap::new();
-    for row in section.lines().filter(|line| line.starts_with("| `")) {
-        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let words = |cell: &str| -> BTreeSet<String> {
-            cell.split(", ")
-                .map(|word| word.trim_matches('`').to_owned())
-                .collect()
-        };
-        let row = Said {
-            codes: words(cells[1]),
-            create: cells[2].trim_matches('`').to_owned(),
-            repeats: cells.get(3).map(|cell| (*cell).to_owned()),
-        };
-        for reason in words(cells[0]) {
+    let mut documented = BTreeMap::new();
+    for line in section.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<_> = line
+            .trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().to_owned())
+            .collect();
+        for reason in words(&cells[0]) {
             assert_eq!(
-                said.insert(reason.clone(), row.clone()),
+                documented.insert(reason.clone(), cells.clone()),
                 None,
-                "{reason} is there twice"
+                "{reason} has two rows"
             );
         }
     }
-    said
+    documented
 }
 
-fn names(codes: &[Code]) -> BTreeSet<String> {
-    codes
-        .iter()
-        .map(|code| upper_snake(&format!("{code:?}")))
+fn words(cell: &str) -> BTreeSet<String> {
+    cell.split(", ")
+        .map(|word| word.trim_matches('`').to_owned())
         .collect()
 }
 
-fn upper_snake(camel: &str) -> String {
-    let mut snake = String::new();
-    for c in camel.chars() {
-        if c.is_ascii_uppercase() && !snake.is_empty() {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_uppercase());
+fn codes(rows: &[&FailureRow]) -> BTreeSet<String> {
+    rows.iter().map(|row| row.status.name().to_owned()).collect()
+}
+
+fn outcomes(rows: &[&FailureRow]) -> BTreeSet<String> {
+    rows.iter().map(|row| row.outcome.to_string()).collect()
+}
+
+fn retries(row: &FailureRow) -> String {
+    let words = [row.read, row.create].map(|rule| match rule {
+        RetryRule::Never => "no",
+        RetryRule::Once => "once",
+        RetryRule::Soon => "yes",
+        RetryRule::Slowly => "slowly",
+    });
+    words.join(", ")
+}
+
+#[test]
+fn the_page_has_every_reason_of_the_table_and_no_other() {
+    for (heading, domain) in [
+        ("Reasons of this service", ErrorDomain::Tapegate),
+        ("AWS codes", ErrorDomain::Aws),
+    ] {
+        let documented: BTreeSet<_> = documented(heading).into_keys().collect();
+        let table: BTreeSet<_> = by_reason(domain).into_keys().map(str::to_owned).collect();
+        assert_eq!(documented, table);
     }
-    snake
+}
+
+#[test]
+fn the_page_has_code_outcome_and_advice_of_each_reason() {
+    // No create ends with these.
+    let reads_only = ["NOT_FOUND", "UPSTREAM_MARKER_REPEATED", "UPSTREAM_PAGE_TOO_LONG"];
+    let page = documented("Reasons of this service");
+    for (reason, rows) in by_reason(ErrorDomain::Tapegate) {
+        let [_, code, create, _, advice, _] = &page[reason][..] else {
+            panic!("{reason}: {:?}", page[reason]);
+        };
+        assert_eq!(words(code), codes(&rows), "{reason}");
+        match reads_only.contains(&reason) {
+            true => assert_eq!(create, "–", "{reason}"),
+            false => assert_eq!(words(create), outcomes(&rows), "{reason}"),
+        }
+        assert!(rows.iter().all(|row| row.advice == advice), "{reason}: {advice}");
+    }
+}
+
+#[test]
+fn the_page_has_code_outcome_retries_and_advice_of_each_aws_code() {
+    let page = documented("AWS codes");
+    for (reason, rows) in by_reason(ErrorDomain::Aws) {
+        let cells = &page[reason];
+        assert_eq!(words(&cells[1]), codes(&rows), "{reason}");
+        assert_eq!(words(&cells[2]), outcomes(&rows), "{reason}");
+        match reason == UPSTREAM_UNKNOWN {
+            true => assert_eq!(cells[3], "by `http_status`"),
+            false => assert!(
+                rows.iter().all(|row| retries(row) == cells[3]),
+                "{reason}: {cells:?}"
+            ),
+        }
+        let for_other_operations = "AWS documents this code for other operations; \
+                                    report it to the operator of this service";
+        let advice = cells.get(4).map_or(for_other_operations, String::as_str);
+        assert!(rows.iter().all(|row| row.advice == advice), "{reason}: {advice}");
+    }
+}
+
+/// The section is generated from the table; `UPDATE_DOCS=1` writes it.
+#[test]
+fn the_page_has_owner_level_and_objective_of_each_reason() {
+    let page = std::fs::read_to_string(PAGE).unwrap();
+    let before = page.split(GENERATED).next().unwrap();
+    let generated = format!("{before}{GENERATED}{}", owners());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(PAGE, &generated).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(PAGE).unwrap() == generated,
+        "docs/errors.md differs from the table of failures; update it with\n    \
+         UPDATE_DOCS=1 cargo test --test it the_page_has_owner"
+    );
+}
+
+fn owners() -> String {
+    let mut groups = BTreeMap::<_, BTreeSet<_>>::new();
+    for row in rows() {
+        let key = (row.status, row.owner, row.level, row.burns_objective);
+        groups.entry(key).or_default().insert(row.reason);
+    }
+    let mut table = "|---|---|---|---|---|\n".to_owned();
+    for ((status, owner, level, burns), reasons) in groups {
+        let reasons: Vec<_> = reasons.iter().map(|reason| format!("`{reason}`")).collect();
+        let level = format!("{level:?}").to_lowercase();
+        let burns = if burns { "yes" } else { "no" };
+        let (code, owner, reasons) = (status.name(), owner.as_str(), reasons.join(", "));
+        writeln!(table, "| {code} | `{owner}` | {level} | {burns} | {reasons} |").unwrap();
+    }
+    table
+}
+
+/// So that log and metrics find the row of a failure by its status alone.
+#[test]
+fn a_status_is_classified_as_its_row_says() {
+    for row in rows() {
+        let info = ErrorInfo::new(row.reason, row.domain.as_str(), []);
+        let classification = status::classify(row.status.into(), Some(&info), true);
+        assert_eq!(classification, row.classification(), "{row:?}");
+        let unauthenticated = status::classify(row.status.into(), Some(&info), false);
+        assert_eq!(unauthenticated, row.classification().unauthenticated(), "{row:?}");
+    }
+}
+
+/// The selectors of the recording rules know codes (by `error_type`, which is set for errors of the
+/// server) and owners alone.
+#[test]
+fn the_recording_rules_select_what_burns_the_objective() {
+    let rules = include_str!("../../deploy/prometheus/recording.rules.yaml");
+    let selectors: BTreeSet<_> = rules
+        .split("tapegate_fault_owner=~\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    let [selector] = Vec::from_iter(selectors)[..] else {
+        panic!("the rules differ in their selectors");
+    };
+    let burning: BTreeSet<_> = selector.split('|').collect();
+    let with_error_type = rules.matches("error_type!=\"\", tapegate_fault_owner=~").count();
+    assert_eq!(rules.matches("tapegate_fault_owner=~").count(), with_error_type);
+    let selects =
+        |status: StatusCode, owner: FaultOwner| status.is_server_error() && burning.contains(owner.as_str());
+    for row in rows() {
+        assert_eq!(selects(row.status, row.owner), row.burns_objective, "{row:?}");
+    }
+    for status in StatusCode::ALL {
+        let classification = status.classification();
+        let selected = classification.owner.is_some_and(|owner| selects(*status, owner));
+        assert_eq!(selected, classification.burns_objective, "{status:?}");
+    }
+    let all_calls = format!(
+        "tapegate_fault_owner!=\"{}\"",
+        FaultOwner::Unauthenticated.as_str()
+    );
+    assert_eq!(rules.matches(&all_calls).count(), 1);
+    let owners = FaultOwner::ALL.map(FaultOwner::as_str);
+    assert!(burning.iter().all(|owner| owners.contains(owner)), "{burning:?}");
+}
+
+/// The table of owners for operators, and all dashboards and alerts, know the owners that exist.
+#[test]
+fn operations_and_dashboards_know_the_fault_owners() {
+    let page = include_str!("../../docs/operations.md");
+    let section = page
+        .split("\n## Fault owner\n")
+        .nth(1)
+        .unwrap()
+        .split("\n`tapegate_outcome`")
+        .next()
+        .unwrap();
+    let documented: BTreeSet<_> = section
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.split('`').nth(1).unwrap())
+        .collect();
+    assert_eq!(documented, FaultOwner::ALL.map(FaultOwner::as_str).into());
+    for folder in ["prometheus", "grafana"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(folder);
+        for file in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            for owner in text.split("tapegate_fault_owner=\"").skip(1) {
+                let owner = owner.split('"').next().unwrap();
+                assert!(
+                    FaultOwner::ALL.iter().any(|known| known.as_str() == owner),
+                    "{owner}"
+                );
+            }
+        }
+    }
 }
 
 fn aws(code: &str, http_status: u16) -> Fault {
@@ -80,7 +259,7 @@ fn aws(code: &str, http_status: u16) -> Fault {
 }
 
 fn text() -> String {
-    "words".to_owned()
+    "text".to_owned()
 }
 
 /// Every fault that a create, or a list, can end in.
@@ -131,90 +310,41 @@ fn faults() -> Vec<Fault> {
         faults.push(Fault::Http { http_status });
         faults.push(aws("Unheard", http_status));
     }
-    faults.extend(ROWS.iter().map(|row| aws(row.code, 400)));
+    faults.extend(AWS_CODES.iter().map(|row| aws(row.name, 400)));
     faults
 }
 
 #[test]
-fn every_reason_is_on_the_page_and_no_other() {
-    let own: BTreeSet<_> = Reason::ALL
-        .iter()
-        .map(|reason| reason.as_str().to_owned())
-        .collect();
-    assert_eq!(own.len(), Reason::ALL.len());
-    assert_eq!(
-        said("Reasons of this service")
-            .into_keys()
-            .collect::<BTreeSet<_>>(),
-        own
-    );
-
-    let mut aws: BTreeSet<_> = ROWS.iter().map(|row| row.reason.to_owned()).collect();
-    aws.insert(codes::UNKNOWN.to_owned());
-    assert_eq!(said("Codes of AWS").into_keys().collect::<BTreeSet<_>>(), aws);
-}
-
-#[test]
-fn the_page_has_the_codes_of_each_reason() {
-    let said_of_own = said("Reasons of this service");
-    for reason in Reason::ALL {
-        assert_eq!(
-            said_of_own[reason.as_str()].codes,
-            names(reason.codes()),
-            "{reason:?}"
-        );
-    }
-    let said_of_aws = said("Codes of AWS");
-    for row in &ROWS {
-        let said = &said_of_aws[row.reason];
-        assert!(said.codes.is_superset(&names(&[row.grpc])), "{row:?}: {said:?}");
-        if row.reason != codes::UNKNOWN {
-            assert_eq!(said.codes.len(), 1, "{row:?}: {said:?}");
-        }
-    }
-}
-
-#[test]
-fn the_page_has_what_each_fault_comes_to() {
+fn each_fault_ends_a_call_as_its_row_says() {
     let list = DescribeTapes {
         gateway: GATEWAY.parse().unwrap(),
         tapes: [].into(),
         page: Default::default(),
     };
-    let own = said("Reasons of this service");
-    let of_aws = said("Codes of AWS");
     let mut seen = BTreeSet::new();
     for fault in faults() {
-        let outcome = fault.outcome();
+        let row = fault.row();
         let failure: Failure = fault.clone().after(Attempts::one(None));
         let refused = refusal(&status::failed(&list, &failure));
-        let is_own = refused.domain == status::DOMAIN;
-        let said = &if is_own { &own } else { &of_aws }[&refused.reason];
-        let case = format!("{fault:?}: {refused:?}, {said:?}");
-        let code = upper_snake(&format!("{:?}", refused.code));
-        assert!(said.codes.contains(&code), "{case}");
-        seen.insert((refused.reason.clone(), code));
-        let is_429 = matches!(fault, Fault::Http { http_status: 429 });
-        let created = if is_429 {
-            "unknown".to_owned()
-        } else {
-            outcome.to_string()
-        };
-        assert!([&*created, "never"].contains(&&*said.create), "{case}");
-        if !is_own && refused.reason != codes::UNKNOWN {
-            let repeats =
-                [OperationKind::Read, OperationKind::Create].map(|kind| match fault.retry_rule(kind) {
-                    RetryRule::Never => "no",
-                    RetryRule::Once => "once",
-                    RetryRule::Soon => "yes",
-                    RetryRule::Slowly => "slowly",
-                });
-            assert_eq!(
-                said.repeats.as_deref(),
-                Some(repeats.join(", ").as_str()),
-                "{case}"
-            );
+        let case = format!("{fault:?}: {refused:?}, {row:?}");
+        assert_eq!(refused.code, row.status.into(), "{case}");
+        assert_eq!(
+            (refused.domain.as_str(), refused.reason.as_str()),
+            (row.domain.as_str(), row.reason),
+            "{case}"
+        );
+        assert!(
+            refused.message.ends_with(row.advice) || row.status == StatusCode::PermissionDenied,
+            "{case}"
+        );
+        assert!(refused.message.contains(row.advice), "{case}");
+        seen.insert((row.reason, row.status));
+        assert_eq!(fault.outcome(), row.outcome, "{case}");
+        for kind in [OperationKind::Read, OperationKind::Create] {
+            assert_eq!(fault.retry_rule(kind), row.retry_rule(kind), "{case}");
         }
+        let error_type = labels::error_type(&fault);
+        assert_eq!(error_type, row.name.trim_end(), "{case}");
         let delay = refused.details.retry_info().and_then(|info| info.retry_delay);
         let can_help = matches!(
             fault,
@@ -226,15 +356,14 @@ fn the_page_has_what_each_fault_comes_to() {
             || fault.retry_rule(OperationKind::Read) != RetryRule::Never;
         assert_eq!(delay.is_some(), can_help, "{case}");
     }
-    // Each code that the page has for a reason of the upstream comes.
-    for (reason, said) in of_aws.iter().chain(own.iter().filter(|(reason, _)| {
-        reason.starts_with("UPSTREAM_") || reason.starts_with("TAPE_") || *reason == "BARCODE_TAKEN"
-    })) {
-        for code in &said.codes {
-            assert!(
-                seen.contains(&(reason.clone(), code.clone())),
-                "{reason} never comes as {code}"
-            );
-        }
+    // Each row of the upstream occurs.
+    let of_the_upstream = rows().filter(|row| {
+        row.domain == ErrorDomain::Aws
+            || row.reason.starts_with("UPSTREAM_")
+            || row.reason.starts_with("TAPE_")
+            || row.reason == "BARCODE_TAKEN"
+    });
+    for row in of_the_upstream {
+        assert!(seen.contains(&(row.reason, row.status)), "never occurs: {row:?}");
     }
 }

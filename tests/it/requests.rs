@@ -1,6 +1,5 @@
-//! Requests that are none, over the wire. Each is answered with a status that says what is
-//! wrong, has its details and fits into the trailers that clients take; and the server
-//! serves on, on the same connection.
+//! Invalid requests, over the wire. Each receives a status that says what is wrong, with details that
+//! fit into the trailers of stock clients. The server keeps serving on the same connection.
 
 mod hostile;
 mod malformed;
@@ -32,7 +31,7 @@ const METHODS: [&str; 5] = [
     "ListTapes",
 ];
 
-/// A service whose one connection is watched.
+/// A service with one connection that is observed.
 struct Attacked {
     service: Service,
     channel: Channel,
@@ -91,7 +90,7 @@ impl Attacked {
     }
 }
 
-/// Reads a refusal by this service itself, which fits into the trailers that clients take.
+/// Reads an error of this service itself, which fits into the trailers of stock clients.
 fn refused(raw: &Raw) -> Refusal {
     let status = raw.status();
     let refused = refusal(&status);
@@ -116,7 +115,7 @@ fn assert_refused(refused: &Refusal, code: Code, reason: &str, says: &str) {
     );
 }
 
-/// A request with every member, as it is encoded.
+/// An encoded request with every field.
 fn valid(method: &str) -> Vec<u8> {
     let tag = |key: &str| Tag {
         key: key.into(),

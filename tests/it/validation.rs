@@ -1,8 +1,8 @@
-//! Validation accepts exactly what the service model accepts, beyond the bounds that the
-//! project documents. The model is read from the fixture; the documented bounds are
-//! spelt out here, apart from the code that is tested.
+//! Validation accepts exactly what the service model accepts, within the limits that the project
+//! documents. The model is read from the fixture; the documented limits are written out here,
+//! independent of the tested code.
 
-mod every_fault;
+mod every_violation;
 mod members;
 mod mistakes;
 mod nearly;
@@ -12,7 +12,7 @@ mod served;
 use tapegate::{
     domain::TapeSizeBounds,
     grpc::{
-        convert::{Inward, Rules, Violations},
+        convert::{Parse, Rules, Violations},
         proto::{
             CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest,
             DescribeTapesRequest, ListTapesRequest,
@@ -22,8 +22,8 @@ use tapegate::{
 
 use crate::harness::{GATEWAY, SIZE};
 
-/// Rules as a service has them by default, but for a second region with a name so short
-/// that ARNs come down to the model's least length.
+/// The default rules, and a second region whose name is so short that ARNs can have the minimum length
+/// of the model.
 fn rules() -> Rules {
     Rules {
         region: "us-east-1".parse().unwrap(),
@@ -34,30 +34,30 @@ fn rules() -> Rules {
     }
 }
 
-/// The fields that a request is refused for; none when it is accepted.
-fn refused(request: impl Inward) -> Vec<String> {
-    refused_under(&rules(), request)
+/// The invalid fields of a request; none if it is accepted.
+fn invalid_fields(request: impl Parse) -> Vec<String> {
+    invalid_fields_under(&rules(), request)
 }
 
-fn refused_under(rules: &Rules, request: impl Inward) -> Vec<String> {
-    faults(rules, request)
+fn invalid_fields_under(rules: &Rules, request: impl Parse) -> Vec<String> {
+    violations(rules, request)
         .into_iter()
         .map(|(field, _)| field)
         .collect()
 }
 
-/// Field and description of all that is wrong with a request.
-fn faults(rules: &Rules, request: impl Inward) -> Vec<(String, String)> {
-    let faults = request.inward(rules).err();
-    let faults = faults.as_ref().map(Violations::as_slice).unwrap_or_default();
-    faults
+/// Field and description of each violation.
+fn violations(rules: &Rules, request: impl Parse) -> Vec<(String, String)> {
+    let violations = request.parse(rules).err();
+    let violations = violations.as_ref().map(Violations::as_slice).unwrap_or_default();
+    violations
         .iter()
-        .map(|fault| (fault.field.clone(), fault.description.clone()))
+        .map(|violation| (violation.field.clone(), violation.description.clone()))
         .collect()
 }
 
-/// A request that is in order, and then changed.
-trait Sample: Inward {
+/// A valid request that is then changed.
+trait Sample: Parse {
     fn good() -> Self;
 
     fn but(change: impl FnOnce(&mut Self)) -> Self {

@@ -1,6 +1,6 @@
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Inward, Outward, Rules, Violations};
+use super::{Parse, Rules, Violations};
 use crate::{
     domain::{
         Barcode, BarcodePrefix, ClientToken, CreateTapeWithBarcode, CreateTapes, CreatedTape, CreatedTapes,
@@ -9,13 +9,13 @@ use crate::{
     grpc::proto,
 };
 
-/// The most tapes that one CreateTapes may ask for (service model).
+/// The most tapes that one CreateTapes creates (service model).
 const MAX_TAPES: u8 = 10;
 
-impl Inward for proto::CreateTapeWithBarcodeRequest {
+impl Parse for proto::CreateTapeWithBarcodeRequest {
     type Operation = CreateTapeWithBarcode;
 
-    fn inward(self, rules: &Rules) -> Result<CreateTapeWithBarcode, Violations> {
+    fn parse(self, rules: &Rules) -> Result<CreateTapeWithBarcode, Violations> {
         use proto::create_tape_with_barcode_request::Pool as Choice;
         let Self {
             gateway_arn,
@@ -31,8 +31,8 @@ impl Inward for proto::CreateTapeWithBarcodeRequest {
             Choice::PoolId(number) => PoolChoice::Listed(number),
             Choice::CustomPoolId(id) => PoolChoice::Custom(id),
         });
-        let mut faults = Violations::default();
-        let asked = Asked {
+        let mut violations = Violations::default();
+        let common = CommonFields {
             gateway_arn,
             tape_size_in_bytes,
             kms_encrypted,
@@ -41,19 +41,19 @@ impl Inward for proto::CreateTapeWithBarcodeRequest {
             worm,
             tags,
         };
-        let tape = asked.check(rules, &mut faults);
-        let barcode: Option<Barcode> = faults.take("tape_barcode", tape_barcode.parse());
-        faults.into_result(
+        let tape = common.check(rules, &mut violations);
+        let barcode: Option<Barcode> = violations.take("tape_barcode", tape_barcode.parse());
+        violations.into_result(
             tape.zip(barcode)
                 .map(|(tape, barcode)| CreateTapeWithBarcode { barcode, tape }),
         )
     }
 }
 
-impl Inward for proto::CreateTapesRequest {
+impl Parse for proto::CreateTapesRequest {
     type Operation = CreateTapes;
 
-    fn inward(self, rules: &Rules) -> Result<CreateTapes, Violations> {
+    fn parse(self, rules: &Rules) -> Result<CreateTapes, Violations> {
         use proto::create_tapes_request::Pool as Choice;
         let Self {
             gateway_arn,
@@ -71,8 +71,8 @@ impl Inward for proto::CreateTapesRequest {
             Choice::PoolId(number) => PoolChoice::Listed(number),
             Choice::CustomPoolId(id) => PoolChoice::Custom(id),
         });
-        let mut faults = Violations::default();
-        let asked = Asked {
+        let mut violations = Violations::default();
+        let common = CommonFields {
             gateway_arn,
             tape_size_in_bytes,
             kms_encrypted,
@@ -81,10 +81,11 @@ impl Inward for proto::CreateTapesRequest {
             worm,
             tags,
         };
-        let tape = asked.check(rules, &mut faults);
-        let client_token: Option<ClientToken> = faults.take("client_token", client_token.parse());
-        let count = faults.take("num_tapes_to_create", count(num_tapes_to_create));
-        let prefix: Option<BarcodePrefix> = faults.take("tape_barcode_prefix", tape_barcode_prefix.parse());
+        let tape = common.check(rules, &mut violations);
+        let client_token: Option<ClientToken> = violations.take("client_token", client_token.parse());
+        let count = violations.take("num_tapes_to_create", count(num_tapes_to_create));
+        let prefix: Option<BarcodePrefix> =
+            violations.take("tape_barcode_prefix", tape_barcode_prefix.parse());
         let built =
             tape.zip(client_token)
                 .zip(count.zip(prefix))
@@ -94,12 +95,12 @@ impl Inward for proto::CreateTapesRequest {
                     prefix,
                     tape,
                 });
-        faults.into_result(built)
+        violations.into_result(built)
     }
 }
 
-/// What both requests ask for alike; the generated types share no such part.
-struct Asked {
+/// The fields that both requests have; the generated types do not share them.
+struct CommonFields {
     gateway_arn: String,
     tape_size_in_bytes: i64,
     kms_encrypted: Option<bool>,
@@ -114,16 +115,16 @@ enum PoolChoice {
     Custom(String),
 }
 
-impl Asked {
-    fn check(self, rules: &Rules, faults: &mut Violations) -> Option<NewTape> {
-        let gateway = rules.gateway(&self.gateway_arn, faults);
-        let size = faults.take(
+impl CommonFields {
+    fn check(self, rules: &Rules, violations: &mut Violations) -> Option<NewTape> {
+        let gateway = rules.gateway(&self.gateway_arn, violations);
+        let size = violations.take(
             "tape_size_in_bytes",
             TapeSize::new(self.tape_size_in_bytes, &rules.tape_sizes),
         );
-        let encryption = encryption(self.kms_encrypted, self.kms_key, faults);
-        let pool = pool(self.pool, faults);
-        let tags = tags(self.tags, faults);
+        let encryption = encryption(self.kms_encrypted, self.kms_key, violations);
+        let pool = pool(self.pool, violations);
+        let tags = tags(self.tags, violations);
         Some(NewTape {
             gateway: gateway?,
             size: size?,
@@ -139,29 +140,33 @@ fn count(count: i32) -> Result<u8, Invalid> {
     match u8::try_from(count) {
         Ok(count @ 1..=MAX_TAPES) => Ok(count),
         _ if count > i32::from(MAX_TAPES) => Err(Invalid::new(format!(
-            "{count} tapes are more than one call makes, {MAX_TAPES}: make several calls, each with a token of its own"
+            "{count} tapes exceed the limit of one call, {MAX_TAPES}; make several calls, each with its own client_token"
         ))),
         _ => Err(Invalid::new(format!(
-            "{count} is not a number of tapes: 1–{MAX_TAPES}"
+            "{count} is not a valid number of tapes; use 1–{MAX_TAPES}"
         ))),
     }
 }
 
-fn encryption(encrypted: Option<bool>, key: Option<String>, faults: &mut Violations) -> Option<Encryption> {
+fn encryption(
+    encrypted: Option<bool>,
+    key: Option<String>,
+    violations: &mut Violations,
+) -> Option<Encryption> {
     let key = key.map(|key| {
-        let parsed = faults.take("kms_key", key.parse());
-        // Whether there may be a key at all is asked of a wrong one too.
+        let parsed = violations.take("kms_key", key.parse());
+        // An invalid key is also checked against kms_encrypted.
         parsed.unwrap_or_else(|| KmsKey::reported(key))
     });
-    faults.take("kms_key", Encryption::new(encrypted, key))
+    violations.take("kms_key", Encryption::new(encrypted, key))
 }
 
-/// The pool of a create: none chosen is no fault.
-fn pool(choice: Option<PoolChoice>, faults: &mut Violations) -> Option<Option<Pool>> {
+/// The pool of a create, which is optional.
+fn pool(choice: Option<PoolChoice>, violations: &mut Violations) -> Option<Option<Pool>> {
     Some(match choice {
         None => None,
-        Some(PoolChoice::Custom(id)) => Some(faults.take("custom_pool_id", id.parse())?),
-        Some(PoolChoice::Listed(number)) => Some(faults.take("pool_id", listed_pool(number))?),
+        Some(PoolChoice::Custom(id)) => Some(violations.take("custom_pool_id", id.parse())?),
+        Some(PoolChoice::Listed(number)) => Some(violations.take("pool_id", listed_pool(number))?),
     })
 }
 
@@ -170,60 +175,56 @@ fn listed_pool(number: i32) -> Result<Pool, Invalid> {
         Ok(proto::PoolId::Glacier) => Ok(StorageClass::Glacier.into()),
         Ok(proto::PoolId::DeepArchive) => Ok(StorageClass::DeepArchive.into()),
         Ok(proto::PoolId::Unspecified) => Err(Invalid::new(
-            "POOL_ID_UNSPECIFIED names no pool: leave the pool unset to let AWS decide, \
-             or choose POOL_ID_GLACIER, POOL_ID_DEEP_ARCHIVE or a custom_pool_id",
+            "POOL_ID_UNSPECIFIED names no pool; use POOL_ID_GLACIER, POOL_ID_DEEP_ARCHIVE or a custom_pool_id, \
+             or leave the pool unset to let AWS choose",
         )),
         Err(_) => Err(Invalid::new(format!(
-            "{number} is no PoolId that this build knows; custom_pool_id takes the name of a newer storage class"
+            "{number} is not a PoolId that this version knows; for a newer storage class, set custom_pool_id to its name"
         ))),
     }
 }
 
-fn tags(asked: Vec<proto::Tag>, faults: &mut Violations) -> Arc<[Tag]> {
-    if asked.len() > MAX_TAGS {
-        faults.push(
+fn tags(tags: Vec<proto::Tag>, violations: &mut Violations) -> Arc<[Tag]> {
+    if tags.len() > MAX_TAGS {
+        violations.push(
             "tags",
-            format!("at most {MAX_TAGS} tags, this has {}", asked.len()),
+            format!("{} tags exceed the limit of {MAX_TAGS}; send fewer", tags.len()),
         );
         return Arc::default();
     }
     let mut first_with: HashMap<String, usize> = HashMap::new();
-    let mut tags = Vec::with_capacity(asked.len());
-    for (index, proto::Tag { key, value }) in asked.into_iter().enumerate() {
-        let checked_key = faults.take(format!("tags[{index}].key"), TagKey::new(&key));
-        let checked_value = faults.take(format!("tags[{index}].value"), TagValue::new(&value));
+    let mut valid = Vec::with_capacity(tags.len());
+    for (index, proto::Tag { key, value }) in tags.into_iter().enumerate() {
+        let checked_key = violations.take(format!("tags[{index}].key"), TagKey::new(&key));
+        let checked_value = violations.take(format!("tags[{index}].value"), TagValue::new(&value));
         if let Some(first) = first_with.get(&key) {
             let why = format!(
-                "{} is the key of tags[{first}] too: keys are unique",
+                "{} is also the key of tags[{first}]; keys must be unique",
                 Invalid::quote(&key)
             );
-            faults.push(format!("tags[{index}].key"), why);
+            violations.push(format!("tags[{index}].key"), why);
         } else {
             first_with.insert(key, index);
         }
-        tags.extend(
+        valid.extend(
             checked_key
                 .zip(checked_value)
                 .map(|(key, value)| Tag { key, value }),
         );
     }
-    tags.into()
+    valid.into()
 }
 
-impl Outward for CreatedTape {
-    type Message = proto::CreateTapeWithBarcodeResponse;
-
-    fn outward(self) -> Self::Message {
-        let Self { tape_arn } = self;
-        proto::CreateTapeWithBarcodeResponse { tape_arn }
+impl From<CreatedTape> for proto::CreateTapeWithBarcodeResponse {
+    fn from(created: CreatedTape) -> Self {
+        let CreatedTape { tape_arn } = created;
+        Self { tape_arn }
     }
 }
 
-impl Outward for CreatedTapes {
-    type Message = proto::CreateTapesResponse;
-
-    fn outward(self) -> Self::Message {
-        let Self { tape_arns } = self;
-        proto::CreateTapesResponse { tape_arns }
+impl From<CreatedTapes> for proto::CreateTapesResponse {
+    fn from(created: CreatedTapes) -> Self {
+        let CreatedTapes { tape_arns } = created;
+        Self { tape_arns }
     }
 }

@@ -1,6 +1,6 @@
 use std::{num::NonZeroU32, sync::Arc};
 
-use super::{Inward, Outward, Rules, Violations};
+use super::{Parse, Rules, Violations};
 use crate::{
     domain::{
         Cursor, DescribeTapeArchives, DescribeTapes, Invalid, ListTapes, Marker, Page, PageRequest, Scope,
@@ -10,14 +10,13 @@ use crate::{
     upstream::pagination::ListParams,
 };
 
-/// The most tapes that a caller may ask for per page. The API has no upper bound; this
-/// one keeps a page, and with it the memory of a call, small.
+/// The most tapes per page. AWS has no maximum; this one limits the memory of a call.
 const MAX_LIMIT: u32 = 1_000;
 
-impl Inward for proto::DescribeTapeArchivesRequest {
+impl Parse for proto::DescribeTapeArchivesRequest {
     type Operation = (DescribeTapeArchives, ListParams);
 
-    fn inward(self, rules: &Rules) -> Result<Self::Operation, Violations> {
+    fn parse(self, rules: &Rules) -> Result<Self::Operation, Violations> {
         let Self {
             tape_arns,
             marker,
@@ -26,26 +25,26 @@ impl Inward for proto::DescribeTapeArchivesRequest {
             region,
             account_id,
         } = self;
-        let mut faults = Violations::default();
-        let (scope, tapes) = scope_and_tapes(rules, region, account_id, &tape_arns, &mut faults);
-        let plan = plan(marker, limit, max_items, &mut faults);
-        faults.into_result(scope.zip(plan).map(|(scope, plan)| {
+        let mut violations = Violations::default();
+        let (scope, tapes) = scope_and_tapes(rules, region, account_id, &tape_arns, &mut violations);
+        let params = list_params(marker, limit, max_items, &mut violations);
+        violations.into_result(scope.zip(params).map(|(scope, params)| {
             (
                 DescribeTapeArchives {
                     scope,
                     tapes,
                     page: PageRequest::default(),
                 },
-                plan,
+                params,
             )
         }))
     }
 }
 
-impl Inward for proto::DescribeTapesRequest {
+impl Parse for proto::DescribeTapesRequest {
     type Operation = (DescribeTapes, ListParams);
 
-    fn inward(self, rules: &Rules) -> Result<Self::Operation, Violations> {
+    fn parse(self, rules: &Rules) -> Result<Self::Operation, Violations> {
         let Self {
             gateway_arn,
             tape_arns,
@@ -53,32 +52,32 @@ impl Inward for proto::DescribeTapesRequest {
             limit,
             max_items,
         } = self;
-        let mut faults = Violations::default();
-        let gateway = rules.gateway(&gateway_arn, &mut faults);
-        let tapes = Rules::tapes(&tape_arns, &mut faults, |tape| match &gateway {
-            Some(gateway) if !gateway.shares_owner(tape) => Err(Invalid::new(
-                "not of the gateway's partition, region and account: its library cannot hold it",
-            )),
+        let mut violations = Violations::default();
+        let gateway = rules.gateway(&gateway_arn, &mut violations);
+        let tapes = Rules::tapes(&tape_arns, &mut violations, |tape| match &gateway {
+            Some(gateway) if !gateway.shares_owner(tape) => Err(Invalid::new(format!(
+                "{tape} has another partition, region or account than the gateway; use a tape of the gateway"
+            ))),
             _ => Ok(()),
         });
-        let plan = plan(marker, limit, max_items, &mut faults);
-        faults.into_result(gateway.zip(plan).map(|(gateway, plan)| {
+        let params = list_params(marker, limit, max_items, &mut violations);
+        violations.into_result(gateway.zip(params).map(|(gateway, params)| {
             (
                 DescribeTapes {
                     gateway,
                     tapes: tapes.into(),
                     page: PageRequest::default(),
                 },
-                plan,
+                params,
             )
         }))
     }
 }
 
-impl Inward for proto::ListTapesRequest {
+impl Parse for proto::ListTapesRequest {
     type Operation = (ListTapes, ListParams);
 
-    fn inward(self, rules: &Rules) -> Result<Self::Operation, Violations> {
+    fn parse(self, rules: &Rules) -> Result<Self::Operation, Violations> {
         let Self {
             tape_arns,
             marker,
@@ -87,43 +86,44 @@ impl Inward for proto::ListTapesRequest {
             region,
             account_id,
         } = self;
-        let mut faults = Violations::default();
-        let (scope, tapes) = scope_and_tapes(rules, region, account_id, &tape_arns, &mut faults);
-        let plan = plan(marker, limit, max_items, &mut faults);
-        faults.into_result(scope.zip(plan).map(|(scope, plan)| {
+        let mut violations = Violations::default();
+        let (scope, tapes) = scope_and_tapes(rules, region, account_id, &tape_arns, &mut violations);
+        let params = list_params(marker, limit, max_items, &mut violations);
+        violations.into_result(scope.zip(params).map(|(scope, params)| {
             (
                 ListTapes {
                     scope,
                     tapes,
                     page: PageRequest::default(),
                 },
-                plan,
+                params,
             )
         }))
     }
 }
 
-/// Where a request goes that names no gateway, and the tapes that it names, which have to
-/// be there. What is known of the place is held against them, whatever else is at fault.
+/// The scope of a request without a gateway, and its tapes, which must belong to the scope. The valid
+/// part of the scope is compared with the tapes even if the other part is invalid.
 fn scope_and_tapes(
     rules: &Rules,
     region: Option<String>,
     account_id: Option<String>,
     tape_arns: &[String],
-    faults: &mut Violations,
+    violations: &mut Violations,
 ) -> (Option<Scope>, Arc<[TapeArn]>) {
-    let region = rules.region(region, faults);
-    let account = rules.account(account_id, faults);
-    let tapes = Rules::tapes(tape_arns, faults, |tape| {
+    let region = rules.region(region, violations);
+    let account = rules.account(account_id, violations);
+    let tapes = Rules::tapes(tape_arns, violations, |tape| {
         if let Some(region) = region.as_ref().filter(|region| tape.region() != *region) {
             return Err(Invalid::new(format!(
-                "a tape of {}, but the call goes to {region}: set region to {0} in a call of its own",
+                "{tape} is not in {region}, where the call goes; name it in a separate call with region set to {}",
                 tape.region()
             )));
         }
         match &account {
             Some(Some(account)) if tape.account() != account => Err(Invalid::new(format!(
-                "a tape of account {}, but the call goes to {account}: set account_id to {0} in a call of its own",
+                "{tape} is not in account {account}, where the call goes; name it in a separate call with \
+                 account_id set to {}",
                 tape.account()
             ))),
             Some(None) => rules.serves_account(tape.account()),
@@ -136,19 +136,35 @@ fn scope_and_tapes(
     (scope, tapes.into())
 }
 
-fn plan(marker: String, limit: i32, max_items: i64, faults: &mut Violations) -> Option<ListParams> {
-    let start = faults.take("marker", Cursor::resume(marker));
-    let limit = faults.take(
+fn list_params(
+    marker: String,
+    limit: i32,
+    max_items: i64,
+    violations: &mut Violations,
+) -> Option<ListParams> {
+    let start = violations.take("marker", Cursor::resume(marker));
+    let limit = violations.take(
         "limit",
-        u32::try_from(limit).ok().filter(|limit| *limit <= MAX_LIMIT).map(NonZeroU32::new).ok_or_else(|| {
-            Invalid::new(format!("{limit} is not 0–{MAX_LIMIT} tapes a page (0: as AWS likes); max_items bounds the whole call"))
-        }),
+        u32::try_from(limit)
+            .ok()
+            .filter(|limit| *limit <= MAX_LIMIT)
+            .map(NonZeroU32::new)
+            .ok_or_else(|| {
+                Invalid::new(format!(
+                    "{limit} is not a valid page size; use 1–{MAX_LIMIT}, or 0 for the default of AWS; \
+                 max_items limits the whole call"
+                ))
+            }),
     );
-    let max_items = faults.take(
+    let max_items = violations.take(
         "max_items",
         u64::try_from(max_items)
             .map(|max| (max > 0).then_some(max))
-            .map_err(|_| Invalid::new(format!("{max_items} is negative: 0 is all tapes, n the first n"))),
+            .map_err(|_| {
+                Invalid::new(format!(
+                    "{max_items} is negative; use 0 for all tapes, or the number of tapes to return"
+                ))
+            }),
     );
     Some(ListParams {
         start: start?,
@@ -157,42 +173,36 @@ fn plan(marker: String, limit: i32, max_items: i64, faults: &mut Violations) -> 
     })
 }
 
-/// A marker as the contract has it: empty at the end.
+/// The marker of a response: empty at the end of the list.
 fn marker(next: Option<Marker>) -> String {
     next.map(String::from).unwrap_or_default()
 }
 
-impl Outward for Page<TapeArchive> {
-    type Message = proto::DescribeTapeArchivesResponse;
-
-    fn outward(self) -> Self::Message {
-        let Self { rows, next } = self;
-        proto::DescribeTapeArchivesResponse {
-            tape_archives: rows.into_iter().map(Outward::outward).collect(),
+impl From<Page<TapeArchive>> for proto::DescribeTapeArchivesResponse {
+    fn from(page: Page<TapeArchive>) -> Self {
+        let Page { rows, next } = page;
+        Self {
+            tape_archives: rows.into_iter().map(Into::into).collect(),
             marker: marker(next),
         }
     }
 }
 
-impl Outward for Page<Tape> {
-    type Message = proto::DescribeTapesResponse;
-
-    fn outward(self) -> Self::Message {
-        let Self { rows, next } = self;
-        proto::DescribeTapesResponse {
-            tapes: rows.into_iter().map(Outward::outward).collect(),
+impl From<Page<Tape>> for proto::DescribeTapesResponse {
+    fn from(page: Page<Tape>) -> Self {
+        let Page { rows, next } = page;
+        Self {
+            tapes: rows.into_iter().map(Into::into).collect(),
             marker: marker(next),
         }
     }
 }
 
-impl Outward for Page<TapeInfo> {
-    type Message = proto::ListTapesResponse;
-
-    fn outward(self) -> Self::Message {
-        let Self { rows, next } = self;
-        proto::ListTapesResponse {
-            tape_infos: rows.into_iter().map(Outward::outward).collect(),
+impl From<Page<TapeInfo>> for proto::ListTapesResponse {
+    fn from(page: Page<TapeInfo>) -> Self {
+        let Page { rows, next } = page;
+        Self {
+            tape_infos: rows.into_iter().map(Into::into).collect(),
             marker: marker(next),
         }
     }

@@ -3,10 +3,10 @@ use std::collections::BTreeSet;
 use super::Violations;
 use crate::domain::{AccountId, GatewayArn, Invalid, Region, TapeArn, TapeSizeBounds};
 
-/// What a request is held against beyond the service model: the operator's settings.
+/// The operator's settings that requests are validated against, beyond the service model.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// Where a call goes that names no gateway and no region.
+    /// The region of a call that names no gateway and no region.
     pub region: Region,
     /// The regions that are served.
     pub regions: BTreeSet<Region>,
@@ -14,67 +14,70 @@ pub struct Rules {
     pub account_id: Option<AccountId>,
     /// The accounts that are served; empty means any.
     pub accounts: BTreeSet<AccountId>,
-    /// The sizes that tapes may have.
+    /// The sizes of new tapes.
     pub tape_sizes: TapeSizeBounds,
 }
 
 impl Rules {
-    /// The gateway that a request must name.
-    pub(super) fn gateway(&self, arn: &str, faults: &mut Violations) -> Option<GatewayArn> {
+    /// The required gateway of a request.
+    pub(super) fn gateway(&self, arn: &str, violations: &mut Violations) -> Option<GatewayArn> {
         const FIELD: &str = "gateway_arn";
-        let gateway: GatewayArn = faults.take(FIELD, arn.parse())?;
-        faults.take(FIELD, self.serves_region(gateway.region()));
-        faults.take(FIELD, self.serves_account(gateway.account()));
+        let gateway: GatewayArn = violations.take(FIELD, arn.parse())?;
+        violations.take(FIELD, self.serves_region(gateway.region()));
+        violations.take(FIELD, self.serves_account(gateway.account()));
         Some(gateway)
     }
 
-    /// The region of a request that names no gateway.
-    pub(super) fn region(&self, asked: Option<String>, faults: &mut Violations) -> Option<Region> {
+    /// The region of a request without a gateway.
+    pub(super) fn region(&self, requested: Option<String>, violations: &mut Violations) -> Option<Region> {
         const FIELD: &str = "region";
-        let Some(asked) = asked else {
+        let Some(requested) = requested else {
             return Some(self.region.clone());
         };
-        let region = faults.take(FIELD, asked.parse())?;
-        faults.take(FIELD, self.serves_region(&region));
+        let region = violations.take(FIELD, requested.parse())?;
+        violations.take(FIELD, self.serves_region(&region));
         Some(region)
     }
 
-    /// The account of a request that names no gateway; `Some(None)` where the service's
-    /// AWS role decides.
+    /// The account of a request without a gateway; `Some(None)` if the AWS role of the service decides
+    /// it.
     pub(super) fn account(
         &self,
-        asked: Option<String>,
-        faults: &mut Violations,
+        requested: Option<String>,
+        violations: &mut Violations,
     ) -> Option<Option<AccountId>> {
         const FIELD: &str = "account_id";
-        let Some(asked) = asked else {
+        let Some(requested) = requested else {
             return Some(self.account_id.clone());
         };
-        let account = faults.take(FIELD, asked.parse())?;
-        faults.take(FIELD, self.serves_account(&account));
+        let account = violations.take(FIELD, requested.parse())?;
+        violations.take(FIELD, self.serves_account(&account));
         Some(Some(account))
     }
 
-    /// The tapes that a request names, each checked by `belongs`, which says what is
-    /// wrong with one of another region or account.
+    /// The tapes that a request names. `belongs` returns what is wrong with a tape of another region or
+    /// account.
     pub(super) fn tapes(
         arns: &[String],
-        faults: &mut Violations,
+        violations: &mut Violations,
         belongs: impl Fn(&TapeArn) -> Result<(), Invalid>,
     ) -> Vec<TapeArn> {
         const MOST: usize = 1_000;
         if arns.len() > MOST {
-            faults.push(
+            violations.push(
                 "tape_arns",
-                format!("at most {MOST} tapes a call, this names {}: split it", arns.len()),
+                format!(
+                    "{} tapes exceed the limit of {MOST} in one call; split the request",
+                    arns.len()
+                ),
             );
             return Vec::new();
         }
         let mut tapes = Vec::with_capacity(arns.len());
         for (index, arn) in arns.iter().enumerate() {
             let field = || format!("tape_arns[{index}]");
-            if let Some(tape) = faults.take(field(), arn.parse()) {
-                faults.take(field(), belongs(&tape));
+            if let Some(tape) = violations.take(field(), arn.parse()) {
+                violations.take(field(), belongs(&tape));
                 tapes.push(tape);
             }
         }
@@ -86,18 +89,18 @@ impl Rules {
             return Ok(());
         }
         Err(Invalid::new(format!(
-            "region {region} is not served here; served: {} (setting regions)",
+            "region {region} is not served; use one of {} (setting regions)",
             list(&self.regions)
         )))
     }
 
-    /// Whether calls may name this account.
+    /// Checks that calls may name this account.
     pub(super) fn serves_account(&self, account: &AccountId) -> Result<(), Invalid> {
         if self.accounts.is_empty() || self.accounts.contains(account) {
             return Ok(());
         }
         Err(Invalid::new(format!(
-            "account {account} is not served here; served: {} (setting accounts)",
+            "account {account} is not served; use one of {} (setting accounts)",
             list(&self.accounts)
         )))
     }

@@ -1,14 +1,11 @@
-use super::Outward;
 use crate::{
     domain::{KmsKey, KnownStatus, Pool, StorageClass, Tape, TapeArchive, TapeInfo, TapeStatus, Timestamp},
     grpc::proto,
 };
 
-impl Outward for Tape {
-    type Message = proto::Tape;
-
-    fn outward(self) -> proto::Tape {
-        let Self {
+impl From<Tape> for proto::Tape {
+    fn from(tape: Tape) -> Self {
+        let Tape {
             tape_arn,
             tape_barcode,
             tape_created_date,
@@ -22,10 +19,10 @@ impl Outward for Tape {
             worm,
             retention_start_date,
             pool_entry_date,
-        } = self;
+        } = tape;
         let (pool_id, pool_id_text) = pool(pool_id);
         let (tape_status, tape_status_text) = status(tape_status);
-        proto::Tape {
+        Self {
             tape_arn,
             tape_barcode,
             tape_created_date: tape_created_date.map(time),
@@ -45,11 +42,9 @@ impl Outward for Tape {
     }
 }
 
-impl Outward for TapeArchive {
-    type Message = proto::TapeArchive;
-
-    fn outward(self) -> proto::TapeArchive {
-        let Self {
+impl From<TapeArchive> for proto::TapeArchive {
+    fn from(tape: TapeArchive) -> Self {
+        let TapeArchive {
             tape_arn,
             tape_barcode,
             tape_created_date,
@@ -63,10 +58,10 @@ impl Outward for TapeArchive {
             worm,
             retention_start_date,
             pool_entry_date,
-        } = self;
+        } = tape;
         let (pool_id, pool_id_text) = pool(pool_id);
         let (tape_status, tape_status_text) = status(tape_status);
-        proto::TapeArchive {
+        Self {
             tape_arn,
             tape_barcode,
             tape_created_date: tape_created_date.map(time),
@@ -86,11 +81,9 @@ impl Outward for TapeArchive {
     }
 }
 
-impl Outward for TapeInfo {
-    type Message = proto::TapeInfo;
-
-    fn outward(self) -> proto::TapeInfo {
-        let Self {
+impl From<TapeInfo> for proto::TapeInfo {
+    fn from(tape: TapeInfo) -> Self {
+        let TapeInfo {
             tape_arn,
             tape_barcode,
             tape_size_in_bytes,
@@ -99,10 +92,10 @@ impl Outward for TapeInfo {
             pool_id,
             retention_start_date,
             pool_entry_date,
-        } = self;
+        } = tape;
         let (pool_id, pool_id_text) = pool(pool_id);
         let (tape_status, tape_status_text) = status(tape_status);
-        proto::TapeInfo {
+        Self {
             tape_arn,
             tape_barcode,
             tape_size_in_bytes,

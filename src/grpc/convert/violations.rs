@@ -1,20 +1,20 @@
 use crate::domain::Invalid;
 
-/// One fault of a request.
+/// One invalid field of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The path of the field, as the proto spells it: `tags[2].key`.
+    /// The path of the field in the proto file's spelling, such as `tags[2].key`.
     pub field: String,
-    /// What is wrong, and what would be right.
+    /// What is wrong, what is right, and what to do.
     pub description: String,
 }
 
-/// Every fault of a request, in the order of its fields.
+/// All invalid fields of a request, in the order of its fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Violations(Vec<Violation>);
 
 impl Violations {
-    /// Notes a fault.
+    /// Adds a violation.
     pub(super) fn push(&mut self, field: impl Into<String>, why: impl Into<String>) {
         self.0.push(Violation {
             field: field.into(),
@@ -22,15 +22,15 @@ impl Violations {
         });
     }
 
-    /// The value, or `None` and its fault noted.
+    /// Returns the value, or adds a violation.
     pub(super) fn take<T>(&mut self, field: impl Into<String>, value: Result<T, Invalid>) -> Option<T> {
         value
             .map_err(|invalid| self.push(field, invalid.to_string()))
             .ok()
     }
 
-    /// What `built` holds if no fault was noted. A value that could not be built has
-    /// had its fault noted by [`Violations::take`].
+    /// Returns `built` if there are no violations. If it is `None`, [`Violations::take`] has added at
+    /// least one.
     pub(super) fn into_result<T>(self, built: Option<T>) -> Result<T, Self> {
         match built {
             Some(value) if self.0.is_empty() => Ok(value),
@@ -38,7 +38,7 @@ impl Violations {
         }
     }
 
-    /// The faults.
+    /// The violations.
     pub fn as_slice(&self) -> &[Violation] {
         &self.0
     }

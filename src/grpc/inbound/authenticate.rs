@@ -110,7 +110,7 @@ where
                 }
                 Err(error) => {
                     refusals.add(status::reason_of(error));
-                    Ok(status::refused(error).into_http())
+                    Ok(status::unauthenticated(error).into_http())
                 }
             }
         }))

@@ -11,7 +11,10 @@ use std::{
 use prometheus::proto::{LabelPair, Metric, MetricFamily};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::observability::metrics::{Metrics, approximate};
+use crate::{
+    domain::FaultOwner,
+    observability::metrics::{Metrics, approximate},
+};
 
 /// Interval between two readings.
 pub const EVERY: Duration = Duration::from_secs(5);
@@ -41,7 +44,7 @@ struct Reading {
 pub struct Point {
     /// Calls per second.
     pub calls: f64,
-    /// Failed calls per second, without those that the caller has to fix.
+    /// Failed calls per second whose fault owner is AWS, a gateway, the service or the deadline.
     pub errors: f64,
     /// Attempts per second that AWS throttled.
     pub throttled: f64,
@@ -123,8 +126,8 @@ impl Reading {
             calls: calls_ended,
             errors: calls()
                 .filter(|series| {
-                    let blame = label(series, "tapegate_blame");
-                    blame.is_some_and(|blame| blame != "caller" && blame != "stranger")
+                    let callers = [FaultOwner::Caller, FaultOwner::Unauthenticated].map(FaultOwner::as_str);
+                    label(series, "tapegate_fault_owner").is_some_and(|owner| !callers.contains(&owner))
                 })
                 .map(count)
                 .sum(),

@@ -37,8 +37,8 @@ macro_rules! metrics {
 
 metrics! {
     CALL_DURATION = CALLS, Stable, "rpc.server.call.duration", "s",
-        ["rpc.system.name", "rpc.method", "rpc.response.status_code", "error.type", "tapegate.blame"],
-        "Duration of a call, up to the last byte of its response. The blame of a failed call names who can fix it: caller, gateway, aws or service; or deadline or stranger (an unauthenticated caller), where that is not known.";
+        ["rpc.system.name", "rpc.method", "rpc.response.status_code", "error.type", "tapegate.fault_owner"],
+        "Duration of a call, up to the last byte of its response. `tapegate.fault_owner` of a failed call is the party that can fix it: caller, unauthenticated (the caller was not authenticated), deadline (the deadline passed, and it is not known who can fix it), gateway, aws or service.";
     ACTIVE_CALLS = Gauge, Stable, "tapegate.server.active_calls", "{call}", ["rpc.method"],
         "Calls in progress, including streams.";
     FIRST_MESSAGE = CALLS, Stable, "tapegate.server.first_message.duration", "s", ["rpc.method"],

@@ -81,7 +81,7 @@ pub(super) fn failure<E: OperationError>(error: &SdkError<E, HttpResponse>) -> F
         _ => Attempts::one(error.request_id()),
     };
     Failure {
-        asked: error.raw_response().and_then(retry_after),
+        upstream_retry_after: error.raw_response().and_then(retry_after),
         ..fault.after(attempts)
     }
 }

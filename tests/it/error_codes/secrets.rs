@@ -1,4 +1,4 @@
-//! What AWS says of the service's own role and credentials is its operator's business.
+//! AWS messages about the role and credentials of the service are not passed on to callers.
 
 use tonic::Code;
 
@@ -31,8 +31,8 @@ async fn roles_and_credentials_are_not_passed_on() {
     let by_name = by_name.chain(documented.map(|name| (403, named(name, &words))));
     let by_name = by_name.chain(unknown.map(|name| (403, named(name, &words))));
     let by_name = by_name.chain(unknown.map(|name| (401, named(name, &words))));
-    // A code that nobody knew says by its status that it is about who asks; at 400, only
-    // the name of a role does.
+    // The HTTP status of an unknown code shows that it is about credentials; at 400, only the ARN of
+    // a role does.
     let by_name = by_name.chain(unknown.map(|name| (400, named(name, &words.replace("AKIASECRET", "it")))));
     let in_code = [
         "AuthenticationFailure",
@@ -62,9 +62,9 @@ async fn roles_and_credentials_are_not_passed_on() {
     }
 }
 
-/// An ARN of a role stands between other words; those of AWS that name none are passed on.
+/// Only ARNs of roles and users make a message secret.
 #[tokio::test]
-async fn words_that_name_no_role_are_passed_on() {
+async fn a_message_without_a_role_is_passed_on() {
     let failing = Failing::start().await;
     let words = "The gateway arn:aws:storagegateway:us-east-1:123456789012:gateway/sgw-1 sleeps.";
     let body = nested("InvalidGatewayRequestException", "InvalidGateway", words);
@@ -77,7 +77,7 @@ async fn words_that_name_no_role_are_passed_on() {
 }
 
 #[tokio::test]
-async fn a_right_that_the_role_lacks_is_named() {
+async fn the_missing_permission_of_the_role_is_named() {
     let failing = Failing::start().await;
     for (operation, _) in OPERATIONS {
         let body = named("AccessDeniedException", "no");
@@ -86,7 +86,7 @@ async fn a_right_that_the_role_lacks_is_named() {
         let right = format!("storagegateway:{operation}");
         assert!(refused.message.contains(&right), "{}", refused.message);
         assert!(
-            refused.message.contains("the service's own AWS role"),
+            refused.message.contains("the AWS role of this service"),
             "{}",
             refused.message
         );

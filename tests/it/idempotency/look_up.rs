@@ -159,7 +159,7 @@ async fn a_failed_look_up_leaves_the_outcome_unknown() {
             // Those of the create; looking makes no tape.
             assert_eq!(told.metadata["attempts"], if place == 2 { "1" } else { "2" });
             assert!(
-                told.message.contains("could not be looked up"),
+                told.message.contains("the look-up of the tape failed"),
                 "{}",
                 told.message
             );
@@ -196,7 +196,7 @@ async fn a_deadline_during_the_look_up_leaves_the_outcome_unknown() {
     assert_eq!(told.metadata["last_reason"], "INVALID_PARAMETERS");
     assert_eq!(told.metadata["attempts"], "1");
     assert!(
-        told.message.contains("could not be looked up"),
+        told.message.contains("the look-up of the tape failed"),
         "{}",
         told.message
     );

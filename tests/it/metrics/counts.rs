@@ -195,7 +195,7 @@ async fn rejected_callers_are_counted_by_reason() {
     ] {
         becomes(&service, series, value).await;
     }
-    let denied = r#"rpc_server_call_duration_seconds_count{rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="PERMISSION_DENIED",rpc_system_name="grpc",tapegate_blame="caller"}"#;
+    let denied = r#"rpc_server_call_duration_seconds_count{rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="PERMISSION_DENIED",rpc_system_name="grpc",tapegate_fault_owner="caller"}"#;
     becomes(&service, denied, 1.0).await;
     // An unauthenticated caller can send any deadline, and must not affect the objectives.
     let address = service.addresses.grpc;
@@ -207,7 +207,7 @@ async fn rejected_callers_are_counted_by_reason() {
         Full::new(wire::frame(&[])),
     );
     assert_eq!(late.await.status().code(), Code::DeadlineExceeded);
-    let stranger = r#"rpc_server_call_duration_seconds_count{error_type="DEADLINE_EXCEEDED",rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="DEADLINE_EXCEEDED",rpc_system_name="grpc",tapegate_blame="stranger"}"#;
+    let stranger = r#"rpc_server_call_duration_seconds_count{error_type="DEADLINE_EXCEEDED",rpc_method="tapegate.v1.TapeService/ListTapes",rpc_response_status_code="DEADLINE_EXCEEDED",rpc_system_name="grpc",tapegate_fault_owner="unauthenticated"}"#;
     becomes(&service, stranger, 1.0).await;
     // A caller's mistake is not an error of the service.
     let seen = Scrape::of(&service).await;

@@ -146,7 +146,7 @@ async fn an_outage_costs_few_attempts_and_ends_without_a_burst() {
             };
             assert!(is_the_cause, "{lost:?}: {failure:?}");
             assert_eq!(failure.attempts.count, 0);
-            assert!(failure.retry_after.is_some());
+            assert!(failure.pacer_retry_after.is_some());
         }
         assert!(shared.metrics.pace_rejections.get() >= at_once as u64);
 

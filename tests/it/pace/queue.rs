@@ -66,7 +66,7 @@ async fn attempts_run_in_order_and_one_that_would_be_too_late_fails_at_once() {
             Err(failure) => {
                 assert!(matches!(failure.fault, Fault::Paced { wait } if wait > Duration::from_secs(10)));
                 assert!(took.is_zero(), "told after {took:?}");
-                assert!(failure.retry_after.unwrap() > Duration::from_secs(9));
+                assert!(failure.pacer_retry_after.unwrap() > Duration::from_secs(9));
             }
         }
     }

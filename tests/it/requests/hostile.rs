@@ -1,4 +1,4 @@
-//! Text that is meant to break what shows it: each text member of each request.
+//! Text that is meant to break what shows it, in each text field of each request.
 
 use prost::Message;
 use tapegate::grpc::proto::{
@@ -27,7 +27,7 @@ fn texts() -> Vec<String> {
     odd.into_iter().map(str::to_owned).chain(long).collect()
 }
 
-/// The method, the path that is then at fault, and the request with this text there.
+/// The method, the path of the field, and the request with this text in it.
 fn with(text: &str) -> Vec<(&'static str, &'static str, Vec<u8>)> {
     fn but<R: Message + Default>(method: &str, change: impl FnOnce(&mut R)) -> Vec<u8> {
         let mut request = R::decode(&valid(method)[..]).unwrap();
@@ -83,11 +83,11 @@ fn with(text: &str) -> Vec<(&'static str, &'static str, Vec<u8>)> {
     ]
 }
 
-/// Members that take most texts, if they are not too long.
+/// Fields that accept most texts, if they are not too long.
 const FREE: [&str; 4] = ["client_token", "marker", "tags[0].value", "tags[1].value"];
 
 #[tokio::test]
-async fn in_every_member() {
+async fn hostile_text_is_rejected_in_every_field() {
     let attacked = Attacked::start(&[]).await;
     for text in texts() {
         for (method, path, message) in with(&text) {
@@ -105,7 +105,7 @@ async fn in_every_member() {
             let shown = [&refused.message, &violation.description];
             assert!(
                 shown.iter().all(|shown| !shown.contains(char::is_control)),
-                "a terminal would be written to by {shown:?}"
+                "control characters reach a terminal: {shown:?}"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Bytes that are not a request, and requests with members that this build does not know.
+//! Bytes that are not a request, and requests with fields that this version does not know.
 
 use bytes::Bytes;
 use tonic::Code;
@@ -9,7 +9,7 @@ use crate::wire;
 const MALFORMED: &str = "MALFORMED_REQUEST";
 
 #[tokio::test]
-async fn bytes_that_are_no_message() {
+async fn bytes_that_are_not_a_message_are_malformed() {
     let attacked = Attacked::start(&[]).await;
     for method in METHODS {
         for bytes in [
@@ -26,7 +26,7 @@ async fn bytes_that_are_no_message() {
 }
 
 #[tokio::test]
-async fn messages_that_are_cut_off() {
+async fn truncated_messages_are_malformed() {
     let attacked = Attacked::start(&[]).await;
     for method in METHODS {
         let valid = valid(method);
@@ -47,7 +47,7 @@ async fn messages_that_are_cut_off() {
 }
 
 #[tokio::test]
-async fn frames_that_are_none() {
+async fn invalid_frames_are_malformed() {
     let attacked = Attacked::start(&[]).await;
     let whole = wire::frame(&valid("ListTapes"));
     let flagged = |flag: u8| [&[flag], &whole[1..]].concat();
@@ -68,7 +68,7 @@ async fn frames_that_are_none() {
 }
 
 #[tokio::test]
-async fn text_that_is_not_utf_8() {
+async fn text_that_is_not_utf_8_is_malformed() {
     let attacked = Attacked::start(&[]).await;
     // Field 1 of each is text.
     for method in METHODS {
@@ -85,7 +85,7 @@ async fn text_that_is_not_utf_8() {
 }
 
 #[tokio::test]
-async fn members_of_another_type() {
+async fn fields_of_another_type_are_malformed() {
     let attacked = Attacked::start(&[]).await;
     // tape_size_in_bytes as text.
     let refused = attacked.refused("CreateTapes", b"\x12\x03100").await;
@@ -133,7 +133,7 @@ async fn unknown_fields_are_named() {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_unknown_fields() {
+async fn a_hundred_thousand_unknown_fields_are_malformed() {
     let attacked = Attacked::start(&[]).await;
     let unknown = [valid("ListTapes"), field(15, b"x").repeat(100_000)].concat();
     let refused = attacked.refused("ListTapes", &unknown).await;
@@ -141,9 +141,9 @@ async fn a_hundred_thousand_unknown_fields() {
     attacked.ends_well().await;
 }
 
-/// A member that a later release has is not lost in silence.
+/// A field of a later version is not dropped silently.
 #[tokio::test]
-async fn nothing_that_is_refused_is_asked_of_aws() {
+async fn a_malformed_request_does_not_reach_aws() {
     let attacked = Attacked::start(&[]).await;
     let unknown = [valid("CreateTapes"), field(15, b"x")].concat();
     attacked.refused("CreateTapes", &unknown).await;
@@ -153,7 +153,7 @@ async fn nothing_that_is_refused_is_asked_of_aws() {
 }
 
 #[tokio::test]
-async fn an_empty_message() {
+async fn an_empty_message_lacks_the_required_fields() {
     let attacked = Attacked::start(&[]).await;
     let refused = attacked.refused("CreateTapes", b"").await;
     assert_refused(

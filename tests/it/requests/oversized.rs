@@ -1,4 +1,4 @@
-//! More than is taken: messages, faults, texts.
+//! Messages, violations and texts beyond the limits.
 
 use prost::Message;
 use tapegate::grpc::proto::{ListTapesRequest, Tag};
@@ -8,7 +8,7 @@ use super::{Attacked, METHODS, assert_refused, valid};
 use crate::{harness::tape_arn, wire};
 
 #[tokio::test]
-async fn a_message_over_the_limit() {
+async fn a_message_over_the_limit_is_rejected() {
     let attacked = Attacked::start(&["--max-request-bytes=65536"]).await;
     let text = |bytes: usize| ListTapesRequest {
         marker: "m".repeat(bytes),
@@ -33,9 +33,9 @@ async fn a_message_over_the_limit() {
     attacked.ends_well().await;
 }
 
-/// How many faults are told by path, and how many only by their number.
+/// As many violations as fit are listed; the message has the number of the others.
 #[tokio::test]
-async fn more_faults_than_there_is_room_for() {
+async fn violations_that_do_not_fit_are_counted() {
     let attacked = Attacked::start(&[]).await;
     let long_ones = "arn:aws:storagegateway:us-east-1:123456789012:gateway/".to_owned() + &"🎞".repeat(200);
     for (arn, all) in [
@@ -76,7 +76,7 @@ async fn more_faults_than_there_is_room_for() {
             "{}",
             refused.message
         );
-        // As many as there is room for: one more would not fit.
+        // One more would not fit.
         let details = raw.status().details().len();
         assert!(
             fields.len() == all || details > 3 * 1024,
@@ -88,7 +88,7 @@ async fn more_faults_than_there_is_room_for() {
 }
 
 #[tokio::test]
-async fn a_hundred_faults_of_all_kinds() {
+async fn a_hundred_violations_of_all_kinds_are_counted() {
     let attacked = Attacked::start(&[]).await;
     let mut request = tapegate::grpc::proto::CreateTapesRequest::decode(&valid("CreateTapes")[..]).unwrap();
     request.gateway_arn = tape_arn("TEST01");

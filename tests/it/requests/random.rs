@@ -1,4 +1,4 @@
-//! Whatever bytes come, the answer blames them and not the service, which serves on.
+//! Random bytes are rejected as the caller's mistake, and the service keeps serving.
 
 use proptest::{collection::vec, prelude::*, sample::Index, test_runner::TestRunner};
 use tokio::runtime::Runtime;
@@ -7,7 +7,7 @@ use tonic::Code;
 use super::{Attacked, METHODS, refused, valid};
 use crate::wire::{self, Raw};
 
-/// Runs the property over one service, whose connection has to outlive all cases.
+/// Checks the property with one service, whose connection must survive all cases.
 fn check<T: std::fmt::Debug>(
     cases: u32,
     strategy: impl Strategy<Value = T>,
@@ -38,7 +38,7 @@ fn methods() -> impl Strategy<Value = &'static str> {
 }
 
 #[test]
-fn bytes_as_a_message() {
+fn random_messages_are_rejected() {
     check(
         500,
         (methods(), vec(any::<u8>(), 0..300)),
@@ -47,7 +47,7 @@ fn bytes_as_a_message() {
 }
 
 #[test]
-fn bytes_as_a_body() {
+fn random_bodies_are_rejected() {
     // The first byte is a flag, and the next four a length, which are seldom right by chance.
     let flag = prop_oneof![Just(0_u8), Just(1), any::<u8>()];
     let length = prop_oneof![0..64_u32, any::<u32>()];
@@ -61,7 +61,7 @@ fn bytes_as_a_body() {
 }
 
 #[test]
-fn a_valid_message_with_some_bytes_changed() {
+fn valid_messages_with_changed_bytes_are_rejected_or_served() {
     let changes = vec((any::<Index>(), any::<u8>()), 1..4);
     check(
         1_000,

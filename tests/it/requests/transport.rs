@@ -1,4 +1,4 @@
-//! Calls that never get as far as a message.
+//! Calls that are rejected before their message is read.
 
 use std::convert::Infallible;
 
@@ -13,7 +13,7 @@ use super::{Attacked, METHODS, assert_refused, refused, valid};
 use crate::{harness::Refusal, wire};
 
 #[tokio::test]
-async fn unknown_methods_and_services() {
+async fn unknown_methods_and_services_are_unimplemented() {
     let attacked = Attacked::start(&[]).await;
     let paths = [
         "/tapegate.v1.TapeService/DeleteTape",
@@ -42,7 +42,7 @@ async fn unknown_methods_and_services() {
 }
 
 #[tokio::test]
-async fn compressed_messages() {
+async fn compressed_messages_are_unimplemented() {
     let attacked = Attacked::start(&[]).await;
     for encoding in ["gzip", "zstd", "snappy", "größe", ""] {
         let raw = attacked
@@ -69,7 +69,7 @@ async fn compressed_messages() {
 }
 
 #[tokio::test]
-async fn what_is_not_grpc_is_answered_in_http_and_runs_nothing() {
+async fn requests_that_are_not_grpc_get_an_http_status_and_run_nothing() {
     let attacked = Attacked::start(&[]).await;
     let path = "/tapegate.v1.TapeService/CreateTapes";
     let cases = [
@@ -102,7 +102,7 @@ async fn what_is_not_grpc_is_answered_in_http_and_runs_nothing() {
 }
 
 #[tokio::test]
-async fn timeouts_that_are_none() {
+async fn invalid_timeouts_are_malformed() {
     let attacked = Attacked::start(&[]).await;
     let body = wire::frame(&valid("ListTapes"));
     let wrong = [
@@ -149,9 +149,9 @@ async fn timeouts_that_are_none() {
     attacked.ends_well().await;
 }
 
-/// No time at all is a deadline, too: one that has passed.
+/// A timeout of zero is a deadline that has passed.
 #[tokio::test]
-async fn timeouts_that_leave_no_time() {
+async fn a_timeout_that_has_passed_ends_the_call() {
     let attacked = Attacked::start(&[]).await;
     for timeout in ["0S", "0n", "00000000H", "1n", "99u"] {
         for method in METHODS {
@@ -164,9 +164,9 @@ async fn timeouts_that_leave_no_time() {
     attacked.ends_well().await;
 }
 
-/// Whoever does not send its request has its deadline all the same.
+/// The deadline applies while the request is read.
 #[tokio::test]
-async fn a_message_that_never_comes() {
+async fn a_missing_message_ends_at_the_deadline() {
     let attacked = Attacked::start(&[]).await;
     let never = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, Infallible>>());
     out_of_time(&attacked, "CreateTapes", "200m", never).await;

@@ -185,7 +185,7 @@ fn every_retry_decision_follows_the_table() {
                 .flat_map(|all| (0..8).map(move |made| (all, made)))
             {
                 for (sent, renewed) in [(true, false), (true, true), (false, false), (false, true)] {
-                    for asked in [None, Some(0), Some(70), Some(1_500), Some(30_000)] {
+                    for upstream_retry_after in [None, Some(0), Some(70), Some(1_500), Some(30_000)] {
                         for left in [0, 4, 5, 6, 76, 900, 1_100, 3_000, 60_000] {
                             let failed = FailedAttempt {
                                 fault: &fault,
@@ -193,7 +193,7 @@ fn every_retry_decision_follows_the_table() {
                                 kind,
                                 attempts_made: made,
                                 was_renewed: renewed,
-                                upstream_retry_after: asked.map(millis),
+                                upstream_retry_after: upstream_retry_after.map(millis),
                                 time_left: millis(left),
                             };
                             assert_eq!(

@@ -116,7 +116,7 @@ async fn run(shared: &Shared, steps: Vec<Step>, timeout: Duration) -> (Vec<Made>
             made[number].ended = Some(Instant::now());
             made[number].asked = step.asked.unwrap_or_default();
             Err(Failure {
-                asked: step.asked,
+                upstream_retry_after: step.asked,
                 ..failure
             })
         }

@@ -1,9 +1,9 @@
-//! Rows of the domain become messages with the same in every member.
+//! Rows of the domain become messages with the same value in every field.
 
 use proptest::{option, prelude::*};
 use tapegate::{
     domain::{KmsKey, Pool, Tape, TapeArchive, TapeInfo, TapeStatus, Timestamp},
-    grpc::{convert::Outward, proto},
+    grpc::proto,
 };
 
 type At = Option<(i64, u32)>;
@@ -39,7 +39,7 @@ fn message_time(at: At) -> Option<prost_types::Timestamp> {
     })
 }
 
-/// The enum's value is the one that bears the word's name.
+/// The enum value with the name of the text.
 fn pool_id(text: Option<&String>) -> i32 {
     let name = format!("POOL_ID_{}", text.map_or("", String::as_str));
     proto::PoolId::from_str_name(&name).unwrap_or_default().into()
@@ -57,7 +57,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn of_tapes(
+    fn tapes_keep_every_field(
         (tape_arn, tape_barcode, vtl_device, key) in (".{1,12}", texts(), texts(), texts()),
         (size, used) in (sizes(), sizes()),
         (pool, status) in (pools(), statuses()),
@@ -79,7 +79,7 @@ proptest! {
             retention_start_date: time(retained),
             pool_entry_date: time(entered),
         };
-        prop_assert_eq!(row.outward(), proto::Tape {
+        prop_assert_eq!(proto::Tape::from(row), proto::Tape {
             tape_arn,
             tape_barcode,
             tape_created_date: message_time(created),
@@ -99,7 +99,7 @@ proptest! {
     }
 
     #[test]
-    fn of_tape_archives(
+    fn tape_archives_keep_every_field(
         (tape_arn, tape_barcode, retrieved_to, key) in (".{1,12}", texts(), texts(), texts()),
         (size, used) in (sizes(), sizes()),
         (pool, status) in (pools(), statuses()),
@@ -121,7 +121,7 @@ proptest! {
             retention_start_date: time(retained),
             pool_entry_date: time(entered),
         };
-        prop_assert_eq!(row.outward(), proto::TapeArchive {
+        prop_assert_eq!(proto::TapeArchive::from(row), proto::TapeArchive {
             tape_arn,
             tape_barcode,
             tape_created_date: message_time(created),
@@ -141,7 +141,7 @@ proptest! {
     }
 
     #[test]
-    fn of_tape_infos(
+    fn tape_infos_keep_every_field(
         (tape_arn, tape_barcode, gateway_arn) in (".{1,12}", texts(), texts()),
         size in sizes(),
         (pool, status) in (pools(), statuses()),
@@ -157,7 +157,7 @@ proptest! {
             retention_start_date: time(retained),
             pool_entry_date: time(entered),
         };
-        prop_assert_eq!(row.outward(), proto::TapeInfo {
+        prop_assert_eq!(proto::TapeInfo::from(row), proto::TapeInfo {
             tape_arn,
             tape_barcode,
             tape_size_in_bytes: size,

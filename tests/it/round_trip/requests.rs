@@ -1,4 +1,4 @@
-//! What AWS receives: each member as the caller set it, and nothing else.
+//! What AWS receives: each field as the caller set it, and nothing else.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::{
 
 type Client = TapeServiceClient<Channel>;
 
-/// What sets a member, and the members that AWS receives then.
+/// A change that sets a field, and the fields that AWS receives then.
 type Member<R> = (fn(&mut R), Value);
 
 async fn upstream() -> Upstream {
@@ -32,7 +32,7 @@ async fn upstream() -> Upstream {
     .await
 }
 
-/// Sends the request with none of `members` set, with each alone, and with all of them.
+/// Sends the request with none of `members`, with each alone, and with all.
 async fn check<R: Clone + Default>(
     operation: &str,
     required: &[Member<R>],
@@ -88,7 +88,7 @@ fn two_tapes() -> Vec<String> {
 const KMS_KEY: &str = "arn:aws:kms:us-east-1:123456789012:alias/tapes";
 
 #[tokio::test]
-async fn of_create_tapes() {
+async fn create_tapes_sends_every_field() {
     use tapes_request::Pool;
     let required: [Member<CreateTapesRequest>; 5] = [
         (|r| r.gateway_arn = GATEWAY.into(), json!({"GatewayARN": GATEWAY})),
@@ -136,7 +136,7 @@ async fn of_create_tapes() {
 }
 
 #[tokio::test]
-async fn of_create_tape_with_barcode() {
+async fn create_tape_with_barcode_sends_every_field() {
     use barcode_request::Pool;
     let required: [Member<CreateTapeWithBarcodeRequest>; 3] = [
         (|r| r.gateway_arn = GATEWAY.into(), json!({"GatewayARN": GATEWAY})),
@@ -178,7 +178,7 @@ async fn of_create_tape_with_barcode() {
 }
 
 #[tokio::test]
-async fn of_describe_tapes() {
+async fn describe_tapes_sends_every_field() {
     let required: [Member<DescribeTapesRequest>; 1] =
         [(|r| r.gateway_arn = GATEWAY.into(), json!({"GatewayARN": GATEWAY}))];
     let optional: [Member<DescribeTapesRequest>; 4] = [
@@ -198,7 +198,7 @@ async fn of_describe_tapes() {
 }
 
 #[tokio::test]
-async fn of_describe_tape_archives() {
+async fn describe_tape_archives_sends_every_field() {
     let optional: [Member<DescribeTapeArchivesRequest>; 5] = [
         (|r| r.tape_arns = two_tapes(), json!({"TapeARNs": two_tapes()})),
         (
@@ -224,7 +224,7 @@ async fn of_describe_tape_archives() {
 }
 
 #[tokio::test]
-async fn of_list_tapes() {
+async fn list_tapes_sends_every_field() {
     let optional: [Member<ListTapesRequest>; 5] = [
         (|r| r.tape_arns = two_tapes(), json!({"TapeARNs": two_tapes()})),
         (|r| r.marker = "m".into(), json!({"Marker": "m"})),

@@ -1,4 +1,4 @@
-//! Each member by itself, when it is there.
+//! Each field alone accepts what the service model accepts.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -10,13 +10,13 @@ use tapegate::grpc::proto::{
     create_tapes_request as tapes_request,
 };
 
-use super::{Sample, nearly::nearly, refused};
+use super::{Sample, invalid_fields, nearly::nearly};
 use crate::{
     harness::{GATEWAY, tape_arn},
     model,
 };
 
-/// The documented form of an ARN, whose region is one that is served here.
+/// The documented form of an ARN in one of the served regions.
 static GATEWAY_ARN: LazyLock<Regex> = LazyLock::new(|| arn("gateway/[A-Za-z0-9-]+"));
 static TAPE_ARN: LazyLock<Regex> = LazyLock::new(|| arn("tape/[0-9A-Z]{5,16}"));
 
@@ -28,13 +28,13 @@ fn arn(resource: &str) -> Regex {
     .unwrap()
 }
 
-/// The documented forms of a pool that is named by text.
+/// The documented forms of a custom pool ID.
 static POOL: LazyLock<Regex> =
     LazyLock::new(|| Regex::new("^(pool-[A-Za-z0-9-]+|[A-Z][A-Z0-9_]*)$").unwrap());
 
 const PARTITION: &str = "aws|aws-cn|aws-us-gov|aws-iso[A-Za-z0-9_-]{0,3}|aws-eusc";
 
-/// What is refused when this one member is wrong, and when it is not.
+/// The expected invalid fields if this field is accepted or not.
 fn only(field: &str, accepted: bool) -> Vec<String> {
     if accepted { vec![] } else { vec![field.to_owned()] }
 }
@@ -66,11 +66,11 @@ proptest! {
             only("gateway_arn", model && GATEWAY_ARN.is_match(&text))
         };
         let create = CreateTapesRequest::but(|r| r.gateway_arn = text.clone());
-        prop_assert_eq!(refused(create), accepted("CreateTapes"));
+        prop_assert_eq!(invalid_fields(create), accepted("CreateTapes"));
         let create = CreateTapeWithBarcodeRequest::but(|r| r.gateway_arn = text.clone());
-        prop_assert_eq!(refused(create), accepted("CreateTapeWithBarcode"));
+        prop_assert_eq!(invalid_fields(create), accepted("CreateTapeWithBarcode"));
         let describe = DescribeTapesRequest::but(|r| r.gateway_arn = text.clone());
-        prop_assert_eq!(refused(describe), accepted("DescribeTapes"));
+        prop_assert_eq!(invalid_fields(describe), accepted("DescribeTapes"));
     }
 
     #[test]
@@ -83,39 +83,39 @@ proptest! {
         let arns = || vec![tape_arn("FIRST01"), text.clone()];
         let us = ":us-east-1:";
         let list = ListTapesRequest::but(|r| r.tape_arns = arns());
-        prop_assert_eq!(refused(list), accepted("ListTapes", us));
+        prop_assert_eq!(invalid_fields(list), accepted("ListTapes", us));
         let describe = DescribeTapeArchivesRequest::but(|r| r.tape_arns = arns());
-        prop_assert_eq!(refused(describe), accepted("DescribeTapeArchives", us));
+        prop_assert_eq!(invalid_fields(describe), accepted("DescribeTapeArchives", us));
         let describe = DescribeTapesRequest::but(|r| r.tape_arns = arns());
         let owner = GATEWAY.split_once("gateway/").unwrap().0;
-        prop_assert_eq!(refused(describe), accepted("DescribeTapes", owner));
+        prop_assert_eq!(invalid_fields(describe), accepted("DescribeTapes", owner));
         let elsewhere = ListTapesRequest::but(|r| {
             r.tape_arns = vec![text.clone()];
             r.region = Some("me".into());
         });
         let here = accepted("ListTapes", ":me:").is_empty();
-        prop_assert_eq!(refused(elsewhere), only("tape_arns[0]", here));
+        prop_assert_eq!(invalid_fields(elsewhere), only("tape_arns[0]", here));
     }
 
     #[test]
     fn barcodes(text in nearly("[A-Z0-9]{5,16}", model::member("CreateTapeWithBarcode", "TapeBarcode").edges())) {
         let create = CreateTapeWithBarcodeRequest::but(|r| r.tape_barcode = text.clone());
         let accepted = model::member("CreateTapeWithBarcode", "TapeBarcode").accepts(&text);
-        prop_assert_eq!(refused(create), only("tape_barcode", accepted));
+        prop_assert_eq!(invalid_fields(create), only("tape_barcode", accepted));
     }
 
     #[test]
     fn barcode_prefixes(text in nearly("[A-Z]{1,4}", model::member("CreateTapes", "TapeBarcodePrefix").edges())) {
         let create = CreateTapesRequest::but(|r| r.tape_barcode_prefix = text.clone());
         let accepted = model::member("CreateTapes", "TapeBarcodePrefix").accepts(&text);
-        prop_assert_eq!(refused(create), only("tape_barcode_prefix", accepted));
+        prop_assert_eq!(invalid_fields(create), only("tape_barcode_prefix", accepted));
     }
 
     #[test]
     fn client_tokens(text in nearly(".{5,100}", model::member("CreateTapes", "ClientToken").edges())) {
         let create = CreateTapesRequest::but(|r| r.client_token = text.clone());
         let accepted = model::member("CreateTapes", "ClientToken").accepts(&text);
-        prop_assert_eq!(refused(create), only("client_token", accepted));
+        prop_assert_eq!(invalid_fields(create), only("client_token", accepted));
     }
 
     #[test]
@@ -125,18 +125,18 @@ proptest! {
     )) {
         let accepted = |operation| only("kms_key", model::member(operation, "KMSKey").accepts(&text));
         let create = CreateTapesRequest::but(|r| (r.kms_encrypted, r.kms_key) = (Some(true), Some(text.clone())));
-        prop_assert_eq!(refused(create), accepted("CreateTapes"));
+        prop_assert_eq!(invalid_fields(create), accepted("CreateTapes"));
         let create = CreateTapeWithBarcodeRequest::but(
             |r| (r.kms_encrypted, r.kms_key) = (Some(true), Some(text.clone())),
         );
-        prop_assert_eq!(refused(create), accepted("CreateTapeWithBarcode"));
+        prop_assert_eq!(invalid_fields(create), accepted("CreateTapeWithBarcode"));
     }
 
     #[test]
     fn a_kms_key_needs_kms_encrypted(encrypted: Option<bool>, key in proptest::option::of("alias/[a-z]{1,9}")) {
         let accepted = key.is_none() || encrypted == Some(true);
         let create = CreateTapesRequest::but(|r| (r.kms_encrypted, r.kms_key) = (encrypted, key));
-        prop_assert_eq!(refused(create), only("kms_key", accepted));
+        prop_assert_eq!(invalid_fields(create), only("kms_key", accepted));
     }
 
     #[test]
@@ -150,16 +150,16 @@ proptest! {
         };
         let pool = tapes_request::Pool::CustomPoolId(text.clone());
         let create = CreateTapesRequest::but(|r| r.pool = Some(pool));
-        prop_assert_eq!(refused(create), accepted("CreateTapes"));
+        prop_assert_eq!(invalid_fields(create), accepted("CreateTapes"));
         let pool = barcode_request::Pool::CustomPoolId(text.clone());
         let create = CreateTapeWithBarcodeRequest::but(|r| r.pool = Some(pool));
-        prop_assert_eq!(refused(create), accepted("CreateTapeWithBarcode"));
+        prop_assert_eq!(invalid_fields(create), accepted("CreateTapeWithBarcode"));
     }
 
     #[test]
     fn pools_by_number(number in prop_oneof![-2..5_i32, any::<i32>()]) {
         let create = CreateTapesRequest::but(|r| r.pool = Some(tapes_request::Pool::PoolId(number)));
-        prop_assert_eq!(refused(create), only("pool_id", number == 1 || number == 2));
+        prop_assert_eq!(invalid_fields(create), only("pool_id", number == 1 || number == 2));
     }
 
     #[test]
@@ -172,16 +172,16 @@ proptest! {
     ]) {
         let accepted = size % (1 << 30) == 0 && (100..=15 << 10).contains(&(size >> 30));
         let create = CreateTapesRequest::but(|r| r.tape_size_in_bytes = size);
-        prop_assert_eq!(refused(create), only("tape_size_in_bytes", accepted));
+        prop_assert_eq!(invalid_fields(create), only("tape_size_in_bytes", accepted));
         let create = CreateTapeWithBarcodeRequest::but(|r| r.tape_size_in_bytes = size);
-        prop_assert_eq!(refused(create), only("tape_size_in_bytes", accepted));
+        prop_assert_eq!(invalid_fields(create), only("tape_size_in_bytes", accepted));
     }
 
     #[test]
     fn numbers_of_tapes(count in prop_oneof![-2..14_i32, 250..260_i32, any::<i32>()]) {
         let accepted = model::member("CreateTapes", "NumTapesToCreate").accepts_number(count.into());
         let create = CreateTapesRequest::but(|r| r.num_tapes_to_create = count);
-        prop_assert_eq!(refused(create), only("num_tapes_to_create", accepted));
+        prop_assert_eq!(invalid_fields(create), only("num_tapes_to_create", accepted));
     }
 
     #[test]
@@ -191,11 +191,11 @@ proptest! {
             only("marker", text.is_empty() || model::member(operation, "Marker").accepts(&text))
         };
         let list = ListTapesRequest::but(|r| r.marker = text.clone());
-        prop_assert_eq!(refused(list), accepted("ListTapes"));
+        prop_assert_eq!(invalid_fields(list), accepted("ListTapes"));
         let list = DescribeTapesRequest::but(|r| r.marker = text.clone());
-        prop_assert_eq!(refused(list), accepted("DescribeTapes"));
+        prop_assert_eq!(invalid_fields(list), accepted("DescribeTapes"));
         let list = DescribeTapeArchivesRequest::but(|r| r.marker = text.clone());
-        prop_assert_eq!(refused(list), accepted("DescribeTapeArchives"));
+        prop_assert_eq!(invalid_fields(list), accepted("DescribeTapeArchives"));
     }
 
     #[test]
@@ -207,11 +207,11 @@ proptest! {
             [limit, only("max_items", max_items >= 0)].concat()
         };
         let list = ListTapesRequest::but(|r| (r.limit, r.max_items) = (limit, max_items));
-        prop_assert_eq!(refused(list), accepted("ListTapes"));
+        prop_assert_eq!(invalid_fields(list), accepted("ListTapes"));
         let list = DescribeTapesRequest::but(|r| (r.limit, r.max_items) = (limit, max_items));
-        prop_assert_eq!(refused(list), accepted("DescribeTapes"));
+        prop_assert_eq!(invalid_fields(list), accepted("DescribeTapes"));
         let list = DescribeTapeArchivesRequest::but(|r| (r.limit, r.max_items) = (limit, max_items));
-        prop_assert_eq!(refused(list), accepted("DescribeTapeArchives"));
+        prop_assert_eq!(invalid_fields(list), accepted("DescribeTapeArchives"));
     }
 
     #[test]
@@ -225,9 +225,9 @@ proptest! {
         };
         let tags = vec![Tag { key: text.clone(), value: String::new() }];
         let create = CreateTapesRequest::but(|r| r.tags = tags.clone());
-        prop_assert_eq!(refused(create), accepted("CreateTapes"));
+        prop_assert_eq!(invalid_fields(create), accepted("CreateTapes"));
         let create = CreateTapeWithBarcodeRequest::but(|r| r.tags = tags);
-        prop_assert_eq!(refused(create), accepted("CreateTapeWithBarcode"));
+        prop_assert_eq!(invalid_fields(create), accepted("CreateTapeWithBarcode"));
     }
 
     #[test]
@@ -237,9 +237,9 @@ proptest! {
         };
         let tags = vec![Tag { key: "key".into(), value: text.clone() }];
         let create = CreateTapesRequest::but(|r| r.tags = tags.clone());
-        prop_assert_eq!(refused(create), accepted("CreateTapes"));
+        prop_assert_eq!(invalid_fields(create), accepted("CreateTapes"));
         let create = CreateTapeWithBarcodeRequest::but(|r| r.tags = tags);
-        prop_assert_eq!(refused(create), accepted("CreateTapeWithBarcode"));
+        prop_assert_eq!(invalid_fields(create), accepted("CreateTapeWithBarcode"));
     }
 
     #[test]
@@ -248,12 +248,12 @@ proptest! {
         let again = keys.iter().enumerate().filter(|(_, key)| !seen.insert(*key));
         let expected: Vec<_> = again.map(|(index, _)| format!("tags[{index}].key")).collect();
         let tags = keys.iter().map(|key| Tag { key: key.clone(), value: String::new() }).collect();
-        prop_assert_eq!(refused(CreateTapesRequest::but(|r| r.tags = tags)), expected);
+        prop_assert_eq!(invalid_fields(CreateTapesRequest::but(|r| r.tags = tags)), expected);
     }
 }
 
 #[test]
-fn how_many_tags_and_tapes() {
+fn the_numbers_of_tags_and_tapes_are_limited() {
     for count in [0, 1, 49, 50, 51, 1_000] {
         let tag = |index| Tag {
             key: format!("key {index}"),
@@ -262,11 +262,11 @@ fn how_many_tags_and_tapes() {
         let tags: Vec<_> = (0..count).map(tag).collect();
         let expected = only("tags", count <= 50);
         assert_eq!(
-            refused(CreateTapesRequest::but(|r| r.tags = tags.clone())),
+            invalid_fields(CreateTapesRequest::but(|r| r.tags = tags.clone())),
             expected
         );
         assert_eq!(
-            refused(CreateTapeWithBarcodeRequest::but(|r| r.tags = tags)),
+            invalid_fields(CreateTapeWithBarcodeRequest::but(|r| r.tags = tags)),
             expected
         );
     }
@@ -274,15 +274,15 @@ fn how_many_tags_and_tapes() {
         let arns = vec![tape_arn("TEST01"); count];
         let expected = only("tape_arns", count <= 1_000);
         assert_eq!(
-            refused(ListTapesRequest::but(|r| r.tape_arns = arns.clone())),
+            invalid_fields(ListTapesRequest::but(|r| r.tape_arns = arns.clone())),
             expected
         );
         assert_eq!(
-            refused(DescribeTapesRequest::but(|r| r.tape_arns = arns.clone())),
+            invalid_fields(DescribeTapesRequest::but(|r| r.tape_arns = arns.clone())),
             expected
         );
         assert_eq!(
-            refused(DescribeTapeArchivesRequest::but(|r| r.tape_arns = arns)),
+            invalid_fields(DescribeTapeArchivesRequest::but(|r| r.tape_arns = arns)),
             expected
         );
     }

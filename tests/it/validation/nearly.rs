@@ -1,7 +1,7 @@
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-/// Characters that patterns disagree on: other scripts, other digits, other spaces, ends
-/// of lines, and the marks that ARNs are made of.
+/// Characters that patterns treat differently: other scripts, digits and spaces, ends of lines, and the
+/// punctuation of ARNs.
 const ODD: &[char] = &[
     '\0', '\n', '\r', '\t', ' ', '\u{a0}', '\u{2003}', '\u{2028}', '\u{200b}', '\u{301}', 'a', 'z', 'A', 'Z',
     '0', '9', 'é', 'ß', 'Ж', '本', 'ａ', 'Ａ', '٣', '½', 'Ⅷ', '🎞', '_', '.', ':', '/', '=', '+', '-', '@',
@@ -62,7 +62,7 @@ fn apply(text: &str, change: &Change) -> String {
     chars.into_iter().collect()
 }
 
-/// Texts that are valid, valid but for one or two changes, or anything.
+/// Valid texts, valid texts with one or two changes, and arbitrary texts.
 pub fn nearly(
     valid: impl Strategy<Value = String> + 'static,
     edges: Vec<usize>,

@@ -1,4 +1,4 @@
-//! What may be left out is what the model says may be.
+//! The required fields are those of the service model.
 
 use std::collections::BTreeSet;
 
@@ -8,17 +8,17 @@ use tapegate::grpc::proto::{
     create_tapes_request as tapes_request,
 };
 
-use super::{Sample, refused};
+use super::{Sample, invalid_fields};
 use crate::{harness::tape_arn, model};
 
-/// A member's name in the model, and the request without it: the field that it is refused
-/// for, if any.
+/// A member's name in the model, and the request without it: the invalid fields
+/// then.
 type Without = (&'static str, Vec<String>);
 
 #[test]
-fn required_is_what_the_model_requires() {
+fn the_required_fields_are_those_of_the_model() {
     fn full_tapes(clear: fn(&mut CreateTapesRequest)) -> Vec<String> {
-        refused(CreateTapesRequest::but(|r| {
+        invalid_fields(CreateTapesRequest::but(|r| {
             r.kms_encrypted = Some(true);
             r.kms_key = Some("alias/key".into());
             r.pool = Some(tapes_request::Pool::PoolId(1));
@@ -31,7 +31,7 @@ fn required_is_what_the_model_requires() {
         }))
     }
     fn full_tape(clear: fn(&mut CreateTapeWithBarcodeRequest)) -> Vec<String> {
-        refused(CreateTapeWithBarcodeRequest::but(|r| {
+        invalid_fields(CreateTapeWithBarcodeRequest::but(|r| {
             r.kms_encrypted = Some(true);
             r.kms_key = Some("alias/key".into());
             r.pool = Some(barcode_request::Pool::PoolId(1));
@@ -44,19 +44,19 @@ fn required_is_what_the_model_requires() {
         }))
     }
     fn full_describe(clear: fn(&mut DescribeTapesRequest)) -> Vec<String> {
-        refused(DescribeTapesRequest::but(|r| {
+        invalid_fields(DescribeTapesRequest::but(|r| {
             (r.tape_arns, r.marker, r.limit) = (vec![tape_arn("TEST01")], "m".into(), 7);
             clear(r);
         }))
     }
     fn full_archives(clear: fn(&mut DescribeTapeArchivesRequest)) -> Vec<String> {
-        refused(DescribeTapeArchivesRequest::but(|r| {
+        invalid_fields(DescribeTapeArchivesRequest::but(|r| {
             (r.tape_arns, r.marker, r.limit) = (vec![tape_arn("TEST01")], "m".into(), 7);
             clear(r);
         }))
     }
     fn full_list(clear: fn(&mut ListTapesRequest)) -> Vec<String> {
-        refused(ListTapesRequest::but(|r| {
+        invalid_fields(ListTapesRequest::but(|r| {
             (r.tape_arns, r.marker, r.limit) = (vec![tape_arn("TEST01")], "m".into(), 7);
             clear(r);
         }))
@@ -68,7 +68,7 @@ fn required_is_what_the_model_requires() {
                 ("GatewayARN", full_tape(|r| r.gateway_arn.clear())),
                 ("TapeSizeInBytes", full_tape(|r| r.tape_size_in_bytes = 0)),
                 ("TapeBarcode", full_tape(|r| r.tape_barcode.clear())),
-                // Without it the key is refused, which depends on it; so both are left out.
+                // The key requires it, so both are left out.
                 (
                     "KMSEncrypted",
                     full_tape(|r| (r.kms_encrypted, r.kms_key) = (None, None)),
@@ -126,10 +126,10 @@ fn required_is_what_the_model_requires() {
     let names: BTreeSet<_> = operations.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, model::operations());
     for (operation, members) in operations {
-        let refused = members
+        let invalid_fields = members
             .iter()
-            .map(|(member, refused)| (*member, refused.len() == 1))
+            .map(|(member, invalid_fields)| (*member, invalid_fields.len() == 1))
             .collect();
-        assert_eq!(model::members(operation), refused, "{operation}");
+        assert_eq!(model::members(operation), invalid_fields, "{operation}");
     }
 }

@@ -1,5 +1,4 @@
-//! Regions and accounts that are not served are refused before any call, wherever a
-//! request names them.
+//! Regions and accounts that are not served are rejected before any request to AWS.
 
 use tapegate::grpc::{
     convert::Rules,
@@ -10,7 +9,7 @@ use tapegate::grpc::{
 };
 use tonic::Code;
 
-use super::{Sample, faults, refused_under, rules};
+use super::{Sample, invalid_fields_under, rules, violations};
 use crate::harness::{GATEWAY, Reply, Service, Upstream, refusal, tape_arn};
 
 const OURS: &str = "123456789012";
@@ -24,43 +23,43 @@ fn our_account() -> Rules {
 }
 
 #[test]
-fn the_region_of_a_gateway() {
+fn a_gateway_in_another_region_is_rejected() {
     let elsewhere = GATEWAY.replace("us-east-1", "eu-west-1");
     let create = CreateTapesRequest::but(|r| r.gateway_arn = elsewhere.clone());
-    assert_eq!(refused_under(&rules(), create), ["gateway_arn"]);
+    assert_eq!(invalid_fields_under(&rules(), create), ["gateway_arn"]);
     let create = CreateTapeWithBarcodeRequest::but(|r| r.gateway_arn = elsewhere.clone());
-    assert_eq!(refused_under(&rules(), create), ["gateway_arn"]);
+    assert_eq!(invalid_fields_under(&rules(), create), ["gateway_arn"]);
     let describe = DescribeTapesRequest::but(|r| r.gateway_arn = elsewhere);
-    let faults = faults(&rules(), describe);
-    let [(field, why)] = &faults[..] else {
-        panic!("{faults:?}")
+    let violations = violations(&rules(), describe);
+    let [(field, why)] = &violations[..] else {
+        panic!("{violations:?}")
     };
     assert_eq!(field, "gateway_arn");
     assert!(why.contains("eu-west-1") && why.contains("us-east-1"), "{why}");
 }
 
 #[test]
-fn the_account_of_a_gateway() {
+fn a_gateway_of_another_account_is_rejected() {
     for (account, expected) in [(OURS, &[][..]), (THEIRS, &["gateway_arn"])] {
         let arn = GATEWAY.replace(OURS, account);
         let describe = DescribeTapesRequest::but(|r| r.gateway_arn = arn.clone());
-        assert_eq!(refused_under(&our_account(), describe.clone()), expected);
+        assert_eq!(invalid_fields_under(&our_account(), describe.clone()), expected);
         assert!(
-            refused_under(&rules(), describe).is_empty(),
+            invalid_fields_under(&rules(), describe).is_empty(),
             "any account is served by default"
         );
         let create = CreateTapesRequest::but(|r| r.gateway_arn = arn);
-        assert_eq!(refused_under(&our_account(), create), expected);
+        assert_eq!(invalid_fields_under(&our_account(), create), expected);
     }
 }
 
 #[test]
-fn a_region_and_an_account_that_are_chosen() {
+fn a_requested_region_or_account_must_be_served() {
     let list = |region: Option<&str>, account: Option<&str>| {
         let (region, account_id) = (region.map(Into::into), account.map(Into::into));
         ListTapesRequest::but(|r| (r.region, r.account_id) = (region, account_id))
     };
-    let refused = |request| refused_under(&our_account(), request);
+    let refused = |request| invalid_fields_under(&our_account(), request);
     let none: [&str; 0] = [];
     assert_eq!(refused(list(Some("us-east-1"), Some(OURS))), none);
     assert_eq!(refused(list(Some("me"), None)), none);
@@ -71,30 +70,36 @@ fn a_region_and_an_account_that_are_chosen() {
     );
     assert_eq!(refused(list(Some(""), Some(""))), ["region", "account_id"]);
     let archives = DescribeTapeArchivesRequest::but(|r| r.region = Some("eu-west-1".into()));
-    assert_eq!(refused_under(&our_account(), archives), ["region"]);
+    assert_eq!(invalid_fields_under(&our_account(), archives), ["region"]);
 }
 
-/// Tapes have to be of the call's own region and account; with no account known, of one
-/// that is served.
+/// Tapes must belong to the region and account of the call; if the account is not known, to a served
+/// one.
 #[test]
-fn the_account_of_a_tape() {
+fn a_tape_of_another_account_is_rejected() {
     let theirs = tape_arn("TEST01").replace(OURS, THEIRS);
     let arns = vec![tape_arn("TEST01"), theirs];
     let list = ListTapesRequest::but(|r| r.tape_arns = arns.clone());
     let archives = DescribeTapeArchivesRequest::but(|r| r.tape_arns = arns);
-    assert!(refused_under(&rules(), list.clone()).is_empty());
-    assert_eq!(refused_under(&our_account(), list.clone()), ["tape_arns[1]"]);
-    assert_eq!(refused_under(&our_account(), archives.clone()), ["tape_arns[1]"]);
+    assert!(invalid_fields_under(&rules(), list.clone()).is_empty());
+    assert_eq!(
+        invalid_fields_under(&our_account(), list.clone()),
+        ["tape_arns[1]"]
+    );
+    assert_eq!(
+        invalid_fields_under(&our_account(), archives.clone()),
+        ["tape_arns[1]"]
+    );
     let by_default = Rules {
         account_id: Some(OURS.parse().unwrap()),
         ..our_account()
     };
-    assert_eq!(refused_under(&by_default, list), ["tape_arns[1]"]);
-    assert_eq!(refused_under(&by_default, archives), ["tape_arns[1]"]);
+    assert_eq!(invalid_fields_under(&by_default, list), ["tape_arns[1]"]);
+    assert_eq!(invalid_fields_under(&by_default, archives), ["tape_arns[1]"]);
 }
 
 #[tokio::test]
-async fn as_a_file_of_settings_says() {
+async fn the_settings_decide_what_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tapegate.toml");
     std::fs::write(
@@ -122,5 +127,5 @@ async fn as_a_file_of_settings_says() {
     };
     let status = service.client().describe_tapes(theirs).await.unwrap_err();
     assert_eq!(refusal(&status).fields(), ["gateway_arn"]);
-    assert_eq!(upstream.asked().len(), 1, "what is refused is not asked");
+    assert_eq!(upstream.asked().len(), 1, "a rejected request does not reach AWS");
 }

@@ -5,8 +5,8 @@ use tonic::Code;
 use super::{End, EndedCall, method};
 use crate::{
     access::audit::{AuditLog, AuditRecord},
-    domain::{OperationKind, Principal},
-    grpc::status::{self, reasons::Reason},
+    domain::{ErrorKind, OperationKind, Principal},
+    grpc::status,
 };
 
 /// Records the call if it is a create, was rejected or panicked; a successful read only if the
@@ -87,7 +87,7 @@ fn is_rejected(call: &EndedCall<'_>) -> bool {
         End::Grpc(Code::Ok) => false,
         End::Grpc(_) => {
             let reason = call.info.map(|info| info.reason.as_str());
-            let is_limited = reason == Some(Reason::LimitReached.as_str());
+            let is_limited = reason == Some(ErrorKind::LimitReached.row().reason);
             call.context.caller().is_none() || is_denied || is_limited
         }
         End::Http(_) | End::GivenUp => decision.is_none() || is_denied,

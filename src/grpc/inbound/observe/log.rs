@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tonic::Code;
-use tracing::{Level, Span, error_span};
+use tracing::{Span, error_span};
 
 use super::{End, EndedCall, Sinks};
 use crate::{
     call::CallContext,
+    domain::LogLevel,
     grpc::status,
     observability::calls::{CallFailure, RegisteredCall},
 };
@@ -51,9 +51,9 @@ impl CallLog {
             return;
         };
         let caller = call.context.caller();
-        let level = match caller {
-            Some(_) => level(call.end),
-            None => level_of_unauthenticated(call.end),
+        let level = match call.end {
+            End::Grpc(code) => status::classify(code, call.info, caller.is_some()).level,
+            End::Http(_) | End::GivenUp => LogLevel::Info,
         };
         let reason = call.info.map(|info| info.reason.as_str());
         let principal = caller.map(|caller| caller.principal.name());
@@ -63,7 +63,7 @@ impl CallLog {
         let attempts = attempts.map(|attempts| attempts.count);
         let fault = call.facts.fault.as_deref();
         if let End::Grpc(code) = call.end
-            && level <= Level::WARN
+            && level >= LogLevel::Warn
         {
             registered.failed(CallFailure {
                 code: status::name_of(code),
@@ -88,34 +88,9 @@ impl CallLog {
             };
         }
         match level {
-            Level::ERROR => log!(error),
-            Level::WARN => log!(warn),
-            _ => log!(info),
+            LogLevel::Error => log!(error),
+            LogLevel::Warn => log!(warn),
+            LogLevel::Info => log!(info),
         }
-    }
-}
-
-/// The level of the line about the end of a call.
-fn level(end: End) -> Level {
-    match end {
-        End::Grpc(Code::Internal | Code::Unknown | Code::DataLoss) => Level::ERROR,
-        // Mostly for operators to fix: a role, a gateway, a timeout.
-        End::Grpc(
-            Code::Unavailable
-            | Code::DeadlineExceeded
-            | Code::PermissionDenied
-            | Code::FailedPrecondition
-            | Code::ResourceExhausted,
-        ) => Level::WARN,
-        _ => Level::INFO,
-    }
-}
-
-/// The level for a call whose caller was not authenticated. Anybody can cause such calls, and they
-/// are in the audit log.
-fn level_of_unauthenticated(end: End) -> Level {
-    match end {
-        End::Grpc(Code::Internal | Code::Unknown | Code::DataLoss | Code::Unavailable) => level(end),
-        _ => Level::INFO,
     }
 }

@@ -55,11 +55,12 @@ impl CallMetrics {
             end => {
                 let code = end.code();
                 attributes.push(("rpc.response.status_code", status::name_of(code)));
-                if status::is_error_of_server(code) {
+                if status::is_server_error(code) {
                     attributes.push(("error.type", status::name_of(code)));
                 }
-                let blame = status::blame(code, call.info, call.context.caller().is_some());
-                attributes.extend(blame.map(|blame| ("tapegate.blame", blame.as_str())));
+                let is_authenticated = call.context.caller().is_some();
+                let owner = status::classify(code, call.info, is_authenticated).owner;
+                attributes.extend(owner.map(|owner| ("tapegate.fault_owner", owner.as_str())));
             }
         }
         self.duration.record(call.took.as_secs_f64(), &attributes);

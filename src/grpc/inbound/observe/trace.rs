@@ -74,7 +74,7 @@ impl CallTrace {
         let code = call.end.code();
         let name = status::name_of(code);
         span.set_attribute("rpc.response.status_code", name);
-        if status::is_error_of_server(code) {
+        if status::is_server_error(code) {
             span.set_attribute("error.type", name);
             span.set_status(SpanStatus::error(name));
         }

@@ -1,4 +1,4 @@
-//! What callers receive: each member of a row as AWS sent it, odd values too.
+//! What callers receive: each field of a row as AWS sends it, odd values included.
 
 use std::{collections::BTreeSet, fmt::Debug};
 
@@ -15,10 +15,10 @@ use crate::{
     model,
 };
 
-/// A value of a member as AWS sends it, and what it makes of the message.
+/// A value of a field as AWS sends it, and its effect on the message.
 type Sent<M> = (Value, Box<dyn Fn(&mut M)>);
 
-/// A member by its name in the model, with values of it. The last is the one in full rows.
+/// A field by its name in the model, with values. The last one is used in full rows.
 type Member<M> = (&'static str, Vec<Sent<M>>);
 
 fn values<M, T: Clone + 'static>(
@@ -110,7 +110,7 @@ fn worms<M: 'static>(set: fn(&mut M, bool)) -> Vec<Sent<M>> {
     values([false, true].map(|worm| (json!(worm), worm)), set)
 }
 
-/// The members that all three rows have, under the same names.
+/// The fields of all three rows, with the same names.
 macro_rules! common_members {
     ($message:ty) => {{
         let common: [Member<$message>; 6] = [
@@ -139,7 +139,7 @@ macro_rules! common_members {
     }};
 }
 
-/// The members that library and archive have besides.
+/// The further fields of library and archive.
 macro_rules! detailed_members {
     ($message:ty) => {{
         let detailed: [Member<$message>; 4] = [
@@ -155,8 +155,8 @@ macro_rules! detailed_members {
     }};
 }
 
-/// One row for each value of each member, with no other; one with a value of every member;
-/// one with none: as AWS sends them, and as they should be seen.
+/// A row for each value of each field alone, one with a value of every field, and one with none: as AWS
+/// sends them, and as callers receive them.
 fn rows<M: Clone>(members: &[Member<M>], none: &M) -> (Vec<Value>, Vec<M>) {
     let bare = json!({"TapeARN": tape_arn("TEST01")});
     let (mut full, mut full_seen) = (bare.clone(), none.clone());
@@ -178,7 +178,7 @@ fn rows<M: Clone>(members: &[Member<M>], none: &M) -> (Vec<Value>, Vec<M>) {
     (sent, seen)
 }
 
-/// Has the rows of `members` answered in two pages; what is seen has to be what was sent.
+/// Returns the rows of `members` in two pages, and compares what callers receive.
 async fn check<M: Clone + Debug + PartialEq>(
     operation: &str,
     list: &str,
@@ -210,7 +210,7 @@ async fn check<M: Clone + Debug + PartialEq>(
 }
 
 #[tokio::test]
-async fn of_describe_tapes() {
+async fn describe_tapes_returns_every_field() {
     let own: [Member<Tape>; 2] = [
         ("VTLDevice", texts(|m, device| m.vtl_device = Some(device))),
         (
@@ -247,7 +247,7 @@ async fn of_describe_tapes() {
 }
 
 #[tokio::test]
-async fn of_describe_tape_archives() {
+async fn describe_tape_archives_returns_every_field() {
     let own: [Member<TapeArchive>; 2] = [
         ("CompletionTime", times(|m, at| m.completion_time = Some(at))),
         ("RetrievedTo", texts(|m, gateway| m.retrieved_to = Some(gateway))),
@@ -278,7 +278,7 @@ async fn of_describe_tape_archives() {
 }
 
 #[tokio::test]
-async fn of_list_tapes() {
+async fn list_tapes_returns_every_field() {
     let own: [Member<TapeInfo>; 1] = [("GatewayARN", texts(|m, gateway| m.gateway_arn = Some(gateway)))];
     let members: Vec<_> = common_members!(TapeInfo).into_iter().chain(own).collect();
     let none = TapeInfo {
@@ -297,7 +297,7 @@ async fn of_list_tapes() {
 }
 
 #[tokio::test]
-async fn of_the_creates() {
+async fn creates_return_the_arns() {
     assert_eq!(
         model::answer("CreateTapeWithBarcode"),
         BTreeSet::from(["TapeARN"])

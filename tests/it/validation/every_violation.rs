@@ -1,4 +1,4 @@
-//! A request that is wrong in several members is told of each, once, by its path.
+//! A request with several invalid fields has one violation for each, with its path.
 
 use proptest::{prelude::*, sample::subsequence};
 use tapegate::grpc::proto::{
@@ -7,10 +7,10 @@ use tapegate::grpc::proto::{
     create_tapes_request as tapes_request,
 };
 
-use super::{Sample, refused};
+use super::{Sample, invalid_fields};
 use crate::harness::tape_arn;
 
-/// A way to spoil a request: the path that is then at fault, and what does it.
+/// A change that makes a request invalid, and the path of the field.
 type Spoil<R> = (&'static str, fn(&mut R));
 
 fn tag(key: &str) -> Tag {
@@ -20,18 +20,18 @@ fn tag(key: &str) -> Tag {
     }
 }
 
-/// The paths that are told, and those that should be, both in order.
-fn told<R: Sample>(prepare: fn(&mut R), spoils: &[Spoil<R>]) -> (Vec<String>, Vec<String>) {
-    let mut told = refused(R::but(|request| {
+/// The paths of the violations, and the expected ones, both in order.
+fn reported<R: Sample>(prepare: fn(&mut R), spoils: &[Spoil<R>]) -> (Vec<String>, Vec<String>) {
+    let mut reported = invalid_fields(R::but(|request| {
         prepare(request);
         for (_, spoil) in spoils {
             spoil(request);
         }
     }));
-    told.sort();
+    reported.sort();
     let mut expected: Vec<_> = spoils.iter().map(|(path, _)| (*path).to_owned()).collect();
     expected.sort();
-    (told, expected)
+    (reported, expected)
 }
 
 fn some_of<R>(all: &'static [Spoil<R>]) -> impl Strategy<Value = Vec<Spoil<R>>> {
@@ -88,7 +88,7 @@ const DESCRIBE_TAPE_ARCHIVES: &[Spoil<DescribeTapeArchivesRequest>] = &[
 
 const LIST_TAPES: &[Spoil<ListTapesRequest>] = &[
     ("tape_arns[0]", |r| r.tape_arns[0] = "🎞".into()),
-    // Of another region than the call: told whatever is wrong with the account.
+    // Of another region than the call: reported even if the account is invalid, too.
     ("tape_arns[2]", |r| {
         r.tape_arns[2] = r.tape_arns[2].replace("us-east-1", "me");
     }),
@@ -101,49 +101,49 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn of_create_tapes(spoils in some_of(CREATE_TAPES)) {
-        let (told, expected) = told(|r| {
+    fn create_tapes_reports_each_violation(spoils in some_of(CREATE_TAPES)) {
+        let (reported, expected) = reported(|r| {
             r.kms_encrypted = Some(true);
             r.tags = ["a", "b", "c"].map(tag).into();
         }, &spoils);
-        prop_assert_eq!(told, expected);
+        prop_assert_eq!(reported, expected);
     }
 
     #[test]
-    fn of_create_tape_with_barcode(spoils in some_of(CREATE_TAPE_WITH_BARCODE)) {
-        let (told, expected) = told(|r| {
+    fn create_tape_with_barcode_reports_each_violation(spoils in some_of(CREATE_TAPE_WITH_BARCODE)) {
+        let (reported, expected) = reported(|r| {
             (r.kms_encrypted, r.kms_key) = (Some(true), Some("alias/key".into()));
             r.tags = ["a", "b", "c"].map(tag).into();
         }, &spoils);
-        prop_assert_eq!(told, expected);
+        prop_assert_eq!(reported, expected);
     }
 
     #[test]
-    fn of_describe_tapes(spoils in some_of(DESCRIBE_TAPES)) {
-        let (told, expected) = told(|r| r.tape_arns = vec![tape_arn("TEST01"); 3], &spoils);
-        prop_assert_eq!(told, expected);
+    fn describe_tapes_reports_each_violation(spoils in some_of(DESCRIBE_TAPES)) {
+        let (reported, expected) = reported(|r| r.tape_arns = vec![tape_arn("TEST01"); 3], &spoils);
+        prop_assert_eq!(reported, expected);
     }
 
     #[test]
-    fn of_describe_tape_archives(spoils in some_of(DESCRIBE_TAPE_ARCHIVES)) {
-        let (told, expected) = told(|r| {
+    fn describe_tape_archives_reports_each_violation(spoils in some_of(DESCRIBE_TAPE_ARCHIVES)) {
+        let (reported, expected) = reported(|r| {
             r.account_id = Some("123456789012".into());
             r.tape_arns = vec![tape_arn("TEST01"); 3];
         }, &spoils);
-        prop_assert_eq!(told, expected);
+        prop_assert_eq!(reported, expected);
     }
 
     #[test]
-    fn of_list_tapes(spoils in some_of(LIST_TAPES)) {
-        let (told, expected) = told(|r| r.tape_arns = vec![tape_arn("TEST01"); 3], &spoils);
-        prop_assert_eq!(told, expected);
+    fn list_tapes_reports_each_violation(spoils in some_of(LIST_TAPES)) {
+        let (reported, expected) = reported(|r| r.tape_arns = vec![tape_arn("TEST01"); 3], &spoils);
+        prop_assert_eq!(reported, expected);
     }
 }
 
-/// One member can be wrong twice, and is then told twice.
+/// One field can have two violations.
 #[test]
-fn a_key_that_is_none_and_is_not_asked_for() {
+fn an_invalid_key_without_kms_encrypted_has_two_violations() {
     let create =
         CreateTapesRequest::but(|r| (r.kms_encrypted, r.kms_key) = (Some(false), Some("key".into())));
-    assert_eq!(refused(create), ["kms_key", "kms_key"]);
+    assert_eq!(invalid_fields(create), ["kms_key", "kms_key"]);
 }

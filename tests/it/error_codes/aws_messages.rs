@@ -1,4 +1,4 @@
-//! However long and odd AWS's words are, what callers read of them is bounded.
+//! The part of an AWS message that callers receive is limited.
 
 use axum::{Router, body::Body, extract::Request, http::HeaderValue, response::Response};
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn long_and_odd_messages_and_codes() {
+async fn long_and_odd_messages_and_codes_are_shortened() {
     let failing = Failing::start().await;
     for unit in [" ", "x", "é", "本", "🎞", "%", "\u{0}", "\n", "\"", "a b\r\nc: d"] {
         let long = unit.repeat(20_000 / unit.len());
@@ -36,9 +36,9 @@ async fn long_and_odd_messages_and_codes() {
     }
 }
 
-/// What is wrong with an answer is told in words of its own.
+/// The message says what is wrong with the response, and does not contain it.
 #[tokio::test]
-async fn answers_that_are_wrong_at_length() {
+async fn long_invalid_responses_are_not_passed_on() {
     let failing = Failing::start().await;
     for unit in ["x", "🎞", "%", "\u{1b}"] {
         let name = unit.repeat(20_000 / unit.len());
@@ -53,7 +53,7 @@ async fn answers_that_are_wrong_at_length() {
     }
 }
 
-/// An AWS that answers 200 or 400 with this request id.
+/// An AWS that responds with 200 or 400 and this request id.
 async fn with_request_id(id: &str) -> (String, tokio::task::JoinHandle<()>) {
     let id = HeaderValue::from_bytes(id.as_bytes()).unwrap();
     let router = Router::new().fallback(move |request: Request| {
@@ -77,7 +77,7 @@ async fn with_request_id(id: &str) -> (String, tokio::task::JoinHandle<()>) {
 }
 
 #[tokio::test]
-async fn request_ids() {
+async fn only_valid_aws_request_ids_are_passed_on() {
     let longest = "r".repeat(128);
     let ids = [
         ("8b54ba5f-96c2-4d1f-a1b5-2d3f4e5a6b7c", true),

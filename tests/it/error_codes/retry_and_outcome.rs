@@ -1,5 +1,4 @@
-//! What every code says of repeating a call, and of what a create has come to: the fixture against
-//! the domain.
+//! The retry rules and the outcome of each code: the fixture against the domain.
 
 use tapegate::domain::{Fault, OperationKind, Outcome, RetryRule};
 use tonic::Code;
@@ -26,10 +25,10 @@ fn retry_rule(word: &str) -> RetryRule {
     }
 }
 
-/// A create is not applied that was refused. It may have been applied when something failed on its
-/// way, which is what the codes have in common that say INTERNAL, UNAVAILABLE or ABORTED of a tape
-/// operation and let a read go again; throttling is a refusal. And when AWS names no cause, or the
-/// table says so.
+/// The outcome that follows from the fixture. A rejected create is not applied; throttling rejects.
+/// It may have been applied if something failed on the way: these codes have the status INTERNAL,
+/// UNAVAILABLE or ABORTED for a tape operation, and a read is retried. The same holds if AWS names
+/// no cause, or if the note says so.
 fn outcome(row: &Row) -> Outcome {
     let failed = matches!(row.grpc, Code::Internal | Code::Unavailable | Code::Aborted);
     let passes = ["yes", "yes-slow"].contains(&row.retries[2]);
@@ -49,7 +48,7 @@ fn outcome(row: &Row) -> Outcome {
 }
 
 #[test]
-fn every_code_is_repeated_as_the_table_has_it() {
+fn each_code_has_the_retry_rules_of_the_fixture() {
     for row in rows() {
         let fault = fault(row.code, row.nested, false);
         let [tapes, with_barcode, read] = row.retries.map(retry_rule);
@@ -65,7 +64,7 @@ fn every_code_is_repeated_as_the_table_has_it() {
 }
 
 #[test]
-fn every_code_says_what_a_create_has_come_to() {
+fn each_code_has_the_outcome_of_the_fixture() {
     for row in rows() {
         assert_eq!(
             fault(row.code, row.nested, false).outcome(),
@@ -76,9 +75,9 @@ fn every_code_says_what_a_create_has_come_to() {
     }
 }
 
-/// Services differ in how they spell the common names.
+/// AWS services spell the common codes with or without `Exception`.
 #[test]
-fn both_spellings_of_a_name_say_the_same() {
+fn both_spellings_of_a_code_have_the_same_rules() {
     for row in rows().iter().filter(|row| !row.nested) {
         let other = match row.code.strip_suffix("Exception") {
             Some(short) => short.to_owned(),
@@ -99,9 +98,9 @@ fn both_spellings_of_a_name_say_the_same() {
     }
 }
 
-/// A signature that was refused for its date is not wrong; any other that is refused is.
+/// A signature that is rejected for its date is retried once; a wrong one is not.
 #[test]
-fn a_date_that_was_off_makes_a_difference_to_signatures_alone() {
+fn a_wrong_date_changes_the_rules_of_signatures_only() {
     for row in rows() {
         for kind in [OperationKind::Read, OperationKind::Create] {
             let (right, wrong) = (
@@ -123,7 +122,7 @@ fn a_date_that_was_off_makes_a_difference_to_signatures_alone() {
 }
 
 #[test]
-fn a_code_that_nobody_knew_promises_nothing() {
+fn an_unknown_code_is_not_retried_and_has_an_unknown_outcome() {
     let unknown = fault("TapeOnFire", true, false);
     for kind in [OperationKind::Read, OperationKind::Create] {
         assert_eq!(unknown.retry_rule(kind), RetryRule::Never);

@@ -1,0 +1,274 @@
+//! The status of a call that failed after its request was valid.
+
+use std::{collections::HashMap, time::Duration};
+
+use tonic::Status;
+use tonic_types::{ErrorDetails, QuotaViolation};
+
+use super::{DOMAIN, OUTCOME, add_pushback, make};
+use crate::domain::{
+    ErrorDomain, Failure, FailureRow, Fault, GatewayArn, Operation, OperationKind, Outcome, RetryRule,
+    StatusCode, TapeArn, failure::table,
+};
+
+/// The most bytes of an AWS message that are passed on.
+const MAX_AWS_MESSAGE: usize = 256;
+
+/// Replaces AWS messages about the service's own identity, which only its operator may see.
+const IN_THE_LOG: &str = "its message is in the log of the service";
+
+/// The operation that failed, as far as its status shows it.
+pub(super) struct FailedOperation {
+    name: &'static str,
+    kind: OperationKind,
+    gateway: Option<String>,
+    tape: Option<String>,
+    /// What makes a retry of a create safe.
+    idempotent_by: &'static str,
+}
+
+impl FailedOperation {
+    pub(super) fn of<O: Operation>(operation: &O) -> Self {
+        let created = operation.new_tape_arn().map(|tape| tape.to_string());
+        Self {
+            name: O::NAME,
+            kind: O::KIND,
+            gateway: operation.gateway().map(GatewayArn::to_string),
+            idempotent_by: match created {
+                Some(_) => "the tape may have been created; retrying with the same barcode is safe",
+                None => "the tapes may have been created; retrying with the same client_token is safe",
+            },
+            tape: match operation.tapes() {
+                [tape] => Some(TapeArn::to_string(tape)),
+                _ => created,
+            },
+        }
+    }
+
+    /// The type and name of the resource that `ResourceInfo` names. Most codes mean the gateway,
+    /// where the call names both.
+    fn resource(&self, row: &FailureRow) -> Option<(&'static str, &str)> {
+        const GATEWAY: &str = "storagegateway.amazonaws.com/Gateway";
+        const TAPE: &str = "storagegateway.amazonaws.com/Tape";
+        let gateway = self.gateway.as_deref().map(|gateway| (GATEWAY, gateway));
+        let tape = self.tape.as_deref().map(|tape| (TAPE, tape));
+        let means_tape = matches!(
+            row.reason,
+            "TAPE_EXISTS" | "BARCODE_TAKEN" | "TAPE_CARTRIDGE_NOT_FOUND"
+        );
+        match means_tape {
+            true => tape.or(gateway),
+            false => gateway.or(tape),
+        }
+    }
+}
+
+/// The status of a failure.
+pub(super) fn status(operation: &FailedOperation, failure: &Failure) -> Status {
+    let Failure { fault, outcome, .. } = failure;
+    let row = fault.row();
+    let mut message = format!("{}: {}; {}", operation.name, describe(fault), row.advice);
+    if row.status == StatusCode::PermissionDenied && row.domain == ErrorDomain::Aws {
+        message += &format!(" (storagegateway:{})", operation.name);
+    }
+    let mut details =
+        ErrorDetails::with_error_info(row.reason, row.domain.as_str(), metadata(operation, failure));
+    if matches!(row.status, StatusCode::NotFound | StatusCode::AlreadyExists)
+        && let Some((resource_type, name)) = operation.resource(row)
+    {
+        details.set_resource_info(resource_type, name, "", &message);
+    }
+    if row.reason == "MAXIMUM_TAPE_CARTRIDGE_COUNT_EXCEEDED" {
+        let gateway = operation.gateway.clone().unwrap_or_default();
+        details.set_quota_failure([QuotaViolation::new(
+            gateway,
+            "tapes in the library: at most 1,500",
+        )]);
+    }
+    if let Fault::QuotaUsedUp { quota, .. } = fault {
+        details.set_quota_failure([QuotaViolation::new(DOMAIN, quota)]);
+    }
+    let delay = delay(operation.kind, failure);
+    if let Some(delay) = delay {
+        details.set_retry_info(Some(delay));
+    }
+    let may_be_applied = operation.kind == OperationKind::Create && *outcome == Outcome::Unknown;
+    if may_be_applied && row.status != StatusCode::AlreadyExists {
+        message = format!("{message}; {}", operation.idempotent_by);
+    }
+    let mut status = make(row.status.into(), &message, details);
+    if let Some(delay) = delay.filter(|_| holds_back(failure)) {
+        add_pushback(&mut status, delay);
+    }
+    status
+}
+
+/// The metadata of `ErrorInfo`.
+fn metadata(operation: &FailedOperation, failure: &Failure) -> HashMap<String, String> {
+    let Failure {
+        fault,
+        attempts,
+        outcome,
+        ..
+    } = failure;
+    let mut metadata = vec![
+        ("operation", operation.name.to_owned()),
+        ("attempts", attempts.count.to_string()),
+    ];
+    metadata.extend(
+        attempts
+            .request_id
+            .as_ref()
+            .map(|id| ("aws_request_id", truncate(id))),
+    );
+    match fault {
+        Fault::Aws {
+            code, http_status, ..
+        } => metadata.extend([
+            ("upstream_code", truncate(code)),
+            ("http_status", http_status.to_string()),
+        ]),
+        Fault::Http { http_status } => metadata.push(("http_status", http_status.to_string())),
+        Fault::Denied { action, resource } => {
+            metadata.extend([("action", (*action).to_owned()), ("resource", truncate(resource))]);
+        }
+        Fault::Deadline { last: Some(last) } => metadata.push(("last_reason", reason(last))),
+        Fault::LookUpFailed { refusal, cause } => {
+            metadata.extend([("last_reason", reason(refusal)), ("lookup_reason", reason(cause))])
+        }
+        Fault::TapeExists { differs } => {
+            metadata.push(("matches", differs.is_empty().to_string()));
+            if !differs.is_empty() {
+                metadata.push(("differs", differs.join(",")));
+            }
+        }
+        _ => {}
+    }
+    if operation.kind == OperationKind::Create {
+        metadata.push((OUTCOME, outcome.to_string()));
+    }
+    metadata
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
+
+fn reason(fault: &Fault) -> String {
+    fault.row().reason.to_owned()
+}
+
+/// Whether the pacer holds calls back because AWS throttles or does not respond. Then client
+/// libraries wait as well.
+fn holds_back(failure: &Failure) -> bool {
+    let fault = match &failure.fault {
+        Fault::LookUpFailed { cause, .. } => cause,
+        fault => fault,
+    };
+    failure.pacer_retry_after.is_some() || matches!(fault, Fault::Paced { .. }) || fault.is_throttling()
+}
+
+/// The delay in `RetryInfo`; `None` where a retry of the same call cannot succeed.
+fn delay(kind: OperationKind, failure: &Failure) -> Option<Duration> {
+    // A retry of the call looks the tape up again, which is a read.
+    let (kind, fault) = match &failure.fault {
+        Fault::LookUpFailed { cause, .. } => (OperationKind::Read, &**cause),
+        fault => (kind, fault),
+    };
+    let usual = match fault {
+        Fault::QuotaUsedUp { wait, .. } => (*wait)?,
+        fault => match fault.row().caller_delay {
+            Some(seconds) => Duration::from_secs(seconds),
+            None => pause(fault.retry_rule(kind))?,
+        },
+    };
+    let known = failure
+        .upstream_retry_after
+        .max(failure.pacer_retry_after)
+        .unwrap_or(usual);
+    // Whole seconds, at least one: the delays are no more exact than that.
+    let seconds = known.as_secs() + u64::from(known.subsec_nanos() > 0);
+    Some(Duration::from_secs(seconds.max(1)))
+}
+
+fn pause(rule: RetryRule) -> Option<Duration> {
+    match rule {
+        RetryRule::Never => None,
+        RetryRule::Soon => Some(Duration::from_secs(1)),
+        RetryRule::Once => Some(Duration::from_secs(10)),
+        RetryRule::Slowly => Some(Duration::from_secs(30)),
+    }
+}
+
+/// What happened, without what only the operator may see, and with the settings that change it.
+fn describe(fault: &Fault) -> String {
+    match fault {
+        Fault::Aws {
+            code,
+            message,
+            http_status,
+            ..
+        } => describe_aws(code, message, *http_status),
+        Fault::Unreachable { .. } => "the connection to AWS failed; the log of the service has the cause".to_owned(),
+        Fault::NotSent { .. } => {
+            "the request to AWS could not be sent; the log of the service has the cause".to_owned()
+        }
+        Fault::NoCredentials { .. } => {
+            "the service has no AWS credentials; readiness shows the cause to its operator".to_owned()
+        }
+        Fault::AttemptTimeout => {
+            format!("{fault} (settings upstream.attempt_timeout and upstream.create_timeout)")
+        }
+        Fault::OperationTimeout => format!("{fault} (setting upstream.operation_timeout)"),
+        // The reason of the last attempt is in the metadata.
+        Fault::Deadline { .. } => {
+            "the deadline of the call passed: its `grpc-timeout`, or the limit of the service (settings deadline.*)".to_owned()
+        }
+        Fault::LookUpFailed { refusal, cause } => format!(
+            "{}; the look-up of the tape failed with {}",
+            describe(refusal),
+            cause.row().reason
+        ),
+        fault => fault.to_string(),
+    }
+}
+
+fn describe_aws(code: &str, message: &str, http_status: u16) -> String {
+    match table::find_aws(code) {
+        // The message names the role or the credentials of the service.
+        Some(row) if row.status == StatusCode::PermissionDenied || row.is_about_credentials() => {
+            format!("AWS returned {}", row.error_type())
+        }
+        Some(row) => {
+            let message = redact(message);
+            format!(
+                "AWS returned {}: {}",
+                row.error_type(),
+                message.trim_end_matches('.')
+            )
+        }
+        None => {
+            let message = match http_status {
+                401 | 403 => IN_THE_LOG.to_owned(),
+                _ => redact(message),
+            };
+            let code = truncate(code);
+            format!("AWS returned {code}, a code that this version does not know: {message}")
+        }
+    }
+}
+
+/// An AWS message as it is passed on: shortened, and not at all if it names a role or a user.
+fn redact(message: &str) -> String {
+    match [":iam::", ":sts::"]
+        .iter()
+        .any(|identity| message.contains(identity))
+    {
+        true => IN_THE_LOG.to_owned(),
+        false => truncate(message),
+    }
+}
+
+fn truncate(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_AWS_MESSAGE);
+    text[..end].to_owned()
+}

@@ -1,0 +1,80 @@
+//! Statuses of calls that are rejected before they reach the service.
+
+use std::time::Duration;
+
+use tonic::Status;
+use tonic_types::QuotaViolation;
+
+use super::{DOMAIN, add_pushback, error_info_of, make, plain};
+use crate::{
+    access::{AuthError, limits::LimitExceeded},
+    domain::ErrorKind,
+};
+
+/// The caller is not authenticated.
+pub fn unauthenticated(error: AuthError) -> Status {
+    let kind = kind(error);
+    match kind.row().caller_delay {
+        Some(_) => retryable(kind, &error.to_string()),
+        None => plain(kind, &error.to_string()),
+    }
+}
+
+/// The reason that [`unauthenticated`] has in its `ErrorInfo`.
+pub fn reason_of(error: AuthError) -> &'static str {
+    kind(error).row().reason
+}
+
+fn kind(error: AuthError) -> ErrorKind {
+    match error {
+        AuthError::CredentialsMissing(_) => ErrorKind::CredentialsMissing,
+        AuthError::CredentialsMalformed(_) => ErrorKind::CredentialsMalformed,
+        AuthError::TokenUnknown => ErrorKind::TokenUnknown,
+        AuthError::TokenExpired => ErrorKind::TokenExpired,
+        AuthError::TokenNotYetValid => ErrorKind::TokenNotYetValid,
+        AuthError::TokenIssuerUnknown => ErrorKind::TokenIssuerUnknown,
+        AuthError::TokenAudienceWrong => ErrorKind::TokenAudienceWrong,
+        AuthError::TokenAlgorithmRejected => ErrorKind::TokenAlgorithmRefused,
+        AuthError::TokenKeyUnknown => ErrorKind::TokenKeyUnknown,
+        AuthError::TokenSignatureInvalid => ErrorKind::TokenSignatureWrong,
+        AuthError::TokenClaimsInvalid(_) => ErrorKind::TokenClaimsUnusable,
+        AuthError::IssuerKeysUnavailable => ErrorKind::IdentityKeysUnavailable,
+        AuthError::CertificateNameRejected(_) => ErrorKind::CertificateNameRefused,
+        AuthError::CertificateInvalid => ErrorKind::CertificateInvalid,
+    }
+}
+
+/// The caller has reached one of its limits.
+pub fn limited(principal: &str, exceeded: &LimitExceeded) -> Status {
+    let LimitExceeded { quota, retry_after } = exceeded;
+    let kind = ErrorKind::LimitReached;
+    let mut details = error_info_of(kind);
+    details.set_quota_failure([QuotaViolation::new(format!("{DOMAIN}:{principal}"), quota)]);
+    // It is not known when another call of the same caller ends.
+    let wait = retry_after
+        .unwrap_or(delay_of(kind))
+        .max(Duration::from_millis(1));
+    details.set_retry_info(Some(wait));
+    let message = format!("limit exceeded: {quota}; retry after the delay in `RetryInfo`");
+    make(kind.row().status.into(), &message, details)
+}
+
+/// Too many calls are in progress.
+pub fn overloaded() -> Status {
+    let kind = ErrorKind::Overloaded;
+    let message = "too many calls are in progress (setting max_concurrent_calls); \
+                   retry after the delay in `RetryInfo`";
+    let mut status = retryable(kind, message);
+    add_pushback(&mut status, delay_of(kind));
+    status
+}
+
+fn retryable(kind: ErrorKind, message: &str) -> Status {
+    let mut details = error_info_of(kind);
+    details.set_retry_info(Some(delay_of(kind)));
+    make(kind.row().status.into(), message, details)
+}
+
+fn delay_of(kind: ErrorKind) -> Duration {
+    Duration::from_secs(kind.row().caller_delay.unwrap_or_default())
+}
