@@ -211,9 +211,10 @@ impl Fault {
 
     /// Whether another attempt of the same call can follow.
     pub fn retry_rule(&self, kind: OperationKind) -> RetryRule {
-        match self.is_about_clock() {
+        let row = self.row();
+        match self.rejects_the_date(row) {
             true => RetryRule::Once,
-            false => self.row().retry_rule(kind),
+            false => row.retry_rule(kind),
         }
     }
 
@@ -240,7 +241,11 @@ impl Fault {
 
     /// Whether AWS rejected the date of a request and not the credentials that signed it.
     pub fn is_about_clock(&self) -> bool {
-        match self.row().attempt {
+        self.rejects_the_date(self.row())
+    }
+
+    fn rejects_the_date(&self, row: &FailureRow) -> bool {
+        match row.attempt {
             AttemptResult::BadClock => true,
             AttemptResult::BadSignature => matches!(self, Self::Aws { misdated: true, .. }),
             _ => false,

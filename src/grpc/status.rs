@@ -44,6 +44,8 @@ pub const OUTCOME: &str = "outcome";
 /// The trailer that makes a client's library wait before it retries the call (gRFC A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
+const NO_METHOD: &str = "unknown method; use one that reflection lists";
+
 /// The bytes of the details that are kept free for [`complete`]: `RequestInfo` with an id of 128
 /// characters, and an outcome.
 const RESERVED: usize = 256;
@@ -70,9 +72,13 @@ pub fn invalid(violations: &Violations) -> Status {
             0 => String::new(),
             left => format!(" ({left} of them are left out of the details, which are full)"),
         };
+        // The numbers have room however long the first violation is.
+        let numbers = others + &left_out;
+        let room = MAX_MESSAGE - wire_length(&numbers);
+        let first = shortened(&format!("invalid request: {first}"), room);
         make(
             ErrorKind::InvalidRequest.row().status.into(),
-            &format!("invalid request: {first}{others}{left_out}"),
+            &(first + &numbers),
             details,
         )
     };
@@ -121,8 +127,6 @@ pub fn unknown_method() -> Status {
 pub fn error_info(status: &Status) -> Option<ErrorInfo> {
     status.get_details_error_info()
 }
-
-const NO_METHOD: &str = "unknown method; use one that reflection lists";
 
 /// A defect of this service.
 pub fn internal(what: &str) -> Status {
@@ -199,7 +203,7 @@ fn add_pushback(status: &mut Status, delay: Duration) {
 }
 
 fn make(code: Code, message: &str, details: ErrorDetails) -> Status {
-    Status::with_error_details(code, bounded(message), details)
+    Status::with_error_details(code, shortened(message, MAX_MESSAGE), details)
 }
 
 /// The largest count below `over` that `fits`; all smaller ones fit as well.
@@ -216,26 +220,31 @@ fn largest(over: usize, fits: impl Fn(&usize) -> bool) -> usize {
     low
 }
 
-/// A message that is short enough on the wire, where each byte that tonic escapes takes three:
-/// spaces, and more punctuation than gRPC requires.
-fn bounded(message: &str) -> String {
+/// The message, or as much of its beginning as takes at most `max` bytes on the wire.
+fn shortened(message: &str, max: usize) -> String {
     const MORE: &str = "…";
-    const ESCAPED: &str = "\"#%<>`?{}";
-    let cost = |c: char| {
-        if c.is_ascii_graphic() && !ESCAPED.contains(c) {
-            1
-        } else {
-            3 * c.len_utf8()
-        }
-    };
-    let mut room = MAX_MESSAGE - MORE.chars().map(cost).sum::<usize>();
+    if wire_length(message) <= max {
+        return message.to_owned();
+    }
+    let mut room = max.saturating_sub(wire_length(MORE));
     let mut kept = String::new();
     for c in message.chars() {
-        match room.checked_sub(cost(c)) {
+        match room.checked_sub(wire_length(c.encode_utf8(&mut [0; 4]))) {
             Some(left) => room = left,
             None => return kept + MORE,
         }
         kept.push(c);
     }
-    kept
+    kept + MORE
+}
+
+/// The bytes of a message on the wire. Each byte that tonic escapes takes three: spaces, and more
+/// punctuation than gRPC requires.
+fn wire_length(text: &str) -> usize {
+    const ESCAPED: &[u8] = b"\"#%<>`?{}";
+    let length = |byte: u8| match byte.is_ascii_graphic() && !ESCAPED.contains(&byte) {
+        true => 1,
+        false => 3,
+    };
+    text.bytes().map(length).sum()
 }

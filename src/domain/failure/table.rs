@@ -6,6 +6,8 @@
 //! from it, and tests compare them with it. Messages of AWS are never matched: they differ by
 //! region.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use super::{
     AttemptResult, Classification, ErrorDomain, FailureRow, FaultOwner, LogLevel, Outcome, RetryRule,
     StatusCode as Grpc,
@@ -167,15 +169,23 @@ pub static AWS_CODES: [FailureRow; 83] = [
     aws("InvalidGatewayRequestException",    UPSTREAM_UNKNOWN,                         Grpc::FailedPrecondition, Caller,  Warn,  false, Never,  Never, Unknown,    Failed,         IF_RETRY_INFO),
 ];
 
+/// The rows of [`AWS_CODES`] by code, and by code without `Exception` at the end.
+static BY_CODE: LazyLock<HashMap<&str, &FailureRow>> = LazyLock::new(|| {
+    let mut rows: HashMap<_, _> = AWS_CODES.iter().map(|row| (row.error_type(), row)).collect();
+    for row in &AWS_CODES {
+        if let Some(short) = row.error_type().strip_suffix("Exception") {
+            rows.entry(short).or_insert(row);
+        }
+    }
+    rows
+});
+
 /// The row of an AWS code, if it has one. AWS services spell the common codes with or without
 /// `Exception` at the end.
 pub fn find_aws(code: &str) -> Option<&'static FailureRow> {
     let code = code.trim_end();
-    let named = |code: &str| AWS_CODES.iter().find(|row| row.error_type() == code);
-    named(code).or_else(|| match code.strip_suffix("Exception") {
-        Some(short) => named(short),
-        None => named(&format!("{code}Exception")),
-    })
+    let short = || code.strip_suffix("Exception");
+    BY_CODE.get(code).or_else(|| BY_CODE.get(short()?)).copied()
 }
 
 macro_rules! service_failures {
