@@ -2,6 +2,30 @@
 //!
 //! A layer that acts before and after a call implements [`Middleware`]; [`Around`] makes a
 //! [`tower::Layer`] of it.
+//!
+//! ```
+//! use std::convert::Infallible;
+//!
+//! use futures_util::FutureExt;
+//! use tapegate::call::middleware::{Around, Middleware};
+//! use tower::{Layer, Service, service_fn};
+//!
+//! #[derive(Clone)]
+//! struct AddOne;
+//!
+//! impl<S: Service<u32>> Middleware<S, u32> for AddOne {
+//!     type Response = S::Response;
+//!     type Future = S::Future;
+//!
+//!     fn call(&self, inner: &mut S, request: u32) -> S::Future {
+//!         inner.call(request + 1)
+//!     }
+//! }
+//!
+//! let echo = service_fn(async |request: u32| Ok::<_, Infallible>(request));
+//! let mut service = Around(AddOne).layer(echo);
+//! assert_eq!(service.call(1).now_or_never(), Some(Ok(2)));
+//! ```
 
 use std::task::{Context, Poll};
 

@@ -5,9 +5,9 @@
 //! marker were taken for its end.
 //!
 //! If the reader may not see every tape, the paginator filters the rows of each page. `max_items`
-//! then counts the rows that the reader sees, and AWS is always asked for whole pages. A list that
-//! reaches `max_items` inside a page ends with a marker of this service, which says how many rows
-//! of AWS's page to skip.
+//! then counts the rows that the reader sees, and the pages of AWS are not limited to the rows that
+//! remain. A list that reaches `max_items` inside a page ends with a marker of this service, which
+//! contains how many rows of AWS's page to skip.
 
 mod cycle_detector;
 
