@@ -249,17 +249,24 @@ mod tests {
     #[test]
     fn no_listener_has_the_address_of_another() {
         let faults = faults(
-            &["--admin-listen=127.0.0.1:50052", "--emulator-listen=127.0.0.1:50052"],
+            &[
+                "--admin-listen=127.0.0.1:50052",
+                "--emulator-listen=127.0.0.1:50052",
+            ],
             &[],
         );
         assert_eq!(
             faults,
-            ["--emulator-listen: 127.0.0.1:50052 is the address of the service's admin_listen too; choose another port"]
+            [
+                "--emulator-listen: 127.0.0.1:50052 is the address of the service's admin_listen too; choose another port"
+            ]
         );
         let faults = self::faults(&["--emulator-listen=127.0.0.1:50051"], &[]);
         assert_eq!(
             faults,
-            ["--emulator-listen: 127.0.0.1:50051 is the address of the service's listen too; choose another port"]
+            [
+                "--emulator-listen: 127.0.0.1:50051 is the address of the service's listen too; choose another port"
+            ]
         );
     }
 
