@@ -60,8 +60,15 @@ pub fn execute(program: &str, matches: &ArgMatches, variables: &Variables) -> Ex
         }
     };
     log.start();
-    let runtime = tokio::runtime::Runtime::new().map_err(Into::into);
-    match runtime.and_then(|runtime| runtime.block_on(run(config))) {
+    let done = tokio::runtime::Runtime::new()
+        .map_err(Into::into)
+        .and_then(|runtime| {
+            let done = runtime.block_on(run(config));
+            // A snapshot of a million tapes, which takes seconds, does not hold up the end.
+            runtime.shutdown_background();
+            done
+        });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "{program}: {error}");

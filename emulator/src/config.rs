@@ -8,7 +8,6 @@ mod credentials_file;
 mod fault;
 mod file;
 mod flags;
-mod suggest;
 
 use std::{
     collections::{BTreeMap, HashMap},

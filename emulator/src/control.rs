@@ -10,7 +10,6 @@ mod faults;
 mod gateways;
 mod guard;
 mod json;
-mod members;
 mod state;
 mod tapes;
 
@@ -20,9 +19,8 @@ use axum::{
     middleware,
 };
 
-pub(super) use json::{ErrorResponse, Json};
-pub(super) use members::Members;
-pub use members::Problem;
+pub use json::Problem;
+pub(super) use json::{ErrorResponse, Json, Members};
 
 use super::Emulator;
 

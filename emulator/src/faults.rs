@@ -53,7 +53,7 @@ pub(super) struct Active {
 
 impl Faults {
     /// The maximum number of active rules: every call is tried on all of them.
-    pub(super) const MOST: usize = 1_000;
+    pub(super) const MAX_RULES: usize = 1_000;
 
     pub(super) fn new(seed: u64, internal_server_error: InternalServerErrorStatus, rules: Vec<Rule>) -> Self {
         let faults = Self {
@@ -79,7 +79,7 @@ impl Faults {
     /// many.
     pub(super) fn add(&self, rules: Vec<Rule>) -> Option<Vec<Active>> {
         let mut state = self.state();
-        if state.rules.len().saturating_add(rules.len()) > Self::MOST {
+        if state.rules.len().saturating_add(rules.len()) > Self::MAX_RULES {
             return None;
         }
         self.put(&mut state, rules);

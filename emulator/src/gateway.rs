@@ -15,7 +15,7 @@ use super::{
 /// The tape drives of a tape gateway.
 pub(super) const DRIVES: usize = 10;
 /// The gateways that an account has at most.
-const MOST: usize = 1_000;
+const MAX_GATEWAYS: usize = 1_000;
 
 /// A gateway of the account: a tape gateway, unless it was made as something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Gateway {
     }
 
     /// Rejects a gateway that is not a tape gateway.
-    pub(super) fn needs_tapes(&self) -> Result<(), Error> {
+    pub(super) fn check_is_tape_gateway(&self) -> Result<(), Error> {
         if self.kind == GatewayKind::Vtl {
             return Ok(());
         }
@@ -85,7 +85,7 @@ impl Gateway {
     }
 
     /// Rejects a gateway that AWS cannot reach.
-    pub(super) fn needs_connection(&self) -> Result<(), Error> {
+    pub(super) fn check_connected(&self) -> Result<(), Error> {
         if self.connected {
             return Ok(());
         }
@@ -94,7 +94,7 @@ impl Gateway {
     }
 
     /// Rejects a gateway without a cache.
-    pub(super) fn needs_cache(&self, settings: &Settings) -> Result<(), Error> {
+    pub(super) fn check_cache(&self, settings: &Settings) -> Result<(), Error> {
         if self.cache {
             return Ok(());
         }
@@ -129,7 +129,7 @@ pub(super) struct GatewayChange {
 pub(super) enum PutError {
     #[error("the gateway's library holds {0} tapes; a gateway with tapes must keep the type VTL")]
     HoldsTapes(usize),
-    #[error("the account has {MOST} gateways, which is the maximum")]
+    #[error("the account has {MAX_GATEWAYS} gateways, which is the maximum")]
     TooMany,
 }
 
@@ -169,7 +169,7 @@ impl Emulator {
         let old = store.region(region).and_then(|region| region.gateway(&arn));
         let Some(old) = old.cloned() else {
             let all = store.regions().into_values().flat_map(Region::gateways).count();
-            if all >= MOST {
+            if all >= MAX_GATEWAYS {
                 return Err(PutError::TooMany);
             }
             let new = Gateway::tape(arn).changed(change);
@@ -179,7 +179,7 @@ impl Emulator {
         };
         let new = old.clone().changed(change);
         let region = store.region_or_new(region, &settings.life);
-        let held = region.held(&arn);
+        let held = region.tape_count(&arn);
         if new.kind != old.kind && held > 0 {
             return Err(PutError::HoldsTapes(held));
         }
@@ -196,9 +196,9 @@ impl Emulator {
         for barcode in region.uploading(&gateway.arn) {
             region.change(barcode, |tape| {
                 if gateway.connected {
-                    tape.resume(now, life);
+                    tape.resume_upload(now, life);
                 } else {
-                    tape.halt(now);
+                    tape.pause_upload(now);
                 }
             });
         }

@@ -150,11 +150,11 @@ fn respond(operation: &str, answer: Result<Vec<u8>, Error>) -> Response {
             error.into_response()
         }
     };
-    dressed(response, &request_id)
+    with_headers(response, &request_id)
 }
 
 /// Adds the headers that every response of AWS has.
-pub(super) fn dressed(mut response: Response, request_id: &str) -> Response {
+pub(super) fn with_headers(mut response: Response, request_id: &str) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(AWS_JSON));
     let request_id = HeaderValue::from_str(request_id).expect("a UUID is visible ASCII");

@@ -128,7 +128,7 @@ impl Inner {
             persister.wake();
         }
         let now = self.clock.now();
-        store.settle(now);
+        store.apply_due(now);
         (store, now)
     }
 }

@@ -81,13 +81,13 @@ impl Tape {
     }
 
     /// Pauses the upload of an ejected tape whose gateway is no longer connected.
-    pub(super) fn halt(&mut self, now: Timestamp) {
+    pub(super) fn pause_upload(&mut self, now: Timestamp) {
         self.until = None;
         self.progress = self.progress.map(|progress| Progress::Still(progress.at(now)));
     }
 
     /// Resumes the upload of an ejected tape.
-    pub(super) fn resume(&mut self, now: Timestamp, life: &Life) {
+    pub(super) fn resume_upload(&mut self, now: Timestamp, life: &Life) {
         let upload = life.upload(self.used.unwrap_or(0)).unwrap_or_default();
         let whole = upload + life.archiving_time;
         let percent = self.progress.map_or(0.0, |progress| progress.at(now));
@@ -169,7 +169,7 @@ impl Tape {
 
     /// The gateway against whose quota the tape counts: a RETRIEVING tape counts already, a DELETED
     /// one no longer.
-    pub(super) fn counts_for(&self) -> Option<&Arc<str>> {
+    pub(super) fn counted_by(&self) -> Option<&Arc<str>> {
         match self.status {
             Status::Deleted => None,
             Status::Retrieving => self.retrieved_to.as_ref(),

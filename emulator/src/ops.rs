@@ -117,15 +117,15 @@ impl Call<'_> {
     /// The tape gateway of an ARN.
     fn gateway<'r>(&self, region: &'r Region, arn: &str) -> Result<&'r Gateway, Error> {
         let gateway = region.gateway(arn).ok_or_else(|| self.gateway_not_found(arn))?;
-        gateway.needs_tapes()?;
+        gateway.check_is_tape_gateway()?;
         Ok(gateway)
     }
 
     /// The tape gateway of an ARN, if it can accept a tape now.
     fn ready_gateway<'r>(&self, region: &'r Region, arn: &str) -> Result<&'r Gateway, Error> {
         let gateway = self.gateway(region, arn)?;
-        gateway.needs_connection()?;
-        gateway.needs_cache(self.settings)?;
+        gateway.check_connected()?;
+        gateway.check_cache(self.settings)?;
         Ok(gateway)
     }
 

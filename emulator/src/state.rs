@@ -161,7 +161,7 @@ fn writes(name: &str, region: &Region, keys: impl IntoIterator<Item = Key>) -> i
 }
 
 /// The problem of a time that no clock of an emulator shows.
-fn not_a_time(millis: i64) -> Option<String> {
+fn time_problem(millis: i64) -> Option<String> {
     let last = timestamp::LAST.millis();
     let is_shown = (0..=last).contains(&millis);
     (!is_shown).then(|| format!("{millis} is wrong; it takes milliseconds since 1970, up to {last}"))

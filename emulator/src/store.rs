@@ -106,7 +106,7 @@ impl Store {
     }
 
     /// Applies the changes of status that are due at `now`.
-    pub(super) fn settle(&mut self, now: Timestamp) {
+    pub(super) fn apply_due(&mut self, now: Timestamp) {
         for region in self.regions.values_mut() {
             while let Some(barcode) = region.next_due(now) {
                 region.advance(barcode);
@@ -131,7 +131,7 @@ impl Store {
 
     /// Whether a tape has or had the barcode in the region `name`, or in any region if the scope is
     /// the account.
-    pub(super) fn taken(&self, name: &str, barcode: Barcode, scope: BarcodeScope) -> bool {
+    pub(super) fn is_used(&self, name: &str, barcode: Barcode, scope: BarcodeScope) -> bool {
         self.regions.iter().any(|(region, held)| {
             let in_scope = scope == BarcodeScope::Account || region == name;
             in_scope && held.has(barcode)
@@ -145,7 +145,7 @@ impl Store {
         const DRAWS: usize = 1 << 20;
         for _ in 0..DRAWS {
             let barcode = self.regions.get_mut(name)?.draw(prefix)?;
-            if !self.taken(name, barcode, scope) {
+            if !self.is_used(name, barcode, scope) {
                 return Some(barcode);
             }
         }

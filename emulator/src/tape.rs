@@ -38,7 +38,7 @@ pub(super) struct Tape {
 
 impl Tape {
     /// Rejects a tape that is in none of these statuses.
-    pub(super) fn needs(&self, statuses: &[Status]) -> Result<(), Error> {
+    pub(super) fn check_status(&self, statuses: &[Status]) -> Result<(), Error> {
         if statuses.contains(&self.status) {
             return Ok(());
         }
@@ -51,7 +51,7 @@ impl Tape {
     }
 
     /// Rejects a tape that the retention lock of its pool still protects.
-    pub(super) fn unlocked(&self, now: Timestamp, bypass: bool) -> Result<(), Error> {
+    pub(super) fn check_retention(&self, now: Timestamp, bypass: bool) -> Result<(), Error> {
         let (Pool::Custom(pool), Some(start)) = (&self.pool, self.retention_start) else {
             return Ok(());
         };

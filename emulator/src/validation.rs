@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 use super::error::Error;
 
 /// The number of violations that a message lists; further ones are only counted.
-const LISTED: usize = 20;
+const MAX_LISTED: usize = 20;
 /// The number of characters of an invalid value that a message repeats.
-const ECHOED: usize = 100;
+const MAX_ECHOED: usize = 100;
 
 /// A shape of the service model: reads a JSON value and records what is wrong with it.
 pub(super) trait Shape {
@@ -31,7 +31,7 @@ pub(super) struct Faults {
 impl Faults {
     /// Records a constraint that a value violates.
     pub(super) fn violated(&mut self, value: &str, at: &str, constraint: &str) {
-        let echo: String = value.chars().take(ECHOED).collect();
+        let echo: String = value.chars().take(MAX_ECHOED).collect();
         let cut = if echo.len() < value.len() { "…" } else { "" };
         self.violations.push(format!(
             "Value '{echo}{cut}' at '{at}' failed to satisfy constraint: {constraint}"
@@ -69,8 +69,8 @@ impl Faults {
         }
         let plural = if found == 1 { "" } else { "s" };
         let mut message = format!("{found} validation error{plural} detected: ");
-        message.push_str(&self.violations[..found.min(LISTED)].join("; "));
-        if found > LISTED {
+        message.push_str(&self.violations[..found.min(MAX_LISTED)].join("; "));
+        if found > MAX_LISTED {
             message.push_str("; …");
         }
         Err(Error::common("ValidationException", message))

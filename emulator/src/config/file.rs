@@ -5,7 +5,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{Faults, Given, Layer, Place, suggest::did_you_mean};
+use super::{Faults, Given, Layer, Place, fault::did_you_mean};
 use crate::settings::Setting;
 
 /// The maximum number of syntax errors that are reported.

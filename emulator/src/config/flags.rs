@@ -3,7 +3,7 @@ use std::ffi::{OsStr, OsString};
 use clap::{Arg, ArgMatches, value_parser};
 use toml::Value;
 
-use super::{Config, Faults, Given, Layer, Place, Values, Variables, file, read, suggest::did_you_mean};
+use super::{Config, Faults, Given, Layer, Place, Values, Variables, fault::did_you_mean, file, read};
 use crate::settings::Setting;
 
 /// What the name of every variable of the emulator begins with.

@@ -8,7 +8,7 @@ use super::{ErrorResponse, Json, Members};
 use crate::Emulator;
 
 /// The maximum step, in seconds: a hundred years, longer than any retention lock.
-const LONGEST: u64 = 36_525 * 86_400;
+const MAX_STEP_SECONDS: u64 = 36_525 * 86_400;
 
 #[derive(Serialize)]
 struct Clock {
@@ -32,10 +32,10 @@ async fn step(
     State(emulator): State<Emulator>,
     Json(body): Json<Value>,
 ) -> Result<Json<Clock>, ErrorResponse> {
-    let takes = format!("a whole number of seconds, 0 to {LONGEST} (a hundred years)");
+    let takes = format!("a whole number of seconds, 0 to {MAX_STEP_SECONDS} (a hundred years)");
     let seconds = Members::read(body, "", |members| {
         members.require("step_seconds", &takes, |value| {
-            value.as_u64().filter(|seconds| *seconds <= LONGEST)
+            value.as_u64().filter(|seconds| *seconds <= MAX_STEP_SECONDS)
         })
     })?;
     emulator.step(Duration::from_secs(seconds));

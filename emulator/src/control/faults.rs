@@ -37,7 +37,10 @@ async fn add(
 ) -> Result<Json<Rules>, ErrorResponse> {
     let rules = FaultRule::of_json(body)?;
     let faults = emulator.inner.faults.add(rules).ok_or_else(|| {
-        let message = format!("more than {} rules would be active; delete some", Faults::MOST);
+        let message = format!(
+            "more than {} rules would be active; delete some",
+            Faults::MAX_RULES
+        );
         ErrorResponse::new(StatusCode::BAD_REQUEST, message)
     })?;
     Ok(Json(Rules { faults }))
@@ -52,8 +55,8 @@ async fn remove(
     State(emulator): State<Emulator>,
     Path(id): Path<String>,
 ) -> Result<Json<Rules>, ErrorResponse> {
-    let is_gone = id.parse().is_ok_and(|id| emulator.inner.faults.remove(id));
-    if !is_gone {
+    let is_removed = id.parse().is_ok_and(|id| emulator.inner.faults.remove(id));
+    if !is_removed {
         let message = "no rule has this id; GET /_emulator/faults lists the active rules";
         return Err(ErrorResponse::new(StatusCode::NOT_FOUND, message));
     }

@@ -48,7 +48,7 @@ pub(super) fn aws(code: &str, nested: Option<&str>, status: u16, message: &str) 
     }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let response = (status, body.to_string()).into_response();
-    http::dressed(response, &Uuid::new_v4().to_string())
+    http::with_headers(response, &Uuid::new_v4().to_string())
 }
 
 /// The response of a load balancer without a backend: HTML, and no request id.

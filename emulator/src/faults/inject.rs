@@ -44,7 +44,7 @@ impl Injection {
             None => run(now).await,
             Some(Kind::ClockSkew { seconds }) => {
                 let now = shift(now, seconds);
-                dated(run(now).await, now)
+                with_date(run(now).await, now)
             }
             Some(Kind::Truncated) => truncated(run(now).await).await,
             Some(Kind::Malformed) => malformed(run(now).await).await,
@@ -52,7 +52,7 @@ impl Injection {
                 if fault.when() == When::After {
                     drop(run(now).await);
                 }
-                instead(&fault, peer).await
+                replacement(&fault, peer).await
             }
         };
         pause(self.after).await;
@@ -67,7 +67,7 @@ async fn pause(wait: Duration) {
 }
 
 /// The response that replaces the real one.
-async fn instead(fault: &Kind, peer: Option<&Peer>) -> Response {
+async fn replacement(fault: &Kind, peer: Option<&Peer>) -> Response {
     match fault {
         Kind::Throttle { .. } => error_response::throttled(),
         Kind::Error {
@@ -136,7 +136,7 @@ fn shift(now: SystemTime, seconds: i64) -> SystemTime {
     shifted.unwrap_or(now)
 }
 
-fn dated(mut response: Response, now: SystemTime) -> Response {
+fn with_date(mut response: Response, now: SystemTime) -> Response {
     let date = Timestamp::try_from(now).map(|now| now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
     if let Some(date) = date.ok().and_then(|date| HeaderValue::try_from(date).ok()) {
         response.headers_mut().insert(DATE, date);

@@ -11,9 +11,9 @@ use crate::{
 };
 
 /// The maximum latency of a rule, in milliseconds: an hour.
-const LONGEST_MS: u64 = 3_600_000;
+const MAX_LATENCY_MS: u64 = 3_600_000;
 /// The maximum burst of a token bucket, and its maximum rate per second.
-const MOST_TOKENS: u32 = 1_000_000;
+const MAX_TOKENS: u32 = 1_000_000;
 /// A day, in seconds.
 const DAY: i64 = 86_400;
 
@@ -192,8 +192,8 @@ impl Kind {
     }
 
     fn latency(members: &mut Members) -> Option<Self> {
-        let takes = format!("milliseconds from 0 to {LONGEST_MS}");
-        let millis = |value: &Value| value.as_u64().filter(|millis| *millis <= LONGEST_MS);
+        let takes = format!("milliseconds from 0 to {MAX_LATENCY_MS}");
+        let millis = |value: &Value| value.as_u64().filter(|millis| *millis <= MAX_LATENCY_MS);
         let min_ms = members.require("min_ms", &takes, millis);
         let max_ms = members.get("max_ms", &takes, millis).or(min_ms);
         let when = when(members);
@@ -205,15 +205,15 @@ impl Kind {
     }
 
     fn throttle(members: &mut Members) -> Option<Self> {
-        let rate = format!("calls per second, from 0 to {MOST_TOKENS}");
+        let rate = format!("calls per second, from 0 to {MAX_TOKENS}");
         let rate = members.require("rate", &rate, |value| {
-            let most = f64::from(MOST_TOKENS);
+            let most = f64::from(MAX_TOKENS);
             value.as_f64().filter(|rate| (0.0..=most).contains(rate))
         });
-        let burst = format!("a whole number of calls from 0 to {MOST_TOKENS}");
+        let burst = format!("a whole number of calls from 0 to {MAX_TOKENS}");
         let burst = members.require("burst", &burst, |value| {
             let burst = u32::try_from(value.as_u64()?).ok();
-            burst.filter(|burst| *burst <= MOST_TOKENS)
+            burst.filter(|burst| *burst <= MAX_TOKENS)
         });
         Some(Self::Throttle {
             rate: rate?,

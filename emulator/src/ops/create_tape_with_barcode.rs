@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Call, create_tapes::room_for, new_tape::NewTape, tags};
+use super::{Call, create_tapes::check_quota, new_tape::NewTape, tags};
 use crate::{barcode::Barcode, error::Error, shapes, validation};
 
 #[derive(Serialize)]
@@ -25,18 +25,18 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
     let tape = new.tape(region, Arc::clone(&gateway.arn), now, call)?;
     let scope = call.settings.undocumented.barcode_scope;
     let barcode = Barcode::new(&barcode)
-        .filter(|barcode| !store.taken(call.region, *barcode, scope))
+        .filter(|barcode| !store.is_used(call.region, *barcode, scope))
         .ok_or_else(|| {
             Error::invalid(format!(
                 "Barcode {barcode} is in use, or was used by a deleted tape; barcodes cannot be reused."
             ))
         })?;
     let region = store.region_mut(call.region).ok_or_else(not_found)?;
-    room_for(1, tape.size, region, new.gateway_arn(), call)?;
+    check_quota(1, tape.size, region, new.gateway_arn(), call)?;
     region.insert(barcode, tape);
     let tape_arn = call.arns.of(barcode);
     if call.settings.undocumented.tags_with_barcode {
-        tags::give(region, &tape_arn, new.tags());
+        tags::add_to_new(region, &tape_arn, new.tags());
     }
     Ok(Output { tape_arn })
 }

@@ -65,7 +65,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
     let gateway = call.ready_gateway(region, request.new.gateway_arn())?;
     let tape = request.new.tape(region, Arc::clone(&gateway.arn), now, call)?;
     let count = usize::try_from(request.count).unwrap_or(0);
-    room_for(count, tape.size, region, request.new.gateway_arn(), call)?;
+    check_quota(count, tape.size, region, request.new.gateway_arn(), call)?;
 
     let mut barcodes = BTreeSet::new();
     while barcodes.len() < count {
@@ -82,7 +82,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
     let region = store.region_mut(call.region).ok_or_else(not_found)?;
     for barcode in &barcodes {
         region.insert(*barcode, tape.clone());
-        tags::give(region, &call.arns.of(*barcode), request.new.tags());
+        tags::add_to_new(region, &call.arns.of(*barcode), request.new.tags());
     }
     let answer = Output::new(&call.arns, &barcodes);
     let creation = Creation {
@@ -95,19 +95,19 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
 }
 
 /// Rejects tapes of one size that would exceed a quota of a library, as a whole.
-pub(super) fn room_for(
+pub(super) fn check_quota(
     count: usize,
     size: i64,
     region: &Region,
     gateway: &str,
     call: &Call<'_>,
 ) -> Result<(), Error> {
-    let (held, most) = (region.held(gateway), call.settings.tapes_per_library);
+    let (held, most) = (region.tape_count(gateway), call.settings.tapes_per_library);
     if held + count > most {
         let cause = format!("The library of {gateway} holds {held} of at most {most} tapes.");
         return Err(Error::gateway(Code::MaximumTapeCartridgeCountExceeded, cause));
     }
-    let (held, most) = (region.held_bytes(gateway), call.settings.bytes_per_library);
+    let (held, most) = (region.total_bytes(gateway), call.settings.bytes_per_library);
     let more = count as u128 * u128::from(size.unsigned_abs());
     if held + more > u128::from(most) {
         let cause = format!("The tapes in the library of {gateway} take {held} of at most {most} bytes.");

@@ -72,7 +72,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
     let region = store.region(call.region).ok_or_else(not_found)?;
     let found = call.gateway(region, &gateway)?;
     if !call.settings.undocumented.describe_offline {
-        found.needs_connection()?;
+        found.check_connected()?;
     }
     let library = region.library(&gateway).ok_or_else(not_found)?;
     let walk = page.resolve(&["DescribeTapes", call.region, &gateway], call, now)?;

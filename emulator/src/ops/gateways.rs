@@ -35,7 +35,7 @@ pub(super) fn describe(body: &[u8], call: &Call<'_>) -> Result<DescribeOutput, E
     let not_found = || call.gateway_not_found(&gateway_arn);
     let region = store.region(call.region).ok_or_else(not_found)?;
     let gateway = region.gateway(&gateway_arn).ok_or_else(not_found)?;
-    gateway.needs_connection()?;
+    gateway.check_connected()?;
     let tags = region.tags(&gateway_arn).into_iter().flatten();
     Ok(DescribeOutput {
         gateway_id: gateway.id().to_owned(),

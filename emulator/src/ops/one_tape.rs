@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Call, create_tapes::room_for};
+use super::{Call, create_tapes::check_quota};
 use crate::{error::Error, pool::StorageClass::DeepArchive, shapes, tape::Status, validation};
 
 /// What each of these operations answers.
@@ -29,9 +29,9 @@ pub(super) fn assign_pool(body: &[u8], call: &Call<'_>) -> Result<Output, Error>
     let (barcode, tape) = call.tape(region, &tape_arn)?;
     let unknown = || Error::invalid("PoolId must be GLACIER, DEEP_ARCHIVE or the id of a custom pool.");
     let pool = region.pool(&pool_id).ok_or_else(unknown)?;
-    tape.needs(&[Status::Available, Status::Archived])?;
+    tape.check_status(&[Status::Available, Status::Archived])?;
     if tape.status == Status::Archived {
-        tape.unlocked(now, bypass == Some(true))?;
+        tape.check_retention(now, bypass == Some(true))?;
         if tape.pool.class() == DeepArchive && pool.class() != DeepArchive {
             return Err(Error::invalid(
                 "A tape archived in DEEP_ARCHIVE cannot move to GLACIER.",
@@ -55,12 +55,12 @@ pub(super) fn delete(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
     let gateway_not_found = || call.gateway_not_found(&gateway_arn);
     let region = store.region_mut(call.region).ok_or_else(gateway_not_found)?;
     let gateway = call.gateway(region, &gateway_arn)?;
-    gateway.needs_connection()?;
+    gateway.check_connected()?;
     let (barcode, tape) = call.tape(region, &tape_arn)?;
     if tape.gateway.as_ref() != Some(&gateway.arn) {
         return Err(call.tape_not_found(&tape_arn));
     }
-    tape.needs(&[Status::Available, Status::Recovered, Status::Irrecoverable])?;
+    tape.check_status(&[Status::Available, Status::Recovered, Status::Irrecoverable])?;
     region.change(barcode, |tape| tape.delete(now, &call.settings.life));
     Ok(Output { tape_arn })
 }
@@ -76,8 +76,8 @@ pub(super) fn delete_archive(body: &[u8], call: &Call<'_>) -> Result<Output, Err
     let not_found = || call.tape_not_found(&tape_arn);
     let region = store.region_mut(call.region).ok_or_else(not_found)?;
     let (barcode, tape) = call.tape(region, &tape_arn)?;
-    tape.needs(&[Status::Archived])?;
-    tape.unlocked(now, bypass == Some(true))?;
+    tape.check_status(&[Status::Archived])?;
+    tape.check_retention(now, bypass == Some(true))?;
     region.change(barcode, |tape| tape.delete(now, &call.settings.life));
     Ok(Output { tape_arn })
 }
@@ -94,8 +94,8 @@ pub(super) fn retrieve(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
     let region = store.region_mut(call.region).ok_or_else(gateway_not_found)?;
     let gateway = Arc::clone(&call.ready_gateway(region, &gateway_arn)?.arn);
     let (barcode, tape) = call.tape(region, &tape_arn)?;
-    tape.needs(&[Status::Archived])?;
-    room_for(1, tape.size, region, &gateway_arn, call)?;
+    tape.check_status(&[Status::Archived])?;
+    check_quota(1, tape.size, region, &gateway_arn, call)?;
     region.change(barcode, |tape| {
         tape.retrieve(barcode, gateway, now, &call.settings.life);
     });

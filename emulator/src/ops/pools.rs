@@ -61,7 +61,7 @@ pub(super) fn create(body: &[u8], call: &Call<'_>) -> Result<PoolOutput, Error> 
     let region = store.region_or_new(call.region, &call.settings.life);
     let pool = region.create_pool(name, class, lock);
     let pool_arn = call.pool_arns.of(&pool.id);
-    tags::give(region, &pool_arn, &tags);
+    tags::add_to_new(region, &pool_arn, &tags);
     Ok(PoolOutput { pool_arn })
 }
 

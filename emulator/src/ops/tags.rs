@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The maximum number of tags of a resource.
-const MOST: usize = 50;
+const MAX_TAGS: usize = 50;
 
 /// A tag in a response.
 #[derive(Serialize)]
@@ -37,7 +37,7 @@ impl Row {
 /// The problems of the tags of one request.
 pub(super) fn faults(tags: &[Tag]) -> Vec<String> {
     let mut faults = Vec::new();
-    if tags.len() > MOST {
+    if tags.len() > MAX_TAGS {
         faults.push(too_many());
     }
     if tags.iter().any(|tag| tag.key.starts_with("aws:")) {
@@ -53,7 +53,7 @@ pub(super) fn faults(tags: &[Tag]) -> Vec<String> {
 /// Adds tags to those of a resource. A new value of a key replaces the old one.
 fn merge(to: &mut BTreeMap<String, String>, tags: Vec<Tag>) -> Result<(), Error> {
     let new = tags.iter().filter(|tag| !to.contains_key(&tag.key)).count();
-    if to.len() + new > MOST {
+    if to.len() + new > MAX_TAGS {
         return Err(Error::invalid(too_many()));
     }
     to.extend(tags.into_iter().map(|tag| (tag.key, tag.value)));
@@ -61,7 +61,7 @@ fn merge(to: &mut BTreeMap<String, String>, tags: Vec<Tag>) -> Result<(), Error>
 }
 
 /// Adds valid tags to a new resource.
-pub(super) fn give(region: &mut Region, arn: &str, tags: &[Tag]) {
+pub(super) fn add_to_new(region: &mut Region, arn: &str, tags: &[Tag]) {
     if !tags.is_empty() {
         let tags = tags.iter().map(|tag| (tag.key.clone(), tag.value.clone()));
         region.tags_mut(arn).extend(tags);
@@ -102,7 +102,7 @@ fn check_resource(region: Option<&Region>, arn: &str, call: &Call<'_>) -> Result
 }
 
 fn too_many() -> String {
-    format!("A resource has at most {MOST} tags.")
+    format!("A resource has at most {MAX_TAGS} tags.")
 }
 
 #[derive(Serialize)]

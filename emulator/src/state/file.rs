@@ -6,7 +6,7 @@ use std::{
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{FORMAT, StateError, Write, load::Load, summary};
+use super::{FORMAT, StateError, Write, load::StoreLoader, summary};
 use crate::{
     Settings,
     store::{Key, Store},
@@ -15,7 +15,7 @@ use crate::{
 
 type Rows = TableDefinition<'static, (&'static str, &'static str), &'static [u8]>;
 
-const ABOUT: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("about");
+const HEADER: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("about");
 const STATE: &str = "state";
 
 /// The cache of redb, in bytes. The state is read once at the start; later few rows are read again.
@@ -72,7 +72,7 @@ pub(super) fn place(key: Key) -> (Kind, String) {
 
 /// The header of a file.
 #[derive(Serialize, Deserialize)]
-struct About {
+struct Header {
     format: u32,
     account_id: String,
     /// The latest time that the emulator has shown, in milliseconds since 1970.
@@ -127,13 +127,13 @@ impl File {
             account_id: settings.account_id.clone(),
             database: None,
         };
-        let about = file.about(&database)?;
+        let header = file.header(&database)?;
         let store = rows(&database, settings)?;
         let file = Self {
             database: Some(database),
             ..file
         };
-        Ok((file, store, Timestamp::from_millis(about.clock)))
+        Ok((file, store, Timestamp::from_millis(header.clock)))
     }
 
     /// Writes rows in one transaction: all of them or, on failure, none. With `is_all` they replace
@@ -148,7 +148,7 @@ impl File {
             Some(database) => database,
             None => {
                 let database = builder().open(&self.path).map_err(error)?;
-                self.about(&database)?;
+                self.header(&database)?;
                 database
             }
         };
@@ -177,14 +177,14 @@ impl File {
             }
         }
         {
-            let about = About {
+            let header = Header {
                 format: FORMAT,
                 account_id: self.account_id.clone(),
                 clock: clock.millis(),
             };
-            let about = serde_json::to_vec(&about).expect("it is strings and whole numbers");
-            let mut table = transaction.open_table(ABOUT).map_err(error)?;
-            table.insert(STATE, about.as_slice()).map_err(error)?;
+            let header = serde_json::to_vec(&header).expect("it is strings and whole numbers");
+            let mut table = transaction.open_table(HEADER).map_err(error)?;
+            table.insert(STATE, header.as_slice()).map_err(error)?;
             let mut tables = Vec::with_capacity(Kind::ALL.len());
             for kind in Kind::ALL {
                 tables.push(transaction.open_table(kind.table()).map_err(error)?);
@@ -208,35 +208,35 @@ impl File {
     }
 
     /// The header of the file, if this emulator can use it.
-    fn about(&self, database: &Database) -> Result<About, StateError> {
+    fn header(&self, database: &Database) -> Result<Header, StateError> {
         let transaction = database.begin_read().map_err(error)?;
         let named = transaction
             .list_tables()
             .map_err(error)?
-            .any(|table| table.name() == ABOUT.name());
+            .any(|table| table.name() == HEADER.name());
         let foreign = || StateError::Foreign("redb wrote it for something else".to_owned());
         if !named {
             return Err(foreign());
         }
-        let table = transaction.open_table(ABOUT).map_err(error)?;
-        let about = table.get(STATE).map_err(error)?.ok_or_else(foreign)?;
+        let table = transaction.open_table(HEADER).map_err(error)?;
+        let header = table.get(STATE).map_err(error)?.ok_or_else(foreign)?;
         // The format first: another format may have other members.
         #[derive(Deserialize)]
         struct Format {
             format: u32,
         }
-        let Format { format } = read(about.value(), STATE)?;
+        let Format { format } = read(header.value(), STATE)?;
         if format != FORMAT {
             return Err(StateError::Format { found: format });
         }
-        let about: About = read(about.value(), STATE)?;
-        if about.account_id != self.account_id {
+        let header: Header = read(header.value(), STATE)?;
+        if header.account_id != self.account_id {
             return Err(StateError::Account {
-                found: about.account_id,
+                found: header.account_id,
                 ours: self.account_id.clone(),
             });
         }
-        Ok(about)
+        Ok(header)
     }
 }
 
@@ -268,7 +268,7 @@ fn emptied(path: &Path) -> Result<Database, StateError> {
 /// Every row of the file.
 fn rows(database: &Database, settings: &Settings) -> Result<Store, StateError> {
     let transaction = database.begin_read().map_err(error)?;
-    let mut load = Load::new(&settings.account_id, &settings.life);
+    let mut load = StoreLoader::new(&settings.account_id, &settings.life);
     for kind in Kind::ALL {
         let table = transaction.open_table(kind.table()).map_err(error)?;
         for entry in table.iter().map_err(error)? {

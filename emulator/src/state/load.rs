@@ -4,8 +4,8 @@ use std::{
 };
 
 use super::{
-    not_a_time,
     row::{CountersRow, CreationRow, GatewayRow, PoolRow, TapeRow},
+    time_problem,
 };
 use crate::{
     Life, arn,
@@ -18,7 +18,7 @@ use crate::{
 
 /// Builds a store from rows, and collects every problem. Referenced rows come first: gateways and
 /// pools, then tapes, then the rest.
-pub(super) struct Load<'l> {
+pub(super) struct StoreLoader<'l> {
     account: &'l str,
     life: &'l Life,
     store: Store,
@@ -26,7 +26,7 @@ pub(super) struct Load<'l> {
     wrong: Vec<Problem>,
 }
 
-impl<'l> Load<'l> {
+impl<'l> StoreLoader<'l> {
     pub(super) fn new(account: &'l str, life: &'l Life) -> Self {
         Self {
             account,
@@ -112,8 +112,8 @@ impl<'l> Load<'l> {
             }
         }
         // A pool can be deleted once all its tapes are. Such a tape needs only the id of its pool.
-        let gone = || (row.status == Status::Deleted).then(|| gone(&row.pool));
-        let pool = there.pool(&row.pool).or_else(gone);
+        let deleted = || (row.status == Status::Deleted).then(|| deleted_pool(&row.pool));
+        let pool = there.pool(&row.pool).or_else(deleted);
         if pool.is_none() {
             wrong.push(Problem::new(
                 at(".pool"),
@@ -137,7 +137,7 @@ impl<'l> Load<'l> {
         let known = |text: &String| Barcode::new(text).filter(|barcode| there.has(*barcode));
         let barcodes: Option<Vec<Barcode>> = row.barcodes.iter().map(known).collect();
         let at = |member| format!("{}.{member}", path(region, "tokens", token));
-        let undated = not_a_time(row.at);
+        let undated = time_problem(row.at);
         let is_dated = undated.is_none();
         if let Some(message) = undated {
             self.fault(at("at"), message);
@@ -174,7 +174,7 @@ pub(super) fn path(region: &str, kind: &str, key: &str) -> String {
 }
 
 /// A deleted pool, of which only the id is shown.
-fn gone(id: &str) -> Pool {
+fn deleted_pool(id: &str) -> Pool {
     Pool::Custom(Arc::new(CustomPool {
         id: id.to_owned(),
         name: String::new(),

@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 
 use super::{
     FORMAT,
-    load::{Load, path},
-    not_a_time,
+    load::{StoreLoader, path},
     row::{CountersRow, CreationRow, GatewayRow, PoolRow, TapeRow},
+    time_problem,
 };
 use crate::{
     Emulator, Settings,
@@ -29,7 +29,7 @@ impl Emulator {
             regions: store
                 .regions()
                 .into_iter()
-                .map(|(name, region)| (name, Shown::new(region)))
+                .map(|(name, region)| (name, RegionView::new(region)))
                 .collect::<BTreeMap<_, _>>(),
         };
         serde_json::to_vec(&document).expect("rows are strings, whole numbers and finite percentages")
@@ -85,12 +85,12 @@ struct RegionDocument {
 }
 
 /// Serializes a region row by row, without a copy of it.
-struct Shown<'a> {
+struct RegionView<'a> {
     region: &'a Region,
     keys: Vec<Key>,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> RegionView<'a> {
     fn new(region: &'a Region) -> Self {
         let keys = region.keys();
         Self { region, keys }
@@ -117,7 +117,7 @@ where
     }
 }
 
-impl Serialize for Shown<'_> {
+impl Serialize for RegionView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let gateways = self.rows(|region, key| match key {
             Key::Gateway(arn) => Some((arn.to_string(), GatewayRow::from(region.gateway(arn)?))),
@@ -152,20 +152,20 @@ impl Serialize for Shown<'_> {
 
 impl Snapshot {
     fn read(document: &[u8], settings: &Settings) -> Result<Self, Vec<Problem>> {
-        let mut load = Load::new(&settings.account_id, &settings.life);
+        let mut load = StoreLoader::new(&settings.account_id, &settings.life);
         let clock = match serde_json::from_slice(document) {
             Ok(document) => typed(document, &mut load, settings),
             // serde stops at the first problem, but the response lists all.
             Err(_) => untyped(document, &mut load, settings),
         };
-        let store = load.finish().map_err(shortened)?;
+        let store = load.finish().map_err(truncated)?;
         Ok(Self { store, clock })
     }
 }
 
 fn typed(
     document: Document<BTreeMap<String, RegionDocument>>,
-    load: &mut Load<'_>,
+    load: &mut StoreLoader<'_>,
     settings: &Settings,
 ) -> Timestamp {
     check(
@@ -196,7 +196,7 @@ fn typed(
     Timestamp::from_millis(document.clock)
 }
 
-fn check(format: u64, account: &str, clock: i64, load: &mut Load<'_>, settings: &Settings) {
+fn check(format: u64, account: &str, clock: i64, load: &mut StoreLoader<'_>, settings: &Settings) {
     if format != u64::from(FORMAT) {
         load.fault("format", format!("{format} is wrong; it takes {FORMAT}"));
     }
@@ -207,13 +207,13 @@ fn check(format: u64, account: &str, clock: i64, load: &mut Load<'_>, settings: 
             format!("{account:?} is wrong; it takes {ours}, the account of this emulator"),
         );
     }
-    if let Some(message) = not_a_time(clock) {
+    if let Some(message) = time_problem(clock) {
         load.fault("clock", message);
     }
 }
 
 /// Reads an invalid document to find every problem.
-fn untyped(document: &[u8], load: &mut Load<'_>, settings: &Settings) -> Timestamp {
+fn untyped(document: &[u8], load: &mut StoreLoader<'_>, settings: &Settings) -> Timestamp {
     let read = serde_json::from_slice(document)
         .map_err(|error| Problem::new("", format!("the document is not JSON: {error}")))
         .and_then(|value| Members::of(value, ""));
@@ -256,11 +256,11 @@ fn untyped(document: &[u8], load: &mut Load<'_>, settings: &Settings) -> Timesta
         if let Some(row) = counters.and_then(|row| one(row, &format!("regions.{name}.counters"), load)) {
             load.counters(&name, row);
         }
-        each(&name, "gateways", gateways, load, Load::gateway);
-        each(&name, "pools", pools, load, Load::pool);
-        each(&name, "tags", tags, load, Load::tags);
-        each(&name, "tapes", tapes, load, Load::tape);
-        each(&name, "tokens", tokens, load, Load::creation);
+        each(&name, "gateways", gateways, load, StoreLoader::gateway);
+        each(&name, "pools", pools, load, StoreLoader::pool);
+        each(&name, "tags", tags, load, StoreLoader::tags);
+        each(&name, "tapes", tapes, load, StoreLoader::tape);
+        each(&name, "tokens", tokens, load, StoreLoader::creation);
     }
     clock.map_or(timestamp::LAST, Timestamp::from_millis)
 }
@@ -270,8 +270,8 @@ fn each<'l, T: Default + Serialize + DeserializeOwned>(
     region: &str,
     kind: &str,
     rows: Option<Map<String, Value>>,
-    load: &mut Load<'l>,
-    put: impl Fn(&mut Load<'l>, &str, &str, T),
+    load: &mut StoreLoader<'l>,
+    put: impl Fn(&mut StoreLoader<'l>, &str, &str, T),
 ) {
     for (name, row) in rows.unwrap_or_default() {
         if let Some(row) = one(row, &path(region, kind, &name), load) {
@@ -280,7 +280,11 @@ fn each<'l, T: Default + Serialize + DeserializeOwned>(
     }
 }
 
-fn one<T: Default + Serialize + DeserializeOwned>(row: Value, path: &str, load: &mut Load<'_>) -> Option<T> {
+fn one<T: Default + Serialize + DeserializeOwned>(
+    row: Value,
+    path: &str,
+    load: &mut StoreLoader<'_>,
+) -> Option<T> {
     match T::deserialize(&row) {
         Ok(row) => Some(row),
         Err(error) => {
@@ -321,10 +325,10 @@ fn faults<T: Default + Serialize + DeserializeOwned>(
 }
 
 /// The first 1,000 problems, and the number of the others.
-fn shortened(mut wrong: Vec<Problem>) -> Vec<Problem> {
-    const MOST: usize = 1_000;
-    let more = wrong.len().saturating_sub(MOST);
-    wrong.truncate(MOST);
+fn truncated(mut wrong: Vec<Problem>) -> Vec<Problem> {
+    const MAX_PROBLEMS: usize = 1_000;
+    let more = wrong.len().saturating_sub(MAX_PROBLEMS);
+    wrong.truncate(MAX_PROBLEMS);
     if more > 0 {
         wrong.push(Problem::new("", format!("and {more} more problems")));
     }

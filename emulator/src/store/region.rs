@@ -235,12 +235,12 @@ impl Region {
     }
 
     /// The number of tapes that count against the quota of a library.
-    pub(crate) fn held(&self, gateway: &str) -> usize {
+    pub(crate) fn tape_count(&self, gateway: &str) -> usize {
         self.libraries.get(gateway).map_or(0, |library| library.held)
     }
 
     /// The total size of those tapes, in bytes.
-    pub(crate) fn held_bytes(&self, gateway: &str) -> u128 {
+    pub(crate) fn total_bytes(&self, gateway: &str) -> u128 {
         self.libraries.get(gateway).map_or(0, |library| library.bytes)
     }
 
@@ -287,7 +287,7 @@ impl Region {
             let library = self.libraries.entry(Arc::clone(gateway)).or_default();
             library.shelf.insert(barcode);
         }
-        if let Some(gateway) = tape.counts_for() {
+        if let Some(gateway) = tape.counted_by() {
             let library = self.libraries.entry(Arc::clone(gateway)).or_default();
             library.held += 1;
             library.bytes += u128::from(tape.size.unsigned_abs());
@@ -315,7 +315,7 @@ impl Region {
             library.shelf.remove(&barcode);
         }
         if let Some(library) = tape
-            .counts_for()
+            .counted_by()
             .and_then(|gateway| self.libraries.get_mut(gateway))
         {
             library.held -= 1;

@@ -2,7 +2,9 @@
 
 use std::{fmt::Write, fs, path::Path};
 
-use tapegate_emulator::{Flags, Setting};
+use tapegate_emulator::{Flags, Setting, TokenScope};
+
+use super::config::Call;
 
 const BEGIN: &str = "<!-- The rest follows from emulator/src/settings: UPDATE_DOCS=1 cargo test -p tapegate-emulator reference -->\n";
 const END: &str = "<!-- end of the reference -->";
@@ -24,6 +26,16 @@ fn the_reference_of_settings_is_up_to_date() {
         "docs/emulator.md does not match the settings in emulator/src/settings; write it anew with\n\
          UPDATE_DOCS=1 cargo test -p tapegate-emulator reference"
     );
+}
+
+#[test]
+fn the_example_of_a_file_is_valid() {
+    let page = include_str!("../../../docs/emulator.md");
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let settings = Call::default().file(example).config().settings;
+    assert_eq!(settings.seed_tapes, 1_000);
+    assert_eq!(settings.undocumented.token_scope, TokenScope::Gateway);
 }
 
 fn reference() -> String {

@@ -294,7 +294,7 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
     ],
     "DeleteTape": [lambda a: a.client.delete_tape(GatewayARN=GATEWAY, TapeARN=tape_arn("TST000007"))],
     "DeleteTapeArchive": [lambda a: a.client.delete_tape_archive(TapeARN=a.tape())],
-    "A tape of nowhere, of another gateway, or DELETED": [
+    "An unknown tape, a tape of another gateway, or a DELETED tape": [
         lambda a: a.client.delete_tape_archive(TapeARN=tape_arn("NOSUCHTAPE")),
         lambda a: a.client.delete_tape(GatewayARN=GATEWAY, TapeARN=tape_arn("TST000013")),
         lambda a: a.client.delete_tape(GatewayARN=GATEWAY, TapeARN=a.deleted()),

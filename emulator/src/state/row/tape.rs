@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     life::Progress,
     pool::Pool,
-    state::not_a_time,
+    state::time_problem,
     tape::{Status, Tape},
     timestamp::Timestamp,
 };
@@ -168,7 +168,7 @@ impl TapeRow<'_> {
             ("pool_entry", self.pool_entry),
         ];
         for (name, millis) in shown {
-            if let Some(message) = millis.and_then(not_a_time) {
+            if let Some(message) = millis.and_then(time_problem) {
                 faults.push((name, message));
             }
         }
