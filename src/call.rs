@@ -12,7 +12,7 @@ mod deadline;
 pub mod middleware;
 mod request;
 
-pub use attempts::{AttemptHistory, LiveAttempts};
+pub use attempts::{Answer, AttemptHistory, LiveAttempts};
 pub use context::{AuthorizationDecision, CallContext, CallDeadline, CallFacts, Caller};
 pub use deadline::{Deadline, LatestDeadline};
-pub use request::{Answer, Call, NextAttempt};
+pub use request::{Call, NextAttempt};

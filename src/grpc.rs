@@ -17,3 +17,4 @@ pub mod proto;
 pub mod service;
 pub mod status;
 pub mod tls;
+pub mod violations;

@@ -1,7 +1,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Answer;
 use crate::domain::{Attempts, Failure, Fault, Outcome};
+
+/// A successful result.
+#[derive(Clone, Debug)]
+pub struct Answer<T> {
+    /// What the operation returns.
+    pub output: T,
+    /// The attempts that it took.
+    pub attempts: Attempts,
+}
 
 /// The attempts of one call, and what is known of their outcome.
 #[derive(Clone, Debug, Default)]

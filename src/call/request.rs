@@ -38,15 +38,6 @@ pub struct NextAttempt {
     pub pause: Option<Duration>,
 }
 
-/// A successful result.
-#[derive(Clone, Debug)]
-pub struct Answer<T> {
-    /// What the operation returns.
-    pub output: T,
-    /// The attempts that it took.
-    pub attempts: Attempts,
-}
-
 impl<O> Call<O> {
     /// A call that ends at `deadline`.
     pub fn new(context: &Arc<CallContext>, caller: Caller, operation: O, deadline: Instant) -> Self {

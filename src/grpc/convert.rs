@@ -8,10 +8,10 @@ mod create;
 mod list;
 mod rules;
 mod tape;
-mod violations;
 
 pub use rules::Rules;
-pub use violations::{Violation, Violations};
+
+use super::violations::Violations;
 
 /// Parses a request: `TryFrom` with the operator's rules.
 pub trait Parse: Sized {

@@ -23,7 +23,7 @@ pub use self::{
 };
 use crate::{
     domain::{ErrorDomain, ErrorKind, Failure, Operation, Outcome},
-    grpc::convert::Violations,
+    grpc::violations::Violations,
 };
 
 /// The `ErrorInfo` domain of this service's own reasons.

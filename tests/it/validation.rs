@@ -12,11 +12,12 @@ mod served;
 use tapegate::{
     domain::TapeSizeBounds,
     grpc::{
-        convert::{Parse, Rules, Violations},
+        convert::{Parse, Rules},
         proto::{
             CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest,
             DescribeTapesRequest, ListTapesRequest,
         },
+        violations::Violations,
     },
 };
 

@@ -1,12 +1,12 @@
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Parse, Rules, Violations};
+use super::{Parse, Rules};
 use crate::{
     domain::{
         Barcode, BarcodePrefix, ClientToken, CreateTapeWithBarcode, CreateTapes, CreatedTape, CreatedTapes,
         Encryption, Invalid, KmsKey, MAX_TAGS, NewTape, Pool, StorageClass, Tag, TagKey, TagValue, TapeSize,
     },
-    grpc::proto,
+    grpc::{proto, violations::Violations},
 };
 
 /// The most tapes that one CreateTapes creates (service model).

@@ -1,12 +1,12 @@
 use std::{num::NonZeroU32, sync::Arc};
 
-use super::{Parse, Rules, Violations};
+use super::{Parse, Rules};
 use crate::{
     domain::{
         Cursor, DescribeTapeArchives, DescribeTapes, Invalid, ListTapes, Marker, Page, PageRequest, Scope,
         Tape, TapeArchive, TapeArn, TapeInfo,
     },
-    grpc::proto,
+    grpc::{proto, violations::Violations},
     upstream::pagination::ListParams,
 };
 

@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
 
-use super::Violations;
-use crate::domain::{AccountId, GatewayArn, Invalid, Region, TapeArn, TapeSizeBounds};
+use crate::{
+    domain::{AccountId, GatewayArn, Invalid, Region, TapeArn, TapeSizeBounds},
+    grpc::violations::Violations,
+};
 
 /// The operator's settings that requests are validated against, beyond the service model.
 #[derive(Clone, Debug)]

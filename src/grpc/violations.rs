@@ -15,7 +15,7 @@ pub struct Violations(Vec<Violation>);
 
 impl Violations {
     /// Adds a violation.
-    pub(super) fn push(&mut self, field: impl Into<String>, why: impl Into<String>) {
+    pub(in crate::grpc) fn push(&mut self, field: impl Into<String>, why: impl Into<String>) {
         self.0.push(Violation {
             field: field.into(),
             description: why.into(),
@@ -23,7 +23,11 @@ impl Violations {
     }
 
     /// Returns the value, or adds a violation.
-    pub(super) fn take<T>(&mut self, field: impl Into<String>, value: Result<T, Invalid>) -> Option<T> {
+    pub(in crate::grpc) fn take<T>(
+        &mut self,
+        field: impl Into<String>,
+        value: Result<T, Invalid>,
+    ) -> Option<T> {
         value
             .map_err(|invalid| self.push(field, invalid.to_string()))
             .ok()
@@ -31,7 +35,7 @@ impl Violations {
 
     /// Returns `built` if there are no violations. If it is `None`, [`Violations::take`] has added at
     /// least one.
-    pub(super) fn into_result<T>(self, built: Option<T>) -> Result<T, Self> {
+    pub(in crate::grpc) fn into_result<T>(self, built: Option<T>) -> Result<T, Self> {
         match built {
             Some(value) if self.0.is_empty() => Ok(value),
             _ => Err(self),
