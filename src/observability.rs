@@ -3,8 +3,8 @@
 //! - In: counts, durations and facts of calls from the other rooms; the state of AWS as closures or
 //!   plain data from [`app`](crate::app).
 //! - Out: HTTP pages on the admin listener, log lines on stderr, and OTLP to a collector.
-//! - May use: [`domain`](crate::domain) and outside crates. It knows neither gRPC nor the upstream
-//!   stack; they call it.
+//! - May use: [`domain`](crate::domain) and [`call`](crate::call). It knows neither gRPC nor the
+//!   upstream stack; they call it.
 
 pub mod admin;
 pub mod calls;

@@ -1,3 +1,5 @@
+//! The invalid fields of a request.
+
 use crate::domain::Invalid;
 
 /// One invalid field of a request.
