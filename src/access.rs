@@ -21,7 +21,7 @@ use regex::Regex;
 pub use self::{
     auth_error::AuthError,
     authority::Authority,
-    identities::{Identities, Presented},
+    identities::{Identities, IdentitySettings, Presented},
 };
 
 /// What matches a text of these parts with anything between them; `None` if they are too long.

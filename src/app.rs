@@ -4,12 +4,13 @@
 //! known, and then run until it is told to stop.
 
 mod access;
+mod check;
 pub mod cli;
-pub mod config;
-mod figures;
+pub mod commands;
 mod http_server;
+mod metrics;
 mod service;
-mod settings;
+pub mod settings;
 pub mod shutdown;
 
 use std::{fmt, io, net::SocketAddr, path::PathBuf};
@@ -20,12 +21,12 @@ use tokio::net::TcpListener;
 
 pub use self::service::Cut;
 use self::{
+    commands::{Checked, Dev, Standalone},
     http_server::{Bound, Face},
     service::Service,
 };
 use crate::{
     access::audit::CannotRecord,
-    app::config::{Checked, Dev, Standalone},
     emulator::{Emulator, StateError, StateFile},
     observability::telemetry::CannotExport,
 };
@@ -89,9 +90,10 @@ impl App {
     /// # Errors
     ///
     /// When an address cannot be listened on, or a file cannot be used.
-    pub async fn serve(checked: Checked, credentials: Option<Credentials>) -> Result<Self, CannotStart> {
+    pub async fn serve(mut checked: Checked, credentials: Option<Credentials>) -> Result<Self, CannotStart> {
+        checked.config.sdk.credentials = credentials;
         Ok(Self {
-            service: Some(Service::bind(checked, credentials).await?),
+            service: Some(Service::bind(checked).await?),
             emulator: None,
             state_file: None,
         })
@@ -109,16 +111,16 @@ impl App {
             credentials,
         } = dev;
         let (emulator, state_file) = bind_emulator(&emulator).await?;
-        service.config.upstream.endpoint = Some(endpoint(emulator.address));
-        let signed_by = Credentials::new(
+        service.config.sdk.endpoint = Some(format!("http://{}", emulator.address));
+        service.config.sdk.credentials = Some(Credentials::new(
             &credentials.access_key_id,
             credentials.secret_access_key.expose_secret(),
             None,
             None,
             "tapegate dev",
-        );
+        ));
         Ok(Self {
-            service: Some(Service::bind(service, Some(signed_by)).await?),
+            service: Some(Service::bind(service).await?),
             emulator: Some(emulator),
             state_file,
         })
@@ -176,7 +178,7 @@ impl App {
 }
 
 /// The emulator, bound and seeded, and the file of its state.
-async fn bind_emulator(config: &config::Emulator) -> Result<(Bound, Option<StateFile>), CannotStart> {
+async fn bind_emulator(config: &settings::Emulator) -> Result<(Bound, Option<StateFile>), CannotStart> {
     let settings = config.settings.clone();
     let emulator = match &config.state {
         None => Emulator::new(settings),
@@ -188,13 +190,6 @@ async fn bind_emulator(config: &config::Emulator) -> Result<(Bound, Option<State
     let state_file = emulator.state_file().cloned();
     let bound = Bound::listen("emulator.listen", config.listen, Face::Emulator(emulator)).await?;
     Ok((bound, state_file))
-}
-
-/// The URL of a server at this address.
-fn endpoint(address: SocketAddr) -> http::Uri {
-    format!("http://{address}")
-        .parse()
-        .expect("a socket's address is a URI's authority")
 }
 
 async fn listen(

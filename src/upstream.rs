@@ -55,7 +55,7 @@ use crate::{
 pub type Stack<O> = BoxCloneSyncService<Call<O>, Answer<Arc<<O as Operation>::Output>>, Failure>;
 
 /// How calls go out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct UpstreamSettings {
     /// How long one attempt of a read may take, from its turn to the last byte of the answer.
     pub attempt_timeout: Duration,

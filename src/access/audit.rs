@@ -17,6 +17,17 @@ use self::file::Writer;
 pub use self::record::Record;
 use crate::observability::metrics::Count;
 
+/// Where calls are recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// The file of the records (`audit.file`). If there is none, they go to the log.
+    pub file: Option<PathBuf>,
+    /// Whether allowed reads are recorded too (`audit.reads`).
+    pub reads: bool,
+    /// The maximum number of records that wait to be written to the file (`audit.queue`).
+    pub queue: usize,
+}
+
 /// Takes records.
 pub struct Audit {
     reads: bool,
@@ -38,6 +49,19 @@ pub struct CannotRecord {
 }
 
 impl Audit {
+    /// Records calls as `settings` say.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotRecord`].
+    pub fn open(settings: &AuditSettings) -> Result<Self, CannotRecord> {
+        let AuditSettings { file, reads, queue } = settings;
+        match file {
+            None => Ok(Self::to_log(*reads)),
+            Some(path) => Self::to_file(path, *queue, *reads),
+        }
+    }
+
     /// Records go to the log.
     pub fn to_log(reads: bool) -> Self {
         Self {

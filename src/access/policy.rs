@@ -18,7 +18,7 @@ mod sight;
 
 use std::{
     collections::HashSet,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, LazyLock},
 };
 
@@ -31,7 +31,7 @@ pub use self::{
 };
 use crate::{
     access::reload::{Files, Reloading},
-    domain::{AccountId, Caller, Operation, Region},
+    domain::{AccountId, Caller, Operation, Pool, Region},
     observability::metrics::Count,
 };
 
@@ -43,6 +43,17 @@ static CHECKED_SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     let (schema, _) = Schema::from_cedarschema_str(SCHEMA).expect("the tests check that the schema is one");
     schema
 });
+
+/// Where policies are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySettings {
+    /// The directory of the policies that decide (`policy.path`).
+    pub path: PathBuf,
+    /// The directory of trial policies (`policy.trial`).
+    pub trial: Option<PathBuf>,
+    /// The pool that policies see if a create names none (`policy.unset_pool`).
+    pub unset_pool: Pool,
+}
 
 /// Policies that are in force, and perhaps others on trial.
 #[derive(Debug)]

@@ -1,7 +1,6 @@
-//! The command line: which command was asked for, with which settings.
+//! The command line: parses the command and loads its settings.
 //!
-//! Nothing here looks at the process: arguments and variables are handed in, so
-//! that tests need no process to change them in.
+//! Arguments and variables are passed in, so that tests need no process of their own.
 
 pub mod explain;
 mod flags;
@@ -16,47 +15,49 @@ use std::{
 
 use clap::error::ErrorKind;
 
-use crate::app::config::{Checked, Config, Dev, Faults, Standalone};
+use super::{
+    commands::{Checked, Dev, Standalone},
+    settings::{Config, Faults},
+};
 
-/// The code with which the program ends when it was called wrongly: a wrong command
-/// line, or a wrong configuration.
+/// The exit code for an invalid command line or configuration.
 pub const MISUSE: u8 = 2;
 
-/// What the program was asked to do.
+/// The command to run.
 #[derive(Debug)]
 pub enum Command {
-    /// The service and the emulator in one process.
+    /// Run the service and the emulator in one process.
     Dev(Box<Dev>),
-    /// The service.
+    /// Run the service.
     Serve(Box<Checked>),
-    /// The emulator alone.
+    /// Run the emulator alone.
     Emulator(Standalone),
-    /// Show the settings in effect.
+    /// Print the settings in effect.
     Check(Box<Checked>),
-    /// Say what the policies decide.
-    Explain(Box<Config>, explain::Imagined),
-    /// Ask a running service how it is.
-    Health(health::Question),
-    /// Make a static token.
-    NewToken(token::Wanted),
+    /// Explain a decision of the policies.
+    Explain(Box<Config>, explain::HypotheticalCall),
+    /// Check the health of a running service.
+    Health(health::HealthCheck),
+    /// Create a static token.
+    NewToken(token::TokenRequest),
 }
 
 /// Why there is no command to run.
 #[derive(Debug)]
 pub enum Stop {
-    /// Help or the version was asked for, or the command line was not understood.
+    /// Help or the version was requested, or the command line is invalid.
     Usage(clap::Error),
-    /// The configuration is wrong.
+    /// The configuration is invalid.
     Faults(Faults),
-    /// What is to be explained is wrong.
-    Unexplained(explain::Unexplained),
+    /// The call to explain is invalid.
+    Explain(explain::ExplainError),
 }
 
 impl Stop {
-    /// Says why: help and version on stdout, what is wrong on stderr.
+    /// Prints the reason: help and version to stdout, faults to stderr.
     pub fn report(&self) -> ExitCode {
         match self {
-            // Nobody is left to tell when the streams are closed.
+            // If the streams are closed, nothing can be reported.
             Self::Usage(error) => {
                 let _ = error.print();
                 if error.use_stderr() {
@@ -69,7 +70,7 @@ impl Stop {
                 let _ = write!(io::stderr(), "{faults}");
                 ExitCode::from(MISUSE)
             }
-            Self::Unexplained(error) => {
+            Self::Explain(error) => {
                 let _ = writeln!(io::stderr(), "tapegate: {error}");
                 ExitCode::from(MISUSE)
             }
@@ -77,9 +78,9 @@ impl Stop {
     }
 }
 
-impl From<explain::Unexplained> for Stop {
-    fn from(unexplained: explain::Unexplained) -> Self {
-        Self::Unexplained(unexplained)
+impl From<explain::ExplainError> for Stop {
+    fn from(error: explain::ExplainError) -> Self {
+        Self::Explain(error)
     }
 }
 
@@ -89,12 +90,13 @@ impl From<Faults> for Stop {
     }
 }
 
-/// The command that `arguments` (the program's name first) and the environment
-/// `variables` ask for. Reads the configuration file that they name.
+/// Parses `arguments`, of which the first is the program's name, and loads the settings from
+/// them, the environment `variables` and the configuration file.
 ///
 /// # Errors
-/// [`Stop`]: help or the version was asked for, or something is wrong; then
-/// everything that is wrong with the configuration, at once.
+///
+/// [`Stop`]: help or the version was requested, or something is invalid. It has all faults of the
+/// configuration at once.
 pub fn parse(
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     variables: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>,
@@ -114,18 +116,18 @@ pub fn parse(
     let sources = || flags::sources(name, matches, &variables);
     Ok(match name {
         flags::DEV => Command::Dev(Box::new(Dev::load(sources())?)),
-        flags::SERVE => Command::Serve(Box::new(Config::serve(sources())?)),
+        flags::SERVE => Command::Serve(Box::new(Checked::load(sources())?)),
         flags::EMULATOR => Command::Emulator(Standalone::load(sources())?),
         flags::CHECK => {
-            let imagined = explain::Imagined::read(matches)?;
-            let checked = Config::serve(sources())?;
-            match imagined {
-                Some(imagined) => Command::Explain(Box::new(checked.config), imagined),
+            let call = explain::HypotheticalCall::read(matches)?;
+            let checked = Checked::load(sources())?;
+            match call {
+                Some(call) => Command::Explain(Box::new(checked.config), call),
                 None => Command::Check(Box::new(checked)),
             }
         }
-        flags::TOKEN => match token::Wanted::read(matches) {
-            Some(wanted) => Command::NewToken(wanted),
+        flags::TOKEN => match token::TokenRequest::read(matches) {
+            Some(token) => Command::NewToken(token),
             None => {
                 let message = "no command is given";
                 return Err(Stop::Usage(
@@ -133,6 +135,6 @@ pub fn parse(
                 ));
             }
         },
-        _ => Command::Health(health::Question::read(matches, sources)?),
+        _ => Command::Health(health::HealthCheck::read(matches, sources)?),
     })
 }

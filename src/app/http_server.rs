@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use super::{CannotListen, listen};
 use crate::{
     emulator::Emulator,
-    observability::admin::{self, Bounds},
+    observability::admin::{self, AdminSettings},
 };
 
 /// How long connections may take to close once they are told to. One that never spoke would
@@ -16,7 +16,7 @@ pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// What is served over HTTP.
 pub(super) enum Face {
-    Admin(Router, Bounds),
+    Admin(Router, AdminSettings),
     Emulator(Emulator),
 }
 
@@ -55,8 +55,8 @@ impl Bound {
         let Self { listener, face, .. } = self;
         let serving = async move {
             match face {
-                Face::Admin(pages, bounds) => {
-                    admin::serve(listener, pages, bounds, stopped).await;
+                Face::Admin(pages, settings) => {
+                    admin::serve(listener, pages, settings, stopped).await;
                     Ok(())
                 }
                 Face::Emulator(emulator) => emulator.serve(listener, stopped.cancelled_owned()).await,

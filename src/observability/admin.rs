@@ -29,7 +29,7 @@ use jiff::Timestamp;
 use self::history::History;
 pub use self::{
     admin_access::AdminAccess,
-    serve::{Bounds, serve},
+    serve::{AdminSettings, serve},
 };
 use crate::{
     domain::Region,

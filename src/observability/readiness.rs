@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::{app::config::TakenOutBy, domain::Region};
+use crate::domain::Region;
 
 /// Shared by all that know something about readiness and all that show it.
 #[derive(Clone, Debug)]
@@ -27,7 +27,18 @@ struct State {
     /// How AWS is, by the regions that were called.
     conditions: BTreeMap<Region, BTreeSet<Condition>>,
     regions: usize,
-    taken_out_by: TakenOutBy,
+    not_ready_on: NotReadyOn,
+}
+
+/// Which condition of AWS makes a replica not ready, if it holds in every region that is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotReadyOn {
+    /// None: conditions are only reported.
+    Nothing,
+    /// AWS does not respond.
+    NoAnswer,
+    /// AWS does not respond, or throttles calls.
+    Throttling,
 }
 
 /// What can be wrong with AWS, as recent calls have found it.
@@ -137,10 +148,10 @@ impl State {
     }
 
     fn out_by_aws(&self) -> Option<NotReady> {
-        let counting = match self.taken_out_by {
-            TakenOutBy::Nothing => return None,
-            TakenOutBy::NoAnswer => &[Condition::NoAnswer][..],
-            TakenOutBy::Throttling => &Condition::ALL,
+        let counting = match self.not_ready_on {
+            NotReadyOn::Nothing => return None,
+            NotReadyOn::NoAnswer => &[Condition::NoAnswer][..],
+            NotReadyOn::Throttling => &Condition::ALL,
         };
         let worst =
             |here: &BTreeSet<Condition>| here.iter().copied().filter(|one| counting.contains(one)).max();
@@ -152,8 +163,8 @@ impl State {
 
 impl Readiness {
     /// Not ready until AWS credentials have been obtained. So many regions are served, at
-    /// least 1; AWS's own condition counts as far as `taken_out_by` says.
-    pub fn new(regions: usize, taken_out_by: TakenOutBy) -> Self {
+    /// least 1; AWS's own condition counts as far as `not_ready_on` says.
+    pub fn new(regions: usize, not_ready_on: NotReadyOn) -> Self {
         Self(Arc::new(watch::Sender::new(State {
             draining: false,
             missing: Some("they have not been obtained yet".to_owned()),
@@ -161,7 +172,7 @@ impl Readiness {
             refused: BTreeMap::new(),
             conditions: BTreeMap::new(),
             regions: regions.max(1),
-            taken_out_by,
+            not_ready_on,
         })))
     }
 
@@ -293,24 +304,24 @@ mod tests {
             );
             readiness.reasons()
         };
-        for by in [TakenOutBy::Nothing, TakenOutBy::NoAnswer, TakenOutBy::Throttling] {
+        for by in [NotReadyOn::Nothing, NotReadyOn::NoAnswer, NotReadyOn::Throttling] {
             assert_eq!(two(&[], &[], by), []);
             assert_eq!(two(&[NoAnswer], &[], by), []);
         }
-        assert_eq!(two(&[NoAnswer], &[NoAnswer], TakenOutBy::Nothing), []);
-        assert_eq!(two(&[NoAnswer], &[Throttled], TakenOutBy::NoAnswer), []);
-        assert_eq!(two(&[Throttled], &[Throttled], TakenOutBy::NoAnswer), []);
+        assert_eq!(two(&[NoAnswer], &[NoAnswer], NotReadyOn::Nothing), []);
+        assert_eq!(two(&[NoAnswer], &[Throttled], NotReadyOn::NoAnswer), []);
+        assert_eq!(two(&[Throttled], &[Throttled], NotReadyOn::NoAnswer), []);
         let both = [Throttled, NoAnswer];
         assert_eq!(
-            two(&both, &[NoAnswer], TakenOutBy::NoAnswer),
+            two(&both, &[NoAnswer], NotReadyOn::NoAnswer),
             [NotReady::Aws(NoAnswer)]
         );
         assert_eq!(
-            two(&[Throttled], &[Throttled], TakenOutBy::Throttling),
+            two(&[Throttled], &[Throttled], NotReadyOn::Throttling),
             [NotReady::Aws(Throttled)]
         );
         assert_eq!(
-            two(&[NoAnswer], &[Throttled], TakenOutBy::Throttling),
+            two(&[NoAnswer], &[Throttled], NotReadyOn::Throttling),
             [NotReady::Aws(NoAnswer)]
         );
     }

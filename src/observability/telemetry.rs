@@ -10,6 +10,7 @@ mod counted;
 mod lines;
 mod otlp;
 pub mod propagation;
+mod settings;
 
 use std::{env, fmt::Display, sync::LazyLock, time::Duration};
 
@@ -28,8 +29,8 @@ pub use self::{
     chosen::{CHANGES, Chosen, chosen, name_the_audit},
     counted::{RECORDS as SENT_RECORDS, SPANS as SENT_SPANS, Sent},
     otlp::metrics,
+    settings::{Directives, LogFormat, LogSettings, OtlpProtocol, OtlpSettings},
 };
-use crate::app::config::{Log, Otlp};
 
 /// The target of the spans that make up a trace.
 pub const SPANS: &str = "tapegate::trace";
@@ -47,7 +48,7 @@ pub struct Telemetry {
 /// # Errors
 ///
 /// When the collector's address, or what the environment says of it, cannot be used.
-pub fn start<W>(log: &Log, otlp: Option<&Otlp>, writer: W) -> Result<Telemetry, CannotExport>
+pub fn start<W>(log: &LogSettings, otlp: Option<&OtlpSettings>, writer: W) -> Result<Telemetry, CannotExport>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -168,11 +169,10 @@ mod tests {
     use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
     use super::*;
-    use crate::app::config::Format;
 
     fn at(directives: &str) -> impl Subscriber + Send + Sync + use<> {
         let nobody = None::<LevelFilter>;
-        let lines = lines::layer(Format::Human, EnvFilter::new(directives), io::sink);
+        let lines = lines::layer(LogFormat::Human, EnvFilter::new(directives), io::sink);
         tracing_subscriber::registry().with(those_there(nobody, nobody, lines))
     }
 

@@ -1,5 +1,5 @@
-//! Settings and the command line, as a caller of the program meets them: arguments,
-//! variables and a file go in, a command or a list of faults comes out.
+//! Settings and the command line: parses arguments, variables and a file, and compares the
+//! resulting command or list of faults.
 mod access;
 mod check;
 mod commands;
@@ -12,10 +12,11 @@ use std::{collections::BTreeMap, ffi::OsString, fs, path::Path, time::Duration};
 
 use tapegate::app::{
     cli::{self, Command, Stop},
-    config::{Config, DEV_CREDENTIALS, Dev, Format, SETTINGS, Standalone, TABLES, Toml},
+    commands::{DEV_CREDENTIALS, Dev, Standalone},
+    settings::{Config, SETTINGS, TABLES, TomlType},
 };
 
-/// A command line with its environment and its file.
+/// A command line with its variables and its file.
 #[derive(Clone, Default)]
 struct Call {
     arguments: Vec<OsString>,
@@ -23,7 +24,7 @@ struct Call {
     file: Option<Vec<u8>>,
 }
 
-/// The file's name in every message.
+/// The name of the file in messages.
 const FILE: &str = "tapegate.toml";
 
 impl Call {
@@ -31,7 +32,7 @@ impl Call {
         Self::default().arg(command)
     }
 
-    /// `serve`, with just what it cannot do without.
+    /// `serve` with the minimum of settings.
     fn serve() -> Self {
         Self::new("serve")
             .arg("--allow-anonymous")
@@ -63,7 +64,7 @@ impl Call {
         }
         let program = OsString::from("tapegate");
         let result = cli::parse(std::iter::once(&program).chain(&self.arguments), variables);
-        // Messages name the file by its whole path; tests by its name.
+        // Messages have the full path of the file, tests only its name.
         drop(directory);
         result
     }
@@ -96,7 +97,7 @@ impl Call {
         }
     }
 
-    /// Every fault, with the folder of the file taken off.
+    /// Every fault, without the directory of the file.
     fn faults(&self) -> Vec<String> {
         match self.parse() {
             Err(Stop::Faults(faults)) => faults
@@ -113,7 +114,7 @@ impl Call {
         }
     }
 
-    /// What clap says instead.
+    /// The message of clap.
     fn usage(&self) -> String {
         match self.parse() {
             Err(Stop::Usage(error)) => error.to_string(),
@@ -122,7 +123,7 @@ impl Call {
     }
 }
 
-/// Each of `wanted` is a pair: how a fault begins, and what it says further on.
+/// Each item of `wanted` is the start of a fault, and a later part of it.
 #[track_caller]
 fn assert_faults(call: &Call, wanted: &[(&str, &str)]) {
     let found = call.faults();

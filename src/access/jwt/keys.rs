@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse},
@@ -5,7 +7,7 @@ use jsonwebtoken::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::access::reload::Contents;
+use crate::access::reload::{Contents, Files, Reloading};
 
 /// The public keys of an issuer: a JSON Web Key Set (RFC 7517).
 pub struct Keys(Vec<Key>);
@@ -71,6 +73,15 @@ impl Keys {
             .get(0)
             .ok_or_else(|| vec!["no file was read".to_owned()])?;
         Self::parse(text).map_err(|what| vec![format!("{} {what}", path.display())])
+    }
+
+    /// The keys of the file at `path`, which are reloaded when it changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Keys::parse`], and if the file cannot be read.
+    pub fn open(path: &Path) -> Result<Reloading<Self>, Vec<String>> {
+        Reloading::open("auth.jwt.jwks", Files::Each(vec![path.to_owned()]), Self::read)
     }
 
     /// Whether there is a key that a token may mean which names this id, or none.

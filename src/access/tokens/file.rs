@@ -1,6 +1,6 @@
 //! The file of static tokens, as `tapegate token new` writes it and people may edit it.
 
-use std::collections::hash_map;
+use std::{collections::hash_map, path::Path};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use super::{Entry, ID_LENGTH, Tokens};
 use crate::{
-    access::reload::Contents,
+    access::reload::{Contents, Files, Reloading},
     domain::{Principal, Proof},
 };
 
@@ -31,6 +31,15 @@ struct Row {
 }
 
 impl Tokens {
+    /// The tokens of the file at `path`, which are reloaded when it changes.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it.
+    pub fn open(path: &Path) -> Result<Reloading<Self>, Vec<String>> {
+        Reloading::open("auth.tokens.file", Files::Each(vec![path.to_owned()]), Self::read)
+    }
+
     /// The tokens of a file's text.
     ///
     /// # Errors

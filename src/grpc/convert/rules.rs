@@ -4,7 +4,7 @@ use super::Violations;
 use crate::domain::{AccountId, GatewayArn, Invalid, Region, TapeArn, TapeSizeBounds};
 
 /// What a request is held against beyond the service model: the operator's settings.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Where a call goes that names no gateway and no region.
     pub region: Region,

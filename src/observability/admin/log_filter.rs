@@ -1,10 +1,7 @@
 use axum::body::Bytes;
 use http::StatusCode;
 
-use crate::{
-    app::config::Directives,
-    observability::telemetry::{self, Chosen},
-};
+use crate::observability::telemetry::{self, Chosen, Directives};
 
 /// What is said in the place of a filter.
 type Refusal = (StatusCode, String);
@@ -19,7 +16,7 @@ pub(super) async fn put(body: Bytes) -> Result<String, Refusal> {
     let log = log()?;
     let text = std::str::from_utf8(&body).unwrap_or_default();
     let Some(directives) = Directives::parse(text.trim()) else {
-        let what = format!("the body has to be {}\n", Directives::TAKES);
+        let what = format!("the body has to be {}\n", Directives::EXPECTED);
         return Err((StatusCode::BAD_REQUEST, what));
     };
     if telemetry::name_the_audit(&directives) {

@@ -11,18 +11,22 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-/// How much the admin listener takes in. Whoever reaches it must not take the files and the
-/// memory that calls need.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// How many connections may be open; one more is closed at once.
-    pub connections: usize,
-    /// How long a connection has to begin a request, and to say all of its head.
-    pub head: Duration,
+use super::AdminAccess;
+
+/// Who may read the operator pages, and the limits of admin connections, which must not use up
+/// the files and the memory that calls need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdminSettings {
+    /// Who may read the operator pages.
+    pub access: AdminAccess,
+    /// The maximum number of open connections; further ones are closed immediately.
+    pub max_connections: usize,
+    /// The timeout for the head of a request.
+    pub head_timeout: Duration,
 }
 
-/// How old a connection may become, as a multiple of [`Bounds::head`]: one whose reader stands
-/// still has its room no longer.
+/// The maximum age of a connection, as a multiple of [`AdminSettings::head_timeout`]. It frees
+/// connections whose reader has stalled.
 const AGE: u32 = 6;
 
 /// How long an answer in progress may take when its connection is to end.
@@ -32,8 +36,8 @@ const LINGER: Duration = Duration::from_secs(1);
 const OUT_OF_ROOM: Duration = Duration::from_millis(100);
 
 /// Serves the pages until `stop`.
-pub async fn serve(listener: TcpListener, pages: Router, bounds: Bounds, stop: CancellationToken) {
-    let room = Arc::new(Semaphore::new(bounds.connections));
+pub async fn serve(listener: TcpListener, pages: Router, settings: AdminSettings, stop: CancellationToken) {
+    let room = Arc::new(Semaphore::new(settings.max_connections));
     let connections = TaskTracker::new();
     loop {
         let taken = tokio::select! {
@@ -48,7 +52,7 @@ pub async fn serve(listener: TcpListener, pages: Router, bounds: Bounds, stop: C
                 let (pages, stop) = (pages.clone(), stop.clone());
                 connections.spawn(async move {
                     let _permit = permit;
-                    converse(stream, peer, pages, bounds.head, stop).await;
+                    converse(stream, peer, pages, settings.head_timeout, stop).await;
                 });
             }
             Err(error) => {

@@ -7,7 +7,7 @@ use std::{
 
 use tracing_subscriber::{EnvFilter, reload};
 
-use crate::app::config::Directives;
+use super::Directives;
 
 /// The audit's target. Its records are no matter of how much is logged.
 const AUDIT: &str = "tapegate::audit";

@@ -11,11 +11,10 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::SPANS;
-use crate::app::config::Format;
+use super::{LogFormat, SPANS};
 
 /// Writes the lines that are `chosen` to what `writer` makes.
-pub(super) fn layer<S, W, F>(format: Format, chosen: F, writer: W) -> impl Layer<S>
+pub(super) fn layer<S, W, F>(format: LogFormat, chosen: F, writer: W) -> impl Layer<S>
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
     F: Filter<S> + Send + Sync + 'static,
@@ -23,10 +22,10 @@ where
 {
     let lines = fmt::layer().with_writer(writer);
     let lines: Box<dyn Layer<S> + Send + Sync> = match format {
-        Format::Human => lines
+        LogFormat::Human => lines
             .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
             .boxed(),
-        Format::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     lines.with_filter(chosen.and(may_be_shown()))
 }

@@ -3,7 +3,7 @@
 use std::env;
 
 use opentelemetry_otlp::{
-    ExporterBuildError, LogExporter, MetricExporter, Protocol as Wire, SpanExporter, WithExportConfig,
+    ExporterBuildError, LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig,
 };
 use opentelemetry_sdk::{
     logs::{
@@ -17,16 +17,14 @@ use opentelemetry_sdk::{
 };
 
 use super::{
+    OtlpProtocol, OtlpSettings,
     counted::{Bounded, Counted, RECORDS, SPANS},
     resource,
 };
-use crate::{
-    app::config::{Otlp, Protocol},
-    observability::metrics::Collector,
-};
+use crate::observability::metrics::Collector;
 
 /// Whether a signal is sent at all.
-fn is_sent(otlp: &Otlp, signal: &str) -> bool {
+fn is_sent(otlp: &OtlpSettings, signal: &str) -> bool {
     let is = |name: &str, word: &str| env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case(word));
     let is_named = |name: &str| env::var(name).is_ok_and(|value| !value.is_empty());
     let has_collector = otlp.endpoint.is_some()
@@ -45,13 +43,13 @@ macro_rules! exporter {
     ($exporter:ident, $otlp:expr, $signal:literal) => {
         match (&$otlp.endpoint, $otlp.protocol) {
             (None, _) => $exporter::builder().build(),
-            (Some(endpoint), Protocol::Grpc) => $exporter::builder()
+            (Some(endpoint), OtlpProtocol::Grpc) => $exporter::builder()
                 .with_tonic()
                 .with_endpoint(endpoint.to_string())
                 .build(),
-            (Some(endpoint), Protocol::Http) => $exporter::builder()
+            (Some(endpoint), OtlpProtocol::Http) => $exporter::builder()
                 .with_http()
-                .with_protocol(Wire::HttpBinary)
+                .with_protocol(Protocol::HttpBinary)
                 .with_endpoint(over_http(endpoint, $signal))
                 .build(),
         }
@@ -59,7 +57,7 @@ macro_rules! exporter {
 }
 
 /// What makes traces and sends them; `None` where none are sent.
-pub(super) fn traces(otlp: &Otlp) -> Result<Option<SdkTracerProvider>, ExporterBuildError> {
+pub(super) fn traces(otlp: &OtlpSettings) -> Result<Option<SdkTracerProvider>, ExporterBuildError> {
     if !is_sent(otlp, "TRACES") {
         return Ok(None);
     }
@@ -84,7 +82,7 @@ pub(super) fn traces(otlp: &Otlp) -> Result<Option<SdkTracerProvider>, ExporterB
 }
 
 /// What sends log records; `None` where none are sent.
-pub(super) fn logs(otlp: &Otlp) -> Result<Option<SdkLoggerProvider>, ExporterBuildError> {
+pub(super) fn logs(otlp: &OtlpSettings) -> Result<Option<SdkLoggerProvider>, ExporterBuildError> {
     if !is_sent(otlp, "LOGS") {
         return Ok(None);
     }
@@ -107,7 +105,7 @@ pub(super) fn logs(otlp: &Otlp) -> Result<Option<SdkLoggerProvider>, ExporterBui
 /// # Errors
 ///
 /// When the collector's address, or what the environment says of it, cannot be used.
-pub fn metrics(otlp: &Otlp) -> Result<Option<Collector>, super::CannotExport> {
+pub fn metrics(otlp: &OtlpSettings) -> Result<Option<Collector>, super::CannotExport> {
     if !is_sent(otlp, "METRICS") {
         return Ok(None);
     }

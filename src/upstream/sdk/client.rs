@@ -20,7 +20,7 @@ use super::{
 use crate::domain::Region;
 
 /// How the SDK's clients are made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SdkSettings {
     /// Where requests go instead of AWS's own endpoint.
     pub endpoint: Option<String>,

@@ -1,16 +1,16 @@
-//! What each command asks of its settings.
+//! Which settings each command requires or rejects.
 
 use secrecy::ExposeSecret;
 
 use super::*;
 
 #[test]
-fn serve_is_closed_until_anonymous_callers_are_allowed_and_then_stays_on_loopback() {
+fn serve_requires_access_control_unless_anonymous_callers_are_allowed_on_loopback() {
     let bare = Call::new("serve").arg("--region=us-east-1");
     const CLOSED: [(&str, &str); 3] = [
-        ("account_id: is not set", "asked of this account"),
+        ("account_id: is not set", "calls that name no gateway"),
         (
-            "auth.jwt: is not set, nor is auth.tokens.file",
+            "auth.jwt: is not set, and neither is auth.tokens.file",
             "--allow-anonymous",
         ),
         ("policy.path: is not set", "--allow-anonymous"),
@@ -18,7 +18,10 @@ fn serve_is_closed_until_anonymous_callers_are_allowed_and_then_stays_on_loopbac
     assert_faults(&bare, &CLOSED);
     assert_faults(&bare.clone().arg("--allow-anonymous=false"), &CLOSED);
     assert_faults(&bare.clone().file("allow_anonymous = false"), &CLOSED);
-    let mut open = vec![("--listen: 0.0.0.0:1 is not loopback", "--allow-plaintext")];
+    let mut open = vec![(
+        "--listen: 0.0.0.0:1 is not a loopback address",
+        "--allow-plaintext",
+    )];
     open.extend(CLOSED);
     assert_faults(&bare.clone().arg("--listen=0.0.0.0:1"), &open);
     assert!(
@@ -33,7 +36,10 @@ fn serve_is_closed_until_anonymous_callers_are_allowed_and_then_stays_on_loopbac
             .clone()
             .arg("--allow-anonymous")
             .arg("--admin-listen=0.0.0.0:9464"),
-        &[("--admin-listen: 0.0.0.0:9464 is not loopback", "127.0.0.1:9464")],
+        &[(
+            "--admin-listen: 0.0.0.0:9464 is not a loopback address",
+            "127.0.0.1:9464",
+        )],
     );
     let open = bare.arg("--allow-anonymous");
     for listen in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:50051"] {
@@ -49,18 +55,18 @@ fn serve_is_closed_until_anonymous_callers_are_allowed_and_then_stays_on_loopbac
             &open.clone().arg("--listen").arg(listen),
             &[(
                 "--listen: ",
-                "is not loopback, but anonymous callers may come from this machine alone; use 127.0.0.1:50051",
+                "is not a loopback address, but anonymous callers are allowed from this machine only; use 127.0.0.1:50051",
             )],
         );
     }
 }
 
 #[test]
-fn dev_needs_nothing_and_stays_on_loopback() {
+fn dev_needs_no_settings_and_listens_on_loopback_only() {
     let dev = Call::new("dev").var("AWS_REGION", "eu-west-1").dev();
-    assert_eq!(dev.service.config.scope.region.as_str(), "us-east-1");
+    assert_eq!(dev.service.config.rules.region.as_str(), "us-east-1");
     assert_eq!(
-        dev.service.config.scope.account_id.unwrap().as_str(),
+        dev.service.config.rules.account_id.unwrap().as_str(),
         "123456789012"
     );
     assert!(dev.service.config.server.allow_anonymous);
@@ -76,7 +82,7 @@ fn dev_needs_nothing_and_stays_on_loopback() {
         .var("TAPEGATE_EMULATOR_ACCESS_KEY_ID", "AKID")
         .var("TAPEGATE_EMULATOR_SECRET_ACCESS_KEY", "hush")
         .dev();
-    assert_eq!(own.service.config.scope.region.as_str(), "eu-west-1");
+    assert_eq!(own.service.config.rules.region.as_str(), "eu-west-1");
     assert_eq!(own.emulator.listen.port(), 0);
     assert_eq!(own.credentials.access_key_id, "AKID");
 
@@ -90,16 +96,13 @@ fn dev_needs_nothing_and_stays_on_loopback() {
         &open,
         &[
             (
-                "TAPEGATE_EMULATOR_LISTEN: 192.0.2.1:3 is not loopback",
+                "TAPEGATE_EMULATOR_LISTEN: 192.0.2.1:3 is not a loopback address",
                 "127.0.0.1:3",
             ),
-            ("--admin-listen: [::]:2 is not loopback", "127.0.0.1:2"),
-            ("--listen: 0.0.0.0:1 is not loopback", "127.0.0.1:1"),
-            (
-                "--upstream-endpoint: tapegate dev brings its own",
-                "tapegate serve",
-            ),
-            ("auth.jwt: is not set, nor is", "--allow-anonymous"),
+            ("--admin-listen: [::]:2 is not a loopback address", "127.0.0.1:2"),
+            ("--listen: 0.0.0.0:1 is not a loopback address", "127.0.0.1:1"),
+            ("--upstream-endpoint: tapegate dev runs its own", "tapegate serve"),
+            ("auth.jwt: is not set, and neither is", "--allow-anonymous"),
             ("emulator.secret_access_key: is not set", "both or neither"),
             ("policy.path: is not set", "--allow-anonymous"),
         ],
@@ -107,14 +110,14 @@ fn dev_needs_nothing_and_stays_on_loopback() {
 }
 
 #[test]
-fn no_secret_is_ever_shown() {
+fn secrets_are_never_shown() {
     const SECRET: &str = "hush-hush-hush";
     let call = |command| Call::new(command).var("TAPEGATE_EMULATOR_ACCESS_KEY_ID", "AKID");
     let set = |command| call(command).var("TAPEGATE_EMULATOR_SECRET_ACCESS_KEY", SECRET);
     for command in ["dev", "emulator"] {
         let shown = format!("{:?}", set(command).parse());
         assert!(shown.contains("AKID") && !shown.contains(SECRET), "{shown}");
-        // Nor a wrong one.
+        // Nor an invalid one.
         let wrong = call(command).var(
             "TAPEGATE_EMULATOR_SECRET_ACCESS_KEY",
             format!("{SECRET} {SECRET}"),
@@ -122,7 +125,7 @@ fn no_secret_is_ever_shown() {
         assert_faults(
             &wrong,
             &[(
-                "TAPEGATE_EMULATOR_SECRET_ACCESS_KEY: the value (not shown) is wrong",
+                "TAPEGATE_EMULATOR_SECRET_ACCESS_KEY: invalid value (not shown)",
                 "",
             )],
         );
@@ -139,16 +142,16 @@ fn no_secret_is_ever_shown() {
         "{document}"
     );
     assert!(!document.contains(SECRET));
-    // Nor one that is part of a URL.
+    // Nor one in a URL.
     let url = Call::serve().arg(format!("--upstream-endpoint=http://user:{SECRET}@localhost"));
     assert_faults(
         &url,
         &[(
-            "--upstream-endpoint: the value (not shown) is wrong",
+            "--upstream-endpoint: invalid value (not shown)",
             "no path, user or query",
         )],
     );
-    // Nor by a syntax error on its line.
+    // Nor in a syntax error on its line.
     let broken = Call::serve().file(format!("{file}, x"));
     assert!(
         !broken.faults().concat().contains(SECRET),
@@ -327,7 +330,7 @@ fn the_emulators_least_is_not_above_its_most() {
 }
 
 #[test]
-fn help_names_default_unit_and_variable() {
+fn help_shows_default_unit_and_variable() {
     let help = Call::new("serve").arg("--help").usage();
     for part in [
         "--upstream-attempt-timeout <DURATION>",

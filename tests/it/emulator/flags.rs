@@ -10,7 +10,7 @@ use aws_sdk_storagegateway::{
 use serde_json::{Value, json};
 use tapegate::app::{
     cli::{self, Command},
-    config::SETTINGS,
+    settings::SETTINGS,
 };
 
 use super::{Answer, GATEWAY, GIB, KEY_ID, Running, SECRET, SIZE, assert_refused};

@@ -5,13 +5,12 @@ use tapegate::{
         Authority,
         limits::{self, Limits},
     },
-    app::config::TakenOutBy,
     domain::{
         Answer, Attempts, Call, Caller, ClientToken, CreateTapes, CreatedTapes, Deadline, Encryption,
         Failure, Fault, ListTapes, NewTape, Operation, Page, PageRequest, Principal, Scope, TapeInfo,
         TapeSize, TapeSizeBounds,
     },
-    observability::readiness::Readiness,
+    observability::readiness::{NotReadyOn, Readiness},
     upstream::{
         Shared, UpstreamSettings, pace,
         pagination::{ListContext, Visibility},
@@ -48,7 +47,7 @@ pub fn shared(settings: UpstreamSettings) -> Shared {
         settings,
         Authority::Anyone,
         limits,
-        Readiness::new(1, TakenOutBy::Nothing),
+        Readiness::new(1, NotReadyOn::Nothing),
         Arc::default(),
     )
 }

@@ -14,9 +14,11 @@ use opentelemetry::{
 };
 use tapegate::{
     access::{Authority, limits::Limits, policy::Policies},
-    app::config::TakenOutBy,
     domain::{Call, Caller, Fault, ListTapes, Marker, PageRequest, Principal, Proof, Scope},
-    observability::{readiness::Readiness, telemetry::propagation},
+    observability::{
+        readiness::{NotReadyOn, Readiness},
+        telemetry::propagation,
+    },
     upstream::{Shared, UpstreamSettings, stack},
 };
 use tokio::time::{Instant, sleep};
@@ -62,7 +64,7 @@ async fn who_may_not_read_has_no_part_in_a_read_of_who_may() {
         settings(),
         authority,
         limits,
-        Readiness::new(1, TakenOutBy::Nothing),
+        Readiness::new(1, NotReadyOn::Nothing),
         Arc::default(),
     );
     let foot = service_fn(|_: Call<ListTapes>| async {

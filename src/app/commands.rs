@@ -1,0 +1,209 @@
+//! Which settings each command reads, and which it rejects.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use super::{
+    check,
+    settings::{
+        Config, Effective, Emulator, Faults, Resolved, Setting, Sources, Values, auth,
+        emulator::{basics, credentials},
+        parsers::Parsed,
+        policy, requests, server, telemetry, upstream,
+    },
+};
+use crate::{emulator::Credentials, observability::telemetry::LogSettings};
+
+/// The pair of credentials that `tapegate dev` signs with, known to everybody.
+pub const DEV_CREDENTIALS: (&str, &str) = ("TAPEGATEDEV", "tapegate-dev-only-not-a-secret");
+
+/// The settings of the service, which have no faults.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The settings.
+    pub config: Config,
+    /// The same settings as a configuration file. A comment behind each value says where it comes
+    /// from. Secrets are not shown.
+    pub document: String,
+}
+
+/// The settings of `tapegate dev`.
+#[derive(Clone, Debug)]
+pub struct Dev {
+    /// The service, whose upstream is the emulator, wherever that came to listen; the document has
+    /// the settings of both.
+    pub service: Checked,
+    /// The emulator.
+    pub emulator: Emulator,
+    /// What the service signs with. The emulator takes it, whoever else's it takes.
+    pub credentials: Credentials,
+}
+
+/// The settings of `tapegate emulator`.
+#[derive(Clone, Debug)]
+pub struct Standalone {
+    /// The emulator.
+    pub emulator: Emulator,
+    /// What is logged.
+    pub log: LogSettings,
+}
+
+impl Checked {
+    /// The settings of `tapegate serve`.
+    pub(crate) fn load(sources: Sources) -> Result<Self, Faults> {
+        let mut values = sources.values_with_aws_region();
+        let config = Config::read(&mut values);
+        require_access_control(&mut values);
+        require_safe_listeners(&mut values);
+        check::files(&mut values);
+        let (config, resolved) = values.finish(config)?;
+        Ok(Self::new(config, &resolved))
+    }
+
+    fn new(config: Config, resolved: &Resolved) -> Self {
+        Self {
+            config,
+            document: Effective(resolved).to_string(),
+        }
+    }
+}
+
+/// The address of the gRPC listener and the file of its certificate, whatever else is wrong with
+/// the settings of the service.
+pub(crate) fn address(sources: Sources) -> Result<(SocketAddr, Option<PathBuf>), Faults> {
+    let values = sources.values();
+    let address = values
+        .get(&server::LISTEN)
+        .zip(values.optional(&server::TLS_CERT));
+    values.finish(address).map(|(address, _)| address)
+}
+
+impl Dev {
+    /// The settings of `tapegate dev`.
+    pub(crate) fn load(sources: Sources) -> Result<Self, Faults> {
+        const DEFAULTS: [(&str, &str); 2] = [("region", "us-east-1"), ("account_id", "123456789012")];
+        const NAME: &str = "tapegate dev";
+        let mut values = sources.values_for(NAME, &DEFAULTS);
+        // Configured identities or policies are there to be tried.
+        if !auth::is_configured(&values) && !values.is_given(&policy::PATH) {
+            values.set_command_default(&server::ALLOW_ANONYMOUS, NAME, "true");
+        }
+        let dev = Self::read(&mut values);
+        for setting in [&server::LISTEN, &server::ADMIN_LISTEN, &basics::LISTEN] {
+            loopback_only(&mut values, setting, "tapegate dev listens on this machine only");
+        }
+        for taken in [&server::LISTEN, &server::ADMIN_LISTEN] {
+            values.distinct(taken, &basics::LISTEN);
+        }
+        require_access_control(&mut values);
+        if values.is_given(&upstream::UPSTREAM_ENDPOINT) {
+            let message = "tapegate dev runs its own upstream; leave this setting out, or use tapegate serve";
+            values.fault(&upstream::UPSTREAM_ENDPOINT, message);
+        }
+        check::files(&mut values);
+        let ((config, emulator, credentials), resolved) = values.finish(dev)?;
+        Ok(Self {
+            service: Checked::new(config, &resolved),
+            emulator,
+            credentials,
+        })
+    }
+
+    fn read(values: &mut Values) -> Option<(Config, Emulator, Credentials)> {
+        let config = Config::read(values);
+        let credentials = credentials::pair(values).map(|pair| {
+            pair.unwrap_or_else(|| Credentials {
+                access_key_id: DEV_CREDENTIALS.0.to_owned(),
+                secret_access_key: DEV_CREDENTIALS.1.into(),
+                session_token: None,
+            })
+        });
+        let emulator = Emulator::read(values, credentials.as_ref());
+        Some((config?, emulator?, credentials?))
+    }
+}
+
+impl Standalone {
+    /// The settings of `tapegate emulator`.
+    pub(crate) fn load(sources: Sources) -> Result<Self, Faults> {
+        let mut values = sources.values();
+        let standalone = Self::read(&mut values);
+        values.finish(standalone).map(|(standalone, _)| standalone)
+    }
+
+    fn read(values: &mut Values) -> Option<Self> {
+        let pair = credentials::pair(values);
+        let emulator = Emulator::read(values, pair.iter().flatten().next());
+        let log = telemetry::log(values);
+        pair?;
+        Some(Self {
+            emulator: emulator?,
+            log: log?,
+        })
+    }
+}
+
+/// Rejects settings without identities and policies, unless anonymous callers may do everything.
+fn require_access_control(values: &mut Values) {
+    const OR_ANONYMOUS: &str =
+        "or use --allow-anonymous, which allows every caller everything, to try the service on this machine";
+    if values.get(&server::ALLOW_ANONYMOUS) != Some(false) {
+        return;
+    }
+    if !auth::is_configured(values) {
+        let message = format!(
+            "is not set, and neither is auth.tokens.file nor tls.client_ca, so no caller could be authenticated; set one \
+             of them, {OR_ANONYMOUS}"
+        );
+        values.missing("auth.jwt", message);
+    }
+    if !values.is_given(&policy::PATH) {
+        let message = format!(
+            "is not set, so no caller could be allowed anything; set it to the directory of your policies, \
+             {OR_ANONYMOUS}"
+        );
+        values.fault(&policy::PATH, message);
+    }
+    if let Some(None) = values.optional(&requests::ACCOUNT_ID) {
+        values.fault(
+            &requests::ACCOUNT_ID,
+            "is not set; policies need the account of calls that name no gateway",
+        );
+    }
+}
+
+/// Rejects listeners that other machines can reach if callers are anonymous, and gRPC listeners
+/// that would receive tokens in plain text.
+fn require_safe_listeners(values: &mut Values) {
+    if values.get(&server::ALLOW_ANONYMOUS) == Some(true) {
+        let why = "anonymous callers are allowed from this machine only";
+        for setting in [&server::LISTEN, &server::ADMIN_LISTEN] {
+            loopback_only(values, setting, why);
+        }
+        return;
+    }
+    if let Some(listen) = values.get(&server::LISTEN)
+        && !listen.ip().is_loopback()
+        && !values.is_given(&server::TLS_CERT)
+        && values.get(&server::ALLOW_PLAINTEXT) == Some(false)
+    {
+        values.fault(
+            &server::LISTEN,
+            format!(
+                "{listen} is not a loopback address, so tokens would be sent in plain text; set tls.cert and tls.key, \
+                 or use --allow-plaintext behind a service mesh that does TLS"
+            ),
+        );
+    }
+}
+
+/// Rejects an address that other machines can reach; `why` gives the reason.
+fn loopback_only(values: &mut Values, setting: &Setting<Parsed<SocketAddr>>, why: &str) {
+    if let Some(address) = values.get(setting)
+        && !address.ip().is_loopback()
+    {
+        let port = address.port();
+        let message =
+            format!("{address} is not a loopback address, but {why}; use 127.0.0.1:{port} or [::1]:{port}");
+        values.fault(setting, message);
+    }
+}

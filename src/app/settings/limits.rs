@@ -1,0 +1,106 @@
+//! `[limits]` and `[[limits.group]]`: quotas of each principal.
+
+use super::{
+    Setting, Table,
+    parsers::{Integer, Text},
+    values::Values,
+};
+use crate::access::limits::{GroupLimit, Limit, LimitSettings};
+
+macro_rules! limits {
+    ($section:literal, $also:literal) => {
+        pub(crate) static CALLS_PER_SECOND: Setting<Integer<u32>> = Setting {
+            key: concat!($section, "calls_per_second"),
+            kind: Integer {
+                range: 1..=1_000_000,
+                unit: "calls",
+            },
+            default: None,
+            help: concat!(
+                "The maximum number of calls per second of one principal, on this replica. It is also the largest burst.",
+                $also
+            ),
+        };
+
+        pub(crate) static CONCURRENT_STREAMS: Setting<Integer<u32>> = Setting {
+            key: concat!($section, "concurrent_streams"),
+            kind: Integer {
+                range: 1..=1_000_000,
+                unit: "calls",
+            },
+            default: None,
+            help: concat!(
+                "The maximum number of open calls of one principal, on this replica, over all its connections.",
+                $also
+            ),
+        };
+
+        pub(crate) static TAPES_PER_HOUR: Setting<Integer<u32>> = Setting {
+            key: concat!($section, "tapes_per_hour"),
+            kind: Integer {
+                range: 1..=1_000_000,
+                unit: "tapes",
+            },
+            default: None,
+            help: concat!(
+                "The maximum number of tapes that one principal may create per hour, on this replica. Tapes that \
+                 were certainly not created do not count; a create that the caller sends again counts again.",
+                $also
+            ),
+        };
+    };
+}
+
+pub(crate) mod each {
+    use super::{Integer, Setting};
+
+    limits!("limits.", " Default: no limit.");
+}
+
+mod group {
+    use super::{Integer, Setting};
+
+    limits!("limits.group.", " Default: the limit in [limits].");
+}
+
+static NAME: Setting<Text> = Setting {
+    key: "limits.group.name",
+    kind: Text {
+        what: "a group's name",
+    },
+    default: None,
+    help: "The name of the group.",
+};
+
+/// The limits of the members of a group.
+pub(crate) static TABLE: Table = Table {
+    key: "limits.group",
+    help: "Limits of each member of a group, which replace those in [limits]. One table for each group. If a caller is \
+           in several groups, the highest limit applies.",
+    settings: &[
+        &NAME,
+        &group::CALLS_PER_SECOND,
+        &group::CONCURRENT_STREAMS,
+        &group::TAPES_PER_HOUR,
+    ],
+};
+
+pub(super) fn read(values: &mut Values) -> Option<LimitSettings> {
+    let groups = values.rows(&TABLE, |row| {
+        let name = row.required(&NAME);
+        let limit = Limit {
+            calls_per_second: row.optional(&group::CALLS_PER_SECOND)?,
+            concurrent_streams: row.optional(&group::CONCURRENT_STREAMS)?,
+            tapes_per_hour: row.optional(&group::TAPES_PER_HOUR)?,
+        };
+        Some(GroupLimit { name: name?, limit })
+    });
+    Some(LimitSettings {
+        each: Limit {
+            calls_per_second: values.optional(&each::CALLS_PER_SECOND)?,
+            concurrent_streams: values.optional(&each::CONCURRENT_STREAMS)?,
+            tapes_per_hour: values.optional(&each::TAPES_PER_HOUR)?,
+        },
+        groups: groups?,
+    })
+}
