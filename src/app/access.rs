@@ -50,10 +50,7 @@ impl Access {
         let mut upkeep = Upkeep::default();
         let tls = match &config.tls {
             None => None,
-            Some(tls) => {
-                let opened = tls::open(tls);
-                Some(upkeep.keep(opened)?)
-            }
+            Some(tls) => Some(upkeep.keep(tls::open(tls))?),
         };
         let server = &config.server;
         let (identities, authority) = match server.allow_anonymous {

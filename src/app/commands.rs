@@ -7,6 +7,7 @@ use super::{
     settings::{
         Config, Effective, Emulator, Faults, Resolved, Setting, Sources, Values, auth,
         emulator::{basics, credentials},
+        jwt,
         parsers::Parsed,
         policy, requests, server, telemetry, upstream,
     },
@@ -84,7 +85,7 @@ impl Dev {
         const NAME: &str = "tapegate dev";
         let mut values = sources.values_for(NAME, &DEFAULTS);
         // Configured identities or policies are there to be tried.
-        if !auth::is_configured(&values) && !values.is_given(&policy::PATH) {
+        if !has_identities(&values) && !values.is_given(&policy::PATH) {
             values.set_command_default(&server::ALLOW_ANONYMOUS, NAME, "true");
         }
         let dev = Self::read(&mut values);
@@ -142,6 +143,13 @@ impl Standalone {
     }
 }
 
+/// Whether a source of identities is configured, valid or not.
+fn has_identities(values: &Values) -> bool {
+    values.is_given(&server::TLS_CLIENT_CA)
+        || values.is_given(&auth::TOKENS_FILE)
+        || values.has_rows(&jwt::TABLE)
+}
+
 /// Rejects settings without identities and policies, unless anonymous callers may do everything.
 fn require_access_control(values: &mut Values) {
     const OR_ANONYMOUS: &str =
@@ -149,7 +157,7 @@ fn require_access_control(values: &mut Values) {
     if values.get(&server::ALLOW_ANONYMOUS) != Some(false) {
         return;
     }
-    if !auth::is_configured(values) {
+    if !has_identities(values) {
         let message = format!(
             "is not set, and neither is auth.tokens.file nor tls.client_ca, so no caller could be authenticated; set one \
              of them, {OR_ANONYMOUS}"

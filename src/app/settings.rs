@@ -15,6 +15,7 @@ mod effective;
 pub(crate) mod emulator;
 mod fault;
 mod file;
+mod given;
 pub(crate) mod jwt;
 mod limits;
 pub(crate) mod parsers;
@@ -30,9 +31,10 @@ mod values;
 
 pub(crate) use self::{
     effective::Effective,
+    given::{Given, Layer},
     setting::Setting,
     sources::{CONFIG_FILE, Sources, Variables},
-    values::{Given, Layer, Resolved, Values},
+    values::{Resolved, Values},
 };
 pub use self::{
     emulator::Emulator,

@@ -5,7 +5,6 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     Setting, jwt,
     parsers::{Choice, DurationIn, FILE, Integer, NAME_PATTERN, Parsed, Text},
-    server,
     setting_type::List,
     values::Values,
 };
@@ -123,9 +122,4 @@ fn certificates(values: &mut Values) -> Option<Rule> {
         allowed: allowed.into_iter().collect(),
         groups: groups.into_iter().collect(),
     })
-}
-
-/// Whether a source of identities is configured, valid or not.
-pub(crate) fn is_configured(values: &Values) -> bool {
-    values.is_given(&server::TLS_CLIENT_CA) || values.is_given(&TOKENS_FILE) || values.has_rows(&jwt::TABLE)
 }

@@ -4,8 +4,9 @@ use toml::Value;
 
 use super::{
     AnySetting, SETTINGS, TABLES,
+    given::{Given, Layer, Raw},
     setting_type::TomlType,
-    values::{Given, Layer, Raw, Resolved},
+    values::Resolved,
 };
 
 /// The settings in effect, as a configuration file that gives the same settings. A comment

@@ -8,8 +8,8 @@ use toml::{
 use super::{
     AnySetting, Faults, Origin, SETTINGS, TABLES, Table,
     fault::did_you_mean,
+    given::{Given, Layer, Raw, Row, Rows},
     setting_type::TomlType,
-    values::{Given, Layer, Raw, Row, Rows},
 };
 use crate::domain::Invalid;
 

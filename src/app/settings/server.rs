@@ -76,8 +76,8 @@ pub(crate) static ADMIN_LISTEN: Setting<Parsed<SocketAddr>> = Setting {
     key: "admin_listen",
     kind: ADDRESS,
     default: Some("127.0.0.1:9464"),
-    help: "The address of the admin HTTP listener. It serves /livez, /readyz and /metrics to everybody, and the \
-           operator pages as admin_pages says. It must be a loopback address if anonymous callers are allowed.",
+    help: "The address of the admin HTTP listener. Everybody may read /livez, /readyz and /metrics; admin_pages decides \
+           who may read the operator pages. It must be a loopback address if anonymous callers are allowed.",
 };
 
 pub(crate) static ADMIN_PAGES: Setting<Choice<AdminAccess>> = Setting {
@@ -166,8 +166,8 @@ pub(crate) static KEEPALIVE_INTERVAL: Setting<DurationIn> = Setting {
     key: "keepalive_interval",
     kind: DurationIn(Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60)),
     default: Some("1m"),
-    help: "How long a connection may be idle before the service checks by an HTTP/2 PING whether the client is still \
-           there.",
+    help: "How long a connection may be idle before the service sends an HTTP/2 PING, to check whether the client is \
+           still there.",
 };
 
 pub(crate) static KEEPALIVE_TIMEOUT: Setting<DurationIn> = Setting {
@@ -243,8 +243,8 @@ pub(crate) static READINESS_AWS: Setting<Choice<NotReadyOn>> = Setting {
     default: Some("report"),
     help: "Which condition of AWS makes the replica not ready, if it holds in all regions. report: none; /readyz and a \
            metric only report the condition. no_answer: AWS does not respond. throttled: AWS does not respond, or it \
-           throttles calls. A condition usually affects all replicas, and with no replica ready, callers do not learn \
-           the cause. A replica that receives no calls becomes ready again after pace.forget.",
+           throttles calls. A condition usually affects all replicas, and if none is ready, callers get no error that \
+           explains the cause. A replica that receives no calls becomes ready again after pace.forget.",
 };
 
 pub(crate) static SHUTDOWN_DELAY: Setting<DurationIn> = Setting {

@@ -1,7 +1,7 @@
 use super::{
     Faults,
+    given::Given,
     setting_type::{SettingType, TomlType},
-    values::Given,
 };
 
 /// The declaration of one setting. The file's key, the flag, the variable, `--help`, the checks

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, fmt};
 
 use super::{
     Origin,
-    values::{Given, Raw},
+    given::{Given, Raw},
 };
 use crate::domain::Invalid;
 

@@ -8,8 +8,10 @@ use std::{
 use super::{
     Faults, Given, Layer, Origin, PREFIX, SETTINGS,
     fault::did_you_mean,
-    file, requests,
-    values::{Rows, Values, defaults},
+    file,
+    given::Rows,
+    requests,
+    values::{Values, defaults},
 };
 use crate::domain::Invalid;
 

@@ -38,8 +38,8 @@ pub(crate) static ATTEMPT_TIMEOUT: Setting<DurationIn> = Setting {
     key: "upstream.attempt_timeout",
     kind: up_to(Duration::from_secs(10 * 60)),
     default: Some("20s"),
-    help: "The timeout of one attempt of a read, including the time to connect, but not the time that pacing holds it \
-           back.",
+    help: "The timeout of one attempt of a read, including the time to connect, but not the time that it waits for \
+           pacing.",
 };
 
 pub(crate) static CREATE_TIMEOUT: Setting<DurationIn> = Setting {
@@ -147,8 +147,8 @@ pub(crate) static PACE_DECREASE: Setting<Integer<u16>> = Setting {
         unit: "percent",
     },
     default: Some("10"),
-    help: "The minimum decrease of the rate after a throttled attempt. The maximum is 50 percent. Between the two, the \
-           rate falls to what AWS answered in the second before.",
+    help: "The minimum decrease of the rate after a throttled attempt. The maximum is 50 percent. Within these limits, \
+           the new rate is the number of attempts that AWS answered in the second before.",
 };
 
 pub(crate) static PACE_INCREASE: Setting<Integer<u16>> = Setting {
@@ -193,8 +193,8 @@ pub(crate) static RESEND_WINDOW: Setting<DurationIn> = Setting {
     key: "create.resend_window",
     kind: DurationIn(Duration::ZERO..=Duration::from_secs(24 * 60 * 60)),
     default: Some("10m"),
-    help: "How much older than the call its own tape may be if the client library reports that it sent the call before \
-           (grpc-previous-rpc-attempts).",
+    help: "Added to create.clock_skew if the client library reports an earlier attempt of the call \
+           (grpc-previous-rpc-attempts), which may have created the tape. It is the maximum age of that attempt.",
 };
 
 pub(super) fn read(values: &mut Values) -> Option<(SdkSettings, UpstreamSettings)> {

@@ -19,27 +19,27 @@ use crate::{
     observability::metrics::Counts,
 };
 
-/// How callers are let in.
+/// How callers are authenticated, and which services need no authentication.
 #[derive(Clone, Debug)]
 pub struct AuthSettings {
-    /// How they are known; `None` where anybody may do everything.
+    /// The sources of identities; `None` accepts every caller as anonymous.
     pub identities: Option<Arc<Identities>>,
-    /// Who is let in to health.
+    /// Who may call the health service.
     pub health: AccessMode,
-    /// Who is let in to reflection.
+    /// Who may use reflection.
     pub reflection: AccessMode,
-    /// Who is believed when saying for whom it forwards.
+    /// The proxies whose `x-forwarded-for` is trusted.
     pub trusted_proxies: BTreeSet<IpNet>,
 }
 
-/// Who is let in to a service.
+/// Who may call a service other than the tape service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessMode {
     /// Everybody.
     Open,
-    /// Whoever is known.
+    /// Authenticated callers.
     Identified,
-    /// Nobody: there is no such service.
+    /// Nobody: calls are rejected as if the service did not exist.
     Closed,
 }
 

@@ -33,9 +33,9 @@ pub struct Deadlines {
 /// How long a call of one kind may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Where the caller does not say.
+    /// The timeout of a call without a `grpc-timeout`.
     pub default: Duration,
-    /// Whatever the caller says.
+    /// The maximum timeout, whatever the `grpc-timeout`.
     pub most: Duration,
 }
 
