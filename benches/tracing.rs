@@ -36,9 +36,8 @@ use http_body_util::{BodyExt, StreamBody};
 use opentelemetry::Context;
 use process::Tapegate;
 use tapegate::{
-    app::config::{Directives, Format, Log},
     grpc::proto::{DescribeTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient},
-    observability::telemetry::{self, SPAN_TARGET, propagation},
+    observability::telemetry::{self, Directives, LogFormat, LogSettings, SPAN_TARGET, propagation},
 };
 use tokio::net::TcpListener;
 use tonic::{Request, transport::Channel};
@@ -190,9 +189,9 @@ fn traced<T>(message: T) -> Request<T> {
 /// three spans, and passes on what was said.
 fn off_by_itself() -> Duration {
     const TIMES: u32 = 200_000;
-    let log = Log {
+    let log = LogSettings {
         filter: Directives::parse("info").unwrap(),
-        format: Format::Human,
+        format: LogFormat::Human,
     };
     drop(telemetry::start(&log, None, io::sink).unwrap());
     let mut said = HeaderMap::new();

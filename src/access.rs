@@ -20,6 +20,6 @@ pub mod reload;
 mod wildcard;
 
 pub use self::{
-    identity::{AuthError, Authenticator, CallerCredentials},
+    identity::{AuthError, Authenticator, CallerCredentials, IdentitySettings},
     policy::{Authority, AuthorizedCall, Grant},
 };

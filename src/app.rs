@@ -4,12 +4,13 @@
 //! known, and then run until it is told to stop.
 
 mod access;
+mod check;
 pub mod cli;
-pub mod config;
+pub mod commands;
 mod http_server;
 mod metrics;
 mod service;
-mod settings;
+pub mod settings;
 pub mod shutdown;
 
 use std::{fmt, io, net::SocketAddr};
@@ -18,8 +19,8 @@ use aws_credential_types::Credentials;
 use tokio::net::TcpListener;
 
 pub use self::service::Cut;
-use self::service::Service;
-use crate::{access::audit::AuditFileError, app::config::Checked, observability::telemetry::CannotExport};
+use self::{commands::Checked, service::Service};
+use crate::{access::audit::AuditFileError, observability::telemetry::CannotExport};
 
 /// The service, bound to its addresses.
 pub struct App {
@@ -68,8 +69,9 @@ impl App {
     /// # Errors
     ///
     /// When an address cannot be listened on, or a file cannot be used.
-    pub async fn serve(checked: Checked, credentials: Option<Credentials>) -> Result<Self, CannotStart> {
-        let service = Service::bind(checked, credentials).await?;
+    pub async fn serve(mut checked: Checked, credentials: Option<Credentials>) -> Result<Self, CannotStart> {
+        checked.config.sdk.credentials = credentials;
+        let service = Service::bind(checked).await?;
         Ok(Self { service })
     }
 

@@ -1,13 +1,14 @@
 //! `tapegate dev`: the service in front of an emulator, in one process.
 
-use std::{error::Error, fmt::Write, io, net::SocketAddr};
+use std::{error::Error, fmt::Write, io};
 
 use aws_credential_types::Credentials as Signer;
 use clap::{ArgMatches, Command};
 use secrecy::ExposeSecret;
 use tapegate::app::{
     App, cli,
-    config::{Checked, Config, Variables},
+    commands::Checked,
+    settings::{Config, Variables},
     shutdown,
 };
 use tapegate_emulator::{Config as EmulatorConfig, Credentials, Flags, Server};
@@ -79,7 +80,7 @@ fn check(emulator: &EmulatorConfig, service: Option<&Config>) -> Vec<(&'static s
     if !listen.ip().is_loopback() {
         let port = listen.port();
         let message = format!(
-            "{listen} is not loopback, but tapegate dev stays on this machine; use 127.0.0.1:{port} or [::1]:{port}"
+            "{listen} is not a loopback address, but tapegate dev listens on this machine only; use 127.0.0.1:{port} or [::1]:{port}"
         );
         wrong.push(("listen", message));
     }
@@ -91,7 +92,7 @@ fn check(emulator: &EmulatorConfig, service: Option<&Config>) -> Vec<(&'static s
     };
     let taken = service.map(taken).into_iter().flatten();
     for (key, _) in taken.filter(|(_, address)| *address == listen && listen.port() != 0) {
-        let message = format!("{listen} is the address of the service's {key} too; choose another port");
+        let message = format!("{listen} is also the address of the service's {key}; choose another port");
         wrong.push(("listen", message));
     }
     let mut ids = emulator.settings.credentials.iter().map(|one| &one.access_key_id);
@@ -115,7 +116,7 @@ pub(crate) async fn run(dev: Dev, announce: impl FnOnce(String)) -> Result<(), B
     } = dev;
     let emulator = Server::bind(emulator).await?;
     let address = emulator.address();
-    service.config.upstream.endpoint = Some(endpoint(address));
+    service.config.sdk.endpoint = Some(format!("http://{address}"));
     let signer = Signer::new(
         credentials.access_key_id,
         credentials.secret_access_key.expose_secret(),
@@ -143,13 +144,6 @@ pub(crate) async fn run(dev: Dev, announce: impl FnOnce(String)) -> Result<(), B
     let emulated = emulator.await.map_err(io::Error::other)?;
     served?;
     Ok(emulated?)
-}
-
-/// The URL of a server at this address.
-fn endpoint(address: SocketAddr) -> http::Uri {
-    format!("http://{address}")
-        .parse()
-        .expect("a socket's address is a URI's authority")
 }
 
 #[cfg(test)]
@@ -187,7 +181,7 @@ mod tests {
             ("TAPEGATE_EMULATOR_SECRET_ACCESS_KEY", "hush-hush"),
         ];
         let dev = read(&["--region=eu-west-1", "--emulator-listen=127.0.0.1:0"], &pair).unwrap();
-        assert_eq!(dev.config().scope.region.as_str(), "eu-west-1");
+        assert_eq!(dev.config().rules.region.as_str(), "eu-west-1");
         assert_eq!(dev.emulator.listen.port(), 0);
         assert_eq!(dev.credentials.access_key_id, "AKID");
         assert_eq!(ids(&dev), ["AKID"]);
@@ -229,12 +223,12 @@ mod tests {
             ],
         );
         let wanted = [
-            ("--admin-listen: [::]:2 is not loopback", "127.0.0.1:2"),
-            ("--listen: 0.0.0.0:1 is not loopback", "127.0.0.1:1"),
-            ("auth.jwt: is not set, nor is", "--allow-anonymous"),
+            ("--admin-listen: [::]:2 is not a loopback address", "127.0.0.1:2"),
+            ("--listen: 0.0.0.0:1 is not a loopback address", "127.0.0.1:1"),
+            ("auth.jwt: is not set, and neither is", "--allow-anonymous"),
             ("policy.path: is not set", "--allow-anonymous"),
             (
-                "TAPEGATE_EMULATOR_LISTEN: 192.0.2.1:3 is not loopback",
+                "TAPEGATE_EMULATOR_LISTEN: 192.0.2.1:3 is not a loopback address",
                 "127.0.0.1:3",
             ),
             ("--emulator-faults: cannot read ", "/nowhere/faults.json"),
@@ -258,14 +252,14 @@ mod tests {
         assert_eq!(
             faults,
             [
-                "--emulator-listen: 127.0.0.1:50052 is the address of the service's admin_listen too; choose another port"
+                "--emulator-listen: 127.0.0.1:50052 is also the address of the service's admin_listen; choose another port"
             ]
         );
         let faults = self::faults(&["--emulator-listen=127.0.0.1:50051"], &[]);
         assert_eq!(
             faults,
             [
-                "--emulator-listen: 127.0.0.1:50051 is the address of the service's listen too; choose another port"
+                "--emulator-listen: 127.0.0.1:50051 is also the address of the service's listen; choose another port"
             ]
         );
     }

@@ -74,19 +74,19 @@ fn report(error: &dyn Error) {
 async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     match command {
         Command::Check(checked) => io::stdout().write_all(checked.document.as_bytes())?,
-        Command::Explain(config, imagined) => {
-            return Ok(match imagined.explain(&config, &mut io::stdout()) {
+        Command::Explain(config, call) => {
+            return Ok(match call.explain(&config, &mut io::stdout()) {
                 Ok(true) => ExitCode::SUCCESS,
                 Ok(false) => ExitCode::FAILURE,
-                // No script may take a slip of its own for a denial.
+                // An error has another exit code than a denial.
                 Err(error) => {
                     report(&error);
                     ExitCode::from(cli::MISUSE)
                 }
             });
         }
-        Command::Health(question) => question.ask().await?,
-        Command::NewToken(wanted) => wanted.make(&mut io::stdout(), &mut io::stderr())?,
+        Command::Health(check) => check.run().await?,
+        Command::NewToken(token) => token.create(&mut io::stdout(), &mut io::stderr())?,
         Command::Serve(checked) => {
             let config = &checked.config;
             let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;

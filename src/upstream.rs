@@ -59,22 +59,23 @@ use crate::{
 /// read share the output.
 pub type Stack<O> = BoxCloneSyncService<AuthorizedCall<O>, Answer<Arc<<O as Operation>::Output>>, Failure>;
 
-/// How calls go out.
-#[derive(Clone, Debug)]
+/// Timeouts, retries and pacing of calls to AWS.
+#[derive(Clone, Debug, PartialEq)]
 pub struct UpstreamSettings {
-    /// How long one attempt of a read may take, from its turn to the last byte of the answer.
+    /// The timeout of one attempt of a read, from the end of its wait for pacing to the last byte
+    /// of the response.
     pub attempt_timeout: Duration,
-    /// How long one attempt of a create may take. Once sent it has so long, whatever its
-    /// caller does.
+    /// The timeout of one attempt of a create. It applies to a sent attempt even if its caller
+    /// disconnects.
     pub create_timeout: Duration,
-    /// How long one read may take, all its attempts included.
+    /// The timeout of one read, including all its attempts.
     pub operation_timeout: Duration,
-    /// How calls are repeated.
+    /// Retries.
     pub retry: retry::RetrySettings,
-    /// How they are paced.
+    /// Pacing.
     pub pace: pace::PaceSettings,
-    /// Whether every call says of which account it is, so that each can have a pace and
-    /// shared reads of its own. Otherwise each region has.
+    /// Whether the account of every call is known. Pacing and coalescing are then per account and
+    /// region, otherwise per region.
     pub by_account: bool,
 }
 

@@ -17,6 +17,17 @@ use self::file::FileWriter;
 pub use self::record::AuditRecord;
 use crate::observability::metrics::Count;
 
+/// Where calls are recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// The file of the records (`audit.file`). If there is none, they go to the log.
+    pub file: Option<PathBuf>,
+    /// Whether allowed reads are recorded too (`audit.reads`).
+    pub reads: bool,
+    /// The maximum number of records that wait to be written to the file (`audit.queue`).
+    pub queue: usize,
+}
+
 /// The audit log, in the service's log or in a file.
 pub struct AuditLog {
     reads: bool,
@@ -38,6 +49,19 @@ pub struct AuditFileError {
 }
 
 impl AuditLog {
+    /// Opens the audit log of `settings`.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditFileError`].
+    pub fn open(settings: &AuditSettings) -> Result<Self, AuditFileError> {
+        let AuditSettings { file, reads, queue } = settings;
+        match file {
+            None => Ok(Self::to_log(*reads)),
+            Some(path) => Self::to_file(path, *queue, *reads),
+        }
+    }
+
     /// Creates an audit log in the service's log.
     pub fn to_log(reads: bool) -> Self {
         Self {

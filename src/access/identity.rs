@@ -13,5 +13,5 @@ pub mod static_tokens;
 
 pub use self::{
     auth_error::AuthError,
-    authenticator::{Authenticator, CallerCredentials},
+    authenticator::{Authenticator, CallerCredentials, IdentitySettings},
 };

@@ -23,7 +23,7 @@ pub use self::{
     authority::{Authority, AuthorizedCall, Grant},
     decision::PolicyDecision,
     engine::PolicyEngine,
-    policies::Policies,
+    policies::{Policies, PolicySettings},
     request::{AuthorizationRequest, TapeView},
     row_filter::RowFilter,
     schema::SCHEMA,

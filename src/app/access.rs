@@ -1,14 +1,14 @@
-//! From a configuration to who is let in, what each may do, and what is written down of it.
+//! Composes access control: authentication, authorization, limits and audit.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::select_all;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::CannotStart;
+use super::{CannotStart, settings::Config};
 use crate::{
     access::{
-        Authenticator, Authority,
+        Authenticator, Authority, IdentitySettings,
         audit::AuditLog,
         identity::{
             jwt::{Issuer, JwksLocation, KeySet, KeySource, RemoteKeys},
@@ -16,17 +16,16 @@ use crate::{
         },
         limits::Limits,
         policy::{Policies, PolicyEngine},
-        reload::{self, Files, Reload, Reloading},
+        reload::{self, Reload, Reloading},
     },
-    app::config::{self, Config, Entry},
     grpc::{
-        inbound::{AccessMode, AuthSettings},
+        inbound::AuthSettings,
         tls::{self, Tls},
     },
     observability::readiness::Readiness,
 };
 
-/// Who is let in, and how far.
+/// What the layers of a call check it against.
 pub(super) struct Access {
     pub(super) tls: Option<Arc<Reloading<Tls>>>,
     pub(super) entrance: AuthSettings,
@@ -36,7 +35,7 @@ pub(super) struct Access {
     upkeep: Upkeep,
 }
 
-/// What has to be looked after while the service runs.
+/// What has to be kept up to date while the service runs.
 #[derive(Default)]
 struct Upkeep {
     files: Vec<Arc<dyn Reload>>,
@@ -44,24 +43,21 @@ struct Upkeep {
 }
 
 impl Access {
-    /// What `config` says.
+    /// Opens the files that the settings name.
     ///
     /// # Errors
     ///
-    /// When a file has become wrong since the configuration was checked.
-    pub(super) fn of(config: &Config) -> Result<Self, CannotStart> {
+    /// If a file has become invalid since the settings were checked.
+    pub(super) fn open(config: &Config) -> Result<Self, CannotStart> {
         let mut upkeep = Upkeep::default();
         let tls = match &config.tls {
             None => None,
-            Some(tls) => {
-                let opened = tls::open(&tls.cert, &tls.key, tls.client_ca.as_deref());
-                Some(upkeep.keep(opened)?)
-            }
+            Some(tls) => Some(upkeep.keep(tls::open(tls))?),
         };
         let server = &config.server;
         let (identities, authority) = match server.allow_anonymous {
             true => {
-                warn_of_what_counts_for_nothing(config);
+                warn_of_ignored_settings(config);
                 (None, Authority::Anyone)
             }
             false => {
@@ -69,72 +65,62 @@ impl Access {
                 (Some(Arc::new(identities)), authority(config, &mut upkeep)?)
             }
         };
-        let door = |entry| match entry {
-            Entry::Open => AccessMode::Open,
-            Entry::Identified => AccessMode::Identified,
-            Entry::Closed => AccessMode::Closed,
-        };
-        let config::Audit { file, reads, queue } = &config.audit;
-        let audit = match file {
-            None => AuditLog::to_log(*reads),
-            Some(path) => AuditLog::to_file(path, *queue, *reads)?,
-        };
         Ok(Self {
             tls,
             entrance: AuthSettings {
                 identities,
-                health: door(config.auth.health),
-                reflection: door(config.auth.reflection),
+                health: server.health,
+                reflection: server.reflection,
                 trusted_proxies: server.trusted_proxies.clone(),
             },
             authority,
             limits: Arc::new(Limits::new(config.limits.clone())),
-            audit: Arc::new(audit),
+            audit: Arc::new(AuditLog::open(&config.audit)?),
             upkeep,
         })
     }
 
-    /// The files that are read again when they change.
+    /// The files that are reloaded when they change.
     pub(super) fn files(&self) -> Vec<Arc<dyn Reload>> {
         self.upkeep.files.clone()
     }
 
-    /// What fetches keys from URLs.
+    /// The key sets at URLs.
     pub(super) fn remotes(&self) -> Vec<Arc<RemoteKeys>> {
         self.upkeep.remotes.clone()
     }
 
-    /// Looks after files and keys for as long as what comes back is kept, and tells readiness
-    /// whether anybody can be known.
-    pub(super) fn look_after(
+    /// Reloads files and fetches keys until the handles are dropped, and reports missing keys to
+    /// readiness.
+    pub(super) fn keep_up_to_date(
         &self,
-        config: &config::Server,
+        reload_interval: Duration,
         readiness: &Readiness,
     ) -> Vec<AbortOnDropHandle<()>> {
         let Upkeep { files, remotes } = &self.upkeep;
         let mut tasks = Vec::new();
         if !files.is_empty() {
-            tasks.push(tokio::spawn(reload::watch(files.clone(), config.reload_interval)));
+            tasks.push(tokio::spawn(reload::watch(files.clone(), reload_interval)));
         }
         for remote in remotes.clone() {
             tasks.push(tokio::spawn(async move { remote.keep_fresh().await }));
         }
-        // Where callers can be known in another way too, keys that are missing are no reason to
-        // send the others elsewhere.
+        // If callers can be authenticated in another way, too, missing keys do not make the replica
+        // unready.
         let identities = self.entrance.identities.as_ref();
         if identities.is_some_and(|identities| identities.needs_remote_keys()) {
-            tasks.push(tokio::spawn(tell_of_keys(remotes.clone(), readiness.clone())));
+            tasks.push(tokio::spawn(report_keys(remotes.clone(), readiness.clone())));
         }
         tasks.into_iter().map(AbortOnDropHandle::new).collect()
     }
 }
 
-/// Tells readiness whether the keys of any issuer are there.
-async fn tell_of_keys(remotes: Vec<Arc<RemoteKeys>>, readiness: Readiness) {
+/// Reports to readiness whether the keys of any issuer are available.
+async fn report_keys(remotes: Vec<Arc<RemoteKeys>>, readiness: Readiness) {
     let mut watches: Vec<_> = remotes.iter().map(|remote| remote.watch()).collect();
     loop {
-        let are_there = watches.iter_mut().any(|watch| *watch.borrow_and_update());
-        readiness.set_identity_keys(are_there);
+        let are_available = watches.iter_mut().any(|watch| *watch.borrow_and_update());
+        readiness.set_identity_keys(are_available);
         let changes = watches.iter_mut().map(|watch| Box::pin(watch.changed()));
         if select_all(changes).await.0.is_err() {
             return;
@@ -154,22 +140,17 @@ impl Upkeep {
 }
 
 fn identities(config: &Config, upkeep: &mut Upkeep) -> Result<Authenticator, CannotStart> {
-    let config::Auth {
-        mtls,
-        jwt,
+    let IdentitySettings {
+        certificates,
+        issuers: issuer_settings,
         tokens,
         max_token_bytes,
         remember,
-        health: _,
-        reflection: _,
-    } = &config.auth;
+    } = &config.identities;
     let mut issuers = Vec::new();
-    for issuer in jwt {
+    for issuer in issuer_settings {
         let source = match &issuer.jwks {
-            JwksLocation::File(path) => {
-                let files = Files::Each(vec![path.clone()]);
-                KeySource::File(upkeep.keep(Reloading::open("auth.jwt.jwks", files, KeySet::read))?)
-            }
+            JwksLocation::File(path) => KeySource::File(upkeep.keep(KeySet::open(path))?),
             JwksLocation::Url(url) => {
                 let remote = RemoteKeys::new(url, issuer.remote.clone())
                     .map_err(|unusable| CannotStart::Files(vec![format!("{url}: {unusable}")]))?;
@@ -182,13 +163,10 @@ fn identities(config: &Config, upkeep: &mut Upkeep) -> Result<Authenticator, Can
     }
     let tokens = match tokens {
         None => None,
-        Some(path) => {
-            let files = Files::Each(vec![path.clone()]);
-            Some(upkeep.keep(Reloading::open("auth.tokens.file", files, StaticTokens::read))?)
-        }
+        Some(path) => Some(upkeep.keep(StaticTokens::open(path))?),
     };
     let asks_for_certificates = config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
-    let certificates = asks_for_certificates.then(|| mtls.clone());
+    let certificates = asks_for_certificates.then(|| certificates.clone());
     Ok(Authenticator::new(
         certificates,
         issuers,
@@ -198,7 +176,7 @@ fn identities(config: &Config, upkeep: &mut Upkeep) -> Result<Authenticator, Can
     ))
 }
 
-/// Without policies nothing would be allowed, so a configuration without them is refused.
+/// Without policies no call would be allowed, so settings without them are rejected.
 fn authority(config: &Config, upkeep: &mut Upkeep) -> Result<Authority, CannotStart> {
     let Some(policy) = &config.policy else {
         return Err(CannotStart::Files(vec!["policy.path is not set".to_owned()]));
@@ -214,12 +192,12 @@ fn authority(config: &Config, upkeep: &mut Upkeep) -> Result<Authority, CannotSt
     ))))
 }
 
-fn warn_of_what_counts_for_nothing(config: &Config) {
-    let has_identities = !config.auth.jwt.is_empty() || config.auth.tokens.is_some();
+fn warn_of_ignored_settings(config: &Config) {
+    let has_identities = !config.identities.issuers.is_empty() || config.identities.tokens.is_some();
     if has_identities || config.policy.is_some() {
         tracing::warn!(
-            "allow_anonymous is set: every caller may do everything, and the identities and policies that are \
-             configured count for nothing"
+            "allow_anonymous is set: every caller may do everything, and the configured identities and policies are \
+             ignored"
         );
     }
 }

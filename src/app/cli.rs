@@ -1,7 +1,6 @@
-//! The command line: which command was asked for, with which settings.
+//! The command line: parses the command and loads its settings.
 //!
-//! Nothing here looks at the process: arguments and variables are handed in, so
-//! that tests need no process to change them in.
+//! Arguments and variables are passed in, so that tests need no process of their own.
 
 pub mod explain;
 mod flags;
@@ -16,43 +15,45 @@ use std::{
 
 use clap::{ArgMatches, error::ErrorKind};
 
-use crate::app::config::{Checked, Config, Faults, Variables};
+use super::{
+    commands::Checked,
+    settings::{Config, Faults, Variables},
+};
 
-/// The code with which the program ends when it was called wrongly: a wrong command
-/// line, or a wrong configuration.
+/// The exit code for an invalid command line or configuration.
 pub const MISUSE: u8 = 2;
 
-/// What the program was asked to do.
+/// The command to run.
 #[derive(Debug)]
 pub enum Command {
-    /// The service.
+    /// Run the service.
     Serve(Box<Checked>),
-    /// Show the settings in effect.
+    /// Print the settings in effect.
     Check(Box<Checked>),
-    /// Say what the policies decide.
-    Explain(Box<Config>, explain::Imagined),
-    /// Ask a running service how it is.
-    Health(health::Question),
-    /// Make a static token.
-    NewToken(token::Wanted),
+    /// Explain a decision of the policies.
+    Explain(Box<Config>, explain::HypotheticalCall),
+    /// Check the health of a running service.
+    Health(health::HealthCheck),
+    /// Create a static token.
+    NewToken(token::TokenRequest),
 }
 
 /// Why there is no command to run.
 #[derive(Debug)]
 pub enum Stop {
-    /// Help or the version was asked for, or the command line was not understood.
+    /// Help or the version was requested, or the command line is invalid.
     Usage(clap::Error),
-    /// The configuration is wrong.
+    /// The configuration is invalid.
     Faults(Faults),
-    /// What is to be explained is wrong.
-    Unexplained(explain::Unexplained),
+    /// The call to explain is invalid.
+    Explain(explain::ExplainError),
 }
 
 impl Stop {
-    /// Says why: help and version on stdout, what is wrong on stderr.
+    /// Prints the reason: help and version to stdout, faults to stderr.
     pub fn report(&self) -> ExitCode {
         match self {
-            // Nobody is left to tell when the streams are closed.
+            // If the streams are closed, nothing can be reported.
             Self::Usage(error) => {
                 let _ = error.print();
                 if error.use_stderr() {
@@ -65,7 +66,7 @@ impl Stop {
                 let _ = write!(io::stderr(), "{faults}");
                 ExitCode::from(MISUSE)
             }
-            Self::Unexplained(error) => {
+            Self::Explain(error) => {
                 let _ = writeln!(io::stderr(), "tapegate: {error}");
                 ExitCode::from(MISUSE)
             }
@@ -73,9 +74,9 @@ impl Stop {
     }
 }
 
-impl From<explain::Unexplained> for Stop {
-    fn from(unexplained: explain::Unexplained) -> Self {
-        Self::Unexplained(unexplained)
+impl From<explain::ExplainError> for Stop {
+    fn from(error: explain::ExplainError) -> Self {
+        Self::Explain(error)
     }
 }
 
@@ -85,28 +86,31 @@ impl From<Faults> for Stop {
     }
 }
 
-/// The command line of the service's commands, to which the binary adds those with an emulator.
+/// The command line of the service. The binary adds the commands with an emulator.
 pub fn program() -> clap::Command {
     flags::program()
 }
 
-/// The flags of the service in `tapegate dev`.
+/// The command line of the service in `tapegate dev`.
 pub fn dev_command() -> clap::Command {
     flags::dev()
 }
 
-/// The settings of the service in `tapegate dev`, by the flags of [`dev_command`].
+/// Loads the settings of the service in `tapegate dev` from the flags of [`dev_command`], the
+/// environment `variables` and the configuration file.
 ///
 /// # Errors
-/// Everything that is wrong with the configuration.
+///
+/// All faults of the settings.
 pub fn dev(matches: &ArgMatches, variables: &Variables) -> Result<Checked, Faults> {
-    Config::dev(flags::sources(flags::DEV, matches, variables))
+    Checked::load_dev(flags::sources(flags::DEV, matches, variables))
 }
 
-/// The command that `arguments` (the program's name first) and the environment
-/// `variables` ask for. Reads the configuration file that they name.
+/// Parses `arguments`, of which the first is the program's name, and loads the settings from
+/// them, the environment `variables` and the configuration file.
 ///
 /// # Errors
+///
 /// As [`command`].
 pub fn parse(
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
@@ -133,17 +137,16 @@ pub fn command(matches: &ArgMatches, variables: &Variables) -> Result<Command, S
     };
     let sources = || flags::sources(name, matches, variables);
     Ok(match name {
-        flags::SERVE => Command::Serve(Box::new(Config::serve(sources())?)),
         flags::CHECK => {
-            let imagined = explain::Imagined::read(matches)?;
-            let checked = Config::serve(sources())?;
-            match imagined {
-                Some(imagined) => Command::Explain(Box::new(checked.config), imagined),
+            let call = explain::HypotheticalCall::read(matches)?;
+            let checked = Checked::load(sources())?;
+            match call {
+                Some(call) => Command::Explain(Box::new(checked.config), call),
                 None => Command::Check(Box::new(checked)),
             }
         }
-        flags::TOKEN => match token::Wanted::read(matches) {
-            Some(wanted) => Command::NewToken(wanted),
+        flags::TOKEN => match token::TokenRequest::read(matches) {
+            Some(token) => Command::NewToken(token),
             None => {
                 let message = "no command is given";
                 return Err(Stop::Usage(
@@ -151,6 +154,6 @@ pub fn command(matches: &ArgMatches, variables: &Variables) -> Result<Command, S
                 ));
             }
         },
-        _ => Command::Health(health::Question::read(matches, sources)?),
+        _ => Command::Health(health::HealthCheck::read(matches, sources)?),
     })
 }

@@ -1,6 +1,5 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use aws_credential_types::Credentials as AwsCredentials;
 use jiff::Timestamp;
 use tokio::{
     net::TcpListener,
@@ -17,14 +16,14 @@ use tower::layer::util::{Identity, Stack};
 use super::{
     CannotStart,
     access::Access,
+    commands::Checked,
     http_server::{Bound, LINGER},
     listen,
     metrics::MetricSources,
-    settings,
+    settings::ShutdownSettings,
 };
 use crate::{
     access::audit::AuditLog,
-    app::config::{self, Checked, Shutdown},
     grpc::{
         codec,
         health::Health,
@@ -69,11 +68,11 @@ pub(super) struct Service {
     watching: CancellationToken,
     readiness: Readiness,
     access: Access,
-    server: config::Server,
     clients: Arc<Clients>,
     calls: TaskTracker,
     shared: Shared,
-    shutdown: Shutdown,
+    reload_interval: Duration,
+    shutdown: ShutdownSettings,
     credentials_pause: Duration,
 }
 
@@ -96,27 +95,23 @@ pub enum Cut {
 }
 
 impl Service {
-    /// The service of these settings, which signs with `credentials`, or with those of the SDK's
-    /// standard chain.
-    pub(super) async fn bind(
-        checked: Checked,
-        credentials: Option<AwsCredentials>,
-    ) -> Result<Self, CannotStart> {
+    /// Binds the listeners of a service with these settings.
+    pub(super) async fn bind(checked: Checked) -> Result<Self, CannotStart> {
         let Checked { config, document } = checked;
-        let access = Access::of(&config)?;
+        let access = Access::open(&config)?;
         let (grpc, grpc_address) = listen("listen", config.server.listen).await?;
-        let readiness = Readiness::new(config.scope.regions.len(), config.readiness.aws);
+        let rules = config.rules;
+        let readiness = Readiness::new(rules.regions.len(), config.readiness);
         let metrics = Metrics::new(telemetry::resource(), telemetry::metrics(&config.otlp)?);
         let metrics = Arc::new(metrics);
 
-        let reached = settings::sdk(&config.upstream, credentials);
-        let regions = config.scope.regions.iter().cloned();
-        let clients = Arc::new(Clients::new(&reached, &config.scope.region, regions).await);
+        let regions = rules.regions.iter().cloned();
+        let clients = Arc::new(Clients::new(&config.sdk, &rules.region, regions).await);
         if let Ok(Ok(())) = timeout(CREDENTIALS_AT_HAND, clients.obtain_credentials()).await {
             readiness.credentials_obtained();
         }
         let shared = Shared::new(
-            settings::outward(&config),
+            config.upstream,
             access.authority.clone(),
             access.limits.clone(),
             readiness.clone(),
@@ -124,11 +119,8 @@ impl Service {
                 metrics.histogram(&catalog::ATTEMPT_DURATION),
             )),
         );
-        let tapes = Tapes::new(
-            settings::rules(&config.scope, &config.tapes),
-            settings::creating(&config.create),
-            Upstream::new(&shared, &Sdk::new(clients.clone())),
-        );
+        let upstream = Upstream::new(&shared, &Sdk::new(clients.clone()));
+        let tapes = Tapes::new(rules.clone(), config.reconcile, upstream);
         let tapes = tape_service_server::TapeServiceServer::new(tapes)
             .max_decoding_message_size(config.server.max_request_bytes);
         let watching = CancellationToken::new();
@@ -146,14 +138,13 @@ impl Service {
             service: Arc::new(ServiceInfo {
                 started: Timestamp::now(),
                 grpc: grpc_address,
-                endpoint: reached.endpoint,
-                regions: config.scope.regions.iter().cloned().collect(),
+                endpoint: config.sdk.endpoint,
+                regions: rules.regions.into_iter().collect(),
                 settings: document,
             }),
         };
         let server = config.server;
-        let pages = admin::router(admin_state, settings::admin_access(server.admin_pages));
-        let pages = (pages, settings::admin(&server));
+        let pages = (admin::router(admin_state, config.admin.access), config.admin);
         let admin = Bound::listen("admin_listen", server.admin_listen, pages).await?;
         let connections = Arc::new(accept::ConnectionMetrics::new(server.max_connections));
         let sources = MetricSources {
@@ -174,7 +165,7 @@ impl Service {
         let inward = inbound::InboundSettings {
             calls: calls.clone(),
             registry,
-            deadlines: settings::deadlines(&config.deadline),
+            deadlines: config.deadlines,
             max_concurrent_calls: server.max_concurrent_calls,
             auth: access.entrance.clone(),
             limits: access.limits.clone(),
@@ -215,12 +206,12 @@ impl Service {
             watching,
             readiness,
             access,
-            server,
             clients,
             calls,
             shared,
+            reload_interval: server.reload_interval,
             shutdown: config.shutdown,
-            credentials_pause: config.upstream.credentials_pause,
+            credentials_pause: config.sdk.credentials_pause,
         })
     }
 
@@ -245,7 +236,7 @@ impl Service {
         let (history, metrics) = (self.history, self.metrics.clone());
         let _history = AbortOnDropHandle::new(tokio::spawn(async move { history.record(&metrics).await }));
         let stop_grpc = CancellationToken::new();
-        let _upkeep = self.access.look_after(&self.server, &self.readiness);
+        let _upkeep = self.access.keep_up_to_date(self.reload_interval, &self.readiness);
         let incoming = accept::incoming(self.grpc, self.acceptance, self.connections);
         let serving = self
             .router

@@ -1,113 +1,209 @@
-//! From what is configured to what the parts go by.
+//! Settings: read from defaults, a file, variables and flags, and checked.
+//!
+//! Each setting is declared once: its key, its type, its default and its help. The keys of the
+//! file, the variables, the flags, `tapegate check` and docs/configuration.md all follow from
+//! these declarations, by way of [`SETTINGS`]. There is one file for each group of sections. It
+//! fills the settings types of the modules that use them, such as
+//! [`RetrySettings`](crate::upstream::retry::RetrySettings).
+//!
+//! A flag takes precedence over a variable, a variable over the file, and the file over the
+//! default. All faults are reported at once, each [`Fault`] with its [`Origin`]. Nothing here
+//! opens the files that settings name, apart from the configuration file.
 
-use aws_credential_types::Credentials;
+pub(crate) mod auth;
+mod effective;
+mod fault;
+mod file;
+mod given;
+pub(crate) mod jwt;
+mod limits;
+pub(crate) mod parsers;
+pub(crate) mod policy;
+pub(crate) mod requests;
+pub(crate) mod server;
+mod setting;
+mod setting_type;
+mod sources;
+pub(crate) mod telemetry;
+pub(crate) mod upstream;
+mod values;
 
+pub(crate) use self::{
+    effective::Effective,
+    given::{Given, Layer},
+    setting::Setting,
+    sources::{CONFIG_FILE, Sources},
+    values::{Resolved, Values},
+};
+pub use self::{
+    fault::{Fault, Faults, Origin},
+    server::{ServerSettings, ShutdownSettings},
+    setting::{AnySetting, Table},
+    setting_type::TomlType,
+    sources::Variables,
+};
 use crate::{
-    app::config::{AdminPages, Config, Create, Deadline, Pace, Retry, Scope, Server, Tapes, Upstream},
-    domain::TapeSizeBounds,
-    grpc::{convert::Rules, inbound},
-    observability::admin::{AdminAccess, AdminSettings},
-    upstream::{self, idempotency, pace, retry, sdk},
+    access::{IdentitySettings, audit::AuditSettings, limits::LimitSettings, policy::PolicySettings},
+    grpc::{convert::Rules, inbound::Deadlines, tls::TlsSettings},
+    observability::{
+        admin::AdminSettings,
+        readiness::NotReadyOn,
+        telemetry::{LogSettings, OtlpSettings},
+    },
+    upstream::{UpstreamSettings, idempotency::ReconcileSettings, sdk::SdkSettings},
 };
 
-/// How AWS is reached, and signed for with `credentials`, or with those of the SDK's chain.
-pub(super) fn sdk(config: &Upstream, credentials: Option<Credentials>) -> sdk::SdkSettings {
-    sdk::SdkSettings {
-        endpoint: config.endpoint.as_ref().map(ToString::to_string),
-        credentials,
-        connect_timeout: config.connect_timeout,
-        attempt_timeout: config.attempt_timeout.max(config.create_timeout),
-        max_answer_bytes: config.max_answer_bytes,
-        credentials_pause: config.credentials_pause,
-    }
+/// The prefix of all variables.
+const PREFIX: &str = "TAPEGATE_";
+
+/// Every setting, in the order in which documents show them.
+pub static SETTINGS: &[&dyn AnySetting] = &[
+    &server::LISTEN,
+    &server::ADMIN_LISTEN,
+    &server::ADMIN_PAGES,
+    &server::ADMIN_MAX_CONNECTIONS,
+    &server::ALLOW_ANONYMOUS,
+    &server::ALLOW_PLAINTEXT,
+    &requests::REGION,
+    &requests::REGIONS,
+    &requests::ACCOUNT_ID,
+    &requests::ACCOUNTS,
+    &server::MAX_REQUEST_BYTES,
+    &server::MAX_CONCURRENT_STREAMS,
+    &server::MAX_CONCURRENT_CALLS,
+    &server::MAX_CONNECTIONS,
+    &server::HANDSHAKE_TIMEOUT,
+    &server::MAX_CONNECTION_AGE,
+    &server::KEEPALIVE_INTERVAL,
+    &server::KEEPALIVE_TIMEOUT,
+    &server::TRUSTED_PROXIES,
+    &server::RELOAD_INTERVAL,
+    &server::TLS_CERT,
+    &server::TLS_KEY,
+    &server::TLS_CLIENT_CA,
+    &auth::MAX_TOKEN_BYTES,
+    &auth::REMEMBER,
+    &auth::HEALTH,
+    &auth::REFLECTION,
+    &auth::TOKENS_FILE,
+    &auth::MTLS_NAMES,
+    &auth::MTLS_ALLOWED,
+    &auth::MTLS_GROUPS,
+    &policy::PATH,
+    &policy::TRIAL,
+    &policy::UNSET_POOL,
+    &limits::each::CALLS_PER_SECOND,
+    &limits::each::CONCURRENT_STREAMS,
+    &limits::each::TAPES_PER_HOUR,
+    &policy::AUDIT_FILE,
+    &policy::AUDIT_READS,
+    &policy::AUDIT_QUEUE,
+    &upstream::UPSTREAM_ENDPOINT,
+    &upstream::CONNECT_TIMEOUT,
+    &upstream::ATTEMPT_TIMEOUT,
+    &upstream::CREATE_TIMEOUT,
+    &upstream::OPERATION_TIMEOUT,
+    &upstream::MAX_ANSWER_BYTES,
+    &upstream::CREDENTIALS_PAUSE,
+    &requests::UNARY,
+    &requests::UNARY_MAX,
+    &requests::STREAM,
+    &requests::STREAM_MAX,
+    &upstream::RETRY_ATTEMPTS,
+    &upstream::RETRY_BASE,
+    &upstream::RETRY_THROTTLED_BASE,
+    &upstream::RETRY_CAP,
+    &upstream::RETRY_BUDGET_SHARE,
+    &upstream::RETRY_BUDGET_RESERVE,
+    &upstream::PACE_FLOOR,
+    &upstream::PACE_DECREASE,
+    &upstream::PACE_INCREASE,
+    &upstream::PACE_FORGET,
+    &upstream::PACE_SILENCE,
+    &upstream::CLOCK_SKEW,
+    &upstream::RESEND_WINDOW,
+    &requests::MIN_SIZE_GIB,
+    &requests::MAX_SIZE_GIB,
+    &server::READINESS_AWS,
+    &server::SHUTDOWN_DELAY,
+    &server::DRAIN_TIMEOUT,
+    &telemetry::FILTER,
+    &telemetry::FORMAT,
+    &telemetry::OTLP_ENDPOINT,
+    &telemetry::PROTOCOL,
+    &telemetry::SAMPLE_PERCENT,
+];
+
+/// Every table of settings, in the order in which documents show them.
+pub static TABLES: &[&Table] = &[&jwt::TABLE, &limits::TABLE];
+
+/// The settings of the service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Listeners, and the limits of connections and calls.
+    pub server: ServerSettings,
+    /// The admin listener.
+    pub admin: AdminSettings,
+    /// TLS of the gRPC listener; `None` is plain text.
+    pub tls: Option<TlsSettings>,
+    /// How callers are authenticated.
+    pub identities: IdentitySettings,
+    /// What callers may do; `None` if there are no policies.
+    pub policy: Option<PolicySettings>,
+    /// Quotas of each principal.
+    pub limits: LimitSettings,
+    /// Where calls are recorded.
+    pub audit: AuditSettings,
+    /// What requests may ask for.
+    pub rules: Rules,
+    /// How long calls may take.
+    pub deadlines: Deadlines,
+    /// How requests are sent to AWS.
+    pub sdk: SdkSettings,
+    /// Timeouts, retries and pacing of calls to AWS.
+    pub upstream: UpstreamSettings,
+    /// When an existing tape counts as made by the call that finds it.
+    pub reconcile: ReconcileSettings,
+    /// Which condition of AWS makes the replica not ready.
+    pub readiness: NotReadyOn,
+    /// How the service stops.
+    pub shutdown: ShutdownSettings,
+    /// What is logged.
+    pub log: LogSettings,
+    /// Where telemetry is sent.
+    pub otlp: OtlpSettings,
 }
 
-/// How calls go out.
-pub(super) fn outward(config: &Config) -> upstream::UpstreamSettings {
-    let Config {
-        upstream,
-        retry,
-        pace,
-        scope,
-        ..
-    } = config;
-    upstream::UpstreamSettings {
-        attempt_timeout: upstream.attempt_timeout,
-        create_timeout: upstream.create_timeout,
-        operation_timeout: upstream.operation_timeout,
-        retry: repeats(retry),
-        pace: paces(pace),
-        by_account: scope.account_id.is_some(),
-    }
-}
-
-fn repeats(config: &Retry) -> retry::RetrySettings {
-    retry::RetrySettings {
-        attempts: config.attempts,
-        base: config.base,
-        throttled_base: config.throttled_base,
-        cap: config.cap,
-        calls_per_repeat: 100_u16.div_ceil(config.budget_share),
-        reserve: config.budget_reserve,
-    }
-}
-
-fn paces(config: &Pace) -> pace::PaceSettings {
-    pace::PaceSettings {
-        floor: f64::from(config.floor),
-        decrease: 1.0 - f64::from(config.decrease) / 100.0,
-        increase: f64::from(config.increase) / 100.0,
-        forget: config.forget,
-        silence: config.silence,
-    }
-}
-
-/// What a request may say.
-pub(super) fn rules(scope: &Scope, tapes: &Tapes) -> Rules {
-    Rules {
-        region: scope.region.clone(),
-        regions: scope.regions.clone(),
-        account_id: scope.account_id.clone(),
-        accounts: scope.accounts.clone(),
-        tape_sizes: TapeSizeBounds::gib(tapes.min_size_gib, tapes.max_size_gib)
-            .expect("the configuration was checked"),
-    }
-}
-
-/// When a tape can be a call's own.
-pub(super) fn creating(config: &Create) -> idempotency::ReconcileSettings {
-    idempotency::ReconcileSettings {
-        clock_skew: config.clock_skew,
-        resend_window: config.resend_window,
-    }
-}
-
-/// How long calls may take.
-pub(super) fn deadlines(config: &Deadline) -> inbound::Deadlines {
-    inbound::Deadlines {
-        unary: inbound::Bounds {
-            default: config.unary,
-            most: config.unary_max,
-        },
-        stream: inbound::Bounds {
-            default: config.stream,
-            most: config.stream_max,
-        },
-    }
-}
-
-/// The settings of the admin listener.
-pub(super) fn admin(config: &Server) -> AdminSettings {
-    AdminSettings {
-        max_connections: config.admin_max_connections,
-        head_timeout: config.handshake_timeout,
-    }
-}
-
-/// Who may see the operators' admin pages.
-pub(super) fn admin_access(config: AdminPages) -> AdminAccess {
-    match config {
-        AdminPages::Loopback => AdminAccess::Loopback,
-        AdminPages::Open => AdminAccess::Open,
+impl Config {
+    pub(crate) fn read(values: &mut Values) -> Option<Self> {
+        values.merge_rows();
+        // All sections are read before the first `?`, so that a fault in one hides none in the next.
+        let server = server::read(values);
+        let tls = server::tls(values);
+        let identities = auth::read(values);
+        let policy = policy::read(values);
+        let limits = limits::read(values);
+        let rules = requests::rules(values);
+        let deadlines = requests::deadlines(values);
+        let upstream = upstream::read(values);
+        let (sdk, upstream) = upstream?;
+        Some(Self {
+            server: server?,
+            admin: server::admin(values)?,
+            tls: tls?,
+            identities: identities?,
+            policy: policy?,
+            limits: limits?,
+            audit: policy::audit(values)?,
+            rules: rules?,
+            deadlines: deadlines?,
+            sdk,
+            upstream,
+            reconcile: upstream::reconcile(values)?,
+            readiness: server::readiness(values)?,
+            shutdown: server::shutdown(values)?,
+            log: telemetry::log(values)?,
+            otlp: telemetry::otlp(values)?,
+        })
     }
 }

@@ -1,15 +1,15 @@
-//! When to stop: the signals that a supervisor or a person sends.
+//! Waits for the signals that stop the process.
 
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Waits for the first SIGTERM or SIGINT. A second one ends the process at once, for
-/// whoever cannot wait for calls in progress.
+/// Waits for the first SIGTERM or SIGINT. A second signal ends the process immediately, without
+/// waiting for calls in progress.
 ///
 /// # Errors
 ///
-/// When the system refuses to tell of signals.
+/// If the signal handlers cannot be installed.
 pub fn requested() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

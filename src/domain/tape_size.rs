@@ -33,6 +33,11 @@ impl TapeSizeBounds {
             ))),
         }
     }
+
+    /// The smallest capacity, in bytes.
+    pub fn min(&self) -> i64 {
+        self.min
+    }
 }
 
 impl Default for TapeSizeBounds {

@@ -1,7 +1,7 @@
 //! TLS 1.2 and 1.3 for callers, with certificates that are reloaded when they change.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -20,6 +20,18 @@ use crate::access::{
     AuthError,
     reload::{FileContents, Files, Reloading},
 };
+
+/// The files of TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// The service's certificate and the intermediate ones (`tls.cert`).
+    pub cert: PathBuf,
+    /// Its private key (`tls.key`).
+    pub key: PathBuf,
+    /// The root certificates of client certificates (`tls.client_ca`). If there are any, clients
+    /// are asked for a certificate.
+    pub client_ca: Option<PathBuf>,
+}
 
 /// The TLS configuration of new connections.
 #[derive(Clone, Debug)]
@@ -46,9 +58,9 @@ const VERIFIED_FOR: u64 = 5;
 /// # Errors
 ///
 /// All faults of the files.
-pub fn open(cert: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Reloading<Tls>, Vec<String>> {
-    let paths = [cert, key].into_iter().chain(client_ca);
-    let files = Files::Each(paths.map(Path::to_owned).collect());
+pub fn open(settings: &TlsSettings) -> Result<Reloading<Tls>, Vec<String>> {
+    let TlsSettings { cert, key, client_ca } = settings;
+    let files = Files::Each([cert, key].into_iter().chain(client_ca).cloned().collect());
     Reloading::open("tls", files, Tls::read)
 }
 

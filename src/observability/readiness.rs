@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::{app::config::TakenOutBy, domain::Region};
+use crate::domain::Region;
 
 /// Readiness of this replica. Clones share one state.
 #[derive(Clone, Debug)]
@@ -27,7 +27,18 @@ struct State {
     /// The conditions of AWS in the regions that were called.
     conditions: BTreeMap<Region, BTreeSet<UpstreamCondition>>,
     regions: usize,
-    taken_out_by: TakenOutBy,
+    not_ready_on: NotReadyOn,
+}
+
+/// Which condition of AWS makes a replica not ready, if it holds in every region that is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotReadyOn {
+    /// None: conditions are only reported.
+    Nothing,
+    /// AWS does not respond.
+    NoAnswer,
+    /// AWS does not respond, or throttles calls.
+    Throttling,
 }
 
 /// A condition of AWS that recent calls have shown.
@@ -141,10 +152,10 @@ impl State {
     }
 
     fn aws(&self) -> Option<NotReady> {
-        let counting = match self.taken_out_by {
-            TakenOutBy::Nothing => return None,
-            TakenOutBy::NoAnswer => &[UpstreamCondition::NoAnswer][..],
-            TakenOutBy::Throttling => &UpstreamCondition::ALL,
+        let counting = match self.not_ready_on {
+            NotReadyOn::Nothing => return None,
+            NotReadyOn::NoAnswer => &[UpstreamCondition::NoAnswer][..],
+            NotReadyOn::Throttling => &UpstreamCondition::ALL,
         };
         let worst = |here: &BTreeSet<UpstreamCondition>| {
             here.iter().copied().filter(|one| counting.contains(one)).max()
@@ -157,8 +168,8 @@ impl State {
 
 impl Readiness {
     /// Starts as not ready, until AWS credentials are obtained. `regions` is how many regions are
-    /// served, at least 1; `taken_out_by` says which conditions of AWS count.
-    pub fn new(regions: usize, taken_out_by: TakenOutBy) -> Self {
+    /// served, at least 1; `not_ready_on` says which conditions of AWS count.
+    pub fn new(regions: usize, not_ready_on: NotReadyOn) -> Self {
         Self(Arc::new(watch::Sender::new(State {
             draining: false,
             missing: Some("they were not obtained yet".to_owned()),
@@ -166,7 +177,7 @@ impl Readiness {
             rejected: BTreeMap::new(),
             conditions: BTreeMap::new(),
             regions: regions.max(1),
-            taken_out_by,
+            not_ready_on,
         })))
     }
 
@@ -298,24 +309,24 @@ mod tests {
             );
             readiness.reasons()
         };
-        for by in [TakenOutBy::Nothing, TakenOutBy::NoAnswer, TakenOutBy::Throttling] {
+        for by in [NotReadyOn::Nothing, NotReadyOn::NoAnswer, NotReadyOn::Throttling] {
             assert_eq!(two(&[], &[], by), []);
             assert_eq!(two(&[NoAnswer], &[], by), []);
         }
-        assert_eq!(two(&[NoAnswer], &[NoAnswer], TakenOutBy::Nothing), []);
-        assert_eq!(two(&[NoAnswer], &[Throttled], TakenOutBy::NoAnswer), []);
-        assert_eq!(two(&[Throttled], &[Throttled], TakenOutBy::NoAnswer), []);
+        assert_eq!(two(&[NoAnswer], &[NoAnswer], NotReadyOn::Nothing), []);
+        assert_eq!(two(&[NoAnswer], &[Throttled], NotReadyOn::NoAnswer), []);
+        assert_eq!(two(&[Throttled], &[Throttled], NotReadyOn::NoAnswer), []);
         let both = [Throttled, NoAnswer];
         assert_eq!(
-            two(&both, &[NoAnswer], TakenOutBy::NoAnswer),
+            two(&both, &[NoAnswer], NotReadyOn::NoAnswer),
             [NotReady::Aws(NoAnswer)]
         );
         assert_eq!(
-            two(&[Throttled], &[Throttled], TakenOutBy::Throttling),
+            two(&[Throttled], &[Throttled], NotReadyOn::Throttling),
             [NotReady::Aws(Throttled)]
         );
         assert_eq!(
-            two(&[NoAnswer], &[Throttled], TakenOutBy::Throttling),
+            two(&[NoAnswer], &[Throttled], NotReadyOn::Throttling),
             [NotReady::Aws(NoAnswer)]
         );
     }

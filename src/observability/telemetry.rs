@@ -8,6 +8,7 @@ mod export_counts;
 mod log;
 mod otlp;
 pub mod propagation;
+mod settings;
 
 use std::{env, fmt::Display, sync::LazyLock, time::Duration};
 
@@ -26,8 +27,8 @@ pub use self::{
     export_counts::{ExportCounts, LOG_RECORD_EXPORTS, SPAN_EXPORTS},
     log::{LOG_CHANGES, LogFilter, log_filter, names_audit},
     otlp::metrics,
+    settings::{Directives, LogFormat, LogSettings, OtlpProtocol, OtlpSettings},
 };
-use crate::app::config::{Log, Otlp};
 
 /// Target of the spans that make up a trace.
 pub const SPAN_TARGET: &str = "tapegate::trace";
@@ -45,7 +46,7 @@ pub struct Telemetry {
 /// # Errors
 ///
 /// If the collector's address, in the settings or the environment, cannot be used.
-pub fn start<W>(log: &Log, otlp: Option<&Otlp>, writer: W) -> Result<Telemetry, CannotExport>
+pub fn start<W>(log: &LogSettings, otlp: Option<&OtlpSettings>, writer: W) -> Result<Telemetry, CannotExport>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -168,11 +169,10 @@ mod tests {
     use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
     use super::*;
-    use crate::app::config::Format;
 
     fn with_filter(directives: &str) -> impl Subscriber + Send + Sync + use<> {
         let no_export = None::<LevelFilter>;
-        let lines = log::layer(Format::Human, EnvFilter::new(directives), io::sink);
+        let lines = log::layer(LogFormat::Human, EnvFilter::new(directives), io::sink);
         tracing_subscriber::registry().with(layers(no_export, no_export, lines))
     }
 

@@ -26,13 +26,12 @@ use crate::{
     },
 };
 
-/// When a tape that is found can be a call's own.
+/// When an existing tape counts as created by the call that finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReconcileSettings {
-    /// How far AWS's clock may be behind this machine's.
+    /// How far the clock of AWS may be behind the clock of this machine.
     pub clock_skew: Duration,
-    /// How long before the call its client may have sent it the first time, where the client
-    /// says that it did.
+    /// The maximum age of an earlier attempt of the call, if the client reports one.
     pub resend_window: Duration,
 }
 

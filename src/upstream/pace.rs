@@ -16,17 +16,17 @@ pub(super) use self::{
 /// How calls are paced.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PaceSettings {
-    /// The least rate, in attempts a second; above 0. So often an upstream that gives no
-    /// answer is probed.
+    /// The minimum rate, in attempts per second; above 0. During an outage, the upstream is probed
+    /// at this rate.
     pub floor: f64,
-    /// What a throttled attempt leaves of the rate, at most: above 0 and below 1.
+    /// The maximum factor of the rate after a throttled attempt; above 0 and below 1.
     pub decrease: f64,
-    /// By what share of what it fell to the rate grows in a second in which calls wait.
+    /// The increase of the rate per second while calls wait, as a share of the rate after the last
+    /// decrease.
     pub increase: f64,
-    /// For how long nothing must be throttled before the pace is given up.
+    /// How long after the last throttled attempt pacing ends.
     pub forget: Duration,
-    /// How many attempts in a row have to go without an answer for the upstream to count as
-    /// unreachable; at least 1.
+    /// How many attempts in a row without a response are an outage; at least 1.
     pub silence: u32,
 }
 

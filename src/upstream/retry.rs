@@ -32,20 +32,20 @@ pub(super) struct RetryLayer {
     metrics: Arc<UpstreamMetrics>,
 }
 
-/// How calls are repeated.
+/// How often and after which pauses calls are retried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetrySettings {
-    /// The attempts of a call, the first one included; at least 1.
+    /// The maximum number of attempts of a call, including the first; at least 1.
     pub attempts: u32,
-    /// The longest pause before the second attempt; it doubles with each one after.
+    /// The maximum pause before the second attempt. It doubles for each further attempt.
     pub base: Duration,
-    /// The same after a throttled attempt.
+    /// Replaces `base` after a throttled attempt.
     pub throttled_base: Duration,
-    /// The longest pause before any.
+    /// The maximum pause before any attempt.
     pub cap: Duration,
-    /// How many calls it takes to earn one repeat: 5 is a share of 20 %.
+    /// How many calls earn one retry: 5 is a budget of 20 % of all calls.
     pub calls_per_repeat: u16,
-    /// The repeats a second that need not be earned.
+    /// Retries per second in addition to those that calls earn.
     pub reserve: u32,
 }
 

@@ -1,5 +1,5 @@
-//! Settings and the command line, as a caller of the program meets them: arguments,
-//! variables and a file go in, a command or a list of faults comes out.
+//! Settings and the command line: parses arguments, variables and a file, and compares the
+//! resulting command or list of faults.
 mod access;
 mod check;
 mod commands;
@@ -12,10 +12,11 @@ use std::{collections::BTreeMap, ffi::OsString, fs, path::Path, time::Duration};
 
 use tapegate::app::{
     cli::{self, Command, Stop},
-    config::{Checked, Config, Faults, Format, SETTINGS, TABLES, Toml, Variables},
+    commands::Checked,
+    settings::{Config, Faults, SETTINGS, TABLES, TomlType, Variables},
 };
 
-/// A command line with its environment and its file.
+/// A command line with its variables and its file.
 #[derive(Clone, Default)]
 struct Call {
     arguments: Vec<OsString>,
@@ -23,7 +24,7 @@ struct Call {
     file: Option<Vec<u8>>,
 }
 
-/// The file's name in every message.
+/// The name of the file in messages.
 const FILE: &str = "tapegate.toml";
 
 impl Call {
@@ -31,7 +32,7 @@ impl Call {
         Self::default().arg(command)
     }
 
-    /// `serve`, with just what it cannot do without.
+    /// `serve` with the minimum of settings.
     fn serve() -> Self {
         Self::new("serve")
             .arg("--allow-anonymous")
@@ -63,7 +64,7 @@ impl Call {
         })
     }
 
-    /// Gives the variables, which name the file if there is one.
+    /// Calls `read` with the variables, which name the file if there is one.
     fn with_file<T>(&self, read: impl FnOnce(&Variables) -> T) -> T {
         let directory = tempfile::tempdir().unwrap();
         let mut variables = self.variables.clone();
@@ -82,7 +83,7 @@ impl Call {
         }
     }
 
-    /// The service's half of `tapegate dev` with these flags, without the name of the command.
+    /// The settings of the service in `tapegate dev` with these flags, without the name of the command.
     fn read_dev(&self) -> Result<Checked, Faults> {
         self.with_file(|variables| {
             let program = OsString::from("dev");
@@ -106,7 +107,7 @@ impl Call {
         }
     }
 
-    /// Every fault, with the folder of the file taken off.
+    /// Every fault, without the directory of the file.
     fn faults(&self) -> Vec<String> {
         match self.parse() {
             Err(Stop::Faults(faults)) => shown(&faults),
@@ -114,7 +115,7 @@ impl Call {
         }
     }
 
-    /// What clap says instead.
+    /// The message of clap.
     fn usage(&self) -> String {
         match self.parse() {
             Err(Stop::Usage(error)) => error.to_string(),
@@ -123,7 +124,7 @@ impl Call {
     }
 }
 
-/// Every fault. Messages name the file by its whole path; tests by its name.
+/// Every fault. Messages have the full path of the file, tests only its name.
 fn shown(faults: &Faults) -> Vec<String> {
     let shorten = |text: String| match text.find(FILE) {
         Some(at) if text.starts_with('/') => text[at..].to_owned(),
@@ -132,7 +133,7 @@ fn shown(faults: &Faults) -> Vec<String> {
     faults.iter().map(|fault| shorten(fault.to_string())).collect()
 }
 
-/// Each of `wanted` is a pair: how a fault begins, and what it says further on.
+/// Each item of `wanted` is the start of a fault, and a later part of it.
 #[track_caller]
 fn assert_faults(call: &Call, wanted: &[(&str, &str)]) {
     assert_eq_faults(&call.faults(), wanted);

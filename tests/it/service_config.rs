@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use prost::Message;
 use serde_json::{Value, json};
-use tapegate::app::config::SETTINGS;
+use tapegate::app::settings::SETTINGS;
 
 fn config() -> Value {
     serde_json::from_str(include_str!("../../docs/service_config.json")).unwrap()

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use jiff::Timestamp;
@@ -9,10 +9,25 @@ use sha2::{Digest, Sha256};
 use super::{
     auth_error::AuthError,
     certificate::CertificateRule,
-    jwt::{self, Issuer, VerifiedToken},
+    jwt::{self, Issuer, IssuerSettings, VerifiedToken},
     static_tokens::{self, StaticTokens},
 };
 use crate::{access::reload::Reloading, domain::Principal, observability::metrics::Count};
+
+/// How callers are authenticated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentitySettings {
+    /// Which names of client certificates identify callers (`auth.mtls`).
+    pub certificates: CertificateRule,
+    /// The trusted issuers of JSON Web Tokens (`auth.jwt`).
+    pub issuers: Vec<IssuerSettings>,
+    /// The file of static tokens (`auth.tokens.file`).
+    pub tokens: Option<PathBuf>,
+    /// The maximum length of a token, in bytes (`auth.max_token_bytes`).
+    pub max_token_bytes: usize,
+    /// How long a verified token is cached (`auth.remember`).
+    pub remember: Duration,
+}
 
 /// Authenticates callers by client certificate, JSON Web Token or static token.
 #[derive(Debug)]

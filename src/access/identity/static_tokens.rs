@@ -6,7 +6,10 @@
 mod digest;
 mod issue;
 
-use std::collections::{HashMap, hash_map};
+use std::{
+    collections::{HashMap, hash_map},
+    path::Path,
+};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -16,7 +19,7 @@ use self::digest::TokenDigest;
 pub use self::issue::{NewToken, NewTokenError};
 use super::auth_error::AuthError;
 use crate::{
-    access::reload::FileContents,
+    access::reload::{FileContents, Files, Reloading},
     domain::{Principal, Proof},
 };
 
@@ -60,6 +63,15 @@ struct Table {
 }
 
 impl StaticTokens {
+    /// Opens the file of tokens at `path`, which is reloaded when it changes.
+    ///
+    /// # Errors
+    ///
+    /// All faults, each with its line.
+    pub fn open(path: &Path) -> Result<Reloading<Self>, Vec<String>> {
+        Reloading::open("auth.tokens.file", Files::Each(vec![path.to_owned()]), Self::read)
+    }
+
     /// Parses a file of tokens.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use super::{
     decision::PolicyDecision, engine::PolicyEngine, request::AuthorizationRequest, row_filter::RowFilter,
@@ -6,9 +6,20 @@ use super::{
 use crate::{
     access::reload::Reloading,
     call::Caller,
-    domain::{AccountId, Operation, Region},
+    domain::{AccountId, Operation, Pool, Region},
     observability::metrics::Count,
 };
+
+/// The directories of policies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySettings {
+    /// The directory of the enforced policies (`policy.path`).
+    pub path: PathBuf,
+    /// The directory of the policies on trial (`policy.trial`).
+    pub trial: Option<PathBuf>,
+    /// The pool that policies see if a create names none (`policy.unset_pool`).
+    pub unset_pool: Pool,
+}
 
 /// The enforced policies, and the policies on trial, if any.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Explaining a decision, as `tapegate check --as NAME` does.
+//! `tapegate check --as NAME`: explains a decision of the policies.
 
 use std::{
     io::{self, Write},
@@ -10,12 +10,11 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::{
     access::policy::{AuthorizationRequest, PolicyDecision, PolicyEngine, TapeView},
-    app::config::Config,
+    app::settings::Config,
     call::Caller,
     domain::{
         CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Encryption, GatewayArn,
         Invalid, ListTapes, NewTape, Operation, PageRequest, Pool, Principal, Proof, Scope, TapeSize,
-        TapeSizeBounds,
     },
 };
 
@@ -29,7 +28,7 @@ const ACTIONS: [&str; 6] = [
     "ReadTape",
 ];
 
-/// Adds what says whose decision is to be explained.
+/// Adds the flags that describe the call whose decision is explained.
 pub(super) fn arguments(command: Command) -> Command {
     const HEADING: &str = "explain a decision";
     let text = |name: &'static str, value: &'static str, help: &'static str| {
@@ -48,26 +47,26 @@ pub(super) fn arguments(command: Command) -> Command {
                 .value_name("NAME")
                 .requires("action")
                 .help_heading(HEADING)
-                .help("Say what the policies decide for this principal, and which of them; exit with 0 if it is allowed, 1 if not, 2 if that cannot be said"),
+                .help("Explain what the policies decide for the principal of this name. Exits with 0 if the call is allowed, 1 if it is denied, and 2 if this cannot be determined"),
         )
-        .arg(text("group", "GROUP", "A group that the principal is in; may be given again").action(ArgAction::Append))
-        .arg(text("action", "ACTION", "What the principal wants to do").value_parser(ACTIONS))
-        .arg(text("gateway", "ARN", "The gateway that it is to be done on; of a tape: in whose library it is"))
-        .arg(text("pool", "POOL", "The pool of the tapes to be created, or of the tape to be read"))
-        .arg(text("size-gib", "GIB", "The size of each tape to be created. Default: the least").value_parser(value_parser!(i64)))
-        .arg(text("tapes", "COUNT", "How many tapes are to be created. Default: 1").value_parser(value_parser!(u8).range(1..=10)))
-        .arg(text("barcode", "BARCODE", "The barcode of the tape to be created, or to be read. Default: EXAMPLE"))
-        .arg(text("prefix", "PREFIX", "What the barcodes are to begin with. Default: EX"))
-        .arg(text("kms-key", "KEY", "The KMS key that the tapes are to be encrypted with"))
-        .arg(only(Arg::new("worm").long("worm").help("The tapes are to be WORM").help_heading(HEADING).action(ArgAction::SetTrue)))
-        .arg(text("tape", "ARN", "The tape to be read"))
-        .arg(text("status", "STATUS", "The status of the tape to be read, such as ARCHIVED"))
-        .arg(text("address", "IP", "Where the call comes from. Default: 127.0.0.1").value_parser(value_parser!(IpAddr)))
+        .arg(text("group", "GROUP", "A group of the principal; can be repeated").action(ArgAction::Append))
+        .arg(text("action", "ACTION", "The action of the call").value_parser(ACTIONS))
+        .arg(text("gateway", "ARN", "The gateway of the call, or of the tape to read"))
+        .arg(text("pool", "POOL", "The pool of the tapes to create, or of the tape to read"))
+        .arg(text("size-gib", "GIB", "The size of each tape to create. Default: the setting tapes.min_size_gib").value_parser(value_parser!(i64)))
+        .arg(text("tapes", "COUNT", "The number of tapes to create. Default: 1").value_parser(value_parser!(u8).range(1..=10)))
+        .arg(text("barcode", "BARCODE", "The barcode of the tape to create, or to read. Default: EXAMPLE, or the end of --tape"))
+        .arg(text("prefix", "PREFIX", "The barcode prefix of the tapes to create. Default: EX"))
+        .arg(text("kms-key", "KEY", "The KMS key of the tapes to create"))
+        .arg(only(Arg::new("worm").long("worm").help("The tapes to create are WORM tapes").help_heading(HEADING).action(ArgAction::SetTrue)))
+        .arg(text("tape", "ARN", "The tape to read"))
+        .arg(text("status", "STATUS", "The status of the tape to read, such as ARCHIVED"))
+        .arg(text("address", "IP", "The address of the caller. Default: 127.0.0.1").value_parser(value_parser!(IpAddr)))
 }
 
-/// What is to be explained.
+/// A hypothetical call whose decision is explained.
 #[derive(Clone, Debug)]
-pub struct Imagined {
+pub struct HypotheticalCall {
     caller: Caller,
     action: String,
     gateway: Option<String>,
@@ -82,41 +81,43 @@ pub struct Imagined {
     status: Option<String>,
 }
 
-/// A decision cannot be explained.
+/// Why a decision cannot be explained.
 #[derive(Debug, thiserror::Error)]
-pub enum Unexplained {
-    /// What is asked makes no sense.
+pub enum ExplainError {
+    /// The call is not valid.
     #[error("{flag}: {why}")]
-    Wrong {
-        /// The flag that is wrong, or missing.
+    InvalidCall {
+        /// The flag that is invalid or missing.
         flag: &'static str,
-        /// What would be right.
+        /// Why, and what is valid.
         why: String,
     },
     /// There are no policies.
-    #[error("policy.path is not set: there are no policies to ask")]
+    #[error(
+        "policy.path is not set, so there are no policies to evaluate; set it, for example by --policy-path"
+    )]
     NoPolicies,
     /// The policies cannot be read.
     #[error("{}", .0.join("\n"))]
     Policies(Vec<String>),
-    /// Nobody reads what is said.
+    /// The explanation cannot be written.
     #[error("{0}")]
-    Unread(#[from] io::Error),
+    NotWritten(#[from] io::Error),
 }
 
-impl Imagined {
-    /// What the arguments ask for; `None` where they ask for no explanation.
-    pub(super) fn read(matches: &ArgMatches) -> Result<Option<Self>, Unexplained> {
+impl HypotheticalCall {
+    /// The call that the flags describe; `None` without `--as`.
+    pub(super) fn read(matches: &ArgMatches) -> Result<Option<Self>, ExplainError> {
         let text = |name| matches.get_one::<String>(name).cloned();
         let (Some(name), Some(action)) = (text(AS), text("action")) else {
             return Ok(None);
         };
         let groups = matches.get_many::<String>("group").unwrap_or_default().cloned();
-        // How a principal is proved is nothing to policies.
+        // Policies do not see how a principal was authenticated.
         let principal =
-            Principal::new(name, groups, Proof::Certificate).ok_or_else(|| Unexplained::Wrong {
+            Principal::new(name, groups, Proof::Certificate).ok_or_else(|| ExplainError::InvalidCall {
                 flag: "--as",
-                why: "a name or a group is empty, too long, or has control characters".to_owned(),
+                why: "the name or a group is invalid; expected 1 to 2048 bytes without control characters, and at most 1000 groups".to_owned(),
             })?;
         let address = matches.get_one("address").copied();
         Ok(Some(Self {
@@ -135,14 +136,15 @@ impl Imagined {
         }))
     }
 
-    /// Says what the policies decide, and why; returns whether it is allowed.
+    /// Writes what the policies decide and why, and returns whether the call is allowed.
     ///
     /// # Errors
-    /// [`Unexplained`].
-    pub fn explain(&self, config: &Config, to: &mut impl Write) -> Result<bool, Unexplained> {
-        let policy = config.policy.as_ref().ok_or(Unexplained::NoPolicies)?;
+    ///
+    /// [`ExplainError`].
+    pub fn explain(&self, config: &Config, to: &mut impl Write) -> Result<bool, ExplainError> {
+        let policy = config.policy.as_ref().ok_or(ExplainError::NoPolicies)?;
         let request = self.request(config, policy.unset_pool.as_str())?;
-        let open = |what, path| PolicyEngine::open(what, path).map_err(Unexplained::Policies);
+        let open = |what, path| PolicyEngine::open(what, path).map_err(ExplainError::Policies);
         let engine = open("policy.path", &policy.path)?.load();
         let decision = engine.decide(&request);
         let name = self.caller.principal.name();
@@ -161,10 +163,10 @@ impl Imagined {
         Ok(decision.is_allowed)
     }
 
-    fn request(&self, config: &Config, unset_pool: &str) -> Result<AuthorizationRequest, Unexplained> {
+    fn request(&self, config: &Config, unset_pool: &str) -> Result<AuthorizationRequest, ExplainError> {
         let scope = Scope {
-            region: config.scope.region.clone(),
-            account: config.scope.account_id.clone(),
+            region: config.rules.region.clone(),
+            account: config.rules.account_id.clone(),
         };
         let (tapes, page) = (Arc::new([]), PageRequest::default());
         let caller = &self.caller;
@@ -199,7 +201,7 @@ impl Imagined {
                 let tape = self
                     .tape
                     .as_deref()
-                    .ok_or_else(|| missing("--tape", "give the tape's ARN"))?;
+                    .ok_or_else(|| invalid("--tape", "is not set; expected the ARN of the tape"))?;
                 let barcode = tape.rsplit('/').next().unwrap_or_default();
                 let view = TapeView {
                     arn: tape,
@@ -213,20 +215,20 @@ impl Imagined {
         })
     }
 
-    fn gateway(&self) -> Result<GatewayArn, Unexplained> {
+    fn gateway(&self) -> Result<GatewayArn, ExplainError> {
         let arn = self.gateway.as_deref();
         parsed(
             "--gateway",
-            arn.ok_or_else(|| missing("--gateway", "give the gateway's ARN"))?,
+            arn.ok_or_else(|| invalid("--gateway", "is not set; expected the ARN of the gateway"))?,
         )
     }
 
-    fn tape(&self, config: &Config) -> Result<NewTape, Unexplained> {
-        let tapes = &config.tapes;
-        let gib = self.size_gib.unwrap_or(tapes.min_size_gib);
-        let wrong = |flag| move |invalid: Invalid| missing(flag, &invalid.to_string());
-        let bounds =
-            TapeSizeBounds::gib(tapes.min_size_gib, tapes.max_size_gib).map_err(wrong("--size-gib"))?;
+    fn tape(&self, config: &Config) -> Result<NewTape, ExplainError> {
+        let bounds = &config.rules.tape_sizes;
+        let size = self
+            .size_gib
+            .map_or(bounds.min(), |gib| gib.saturating_mul(1 << 30));
+        let wrong = |flag| move |reason: Invalid| invalid(flag, &reason.to_string());
         let key = self
             .kms_key
             .as_deref()
@@ -234,7 +236,7 @@ impl Imagined {
             .transpose()?;
         Ok(NewTape {
             gateway: self.gateway()?,
-            size: TapeSize::new(gib.saturating_mul(1 << 30), &bounds).map_err(wrong("--size-gib"))?,
+            size: TapeSize::new(size, bounds).map_err(wrong("--size-gib"))?,
             encryption: Encryption::new(key.is_some().then_some(true), key).map_err(wrong("--kms-key"))?,
             pool: self
                 .pool
@@ -255,13 +257,13 @@ fn reason(decision: &PolicyDecision, engine: &PolicyEngine) -> String {
     }
 }
 
-fn parsed<T: std::str::FromStr<Err = Invalid>>(flag: &'static str, text: &str) -> Result<T, Unexplained> {
+fn parsed<T: std::str::FromStr<Err = Invalid>>(flag: &'static str, text: &str) -> Result<T, ExplainError> {
     text.parse()
-        .map_err(|invalid: Invalid| missing(flag, &invalid.to_string()))
+        .map_err(|reason: Invalid| invalid(flag, &reason.to_string()))
 }
 
-fn missing(flag: &'static str, why: &str) -> Unexplained {
-    Unexplained::Wrong {
+fn invalid(flag: &'static str, why: &str) -> ExplainError {
+    ExplainError::InvalidCall {
         flag,
         why: why.to_owned(),
     }

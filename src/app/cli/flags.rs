@@ -6,8 +6,8 @@ use std::{
 use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::{explain, health, token};
-use crate::app::config::{
-    AnySetting, CONFIG_FILE, Faults, Given, Layer, Place, SETTINGS, Sources, Toml, Variables,
+use crate::app::settings::{
+    AnySetting, CONFIG_FILE, Faults, Given, Layer, Origin, SETTINGS, Sources, TomlType, Variables,
 };
 
 pub(super) const DEV: &str = "dev";
@@ -28,10 +28,11 @@ pub(super) fn program() -> Command {
         .subcommand(configured(SERVE).about("Run the service"))
         .subcommand(
             explain::arguments(configured(CHECK))
-                .about("Show the settings that `serve` would run with, or all that is wrong with them")
+                .about("Print the settings that `serve` would use, or everything that is wrong with them")
                 .before_help(
-                    "Reads settings, certificates, keys, tokens and policies. Prints a configuration file that gives \
-                     the same settings, with where each comes from; or, with --as, what the policies decide.\n\
+                    "Reads settings, certificates, keys, tokens and policies. Prints the settings in effect as a \
+                     configuration file, with the origin of each value in a comment. With --as, it explains a \
+                     decision of the policies instead.\n\
                      Exits with 2 if something is wrong.",
                 ),
         )
@@ -39,7 +40,7 @@ pub(super) fn program() -> Command {
         .subcommand(health::command(HEALTH).arg(config_file()))
 }
 
-/// The service's half of `tapegate dev`.
+/// The command line of the service in `tapegate dev`.
 pub(super) fn dev() -> Command {
     configured(DEV)
         .about("Run the service and the emulator in one process, on loopback, with tapes to try")
@@ -48,7 +49,7 @@ pub(super) fn dev() -> Command {
         .mut_arg("upstream.endpoint", |arg| arg.hide(true))
 }
 
-/// A command that takes settings.
+/// A command with settings.
 fn configured(name: &'static str) -> Command {
     let flags = settings(name).filter_map(|setting| Some(flag(setting, setting.flag()?)));
     Command::new(name)
@@ -56,8 +57,8 @@ fn configured(name: &'static str) -> Command {
         .arg(config_file())
         .args(flags)
         .after_help(
-            "A flag wins over its variable, a variable over the file. \
-             docs/configuration.md explains every setting, lists too.",
+            "A flag takes precedence over its variable, and a variable over the file. \
+             docs/configuration.md describes all settings, including lists, which are in the file only.",
         )
 }
 
@@ -80,14 +81,14 @@ fn flag(setting: &'static dyn AnySetting, name: String) -> Arg {
         .help(format!(
             "{}\n[{}{default}; {variable}]",
             setting.help(),
-            setting.takes()
+            setting.expected()
         ));
     let arg = match setting.path().0 {
         "" => arg,
         section => arg.help_heading(section.to_owned()),
     };
     match setting.toml() {
-        Toml::Boolean => arg
+        TomlType::Boolean => arg
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value("true"),
@@ -105,7 +106,7 @@ fn config_file() -> Arg {
         ))
 }
 
-/// What `command` gets its settings from.
+/// The sources of the settings of `command`.
 pub(super) fn sources(command: &str, matches: &ArgMatches, variables: &Variables) -> Sources {
     let mut faults = Faults::default();
     let mut flags = Layer::new();
@@ -116,19 +117,22 @@ pub(super) fn sources(command: &str, matches: &ArgMatches, variables: &Variables
         let Some(value) = matches.get_one::<OsString>(setting.key()) else {
             continue;
         };
-        let place = Place::Flag(format!("--{name}"));
-        flags.insert(setting.key(), Given::external(place, value));
+        let origin = Origin::Flag(format!("--{name}"));
+        flags.insert(setting.key(), Given::external(origin, value));
     }
     let by_flag = matches
         .get_one::<OsString>(CONFIG)
-        .map(|path| (Path::new(path), Place::Flag("--config".to_owned())));
+        .map(|path| (Path::new(path), Origin::Flag("--config".to_owned())));
     let by_variable = || {
         let path = variables.get(OsStr::new(CONFIG_FILE))?;
-        Some((Path::new(path), Place::Variable(CONFIG_FILE.to_owned())))
+        Some((Path::new(path), Origin::Variable(CONFIG_FILE.to_owned())))
     };
     let file = match by_flag.or_else(by_variable) {
-        Some((path, place)) if path.as_os_str().is_empty() => {
-            faults.push(place, "is empty; give the path of a TOML file, or leave it out");
+        Some((path, origin)) if path.as_os_str().is_empty() => {
+            faults.push(
+                origin,
+                "is empty; set it to the path of a TOML file, or leave it out",
+            );
             None
         }
         file => file.map(|(path, _)| path),

@@ -1,4 +1,4 @@
-//! Asking a running service how it is, as `tapegate health` does.
+//! `tapegate health`: checks the health of a running service over gRPC.
 
 mod pinned;
 
@@ -15,111 +15,118 @@ use tonic_health::pb::{
 };
 use tower::service_fn;
 
-use crate::app::config::{Config, Faults, Sources};
+use crate::app::{
+    commands,
+    settings::{Faults, Sources},
+};
 
-/// The command `name`, which asks.
+/// The command `name`.
 pub(super) fn command(name: &'static str) -> Command {
     let address = Arg::new("address")
         .long("address")
         .value_name("ADDRESS")
         .value_parser(value_parser!(SocketAddr))
-        .help("Where to ask. Default: where the settings say that the service listens");
+        .help("The address of the service. Default: the setting `listen`");
     let service = Arg::new("service")
         .long("service")
         .value_name("NAME")
         .default_value("")
         .hide_default_value(true)
-        .help("Which service is meant, such as tapegate.v1.TapeService. Default: the server as a whole");
+        .help("The gRPC service to check, such as tapegate.v1.TapeService. Default: the server as a whole");
     let cert = Arg::new("cert")
         .long("cert")
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
-        .help("Ask over TLS, whoever has the certificate in this file. Default: tls.cert of the settings");
+        .help("Use TLS, and accept only the certificate in this file. Default: the setting tls.cert");
     let timeout = Arg::new("timeout")
         .long("timeout")
         .value_name("DURATION")
         .default_value("3s")
         .value_parser(timeout)
-        .help("The longest wait for an answer, such as 500ms or 3s");
+        .help("The maximum wait for a response, such as 500ms or 3s");
     Command::new(name)
-        .about("Ask a running service how it is, over gRPC")
-        .before_help("Exits with 0 if the answer is SERVING, otherwise with 1 and the reason.")
+        .about("Check the health of a running service over gRPC")
+        .before_help(
+            "Exits with 0 if the service is SERVING. Otherwise it prints the reason and exits with 1.",
+        )
         .args([address, cert, service, timeout])
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(span) if (Duration::from_millis(1)..=Duration::from_secs(600)).contains(&span) => Ok(span),
-        _ => Err("a duration from 1ms to 10m is wanted, such as 3s".to_owned()),
+        Ok(timeout) if (Duration::from_millis(1)..=Duration::from_secs(600)).contains(&timeout) => {
+            Ok(timeout)
+        }
+        _ => Err("expected a duration from 1ms to 10m, such as 3s".to_owned()),
     }
 }
 
-/// Whom to ask, for what, and for how long.
+/// A health check of a running service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// Where the service listens.
+pub struct HealthCheck {
+    /// The address of the service.
     pub address: SocketAddr,
-    /// The certificate that the service must have; plain text without one.
+    /// The file of the certificate that the service must have; `None` is plain text.
     pub cert: Option<PathBuf>,
-    /// Which service is meant, such as `tapegate.v1.TapeService`; `""` is the server as a whole.
+    /// The gRPC service to check, such as `tapegate.v1.TapeService`; `""` is the server as a whole.
     pub service: String,
-    /// The longest wait for an answer, connecting included.
+    /// The maximum wait for a response, including the time to connect.
     pub timeout: Duration,
 }
 
-/// Why a service does not count as serving.
+/// Why a health check failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Unhealthy {
-    /// Nobody could be asked.
-    #[error("{address} cannot be reached: {reason}; is the service running there?")]
+    /// No connection could be opened.
+    #[error("cannot connect to {address}: {reason}; check that the service runs there")]
     Unreachable {
-        /// Where.
+        /// The address of the service.
         address: SocketAddr,
         /// Why not.
         reason: String,
     },
-    /// Nobody answered in time.
-    #[error("{address} gave no answer within {}", humantime::format_duration(*.timeout))]
-    Silent {
-        /// Where.
+    /// No response came in time.
+    #[error("no response from {address} within {}", humantime::format_duration(*.timeout))]
+    TimedOut {
+        /// The address of the service.
         address: SocketAddr,
-        /// How long it was waited for.
+        /// How long the check waited.
         timeout: Duration,
     },
-    /// The server knows no such service.
-    #[error("{address} knows no service {service:?}; leave --service out to ask for the server as a whole")]
+    /// The server does not have the gRPC service.
+    #[error("{address} has no service {service:?}; to check the server as a whole, leave --service out")]
     UnknownService {
-        /// Where.
+        /// The address of the server.
         address: SocketAddr,
-        /// Which.
+        /// The service that was checked.
         service: String,
     },
     /// The call failed.
-    #[error("{address} answered {code:?}: {message}")]
-    Refused {
-        /// Where.
+    #[error("the health check of {address} failed with {code:?}: {message}")]
+    Failed {
+        /// The address of the service.
         address: SocketAddr,
-        /// The code of its answer.
+        /// The status code.
         code: Code,
-        /// The message of its answer.
+        /// The status message.
         message: String,
     },
-    /// It said so itself.
+    /// The service reports another status than SERVING.
     #[error("{address} is {status}")]
     NotServing {
-        /// Where.
+        /// The address of the service.
         address: SocketAddr,
-        /// The status it gave.
+        /// The reported status.
         status: &'static str,
     },
 }
 
-impl Question {
+impl HealthCheck {
     pub(super) fn read(matches: &ArgMatches, sources: impl FnOnce() -> Sources) -> Result<Self, Faults> {
         let given = matches.get_one::<SocketAddr>("address").copied();
-        let (address, cert) = match (given, Config::address(sources())) {
+        let (address, cert) = match (given, commands::address(sources())) {
             (None, read) => read?,
-            // Then it matters little that the settings are wrong, or not there.
+            // With an address, the settings may be invalid or missing.
             (Some(address), read) => (address, read.ok().and_then(|(_, cert)| cert)),
         };
         let given = matches.get_one::<PathBuf>("cert").cloned();
@@ -134,14 +141,15 @@ impl Question {
         })
     }
 
-    /// Asks; returns if the answer is SERVING.
+    /// Runs the check; returns `Ok` if the service is SERVING.
     ///
     /// # Errors
-    /// [`Unhealthy`]: any other answer, or none.
-    pub async fn ask(&self) -> Result<(), Unhealthy> {
+    ///
+    /// [`Unhealthy`], in all other cases.
+    pub async fn run(&self) -> Result<(), Unhealthy> {
         let Self { address, timeout, .. } = *self;
-        let answer = tokio::time::timeout(timeout, self.call()).await;
-        answer.unwrap_or(Err(Unhealthy::Silent { address, timeout }))
+        let response = tokio::time::timeout(timeout, self.call()).await;
+        response.unwrap_or(Err(Unhealthy::TimedOut { address, timeout }))
     }
 
     async fn call(&self) -> Result<(), Unhealthy> {
@@ -164,7 +172,7 @@ impl Question {
             service: self.service.clone(),
         };
         match HealthClient::new(channel).check(request).await {
-            Ok(answer) => match answer.into_inner().status() {
+            Ok(response) => match response.into_inner().status() {
                 ServingStatus::Serving => Ok(()),
                 other => Err(Unhealthy::NotServing {
                     address,
@@ -175,7 +183,7 @@ impl Question {
                 address,
                 service: self.service.clone(),
             }),
-            Err(status) => Err(Unhealthy::Refused {
+            Err(status) => Err(Unhealthy::Failed {
                 address,
                 code: status.code(),
                 message: status.message().to_owned(),
@@ -184,8 +192,8 @@ impl Question {
     }
 }
 
-/// The address to call a server at that listens on `address`: a server on the
-/// wildcard is reached over loopback.
+/// The address of a server that listens on `address`: one on the wildcard address is reached
+/// over loopback.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -195,7 +203,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// The message at the bottom of a chain of errors, which names the cause.
+/// The message of the root cause of an error.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The operator's settings that requests are validated against, beyond the service model.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// The region of a call that names no gateway and no region.
     pub region: Region,

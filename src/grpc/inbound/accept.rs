@@ -21,12 +21,12 @@ use crate::{
 /// The socket of an accepted connection.
 pub type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
-/// How connections are taken.
+/// How connections are accepted.
 #[derive(Clone, Debug)]
 pub struct AcceptSettings {
-    /// How they are protected; `None` is plain text.
+    /// TLS; `None` is plain text.
     pub tls: Option<Arc<Reloading<Tls>>>,
-    /// How long a connection has for its handshake, and again for the beginning of HTTP/2.
+    /// The timeout of the TLS handshake, and then of the start of HTTP/2.
     pub handshake_timeout: Duration,
 }
 

@@ -28,7 +28,7 @@ pub struct AuthSettings {
     pub trusted_proxies: BTreeSet<IpNet>,
 }
 
-/// Who may call a service.
+/// Who may call a service other than the tape service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessMode {
     /// All callers.

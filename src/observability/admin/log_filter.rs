@@ -1,10 +1,7 @@
 use axum::body::Bytes;
 use http::StatusCode;
 
-use crate::{
-    app::config::Directives,
-    observability::telemetry::{self, LogFilter},
-};
+use crate::observability::telemetry::{self, Directives, LogFilter};
 
 /// The response to a request that is rejected.
 type Rejection = (StatusCode, String);
@@ -19,7 +16,10 @@ pub(super) async fn put(body: Bytes) -> Result<String, Rejection> {
     let filter = log_filter()?;
     let text = std::str::from_utf8(&body).unwrap_or_default();
     let Some(directives) = Directives::parse(text.trim()) else {
-        let message = format!("the body is not a log filter: it must be {}\n", Directives::TAKES);
+        let message = format!(
+            "the body is not a log filter: it must be {}\n",
+            Directives::EXPECTED
+        );
         return Err((StatusCode::BAD_REQUEST, message));
     };
     if telemetry::names_audit(&directives) {

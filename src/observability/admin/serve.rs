@@ -11,10 +11,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
+use super::AdminAccess;
+
 /// Settings of the admin listener: its clients must not use up the file descriptors and the memory
 /// that calls need.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdminSettings {
+    /// Who may read the operator pages.
+    pub access: AdminAccess,
     /// Maximum number of open connections; one more is closed at once.
     pub max_connections: usize,
     /// Timeout of a request's head, including the time until the request begins.

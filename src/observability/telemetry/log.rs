@@ -15,8 +15,7 @@ use tracing_subscriber::{
     reload,
 };
 
-use super::SPAN_TARGET;
-use crate::app::config::{Directives, Format};
+use super::{Directives, LogFormat, SPAN_TARGET};
 
 /// Target of the audit records. The filter does not silence them unless it names this target.
 const AUDIT: &str = "tapegate::audit";
@@ -25,7 +24,7 @@ const AUDIT: &str = "tapegate::audit";
 pub const LOG_CHANGES: &str = "tapegate::log";
 
 /// Writes the lines that pass `filter` to what `writer` makes.
-pub(super) fn layer<S, W, F>(format: Format, filter: F, writer: W) -> impl Layer<S>
+pub(super) fn layer<S, W, F>(format: LogFormat, filter: F, writer: W) -> impl Layer<S>
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
     F: Filter<S> + Send + Sync + 'static,
@@ -33,10 +32,10 @@ where
 {
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines: Box<dyn Layer<S> + Send + Sync> = match format {
-        Format::Human => lines
+        LogFormat::Human => lines
             .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
             .boxed(),
-        Format::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     lines.with_filter(filter.and(without_secrets()))
 }

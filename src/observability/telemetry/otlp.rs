@@ -3,7 +3,7 @@
 use std::env;
 
 use opentelemetry_otlp::{
-    ExporterBuildError, LogExporter, MetricExporter, Protocol as Wire, SpanExporter, WithExportConfig,
+    ExporterBuildError, LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig,
 };
 use opentelemetry_sdk::{
     logs::{
@@ -17,16 +17,14 @@ use opentelemetry_sdk::{
 };
 
 use super::{
+    OtlpProtocol, OtlpSettings,
     export_counts::{BoundedProcessor, CountingExporter, LOG_RECORD_EXPORTS, SPAN_EXPORTS},
     resource,
 };
-use crate::{
-    app::config::{Otlp, Protocol},
-    observability::metrics::OtlpMetricReader,
-};
+use crate::observability::metrics::OtlpMetricReader;
 
 /// Whether a signal is exported.
-fn is_exported(otlp: &Otlp, signal: &str) -> bool {
+fn is_exported(otlp: &OtlpSettings, signal: &str) -> bool {
     let is = |name: &str, word: &str| env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case(word));
     let is_named = |name: &str| env::var(name).is_ok_and(|value| !value.is_empty());
     let has_collector = otlp.endpoint.is_some()
@@ -46,13 +44,13 @@ macro_rules! exporter {
     ($exporter:ident, $otlp:expr, $signal:literal) => {
         match (&$otlp.endpoint, $otlp.protocol) {
             (None, _) => $exporter::builder().build(),
-            (Some(endpoint), Protocol::Grpc) => $exporter::builder()
+            (Some(endpoint), OtlpProtocol::Grpc) => $exporter::builder()
                 .with_tonic()
                 .with_endpoint(endpoint.to_string())
                 .build(),
-            (Some(endpoint), Protocol::Http) => $exporter::builder()
+            (Some(endpoint), OtlpProtocol::Http) => $exporter::builder()
                 .with_http()
-                .with_protocol(Wire::HttpBinary)
+                .with_protocol(Protocol::HttpBinary)
                 .with_endpoint(http_url(endpoint, $signal))
                 .build(),
         }
@@ -60,7 +58,7 @@ macro_rules! exporter {
 }
 
 /// Creates and exports traces; `None` if traces are not exported.
-pub(super) fn traces(otlp: &Otlp) -> Result<Option<SdkTracerProvider>, ExporterBuildError> {
+pub(super) fn traces(otlp: &OtlpSettings) -> Result<Option<SdkTracerProvider>, ExporterBuildError> {
     if !is_exported(otlp, "TRACES") {
         return Ok(None);
     }
@@ -85,7 +83,7 @@ pub(super) fn traces(otlp: &Otlp) -> Result<Option<SdkTracerProvider>, ExporterB
 }
 
 /// Exports log records; `None` if they are not exported.
-pub(super) fn logs(otlp: &Otlp) -> Result<Option<SdkLoggerProvider>, ExporterBuildError> {
+pub(super) fn logs(otlp: &OtlpSettings) -> Result<Option<SdkLoggerProvider>, ExporterBuildError> {
     if !is_exported(otlp, "LOGS") {
         return Ok(None);
     }
@@ -108,7 +106,7 @@ pub(super) fn logs(otlp: &Otlp) -> Result<Option<SdkLoggerProvider>, ExporterBui
 /// # Errors
 ///
 /// If the collector's address, in the settings or the environment, cannot be used.
-pub fn metrics(otlp: &Otlp) -> Result<Option<OtlpMetricReader>, super::CannotExport> {
+pub fn metrics(otlp: &OtlpSettings) -> Result<Option<OtlpMetricReader>, super::CannotExport> {
     if !is_exported(otlp, "METRICS") {
         return Ok(None);
     }

@@ -21,20 +21,21 @@ use super::{
 };
 use crate::domain::Region;
 
-/// How the SDK's clients are made.
-#[derive(Clone, Debug)]
+/// How the SDK's clients connect, sign and time out.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SdkSettings {
-    /// Where requests go instead of AWS's own endpoint.
+    /// The URL that is called instead of AWS's own endpoints.
     pub endpoint: Option<String>,
-    /// What signs them; `None` is the SDK's standard chain.
+    /// The credentials that sign requests; `None` is the standard chain of the SDK. They are not a
+    /// setting: the caller of the library may set them.
     pub credentials: Option<Credentials>,
-    /// How long a TCP and TLS connection may take to come about.
+    /// The timeout for opening a TCP and TLS connection.
     pub connect_timeout: Duration,
-    /// How long one attempt may take, fetching credentials included.
+    /// The timeout of one attempt, including the time to fetch credentials.
     pub attempt_timeout: Duration,
-    /// The most bytes of an answer's body.
+    /// The maximum size of a response body, in bytes.
     pub max_answer_bytes: usize,
-    /// How long after credentials were refused and fetched anew it takes for that to be done again.
+    /// The minimum time between two fetches of rejected credentials.
     pub credentials_pause: Duration,
 }
 

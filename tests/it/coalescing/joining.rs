@@ -18,10 +18,12 @@ use tapegate::{
         limits::Limits,
         policy::{Policies, PolicyEngine},
     },
-    app::config::TakenOutBy,
     call::{Call, Caller},
     domain::{Fault, ListTapes, Marker, PageRequest, Principal, Proof, Scope},
-    observability::{readiness::Readiness, telemetry::propagation},
+    observability::{
+        readiness::{NotReadyOn, Readiness},
+        telemetry::propagation,
+    },
     upstream::{Shared, UpstreamSettings, stack},
 };
 use tokio::time::{Instant, sleep};
@@ -67,7 +69,7 @@ async fn a_denied_caller_does_not_join_an_allowed_read() {
         settings(),
         authority.clone(),
         limits,
-        Readiness::new(1, TakenOutBy::Nothing),
+        Readiness::new(1, NotReadyOn::Nothing),
         Arc::default(),
     );
     let transport = service_fn(|_: AuthorizedCall<ListTapes>| async {

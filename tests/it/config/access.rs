@@ -1,17 +1,17 @@
-//! Settings of who is let in, and what their files say.
+//! Settings of access control, and the files that they name.
 
-use tapegate::app::config::Entry;
+use tapegate::grpc::inbound::AccessMode;
 
 use super::*;
 use crate::harness::{Ca, Site};
 
-/// `serve` by a site's configuration, with this added.
+/// `serve` with the configuration of a site, and more.
 fn serve(site: &Site, more: &str) -> Call {
     Call::new("serve").file(site.config_with_tls() + more)
 }
 
 #[test]
-fn a_closed_service_may_be_reached_from_other_machines_by_tls() {
+fn a_service_with_access_control_may_listen_beyond_loopback_with_tls() {
     let site = Site::new();
     let config = serve(&site, "")
         .arg("--listen=0.0.0.0:50051")
@@ -19,32 +19,35 @@ fn a_closed_service_may_be_reached_from_other_machines_by_tls() {
         .config();
     assert!(!config.server.allow_anonymous);
     assert_eq!(
-        (config.auth.health, config.auth.reflection),
-        (Entry::Open, Entry::Identified)
+        (config.server.health, config.server.reflection),
+        (AccessMode::Open, AccessMode::Identified)
     );
-    assert_eq!(config.auth.jwt.len(), 1);
+    assert_eq!(config.identities.issuers.len(), 1);
     assert!(config.tls.unwrap().client_ca.is_some());
 
     let plain = Call::new("serve").file(site.config()).arg("--listen=[::]:50051");
     assert_faults(
         &plain,
         &[(
-            "--listen: [::]:50051 is not loopback",
-            "or --allow-plaintext behind a service mesh",
+            "--listen: [::]:50051 is not a loopback address",
+            "or use --allow-plaintext behind a service mesh",
         )],
     );
     assert!(plain.arg("--allow-plaintext").config().server.allow_plaintext);
-    // Whoever may do everything may do it from this machine alone, over TLS too.
+    // With anonymous callers, only loopback is allowed, even with TLS.
     assert_faults(
         &serve(&site, "")
             .arg("--allow-anonymous")
             .arg("--listen=0.0.0.0:1"),
-        &[("--listen: 0.0.0.0:1 is not loopback", "anonymous callers")],
+        &[(
+            "--listen: 0.0.0.0:1 is not a loopback address",
+            "anonymous callers",
+        )],
     );
 }
 
 #[test]
-fn every_table_of_issuers_is_read_and_every_fault_of_one_reported() {
+fn all_issuer_tables_are_read_and_all_their_faults_reported() {
     let site = Site::new();
     let keys = site.path("jwks.json");
     let another = format!(
@@ -59,8 +62,8 @@ fn every_table_of_issuers_is_read_and_every_fault_of_one_reported() {
         "#
     );
     let config = Call::new("serve").file(site.config() + &another).config();
-    let [first, second] = &config.auth.jwt[..] else {
-        panic!("{:?}", config.auth.jwt)
+    let [first, second] = &config.identities.issuers[..] else {
+        panic!("{:?}", config.identities.issuers)
     };
     assert_eq!(first.issuer, crate::harness::ISSUER);
     assert_eq!(
@@ -89,37 +92,49 @@ fn every_table_of_issuers_is_read_and_every_fault_of_one_reported() {
                 "tapegate.toml:1:1: auth.jwt.audience: is not set",
                 "the name of this service",
             ),
-            ("tapegate.toml:2:10: auth.jwt.issuer: is empty", "issuer.example"),
+            (
+                "tapegate.toml:2:10: auth.jwt.issuer: the value is empty",
+                "issuer.example",
+            ),
             (
                 "tapegate.toml:3:8: auth.jwt.jwks: is not an https URL",
                 "loopback",
             ),
             (
-                "tapegate.toml:4:15: auth.jwt.algorithms: \"HS256\" is wrong",
+                "tapegate.toml:4:15: auth.jwt.algorithms: invalid value \"HS256\"",
                 "\"ES256\"",
             ),
-            ("tapegate.toml:4:24: auth.jwt.algorithms: \"none\" is wrong", ""),
             (
-                "tapegate.toml:4:41: auth.jwt.algorithms: stands in the list twice",
+                "tapegate.toml:4:24: auth.jwt.algorithms: invalid value \"none\"",
                 "",
             ),
             (
-                "tapegate.toml:5:1: [[auth.jwt]] has no setting \"audiense\"",
+                "tapegate.toml:4:41: auth.jwt.algorithms: this item is in the list twice",
+                "",
+            ),
+            (
+                "tapegate.toml:5:1: unknown setting \"audiense\" in [[auth.jwt]]",
                 "did you mean audience?",
             ),
             (
                 "tapegate.toml:9:8: auth.jwt.jwks: /there/is/nothing/here.json cannot be read",
                 "",
             ),
-            ("tapegate.toml:10:10: auth.jwt.leeway: \"1h\" is wrong", "10m"),
+            (
+                "tapegate.toml:10:10: auth.jwt.leeway: invalid value \"1h\"",
+                "10m",
+            ),
         ],
     );
     assert_faults(
         &Call::serve().file("auth.jwt = 'x'\n[limits]\ngroup = ['y']\n[auth.mtls]\nnames = []"),
         &[
-            ("tapegate.toml:1:12: auth.jwt is a list of tables", "[[auth.jwt]]"),
             (
-                "tapegate.toml:3:10: limits.group is a list of tables",
+                "tapegate.toml:1:12: auth.jwt is an array of tables",
+                "[[auth.jwt]]",
+            ),
+            (
+                "tapegate.toml:3:10: limits.group is an array of tables",
                 "[[limits.group]]",
             ),
             ("tapegate.toml:5:9: auth.mtls.names: is empty", "leave it out"),
@@ -128,7 +143,7 @@ fn every_table_of_issuers_is_read_and_every_fault_of_one_reported() {
 }
 
 #[test]
-fn check_prints_tables_so_that_they_give_the_same_again() {
+fn check_prints_tables_that_give_the_same_settings() {
     let site = Site::new();
     let more = r#"
         [limits]
@@ -150,7 +165,7 @@ fn check_prints_tables_so_that_they_give_the_same_again() {
 }
 
 #[test]
-fn what_is_wrong_with_certificates_keys_tokens_and_policies_is_said_at_once() {
+fn all_faults_of_certificates_keys_tokens_and_policies_are_reported_at_once() {
     let site = Site::new();
     let other = Ca::new("another").server();
     site.write("server.key", &other.key);
@@ -222,7 +237,7 @@ fn what_is_wrong_with_certificates_keys_tokens_and_policies_is_said_at_once() {
 }
 
 #[test]
-fn dev_is_closed_when_identities_or_policies_are_configured() {
+fn dev_requires_authentication_if_identities_or_policies_are_configured() {
     let site = Site::new();
     let closed = Call::default().file(site.config());
     assert!(!closed.dev().config.server.allow_anonymous);
@@ -240,7 +255,7 @@ fn dev_is_closed_when_identities_or_policies_are_configured() {
 }
 
 #[test]
-fn a_certificate_needs_its_key_and_the_other_way_round() {
+fn a_certificate_needs_its_key_and_a_key_its_certificate() {
     let site = Site::new();
     for (given, missing) in [("cert", "key"), ("key", "cert")] {
         let path = site.path(&format!("server.{}", if given == "cert" { "pem" } else { "key" }));

@@ -1,4 +1,4 @@
-//! What `tapegate check` prints.
+//! The output of `tapegate check`.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn check_says_where_each_value_comes_from() {
+fn check_prints_the_origin_of_each_value() {
     let call = Call::new("check")
         .arg("--allow-anonymous")
         .var("AWS_REGION", "eu-west-1")
@@ -40,7 +40,7 @@ fn check_says_where_each_value_comes_from() {
 
 proptest! {
     #[test]
-    fn what_check_prints_is_a_file_that_gives_the_same_settings(
+    fn check_prints_a_file_that_gives_the_same_settings(
         ports in (0..=u16::MAX, 0..=u16::MAX).prop_filter("two", |(a, b)| a != b),
         region in "[a-z0-9-]{1,64}",
         more in proptest::collection::btree_set("[a-z]{2}-[a-z]{4}-[0-9]", 0..4),
@@ -54,7 +54,7 @@ proptest! {
         streams in 1..=10_000u32,
         filter in "(info|warn|off)(,[a-z_]{1,8}=(debug|trace))?",
         json: bool,
-        // In the file, in variables, or as flags.
+        // The file, variables, or flags.
         source in 0..3u8,
     ) {
         let micros = |micros| format!("{}us", micros);
@@ -83,7 +83,7 @@ proptest! {
         let mut file = format!("regions = {:?}\n", more.iter().chain([&region]).collect::<std::collections::BTreeSet<_>>());
         file = file.replace('{', "[").replace('}', "]");
         if let Some(accounts) = accounts {
-            // None of them means any, with or without one of its own.
+            // An empty list allows any account, also if there is an `account_id`.
             let own = account.iter().filter(|_| !accounts.is_empty());
             let all: std::collections::BTreeSet<_> = accounts.iter().chain(own).collect();
             writeln!(file, "accounts = {:?}", all.into_iter().collect::<Vec<_>>()).unwrap();
@@ -93,7 +93,7 @@ proptest! {
             let setting = SETTINGS.iter().find(|setting| setting.key() == key).unwrap();
             call = match source {
                 0 => {
-                    let quote = if setting.toml() == Toml::String { "\"" } else { "" };
+                    let quote = if setting.toml() == TomlType::String { "\"" } else { "" };
                     writeln!(file, "{key} = {quote}{value}{quote}").unwrap();
                     call
                 }
@@ -107,7 +107,7 @@ proptest! {
     }
 
     #[test]
-    fn no_file_makes_it_panic(file in any::<Vec<u8>>(), text in ".{0,200}", toml in "([a-z_.]{1,12} ?= ?(\"[^\"]*\"|[0-9-]{1,20}|true|\\[\\]|\\{\\})\n|\\[[a-z.]{1,9}\\]\n){0,6}") {
+    fn no_file_causes_a_panic(file in any::<Vec<u8>>(), text in ".{0,200}", toml in "([a-z_.]{1,12} ?= ?(\"[^\"]*\"|[0-9-]{1,20}|true|\\[\\]|\\{\\})\n|\\[[a-z.]{1,9}\\]\n){0,6}") {
         for file in [file, text.into_bytes(), toml.into_bytes()] {
             drop(Call::serve().file(file).parse());
         }

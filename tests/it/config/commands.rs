@@ -1,14 +1,14 @@
-//! What each command asks of its settings.
+//! Which settings each command requires or rejects.
 
 use super::*;
 
 #[test]
-fn serve_is_closed_until_anonymous_callers_are_allowed_and_then_stays_on_loopback() {
+fn serve_requires_access_control_unless_anonymous_callers_are_allowed_on_loopback() {
     let bare = Call::new("serve").arg("--region=us-east-1");
     const CLOSED: [(&str, &str); 3] = [
-        ("account_id: is not set", "asked of this account"),
+        ("account_id: is not set", "calls that name no gateway"),
         (
-            "auth.jwt: is not set, nor is auth.tokens.file",
+            "auth.jwt: is not set, and neither is auth.tokens.file",
             "--allow-anonymous",
         ),
         ("policy.path: is not set", "--allow-anonymous"),
@@ -16,7 +16,10 @@ fn serve_is_closed_until_anonymous_callers_are_allowed_and_then_stays_on_loopbac
     assert_faults(&bare, &CLOSED);
     assert_faults(&bare.clone().arg("--allow-anonymous=false"), &CLOSED);
     assert_faults(&bare.clone().file("allow_anonymous = false"), &CLOSED);
-    let mut open = vec![("--listen: 0.0.0.0:1 is not loopback", "--allow-plaintext")];
+    let mut open = vec![(
+        "--listen: 0.0.0.0:1 is not a loopback address",
+        "--allow-plaintext",
+    )];
     open.extend(CLOSED);
     assert_faults(&bare.clone().arg("--listen=0.0.0.0:1"), &open);
     assert!(
@@ -31,7 +34,10 @@ fn serve_is_closed_until_anonymous_callers_are_allowed_and_then_stays_on_loopbac
             .clone()
             .arg("--allow-anonymous")
             .arg("--admin-listen=0.0.0.0:9464"),
-        &[("--admin-listen: 0.0.0.0:9464 is not loopback", "127.0.0.1:9464")],
+        &[(
+            "--admin-listen: 0.0.0.0:9464 is not a loopback address",
+            "127.0.0.1:9464",
+        )],
     );
     let open = bare.arg("--allow-anonymous");
     for listen in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:50051"] {
@@ -47,21 +53,21 @@ fn serve_is_closed_until_anonymous_callers_are_allowed_and_then_stays_on_loopbac
             &open.clone().arg("--listen").arg(listen),
             &[(
                 "--listen: ",
-                "is not loopback, but anonymous callers may come from this machine alone; use 127.0.0.1:50051",
+                "is not a loopback address, but anonymous callers are allowed from this machine only; use 127.0.0.1:50051",
             )],
         );
     }
 }
 
 #[test]
-fn dev_needs_nothing_and_stays_on_loopback() {
+fn dev_needs_no_settings_and_listens_on_loopback_only() {
     let config = Call::default().var("AWS_REGION", "eu-west-1").dev().config;
-    assert_eq!(config.scope.region.as_str(), "us-east-1");
-    assert_eq!(config.scope.account_id.unwrap().as_str(), "123456789012");
+    assert_eq!(config.rules.region.as_str(), "us-east-1");
+    assert_eq!(config.rules.account_id.unwrap().as_str(), "123456789012");
     assert!(config.server.allow_anonymous);
 
     let own = Call::default().arg("--region=eu-west-1").dev();
-    assert_eq!(own.config.scope.region.as_str(), "eu-west-1");
+    assert_eq!(own.config.rules.region.as_str(), "eu-west-1");
 
     let open = Call::default()
         .arg("--listen=0.0.0.0:1")
@@ -71,31 +77,27 @@ fn dev_needs_nothing_and_stays_on_loopback() {
     assert_eq_faults(
         &open.dev_faults(),
         &[
-            ("--admin-listen: [::]:2 is not loopback", "127.0.0.1:2"),
-            ("--listen: 0.0.0.0:1 is not loopback", "127.0.0.1:1"),
-            (
-                "--upstream-endpoint: tapegate dev brings its own",
-                "tapegate serve",
-            ),
-            ("auth.jwt: is not set, nor is", "--allow-anonymous"),
+            ("--admin-listen: [::]:2 is not a loopback address", "127.0.0.1:2"),
+            ("--listen: 0.0.0.0:1 is not a loopback address", "127.0.0.1:1"),
+            ("--upstream-endpoint: tapegate dev runs its own", "tapegate serve"),
+            ("auth.jwt: is not set, and neither is", "--allow-anonymous"),
             ("policy.path: is not set", "--allow-anonymous"),
         ],
     );
 }
 
 #[test]
-fn no_secret_is_ever_shown() {
+fn secrets_are_never_shown() {
     const SECRET: &str = "hush-hush-hush";
-    // Not one that is part of a URL.
     let url = Call::serve().arg(format!("--upstream-endpoint=http://user:{SECRET}@localhost"));
     assert_faults(
         &url,
         &[(
-            "--upstream-endpoint: the value (not shown) is wrong",
+            "--upstream-endpoint: invalid value (not shown)",
             "no path, user or query",
         )],
     );
-    // Nor by a syntax error on its line.
+    // Nor in a syntax error on its line.
     let broken = Call::serve().file(format!("upstream.endpoint = 'http://user:{SECRET}@localhost', x"));
     assert!(
         !broken.faults().concat().contains(SECRET),
@@ -105,7 +107,7 @@ fn no_secret_is_ever_shown() {
 }
 
 #[test]
-fn help_names_default_unit_and_variable() {
+fn help_shows_default_unit_and_variable() {
     let help = Call::new("serve").arg("--help").usage();
     for part in [
         "--upstream-attempt-timeout <DURATION>",

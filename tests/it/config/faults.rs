@@ -1,9 +1,9 @@
-//! What is refused, and what is said about it.
+//! Invalid settings, and their messages.
 
 use super::*;
 
 #[test]
-fn every_fault_is_reported_at_once_with_its_place() {
+fn all_faults_are_reported_at_once_with_their_origin() {
     let file = r#"
 listen = "localhost:50051"
 admin_lisen = "127.0.0.1:9464"
@@ -34,22 +34,28 @@ max_size_gib = 100
         &call,
         &[
             (
-                "tapegate.toml:2:10: listen: \"localhost:50051\" is wrong",
+                "tapegate.toml:2:10: listen: invalid value \"localhost:50051\"",
                 "such as 127.0.0.1:50051",
             ),
             (
-                "tapegate.toml:3:1: there is no setting \"admin_lisen\"",
+                "tapegate.toml:3:1: unknown setting \"admin_lisen\"",
                 "did you mean admin_listen?",
             ),
-            ("tapegate.toml:4:14: account_id: \"1234\" is wrong", "12 digits"),
-            ("tapegate.toml:5:25: regions: \"Mars\" is wrong", "us-east-1"),
-            ("tapegate.toml:5:33: regions: is not a string", "us-east-1"),
+            (
+                "tapegate.toml:4:14: account_id: invalid value \"1234\"",
+                "12 digits",
+            ),
+            ("tapegate.toml:5:25: regions: invalid value \"Mars\"", "us-east-1"),
+            (
+                "tapegate.toml:5:33: regions: this item is not a string",
+                "us-east-1",
+            ),
             (
                 "tapegate.toml:6:21: max_request_bytes: is of type string",
                 "bytes from 65536 to 4194304",
             ),
             (
-                "tapegate.toml:7:26: max_concurrent_streams: \"0\" is wrong",
+                "tapegate.toml:7:26: max_concurrent_streams: invalid value \"0\"",
                 "from 1 to 10000",
             ),
             ("tapegate.toml:10:12: upstream.endpoint: ", "no path"),
@@ -58,11 +64,11 @@ max_size_gib = 100
                 "upstream.attempt_timeout (20s)",
             ),
             (
-                "tapegate.toml:12:21: upstream.operation_timeout: \"-3s\" is wrong",
+                "tapegate.toml:12:21: upstream.operation_timeout: invalid value \"-3s\"",
                 "500ms, 30s",
             ),
             (
-                "tapegate.toml:14:2: there is no section \"upsteam\"",
+                "tapegate.toml:14:2: unknown section \"upsteam\"",
                 "did you mean upstream?",
             ),
             (
@@ -70,12 +76,18 @@ max_size_gib = 100
                 "tapes.max_size_gib (100)",
             ),
             (
-                "TAPEGATE_LISTN: there is no variable",
+                "TAPEGATE_LISTN: unknown variable",
                 "did you mean TAPEGATE_LISTEN?",
             ),
-            ("TAPEGATE_LOG_FORMAT: \"xml\" is wrong", "\"human\" or \"json\""),
-            ("TAPEGATE_SHUTDOWN_DELAY: is empty", "leave it out"),
-            ("--shutdown-drain-timeout: \"soon\" is wrong", "30s"),
+            (
+                "TAPEGATE_LOG_FORMAT: invalid value \"xml\"",
+                "\"human\" or \"json\"",
+            ),
+            (
+                "TAPEGATE_SHUTDOWN_DELAY: the value is empty",
+                "leave the setting out",
+            ),
+            ("--shutdown-drain-timeout: invalid value \"soon\"", "30s"),
             ("auth.jwt: is not set", "--allow-anonymous"),
             ("policy.path: is not set", "--allow-anonymous"),
             ("region: is not set", "TAPEGATE_REGION"),
@@ -84,18 +96,21 @@ max_size_gib = 100
 }
 
 #[test]
-fn a_wrong_value_is_reported_even_where_another_wins_over_it() {
+fn an_invalid_value_is_reported_even_if_another_takes_precedence() {
     let call = Call::serve().file("listen = 'here'").arg("--listen=127.0.0.1:1");
-    assert_faults(&call, &[("tapegate.toml:1:10: listen: \"here\" is wrong", "")]);
+    assert_faults(
+        &call,
+        &[("tapegate.toml:1:10: listen: invalid value \"here\"", "")],
+    );
 }
 
 #[test]
-fn a_file_that_is_no_configuration_is_one_clear_fault() {
+fn a_file_that_is_not_a_configuration_has_one_clear_fault() {
     let cases: &[(&[u8], &str, &str)] = &[
-        (b"listen = \"127", "tapegate.toml:1:", "is not TOML"),
+        (b"listen = \"127", "tapegate.toml:1:", "invalid TOML"),
         (
             b"listen = 'a'\nlisten = 'b'",
-            "tapegate.toml:2:1: is not TOML",
+            "tapegate.toml:2:1: invalid TOML",
             "duplicate",
         ),
         (b"[log]\n[log]", "tapegate.toml:2:", "duplicate"),
@@ -126,15 +141,11 @@ fn a_file_that_is_no_configuration_is_one_clear_fault() {
         ),
         (
             b"connect_timeout = '1s'",
-            "tapegate.toml:1:1: there is no setting",
+            "tapegate.toml:1:1: unknown setting",
             "did you mean upstream.connect_timeout?",
         ),
-        (
-            b"zzz = 1",
-            "tapegate.toml:1:1: there is no setting \"zzz\"",
-            "zzz",
-        ),
-        (b"\"\" = 1", "tapegate.toml:1:1: there is no setting \"\"", ""),
+        (b"zzz = 1", "tapegate.toml:1:1: unknown setting \"zzz\"", "zzz"),
+        (b"\"\" = 1", "tapegate.toml:1:1: unknown setting \"\"", ""),
         (
             b"regions = 'us-east-1'",
             "tapegate.toml:1:11: regions: is of type string",
@@ -142,17 +153,17 @@ fn a_file_that_is_no_configuration_is_one_clear_fault() {
         ),
         (
             b"regions = []",
-            "tapegate.toml:1:11: regions: lacks us-east-1",
+            "tapegate.toml:1:11: regions: does not contain us-east-1",
             "add it",
         ),
         (
             b"regions = ['eu-west-1']",
-            "tapegate.toml:1:11: regions: lacks us-east-1",
+            "tapegate.toml:1:11: regions: does not contain us-east-1",
             "add it",
         ),
         (
             b"regions = ['us-east-1', 'us-east-1']",
-            "tapegate.toml:1:25: regions: stands",
+            "tapegate.toml:1:25: regions: this item",
             "twice",
         ),
         (
@@ -202,7 +213,7 @@ fn a_file_that_is_no_configuration_is_one_clear_fault() {
         ),
         (
             "listen = 'caf\u{e9} \u{e9}', x".as_bytes(),
-            "tapegate.toml:1:18: is not TOML",
+            "tapegate.toml:1:18: invalid TOML",
             "",
         ),
     ];
@@ -214,32 +225,32 @@ fn a_file_that_is_no_configuration_is_one_clear_fault() {
             "{}: {found:#?}, wanted {start} … {part}",
             String::from_utf8_lossy(file)
         );
-        let is_syntax = found[0].contains("is not TOML");
+        let is_syntax = found[0].contains("invalid TOML");
         assert!(
             found.len() == 1 || is_syntax,
             "{}: {found:#?}",
             String::from_utf8_lossy(file)
         );
     }
-    // Something else altogether.
+    // Not TOML at all.
     let found = Call::serve().file("<p>\n".repeat(1000)).faults();
     assert!(
-        found.len() == 21 && found[0].ends_with("more errors of this kind"),
+        found.len() == 21 && found[0].ends_with("more TOML errors"),
         "{found:#?}"
     );
-    // Far too large, and just small enough.
+    // Too large, and of the maximum size.
     let padded = |bytes: usize| Call::serve().file("#".repeat(bytes));
     assert_faults(
         &padded((1 << 20) + 1),
         &[("tapegate.toml: is larger than 1048576 bytes", "")],
     );
     padded(1 << 20).config();
-    // Nothing in it.
+    // Empty.
     Call::serve().file("").config();
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_one_clear_fault() {
+fn a_file_that_cannot_be_read_has_one_clear_fault() {
     let directory = tempfile::tempdir().unwrap();
     let at = |path: &Path| Call::serve().arg("--config").arg(path);
     assert!(at(directory.path()).faults()[0].contains("is a directory"));
@@ -255,10 +266,10 @@ fn a_file_that_cannot_be_read_is_one_clear_fault() {
         &Call::serve().var("TAPEGATE_CONFIG", ""),
         &[("TAPEGATE_CONFIG: is empty", "leave it out")],
     );
-    // What an unreadable file says is unknown, so nothing is said to be missing.
+    // The content of an unreadable file is unknown, so no setting is reported as missing.
     let broken = Call::new("serve").file("region = ");
     assert!(
-        broken.faults().iter().all(|fault| fault.contains("is not TOML")),
+        broken.faults().iter().all(|fault| fault.contains("invalid TOML")),
         "{:?}",
         broken.faults()
     );
@@ -269,10 +280,10 @@ fn a_file_that_cannot_be_read_is_one_clear_fault() {
         &missing,
         &[
             ("/nowhere.toml: cannot be read", ""),
-            ("--listen: \"here\" is wrong", ""),
+            ("--listen: invalid value \"here\"", ""),
         ],
     );
-    // The flag wins, so the variable's file is not looked at.
+    // The flag takes precedence, so the file of the variable is not read.
     let file = directory.path().join("some.toml");
     fs::write(&file, "").unwrap();
     at(&file).var("TAPEGATE_CONFIG", "/nowhere").config();
@@ -280,7 +291,7 @@ fn a_file_that_cannot_be_read_is_one_clear_fault() {
 
 #[cfg(unix)]
 #[test]
-fn what_is_not_utf_8_is_refused_with_its_name() {
+fn values_that_are_not_utf_8_are_rejected_with_their_name() {
     use std::os::unix::ffi::OsStringExt;
     let bytes = || OsString::from_vec(vec![b'a', 0xff]);
     let mut flag = OsString::from("--log-filter=");
@@ -300,7 +311,7 @@ fn what_is_not_utf_8_is_refused_with_its_name() {
     name.push(bytes());
     let mut call = Call::serve();
     call.variables.insert(name, "x".into());
-    assert_faults(&call, &[("TAPEGATE_a\u{fffd}: there is no variable", "")]);
+    assert_faults(&call, &[("TAPEGATE_a\u{fffd}: unknown variable", "")]);
     assert_faults(
         &Call::new("serve")
             .arg("--allow-anonymous")
@@ -310,7 +321,7 @@ fn what_is_not_utf_8_is_refused_with_its_name() {
 }
 
 #[test]
-fn variables_that_kubernetes_makes_for_a_service_are_no_settings() {
+fn variables_that_kubernetes_sets_for_a_service_are_ignored() {
     let made = [
         ("TAPEGATE_SERVICE_HOST", "10.0.0.1"),
         ("TAPEGATE_SERVICE_PORT", "50051"),
@@ -328,7 +339,7 @@ fn variables_that_kubernetes_makes_for_a_service_are_no_settings() {
         .iter()
         .fold(Call::serve(), |call, (name, value)| call.var(name, *value));
     assert_eq!(call.config(), Call::serve().config());
-    // Near to those, but not made by Kubernetes.
+    // Similar, but not set by Kubernetes.
     for (name, value) in [
         ("TAPEGATE_PORT", "50051"),
         ("TAPEGATE_ADMIN_PORT", "9464"),
@@ -336,15 +347,15 @@ fn variables_that_kubernetes_makes_for_a_service_are_no_settings() {
         ("TAPEGATE_SERVICE", "x"),
         ("TAPEGATE_", "x"),
     ] {
-        assert_faults(&Call::serve().var(name, value), &[(name, "there is no variable")]);
+        assert_faults(&Call::serve().var(name, value), &[(name, "unknown variable")]);
     }
 }
 
 #[test]
-fn lists_are_set_in_the_file_alone() {
+fn lists_are_in_the_file_only() {
     assert_faults(
         &Call::serve().var("TAPEGATE_REGIONS", "us-east-1"),
-        &[("TAPEGATE_REGIONS: regions is a list", "in the file")],
+        &[("TAPEGATE_REGIONS: regions is a list", "in the file only")],
     );
     assert!(
         Call::serve()
@@ -352,15 +363,15 @@ fn lists_are_set_in_the_file_alone() {
             .usage()
             .contains("unexpected argument")
     );
-    let scope = Call::serve()
+    let rules = Call::serve()
         .file("account_id = '123456789012'\naccounts = ['210987654321', '123456789012']\nregions = ['us-east-1', 'eu-west-1']")
         .config()
-        .scope;
-    assert_eq!((scope.regions.len(), scope.accounts.len()), (2, 2));
+        .rules;
+    assert_eq!((rules.regions.len(), rules.accounts.len()), (2, 2));
 }
 
 #[test]
-fn endpoints_are_the_roots_of_servers() {
+fn endpoints_are_root_urls() {
     let with = |url: &str| Call::serve().arg(format!("--upstream-endpoint={url}"));
     for url in [
         "http://127.0.0.1:4588",
@@ -368,7 +379,7 @@ fn endpoints_are_the_roots_of_servers() {
         "https://example.com/",
         "http://[::1]:80",
     ] {
-        assert!(with(url).config().upstream.endpoint.is_some(), "{url}");
+        assert!(with(url).config().sdk.endpoint.is_some(), "{url}");
     }
     for url in [
         "",
@@ -396,7 +407,7 @@ fn endpoints_are_the_roots_of_servers() {
 }
 
 #[test]
-fn of_two_timeouts_the_one_that_was_given_is_the_one_to_change() {
+fn of_two_contradicting_values_the_given_one_is_reported() {
     assert_faults(
         &Call::serve().arg("--upstream-attempt-timeout=61s"),
         &[(
@@ -421,11 +432,11 @@ fn of_two_timeouts_the_one_that_was_given_is_the_one_to_change() {
 }
 
 #[test]
-fn two_listeners_never_share_an_address() {
+fn listeners_cannot_share_an_address() {
     assert_faults(
         &Call::serve().arg("--listen=127.0.0.1:9464"),
         &[(
-            "--listen: 127.0.0.1:9464 is the address of admin_listen too",
+            "--listen: 127.0.0.1:9464 is also the address of admin_listen",
             "another port",
         )],
     );
@@ -436,7 +447,7 @@ fn two_listeners_never_share_an_address() {
 }
 
 #[test]
-fn a_misspelt_level_does_not_silence_the_log() {
+fn a_misspelt_level_is_rejected() {
     let with = |filter: &str| Call::serve().arg(format!("--log-filter={filter}"));
     for filter in [
         "info",
@@ -454,7 +465,7 @@ fn a_misspelt_level_does_not_silence_the_log() {
 }
 
 #[test]
-fn a_setting_in_the_wrong_section_is_recognised() {
+fn the_right_section_is_suggested_for_a_misplaced_setting() {
     let cases = [
         ("[upstream]\nregion = 'eu-west-1'", "did you mean region?"),
         (
@@ -466,7 +477,7 @@ fn a_setting_in_the_wrong_section_is_recognised() {
             "[upstream.endpoint]\nurl = 'x'",
             "upstream.endpoint: is of type table",
         ),
-        ("[upstream.tls]\nca = 'x'", "there is no section \"upstream.tls\""),
+        ("[upstream.tls]\nca = 'x'", "unknown section \"upstream.tls\""),
     ];
     for (file, part) in cases {
         assert_faults(&Call::serve().file(file), &[("tapegate.toml:", part)]);

@@ -1,8 +1,8 @@
-//! What `tapegate health` makes of servers in every state.
+//! `tapegate health`, against servers in every state.
 
 use std::net::SocketAddr;
 
-use tapegate::app::cli::health::{Question, Unhealthy};
+use tapegate::app::cli::health::{HealthCheck, Unhealthy};
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
@@ -11,9 +11,9 @@ use tonic_health::ServingStatus;
 use super::*;
 use crate::harness::{Ca, Site};
 
-fn question(call: &Call) -> Question {
+fn health_check(call: &Call) -> HealthCheck {
     match call.parse() {
-        Ok(Command::Health(question)) => question,
+        Ok(Command::Health(check)) => check,
         other => panic!("{other:?}"),
     }
 }
@@ -22,7 +22,7 @@ async fn ask(address: SocketAddr, service: &str) -> Result<(), Unhealthy> {
     let call = Call::new("health")
         .arg(format!("--address={address}"))
         .arg(format!("--service={service}"));
-    question(&call).ask().await
+    health_check(&call).run().await
 }
 
 async fn listener() -> (TcpListener, SocketAddr) {
@@ -32,8 +32,8 @@ async fn listener() -> (TcpListener, SocketAddr) {
 }
 
 #[test]
-fn it_asks_where_the_settings_say_that_the_service_listens() {
-    let address = |call: Call| question(&call).address.to_string();
+fn the_default_address_is_the_listener_of_the_settings() {
+    let address = |call: Call| health_check(&call).address.to_string();
     let bare = Call::new("health");
     assert_eq!(address(bare.clone()), "127.0.0.1:50051");
     assert_eq!(
@@ -42,16 +42,16 @@ fn it_asks_where_the_settings_say_that_the_service_listens() {
     );
     assert_eq!(address(bare.clone().file("listen = '0.0.0.0:8'")), "127.0.0.1:8");
     assert_eq!(address(bare.clone().file("listen = '[::]:9'")), "[::1]:9");
-    // An address needs no settings, so that wrong ones do not matter.
+    // With --address, invalid settings do not matter.
     assert_eq!(
         address(bare.clone().arg("--address=[::]:1").var("TAPEGATE_LISTEN", "?")),
         "[::1]:1"
     );
     assert_faults(
         &bare.clone().var("TAPEGATE_LISTEN", "?"),
-        &[("TAPEGATE_LISTEN: \"?\" is wrong", "")],
+        &[("TAPEGATE_LISTEN: invalid value \"?\"", "")],
     );
-    assert_eq!(question(&bare.clone()).timeout, Duration::from_secs(3));
+    assert_eq!(health_check(&bare.clone()).timeout, Duration::from_secs(3));
     for timeout in ["0s", "-1s", "soon", "", "1y"] {
         assert!(
             bare.clone()
@@ -76,7 +76,7 @@ async fn only_serving_is_healthy() {
     let unknown = ask(address, "nobody").await.unwrap_err();
     assert!(matches!(unknown, Unhealthy::UnknownService { .. }), "{unknown}");
     assert!(
-        unknown.to_string().contains("knows no service \"nobody\""),
+        unknown.to_string().contains("has no service \"nobody\""),
         "{unknown}"
     );
 
@@ -87,7 +87,7 @@ async fn only_serving_is_healthy() {
 }
 
 #[tokio::test]
-async fn over_tls_it_believes_the_one_certificate_that_the_service_has() {
+async fn over_tls_only_the_given_certificate_is_accepted() {
     let site = Site::new();
     let service = site.run(&site.config_with_tls(), &[]).await;
     let address = format!("--address={}", service.addresses.grpc);
@@ -96,43 +96,46 @@ async fn over_tls_it_believes_the_one_certificate_that_the_service_has() {
             .arg(&address)
             .arg(format!("--cert={}", site.path(cert).display()))
     };
-    question(&at("server.pem")).ask().await.unwrap();
-    // By the settings of the service itself, too.
+    health_check(&at("server.pem")).run().await.unwrap();
+    // Also with the settings of the service itself.
     let file = format!("[tls]\ncert = {:?}", site.path("server.pem"));
-    question(&Call::new("health").arg(&address).file(file))
-        .ask()
+    health_check(&Call::new("health").arg(&address).file(file))
+        .run()
         .await
         .unwrap();
     site.write("other.pem", &Ca::new("another").server().cert);
-    let error = question(&at("other.pem")).ask().await.unwrap_err();
+    let error = health_check(&at("other.pem")).run().await.unwrap_err();
     assert!(matches!(error, Unhealthy::Unreachable { .. }), "{error}");
-    let error = question(&at("missing.pem")).ask().await.unwrap_err();
+    let error = health_check(&at("missing.pem")).run().await.unwrap_err();
     assert!(
         error.to_string().contains("missing.pem cannot be used"),
         "{error}"
     );
-    let plain = question(&Call::new("health").arg(&address))
-        .ask()
+    let plain = health_check(&Call::new("health").arg(&address))
+        .run()
         .await
         .unwrap_err();
     assert!(!plain.to_string().is_empty());
 }
 
 #[tokio::test]
-async fn whoever_is_not_there_or_silent_or_no_grpc_server_is_unhealthy() {
+async fn an_unreachable_or_unresponsive_server_and_one_without_grpc_are_unhealthy() {
     let (gone, address) = listener().await;
     drop(gone);
     let error = ask(address, "").await.unwrap_err();
     assert!(matches!(error, Unhealthy::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");
 
-    // Takes connections, and says nothing.
+    // Accepts connections, and never responds.
     let (silent, address) = listener().await;
     let call = Call::new("health")
         .arg(format!("--address={address}"))
         .arg("--timeout=50ms");
-    let error = question(&call).ask().await.unwrap_err();
-    assert_eq!(error.to_string(), format!("{address} gave no answer within 50ms"));
+    let error = health_check(&call).run().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("no response from {address} within 50ms")
+    );
     drop(silent);
 
     // Speaks HTTP/1.
@@ -146,7 +149,7 @@ async fn whoever_is_not_there_or_silent_or_no_grpc_server_is_unhealthy() {
     });
     let error = ask(address, "").await.unwrap_err();
     assert!(
-        matches!(error, Unhealthy::Refused { .. } | Unhealthy::Unreachable { .. }),
+        matches!(error, Unhealthy::Failed { .. } | Unhealthy::Unreachable { .. }),
         "{error}"
     );
     web.await.unwrap();
@@ -162,7 +165,7 @@ async fn whoever_is_not_there_or_silent_or_no_grpc_server_is_unhealthy() {
     assert!(
         matches!(
             error,
-            Unhealthy::Refused {
+            Unhealthy::Failed {
                 code: tonic::Code::Unimplemented,
                 ..
             }

@@ -1,39 +1,42 @@
-//! What wins where a setting is given in several places.
+//! Defaults, and which source of a setting takes precedence.
+
+use tapegate::{domain::TapeSizeBounds, observability::telemetry::LogFormat};
 
 use super::*;
 use crate::harness::Site;
 
 #[test]
-fn defaults_are_those_of_the_documents() {
+fn defaults_match_the_documentation() {
     let config = Call::serve().config();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:50051");
     assert_eq!(config.server.admin_listen.to_string(), "127.0.0.1:9464");
     assert_eq!(config.server.max_request_bytes, 1 << 20);
     assert_eq!(config.server.max_concurrent_streams, 200);
-    assert_eq!(config.scope.regions, [config.scope.region.clone()].into());
-    assert_eq!(config.scope.account_id, None);
-    assert!(config.scope.accounts.is_empty());
-    assert_eq!(config.upstream.endpoint, None);
-    assert_eq!(config.upstream.connect_timeout, Duration::from_millis(3100));
+    assert_eq!(config.rules.regions, [config.rules.region.clone()].into());
+    assert_eq!(config.rules.account_id, None);
+    assert!(config.rules.accounts.is_empty());
+    assert_eq!(config.sdk.endpoint, None);
+    assert_eq!(config.sdk.connect_timeout, Duration::from_millis(3100));
+    assert_eq!(config.upstream, crate::harness::foot::settings());
     assert_eq!(config.upstream.attempt_timeout, Duration::from_secs(20));
     assert_eq!(config.upstream.operation_timeout, Duration::from_secs(60));
-    assert_eq!(config.upstream.max_answer_bytes, 16 << 20);
-    assert_eq!(config.upstream.credentials_pause, Duration::from_secs(10));
+    assert_eq!(config.sdk.max_answer_bytes, 16 << 20);
+    assert_eq!(config.sdk.credentials_pause, Duration::from_secs(10));
     assert_eq!(
-        (config.tapes.min_size_gib, config.tapes.max_size_gib),
-        (100, 15 * 1024)
+        config.rules.tape_sizes,
+        TapeSizeBounds::gib(100, 15 * 1024).unwrap()
     );
     assert_eq!(config.shutdown.delay, Duration::ZERO);
     assert_eq!(config.shutdown.drain_timeout, Duration::from_secs(30));
     assert_eq!(
         (config.log.filter.as_str(), config.log.format),
-        ("info,aws_config=error", Format::Human)
+        ("info,aws_config=error", LogFormat::Human)
     );
 }
 
 #[test]
-fn a_flag_wins_over_a_variable_and_that_over_the_file_and_that_over_the_default() {
-    // Every way of giving a setting in some of the three places.
+fn flags_take_precedence_over_variables_then_the_file_then_defaults() {
+    // Every combination of the three sources.
     for given in 0..8u8 {
         let [in_file, in_variable, in_flag] = [1, 2, 4].map(|bit| given & bit != 0);
         let mut call = Call::serve();
@@ -70,7 +73,7 @@ fn a_flag_wins_over_a_variable_and_that_over_the_file_and_that_over_the_default(
 }
 
 #[test]
-fn every_setting_of_the_service_but_lists_is_a_key_a_variable_and_a_flag() {
+fn every_setting_of_the_service_except_lists_has_a_key_a_variable_and_a_flag() {
     let site = Site::new();
     let path = |name: &str| site.path(name).display().to_string();
     let files = [
@@ -82,8 +85,8 @@ fn every_setting_of_the_service_but_lists_is_a_key_a_variable_and_a_flag() {
         ("policy.trial", path("policies")),
         ("audit.file", path("audit.jsonl")),
     ];
-    // A right value, unlike the default, for every setting.
-    let right = |key: &str| match key {
+    // A valid value, unlike the default, for every setting.
+    let valid = |key: &str| match key {
         "allow_plaintext" | "audit.reads" => "true",
         "handshake_timeout" | "keepalive_interval" | "keepalive_timeout" | "reload_interval" => "33s",
         "auth.remember" => "30s",
@@ -137,18 +140,22 @@ fn every_setting_of_the_service_but_lists_is_a_key_a_variable_and_a_flag() {
     let base = Call::new("check")
         .var("AWS_REGION", "us-east-1")
         .var("TAPEGATE_ALLOW_ANONYMOUS", "true")
-        // None of these is right without the others.
+        // Each of these needs the others.
         .var("TAPEGATE_TLS_CERT", &files[0].1)
         .var("TAPEGATE_TLS_KEY", &files[1].1)
         .var("TAPEGATE_POLICY_PATH", &files[4].1);
     for setting in SETTINGS {
         let (section, name) = setting.path();
-        if setting.toml() == Toml::Strings {
+        if setting.toml() == TomlType::Strings {
             assert_eq!((setting.flag(), setting.variable()), (None, None));
             continue;
         }
-        let value = right(setting.key());
-        let quote = if setting.toml() == Toml::String { "'" } else { "" };
+        let value = valid(setting.key());
+        let quote = if setting.toml() == TomlType::String {
+            "'"
+        } else {
+            ""
+        };
         let header = if section.is_empty() {
             String::new()
         } else {
@@ -190,30 +197,33 @@ fn every_setting_of_the_service_but_lists_is_a_key_a_variable_and_a_flag() {
 }
 
 #[test]
-fn accounts_follow_the_one_account() {
+fn accounts_default_to_the_account_id() {
     let one = Call::serve().arg("--account-id=123456789012");
     assert_eq!(
-        one.config().scope.accounts,
-        [one.config().scope.account_id.unwrap()].into()
+        one.config().rules.accounts,
+        [one.config().rules.account_id.unwrap()].into()
     );
     assert!(
         one.clone()
             .file("accounts = []")
             .config()
-            .scope
+            .rules
             .accounts
             .is_empty()
     );
     assert_faults(
         &one.file("accounts = ['210987654321']"),
-        &[("tapegate.toml:1:12: accounts: lacks 123456789012", "add it")],
+        &[(
+            "tapegate.toml:1:12: accounts: does not contain 123456789012",
+            "add it",
+        )],
     );
 }
 
 #[test]
-fn the_region_comes_from_aws_variables_where_nobody_gives_one() {
+fn the_region_defaults_to_the_variables_of_aws() {
     let bare = Call::new("serve").arg("--allow-anonymous");
-    let region = |call: &Call| call.config().scope.region.to_string();
+    let region = |call: &Call| call.config().rules.region.to_string();
     let both = bare
         .clone()
         .var("AWS_REGION", "eu-west-1")
@@ -221,14 +231,14 @@ fn the_region_comes_from_aws_variables_where_nobody_gives_one() {
     assert_eq!(region(&both), "eu-west-1");
     assert_eq!(region(&both.clone().var("AWS_REGION", "")), "eu-west-2");
     assert_eq!(region(&both.clone().file("region = 'eu-west-3'")), "eu-west-3");
-    // One that does not count is not judged.
+    // An unused variable is not checked.
     assert_eq!(
         region(&both.arg("--region=eu-west-3").var("AWS_REGION", "?!")),
         "eu-west-3"
     );
     assert_faults(
         &bare.clone().var("AWS_REGION", "?!"),
-        &[("AWS_REGION: \"?!\" is wrong", "us-east-1")],
+        &[("AWS_REGION: invalid value \"?!\"", "us-east-1")],
     );
     assert_faults(
         &bare,

@@ -1,10 +1,12 @@
-//! docs/configuration.md and the settings say the same.
+//! docs/configuration.md is generated from the declarations of the settings.
 
 use std::fmt::Write;
 
+use tapegate::observability::telemetry::LogFormat;
+
 use super::*;
 
-/// docs/configuration.md follows from the settings; `UPDATE_DOCS=1` writes it anew.
+/// `UPDATE_DOCS=1` writes docs/configuration.md.
 #[test]
 fn the_reference_of_settings_is_up_to_date() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
@@ -15,13 +17,13 @@ fn the_reference_of_settings_is_up_to_date() {
     let found = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         found == wanted,
-        "docs/configuration.md does not match the settings in src/config; write it anew with\n\
+        "docs/configuration.md does not match the settings in src/app/settings; update it with\n\
          UPDATE_DOCS=1 cargo test --test it the_reference_of_settings"
     );
 }
 
 #[test]
-fn the_example_of_the_reference_is_a_right_file() {
+fn the_example_in_the_reference_is_valid() {
     let page = include_str!("reference.md");
     let example = page
         .split("```toml\n")
@@ -29,8 +31,8 @@ fn the_example_of_the_reference_is_a_right_file() {
         .and_then(|rest| rest.split("```").next())
         .unwrap();
     let config = Call::new("serve").file(example).config();
-    assert_eq!(config.scope.regions.len(), 2);
-    assert_eq!(config.log.format, Format::Json);
+    assert_eq!(config.rules.regions.len(), 2);
+    assert_eq!(config.log.format, LogFormat::Json);
 }
 
 fn reference() -> String {
@@ -46,7 +48,7 @@ fn reference() -> String {
             }
         }
         write!(page, "\n### `{name}`\n\n{}\n\n", setting.help()).unwrap();
-        writeln!(page, "- Takes {}.", setting.takes()).unwrap();
+        writeln!(page, "- Value: {}.", setting.expected()).unwrap();
         if let Some(default) = setting.default() {
             writeln!(page, "- Default: `{default}`.").unwrap();
         }
@@ -54,7 +56,7 @@ fn reference() -> String {
             (Some(flag), Some(variable)) => {
                 writeln!(page, "- Flag `--{flag}`, variable `{variable}`.").unwrap();
             }
-            _ => page.push_str("- In the file alone.\n"),
+            _ => page.push_str("- In the file only.\n"),
         }
     }
     for table in TABLES {
@@ -62,7 +64,7 @@ fn reference() -> String {
         for setting in table.settings {
             let (_, name) = setting.path();
             write!(page, "\n### `{name}`\n\n{}\n\n", setting.help()).unwrap();
-            writeln!(page, "- Takes {}.", setting.takes()).unwrap();
+            writeln!(page, "- Value: {}.", setting.expected()).unwrap();
             if let Some(default) = setting.default() {
                 writeln!(page, "- Default: `{default}`.").unwrap();
             }

@@ -9,10 +9,7 @@ use std::{
     sync::{Mutex, Once, PoisonError},
 };
 
-use tapegate::{
-    app::config::{Directives, Format, Log},
-    observability::telemetry,
-};
+use tapegate::observability::telemetry::{self, Directives, LogFormat, LogSettings};
 
 static PLANTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -39,9 +36,9 @@ pub fn check(said: &str) {
 pub fn listen() {
     static LISTENING: Once = Once::new();
     LISTENING.call_once(|| {
-        let log = Log {
+        let log = LogSettings {
             filter: Directives::parse("info,tapegate=trace").unwrap(),
-            format: Format::Json,
+            format: LogFormat::Json,
         };
         telemetry::start(&log, None, || Listener).unwrap();
     });

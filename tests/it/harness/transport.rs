@@ -8,13 +8,12 @@ use tapegate::{
         Authority, AuthorizedCall,
         limits::{self, Limits},
     },
-    app::config::TakenOutBy,
     call::{Answer, Call, CallContext, Caller},
     domain::{
         Attempts, ClientToken, CreateTapes, CreatedTapes, Encryption, Failure, Fault, ListTapes, NewTape,
         Operation, Page, PageRequest, Principal, Scope, TapeInfo, TapeSize, TapeSizeBounds,
     },
-    observability::readiness::Readiness,
+    observability::readiness::{NotReadyOn, Readiness},
     upstream::{
         Shared, UpstreamSettings, pace,
         pagination::{ListContext, Visibility},
@@ -51,7 +50,7 @@ pub fn shared(settings: UpstreamSettings) -> Shared {
         settings,
         Authority::Anyone,
         limits,
-        Readiness::new(1, TakenOutBy::Nothing),
+        Readiness::new(1, NotReadyOn::Nothing),
         Arc::default(),
     )
 }

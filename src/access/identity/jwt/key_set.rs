@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse},
@@ -5,7 +7,7 @@ use jsonwebtoken::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::access::reload::FileContents;
+use crate::access::reload::{FileContents, Files, Reloading};
 
 /// The public keys of an issuer: a JSON Web Key Set (RFC 7517).
 pub struct KeySet(Vec<Key>);
@@ -73,6 +75,15 @@ impl KeySet {
             .get(0)
             .ok_or_else(|| vec!["no file was read".to_owned()])?;
         Self::parse(text).map_err(|what| vec![format!("{} {what}", path.display())])
+    }
+
+    /// Opens the key set at `path`, which is reloaded when the file changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`KeySet::parse`], and if the file cannot be read.
+    pub fn open(path: &Path) -> Result<Reloading<Self>, Vec<String>> {
+        Reloading::open("auth.jwt.jwks", Files::Each(vec![path.to_owned()]), Self::read)
     }
 
     /// Whether the set has a key for a token with this `kid`, or without one.

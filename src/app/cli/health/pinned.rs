@@ -10,8 +10,8 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-/// Believes a server that has one certificate, and no other: whoever asks has it at hand, so it
-/// matters neither which names are in it, nor who made it, nor whether it has lapsed.
+/// Accepts a server only if it has exactly this certificate. Its names, its issuer and its expiry
+/// do not matter.
 #[derive(Debug)]
 struct Pinned {
     certificate: CertificateDer<'static>,
@@ -56,7 +56,7 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-/// Connects to a server that must have the first certificate of this file.
+/// Connects to a server that must have the first certificate in this file.
 pub(super) async fn connect(
     address: SocketAddr,
     file: &Path,

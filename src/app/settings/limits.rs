@@ -1,9 +1,9 @@
-//! How much each caller may have.
+//! `[limits]` and `[[limits.group]]`: quotas of each principal.
 
 use super::{
     Setting, Table,
+    parsers::{Integer, Text},
     values::Values,
-    word::{Integer, Text},
 };
 use crate::access::limits::{GroupLimits, LimitSettings, PrincipalLimits};
 
@@ -17,7 +17,7 @@ macro_rules! limits {
             },
             default: None,
             help: concat!(
-                "How many calls a second a principal may make, on this replica. So many may come at once.",
+                "The maximum number of calls per second of one principal, on this replica. It is also the largest burst.",
                 $also
             ),
         };
@@ -30,7 +30,7 @@ macro_rules! limits {
             },
             default: None,
             help: concat!(
-                "How many calls a principal may have open at once, on this replica, over all its connections.",
+                "The maximum number of open calls of one principal, on this replica, over all its connections.",
                 $also
             ),
         };
@@ -43,8 +43,8 @@ macro_rules! limits {
             },
             default: None,
             help: concat!(
-                "How many tapes an hour a principal may create, on this replica. Tapes that were surely not made \
-                 count for nothing; a create that is sent again counts again.",
+                "The maximum number of tapes that one principal may create per hour, on this replica. Tapes that \
+                 were certainly not created do not count; a create that the caller sends again counts again.",
                 $also
             ),
         };
@@ -60,7 +60,7 @@ pub(crate) mod each {
 mod group {
     use super::{Integer, Setting};
 
-    limits!("limits.group.", " Default: what holds for everybody.");
+    limits!("limits.group.", " Default: the limit in [limits].");
 }
 
 static NAME: Setting<Text> = Setting {
@@ -69,14 +69,14 @@ static NAME: Setting<Text> = Setting {
         what: "a group's name",
     },
     default: None,
-    help: "The group.",
+    help: "The name of the group.",
 };
 
-/// Limits of the members of a group.
+/// The limits of the members of a group.
 pub(crate) static TABLE: Table = Table {
     key: "limits.group",
-    help: "What holds for each member of a group in the place of what holds for everybody. One table for each group. Of \
-           a caller in several of them the largest holds.",
+    help: "Limits of each member of a group, which replace those in [limits]. One table for each group. If a caller is \
+           in several groups, the highest limit applies.",
     settings: &[
         &NAME,
         &group::CALLS_PER_SECOND,
@@ -86,7 +86,7 @@ pub(crate) static TABLE: Table = Table {
 };
 
 pub(super) fn read(values: &mut Values) -> Option<LimitSettings> {
-    let groups = values.each(&TABLE, |row| {
+    let groups = values.rows(&TABLE, |row| {
         let name = row.required(&NAME);
         let limits = PrincipalLimits {
             calls_per_second: row.optional(&group::CALLS_PER_SECOND)?,

@@ -6,34 +6,33 @@ use toml::{
 };
 
 use super::{
-    AnySetting, Faults, Place, SETTINGS, TABLES, Table,
-    kind::Toml,
-    suggest::did_you_mean,
-    table::{Row, Rows},
-    values::{Given, Layer, Raw},
+    AnySetting, Faults, Origin, SETTINGS, TABLES, Table,
+    fault::did_you_mean,
+    given::{Given, Layer, Raw, Row, Rows},
+    setting_type::TomlType,
 };
 use crate::domain::Invalid;
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
 
-/// How many syntax errors are reported: past these, it was meant to be no TOML.
+/// How many syntax errors are reported: a file with more is most likely not TOML at all.
 const MAX_SYNTAX_ERRORS: usize = 20;
 
-/// What a file gives.
+/// What a file contains.
 #[derive(Default)]
 pub(super) struct Content {
     pub(super) layer: Layer,
     pub(super) rows: Rows,
 }
 
-/// What the file at `path` gives; `None` if that cannot be known.
+/// What the file at `path` contains; `None` if it cannot be read.
 pub(super) fn read(path: &Path, faults: &mut Faults) -> Option<Content> {
     let name = path.display().to_string();
     let bytes = match load(path) {
         Ok(bytes) => bytes,
         Err(message) => {
-            faults.push(Place::File { path: name }, message);
+            faults.push(Origin::File { path: name }, message);
             return None;
         }
     };
@@ -42,7 +41,7 @@ pub(super) fn read(path: &Path, faults: &mut Faults) -> Option<Content> {
         Err(error) => {
             let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
             faults.push(
-                Place::spot(&name, &valid, valid.len()),
+                Origin::position(&name, &valid, valid.len()),
                 format!(
                     "is not UTF-8: byte 0x{:02x}; save the file as UTF-8",
                     bytes[error.valid_up_to()]
@@ -60,7 +59,7 @@ fn load(path: &Path) -> Result<Vec<u8>, String> {
     if about.is_dir() {
         return Err("is a directory; give the path of a TOML file".to_owned());
     }
-    // A pipe has no length to judge by: of it no more is read than what shows that it is too long.
+    // The length of a pipe is not known, so no more of it is read than shows that it is too long.
     let mut bytes = Vec::new();
     if about.len() <= MAX_BYTES {
         file.take(MAX_BYTES + 1)
@@ -69,35 +68,32 @@ fn load(path: &Path) -> Result<Vec<u8>, String> {
     }
     if about.len().max(bytes.len() as u64) > MAX_BYTES {
         return Err(format!(
-            "is larger than {MAX_BYTES} bytes, so it is no configuration file"
+            "is larger than {MAX_BYTES} bytes, the limit for a configuration file"
         ));
     }
     Ok(bytes)
 }
 
-/// What `text`, the content of the file `path`, gives; `None` if it cannot be understood.
+/// What `text`, the content of the file `path`, contains; `None` if it is not TOML.
 fn parse(path: &str, text: &str, faults: &mut Faults) -> Option<Content> {
     if text.starts_with('\u{feff}') {
         let message = "starts with a byte order mark; save the file as UTF-8 without one";
-        faults.push(Place::spot(path, text, 0), message);
+        faults.push(Origin::position(path, text, 0), message);
         return None;
     }
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        // What a broken document seems to say would only add faults that nobody made.
+        // The parts of an invalid document that can be read would only add misleading faults.
         for error in errors.iter().take(MAX_SYNTAX_ERRORS) {
             let at = error.span().map_or(text.len(), |span| span.start);
             faults.push(
-                Place::spot(path, text, at),
-                format!("is not TOML: {}", error.message().trim_end()),
+                Origin::position(path, text, at),
+                format!("invalid TOML: {}", error.message().trim_end()),
             );
         }
         if let Some(more @ 1..) = errors.len().checked_sub(MAX_SYNTAX_ERRORS) {
             let path = path.to_owned();
-            faults.push(
-                Place::File { path },
-                format!("has {more} more errors of this kind"),
-            );
+            faults.push(Origin::File { path }, format!("has {more} more TOML errors"));
         }
         return None;
     }
@@ -119,8 +115,8 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn place(&self, span: Range<usize>) -> Place {
-        Place::spot(self.path, self.text, span.start)
+    fn origin(&self, span: Range<usize>) -> Origin {
+        Origin::position(self.path, self.text, span.start)
     }
 
     fn table(&mut self, section: &str, table: &DeTable<'_>) {
@@ -129,7 +125,7 @@ impl Reading<'_> {
                 "" => name.get_ref().to_string(),
                 _ => format!("{section}.{}", name.get_ref()),
             };
-            let place = self.place(value.span());
+            let origin = self.origin(value.span());
             if let Some(setting) = find(SETTINGS, section, name.get_ref()) {
                 let given = self.given(setting, value);
                 self.content.layer.insert(setting.key(), given);
@@ -137,12 +133,12 @@ impl Reading<'_> {
                 self.rows(table, value);
             } else if !is_section(&key) {
                 let is_table = matches!(value.get_ref(), DeValue::Table(_));
-                self.unknown(&key, self.place(name.span()), is_table);
+                self.unknown(&key, self.origin(name.span()), is_table);
             } else if let DeValue::Table(table) = value.get_ref() {
                 self.table(&key, table);
             } else {
                 let message = format!("{key} is a section; write [{key}] on a line above its settings");
-                self.faults.push(place, message);
+                self.faults.push(origin, message);
             }
         }
     }
@@ -151,27 +147,27 @@ impl Reading<'_> {
     fn rows(&mut self, table: &'static Table, value: &Spanned<DeValue<'_>>) {
         let key = table.key;
         let wrong =
-            || format!("{key} is a list of tables; write [[{key}]] on a line above the settings of each");
+            || format!("{key} is an array of tables; write [[{key}]] on a line above the settings of each");
         let DeValue::Array(items) = value.get_ref() else {
-            self.faults.push(self.place(value.span()), wrong());
+            self.faults.push(self.origin(value.span()), wrong());
             return;
         };
         for item in items {
-            let place = self.place(item.span());
+            let origin = self.origin(item.span());
             let DeValue::Table(row) = item.get_ref() else {
-                self.faults.push(place, wrong());
+                self.faults.push(origin, wrong());
                 continue;
             };
-            let mut layer = Layer::new();
+            let mut values = Layer::new();
             for (name, value) in row {
                 match find(table.settings, key, name.get_ref()) {
-                    Some(setting) => drop(layer.insert(setting.key(), self.given(setting, value))),
+                    Some(setting) => drop(values.insert(setting.key(), self.given(setting, value))),
                     None => {
                         let known = table.settings.iter().map(|setting| setting.path().1);
                         let hint = did_you_mean(name.get_ref(), known);
                         let shown = Invalid::quote(name.get_ref());
-                        let message = format!("[[{key}]] has no setting {shown}{hint}");
-                        self.faults.push(self.place(name.span()), message);
+                        let message = format!("unknown setting {shown} in [[{key}]]{hint}");
+                        self.faults.push(self.origin(name.span()), message);
                     }
                 }
             }
@@ -179,38 +175,39 @@ impl Reading<'_> {
                 .rows
                 .entry(key)
                 .or_default()
-                .push(Row { place, layer });
+                .push(Row { origin, values });
         }
     }
 
-    fn unknown(&mut self, key: &str, place: Place, is_table: bool) {
+    fn unknown(&mut self, key: &str, origin: Origin, is_table: bool) {
         let shown = Invalid::quote(key);
         let message = if is_table {
             let sections = sections().filter(|name| !name.is_empty());
-            format!("there is no section {shown}{}", did_you_mean(key, sections))
+            format!("unknown section {shown}{}", did_you_mean(key, sections))
         } else {
             let keys = SETTINGS.iter().map(|setting| setting.key());
-            format!("there is no setting {shown}{}", did_you_mean(key, keys))
+            format!("unknown setting {shown}{}", did_you_mean(key, keys))
         };
-        self.faults.push(place, message);
+        self.faults.push(origin, message);
     }
 
     fn given(&self, setting: &dyn AnySetting, value: &Spanned<DeValue<'_>>) -> Given {
-        let place = self.place(value.span());
+        let origin = self.origin(value.span());
         let raw = match (setting.toml(), value.get_ref()) {
-            (Toml::Strings, DeValue::Array(items)) => {
-                let word = |item: &Spanned<_>| (self.place(item.span()), word(Toml::String, item.get_ref()));
-                Raw::Many(items.iter().map(word).collect())
+            (TomlType::Strings, DeValue::Array(items)) => {
+                let item =
+                    |item: &Spanned<_>| (self.origin(item.span()), text(TomlType::String, item.get_ref()));
+                Raw::Many(items.iter().map(item).collect())
             }
-            (form, value) => match word(form, value) {
+            (form, value) => match text(form, value) {
                 Some(text) => Raw::One(text),
                 None => {
-                    let (found, takes) = (value.type_str(), setting.takes());
-                    Raw::Wrong(format!("is of type {found}, not {form}; it takes {takes}"))
+                    let (found, expected) = (value.type_str(), setting.expected());
+                    Raw::Wrong(format!("is of type {found}, not {form}; expected {expected}"))
                 }
             },
         };
-        Given { place, raw }
+        Given { origin, raw }
     }
 }
 
@@ -223,13 +220,13 @@ fn find(
     found.copied()
 }
 
-/// Every section that settings and tables are in.
+/// The section of every setting, and every table.
 fn sections() -> impl Iterator<Item = &'static str> {
     let of_settings = SETTINGS.iter().map(|setting| setting.path().0);
     of_settings.chain(TABLES.iter().map(|table| table.key))
 }
 
-/// Whether there is a section of this name, or one inside it.
+/// Whether this is a section, or contains one.
 fn is_section(key: &str) -> bool {
     sections().any(|section| {
         section
@@ -238,12 +235,12 @@ fn is_section(key: &str) -> bool {
     })
 }
 
-/// `value` as a flag would spell it, if it is of that `form`.
-fn word(form: Toml, value: &DeValue<'_>) -> Option<String> {
+/// `value` spelled as in a flag, if it is of this type.
+fn text(form: TomlType, value: &DeValue<'_>) -> Option<String> {
     match (form, value) {
-        (Toml::String, DeValue::String(text)) => Some(text.to_string()),
-        (Toml::Boolean, DeValue::Boolean(value)) => Some(value.to_string()),
-        (Toml::Integer, DeValue::Integer(number)) => {
+        (TomlType::String, DeValue::String(text)) => Some(text.to_string()),
+        (TomlType::Boolean, DeValue::Boolean(value)) => Some(value.to_string()),
+        (TomlType::Integer, DeValue::Integer(number)) => {
             let decimal = i128::from_str_radix(number.as_str(), number.radix());
             Some(decimal.map_or_else(|_| number.to_string(), |decimal| decimal.to_string()))
         }

@@ -1,0 +1,147 @@
+//! Which settings each command reads, and which it rejects.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use super::{
+    check,
+    settings::{
+        Config, Effective, Faults, Resolved, Setting, Sources, Values, auth, jwt, parsers::Parsed, policy,
+        requests, server, upstream,
+    },
+};
+
+/// The settings of the service, which have no faults.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The settings.
+    pub config: Config,
+    /// The same settings as a configuration file. A comment behind each value says where it comes
+    /// from.
+    pub document: String,
+}
+
+impl Checked {
+    /// The settings of `tapegate serve`.
+    pub(crate) fn load(sources: Sources) -> Result<Self, Faults> {
+        let mut values = sources.values_with_aws_region();
+        let config = Config::read(&mut values);
+        require_access_control(&mut values);
+        require_safe_listeners(&mut values);
+        check::files(&mut values);
+        let (config, resolved) = values.finish(config)?;
+        Ok(Self::new(config, &resolved))
+    }
+
+    /// The settings of the service in `tapegate dev`. The binary adds the endpoint of the emulator.
+    pub(crate) fn load_dev(sources: Sources) -> Result<Self, Faults> {
+        const DEFAULTS: [(&str, &str); 2] = [("region", "us-east-1"), ("account_id", "123456789012")];
+        const NAME: &str = "tapegate dev";
+        let mut values = sources.values_for(NAME, &DEFAULTS);
+        // Configured identities or policies are there to be tried.
+        if !has_identities(&values) && !values.is_given(&policy::PATH) {
+            values.set_command_default(&server::ALLOW_ANONYMOUS, NAME, "true");
+        }
+        let config = Config::read(&mut values);
+        for setting in [&server::LISTEN, &server::ADMIN_LISTEN] {
+            loopback_only(&mut values, setting, "tapegate dev listens on this machine only");
+        }
+        require_access_control(&mut values);
+        if values.is_given(&upstream::UPSTREAM_ENDPOINT) {
+            let message = "tapegate dev runs its own upstream; leave this setting out, or use tapegate serve";
+            values.fault(&upstream::UPSTREAM_ENDPOINT, message);
+        }
+        check::files(&mut values);
+        let (config, resolved) = values.finish(config)?;
+        Ok(Self::new(config, &resolved))
+    }
+
+    fn new(config: Config, resolved: &Resolved) -> Self {
+        Self {
+            config,
+            document: Effective(resolved).to_string(),
+        }
+    }
+}
+
+/// The address of the gRPC listener and the file of its certificate, whatever else is wrong with
+/// the settings of the service.
+pub(crate) fn address(sources: Sources) -> Result<(SocketAddr, Option<PathBuf>), Faults> {
+    let values = sources.values();
+    let address = values
+        .get(&server::LISTEN)
+        .zip(values.optional(&server::TLS_CERT));
+    values.finish(address).map(|(address, _)| address)
+}
+
+/// Whether a source of identities is configured, valid or not.
+fn has_identities(values: &Values) -> bool {
+    values.is_given(&server::TLS_CLIENT_CA)
+        || values.is_given(&auth::TOKENS_FILE)
+        || values.has_rows(&jwt::TABLE)
+}
+
+/// Rejects settings without identities and policies, unless anonymous callers may do everything.
+fn require_access_control(values: &mut Values) {
+    const OR_ANONYMOUS: &str =
+        "or use --allow-anonymous, which allows every caller everything, to try the service on this machine";
+    if values.get(&server::ALLOW_ANONYMOUS) != Some(false) {
+        return;
+    }
+    if !has_identities(values) {
+        let message = format!(
+            "is not set, and neither is auth.tokens.file nor tls.client_ca, so no caller could be authenticated; set one \
+             of them, {OR_ANONYMOUS}"
+        );
+        values.missing("auth.jwt", message);
+    }
+    if !values.is_given(&policy::PATH) {
+        let message = format!(
+            "is not set, so no caller could be allowed anything; set it to the directory of your policies, \
+             {OR_ANONYMOUS}"
+        );
+        values.fault(&policy::PATH, message);
+    }
+    if let Some(None) = values.optional(&requests::ACCOUNT_ID) {
+        values.fault(
+            &requests::ACCOUNT_ID,
+            "is not set; policies need the account of calls that name no gateway",
+        );
+    }
+}
+
+/// Rejects listeners that other machines can reach if callers are anonymous, and gRPC listeners
+/// that would receive tokens in plain text.
+fn require_safe_listeners(values: &mut Values) {
+    if values.get(&server::ALLOW_ANONYMOUS) == Some(true) {
+        let why = "anonymous callers are allowed from this machine only";
+        for setting in [&server::LISTEN, &server::ADMIN_LISTEN] {
+            loopback_only(values, setting, why);
+        }
+        return;
+    }
+    if let Some(listen) = values.get(&server::LISTEN)
+        && !listen.ip().is_loopback()
+        && !values.is_given(&server::TLS_CERT)
+        && values.get(&server::ALLOW_PLAINTEXT) == Some(false)
+    {
+        values.fault(
+            &server::LISTEN,
+            format!(
+                "{listen} is not a loopback address, so tokens would be sent in plain text; set tls.cert and tls.key, \
+                 or use --allow-plaintext behind a service mesh that does TLS"
+            ),
+        );
+    }
+}
+
+/// Rejects an address that other machines can reach; `why` gives the reason.
+fn loopback_only(values: &mut Values, setting: &Setting<Parsed<SocketAddr>>, why: &str) {
+    if let Some(address) = values.get(setting)
+        && !address.ip().is_loopback()
+    {
+        let port = address.port();
+        let message =
+            format!("{address} is not a loopback address, but {why}; use 127.0.0.1:{port} or [::1]:{port}");
+        values.fault(setting, message);
+    }
+}

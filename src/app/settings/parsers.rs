@@ -1,0 +1,278 @@
+//! Parsers of single values.
+
+use std::{
+    fmt::Display,
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
+
+use http::Uri;
+use ipnet::IpNet;
+
+use super::setting_type::{TomlType, ValueParser};
+use crate::{
+    access::identity::{
+        certificate::NamePattern,
+        jwt::{ClaimPath, JwksLocation},
+    },
+    domain::{AccountId, Invalid, MAX_NAME, Region},
+    observability::telemetry::Directives,
+};
+
+/// A whole number of some unit, within a range.
+pub(crate) struct Integer<N> {
+    /// The valid numbers.
+    pub range: RangeInclusive<N>,
+    /// What is counted: `bytes`.
+    pub unit: &'static str,
+}
+
+impl<N: FromStr + PartialOrd + Display> ValueParser for Integer<N> {
+    type Value = N;
+    const TOML: TomlType = TomlType::Integer;
+
+    fn name(&self) -> String {
+        self.unit.to_uppercase()
+    }
+
+    fn expected(&self) -> String {
+        let (min, max) = (self.range.start(), self.range.end());
+        format!("a whole number of {} from {min} to {max}", self.unit)
+    }
+
+    fn parse(&self, text: &str) -> Option<N> {
+        text.parse().ok().filter(|number| self.range.contains(number))
+    }
+}
+
+/// A duration within a range.
+pub(crate) struct DurationIn(pub RangeInclusive<Duration>);
+
+impl ValueParser for DurationIn {
+    type Value = Duration;
+
+    fn name(&self) -> String {
+        "DURATION".to_owned()
+    }
+
+    fn expected(&self) -> String {
+        let [min, max] = [self.0.start(), self.0.end()].map(|end| humantime::format_duration(*end));
+        format!("a duration from {min} to {max}, such as 500ms, 30s or 1m 30s")
+    }
+
+    fn parse(&self, text: &str) -> Option<Duration> {
+        humantime::parse_duration(text)
+            .ok()
+            .filter(|duration| self.0.contains(duration))
+    }
+}
+
+/// `true` or `false`.
+pub(crate) struct Bool;
+
+impl ValueParser for Bool {
+    type Value = bool;
+    const TOML: TomlType = TomlType::Boolean;
+
+    fn name(&self) -> String {
+        "BOOLEAN".to_owned()
+    }
+
+    fn expected(&self) -> String {
+        "true or false".to_owned()
+    }
+
+    fn parse(&self, text: &str) -> Option<bool> {
+        text.parse().ok()
+    }
+}
+
+/// One of a few words, each with its value.
+pub(crate) struct Choice<T: 'static>(pub &'static [(&'static str, T)]);
+
+impl<T: Copy> ValueParser for Choice<T> {
+    type Value = T;
+
+    fn name(&self) -> String {
+        self.0.iter().map(|(word, _)| *word).collect::<Vec<_>>().join("|")
+    }
+
+    fn expected(&self) -> String {
+        let words: Vec<_> = self.0.iter().map(|(word, _)| format!("{word:?}")).collect();
+        words.join(" or ")
+    }
+
+    fn parse(&self, text: &str) -> Option<T> {
+        self.0
+            .iter()
+            .find(|(word, _)| *word == text)
+            .map(|(_, value)| *value)
+    }
+}
+
+/// A text without control characters.
+pub(crate) struct Text {
+    /// What the text is.
+    pub what: &'static str,
+}
+
+impl ValueParser for Text {
+    type Value = String;
+
+    fn name(&self) -> String {
+        "TEXT".to_owned()
+    }
+
+    fn expected(&self) -> String {
+        format!("{}: 1 to {MAX_NAME} bytes without control characters", self.what)
+    }
+
+    fn parse(&self, text: &str) -> Option<String> {
+        let is_valid = (1..=MAX_NAME).contains(&text.len()) && !text.contains(char::is_control);
+        is_valid.then(|| text.to_owned())
+    }
+}
+
+/// A text that a function parses.
+pub(crate) struct Parsed<T> {
+    name: &'static str,
+    expected: &'static str,
+    parse: fn(&str) -> Option<T>,
+    may_show: fn(&str) -> bool,
+}
+
+impl<T> Parsed<T> {
+    /// `name` is the placeholder in a usage line, `expected` describes the valid texts.
+    pub(crate) const fn new(
+        name: &'static str,
+        expected: &'static str,
+        parse: fn(&str) -> Option<T>,
+    ) -> Self {
+        Self {
+            name,
+            expected,
+            parse,
+            may_show: |_| true,
+        }
+    }
+
+    /// The same, for URLs: one with a user may have a password, so no message shows it.
+    const fn hiding_users(mut self) -> Self {
+        self.may_show = |text| !text.contains('@');
+        self
+    }
+}
+
+impl<T: FromStr<Err = Invalid>> Parsed<T> {
+    /// A value of the domain, which parses itself.
+    pub(crate) const fn domain(name: &'static str, expected: &'static str) -> Self {
+        Self::new(name, expected, |text| text.parse().ok())
+    }
+}
+
+impl<T> ValueParser for Parsed<T> {
+    type Value = T;
+
+    fn name(&self) -> String {
+        self.name.to_owned()
+    }
+
+    fn expected(&self) -> String {
+        self.expected.to_owned()
+    }
+
+    fn parse(&self, text: &str) -> Option<T> {
+        (self.parse)(text)
+    }
+
+    fn may_show(&self, text: &str) -> bool {
+        (self.may_show)(text)
+    }
+}
+
+/// An address to listen on.
+pub(crate) const ADDRESS: Parsed<SocketAddr> = Parsed::new(
+    "ADDRESS",
+    "an IP address and a port, such as 127.0.0.1:50051 or [::1]:50051 (port 0 chooses a free port)",
+    |text| text.parse().ok(),
+);
+
+/// An IP address or a network.
+pub(crate) const NETWORK: Parsed<IpNet> = Parsed::new(
+    "NETWORK",
+    "an IP address or a network in CIDR notation, such as 192.0.2.1, 10.0.0.0/8 or fd00::/8",
+    |text| {
+        let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+        text.parse().ok().or_else(address)
+    },
+);
+
+/// The root URL of an HTTP server.
+pub(crate) const ENDPOINT: Parsed<Uri> = Parsed::new(
+    "URL",
+    "an http or https URL with a host and optionally a port, but no path, user or query, such as \
+     http://127.0.0.1:4588",
+    endpoint,
+)
+.hiding_users();
+
+fn endpoint(text: &str) -> Option<Uri> {
+    let uri: Uri = text.parse().ok()?;
+    let authority = uri.authority()?;
+    let is_root = uri.path_and_query().is_none_or(|path| path == "/" || path == "");
+    let has_host_only = !authority.host().is_empty() && !authority.as_str().contains('@');
+    // `Authority` accepts any digits as a port, and `port_u16` hides those that are not a port.
+    let has_valid_port = authority.as_str().len() == authority.host().len()
+        || authority.port_u16().is_some_and(|port| port != 0);
+    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+    (is_http && is_root && has_host_only && has_valid_port && !text.contains('#')).then_some(uri)
+}
+
+/// The path of a file.
+pub(crate) const FILE: Parsed<PathBuf> = Parsed::new("FILE", "the path of a file", path);
+
+/// The path of a directory.
+pub(crate) const DIRECTORY: Parsed<PathBuf> = Parsed::new("DIRECTORY", "the path of a directory", path);
+
+fn path(text: &str) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| text.into())
+}
+
+/// Where the public keys of an issuer are. Whether a URL can be used is checked with the files.
+pub(crate) const KEY_LOCATION: Parsed<JwksLocation> = Parsed::new(
+    "FILE|URL",
+    "the path of a file or an https URL (http is allowed for loopback addresses)",
+    |text| match text.split_once("://") {
+        Some(_) => Some(JwksLocation::Url(text.to_owned())),
+        None => path(text).map(JwksLocation::File),
+    },
+)
+.hiding_users();
+
+/// The directives of a log filter.
+pub(crate) const LOG_FILTER: Parsed<Directives> =
+    Parsed::new("DIRECTIVES", Directives::EXPECTED, Directives::parse);
+
+/// A pattern of names.
+pub(crate) const NAME_PATTERN: Parsed<NamePattern> = Parsed::new(
+    "PATTERN",
+    "a name in which * matches any characters, such as spiffe://example.org/agents/*",
+    |text| (text.len() <= MAX_NAME).then(|| NamePattern::new(text)).flatten(),
+);
+
+/// A claim of a token.
+pub(crate) const CLAIM: Parsed<ClaimPath> = Parsed::new(
+    "CLAIM",
+    "the name of a claim, such as sub, or a JSON Pointer to a nested claim, such as /kubernetes.io/namespace",
+    ClaimPath::new,
+);
+
+/// An AWS region.
+pub(crate) const REGION: Parsed<Region> = Parsed::domain("REGION", "an AWS region, such as us-east-1");
+
+/// An AWS account.
+pub(crate) const ACCOUNT: Parsed<AccountId> =
+    Parsed::domain("ACCOUNT", "an AWS account of 12 digits, such as 123456789012");

@@ -1,0 +1,323 @@
+//! The top of the file apart from regions and accounts, `[tls]`, `[readiness]` and `[shutdown]`.
+
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+
+use super::{
+    Setting, auth,
+    parsers::{ADDRESS, Bool, Choice, DurationIn, FILE, Integer, NETWORK, Parsed},
+    setting_type::List,
+    values::Values,
+};
+use crate::{
+    grpc::{inbound::AccessMode, tls::TlsSettings},
+    observability::{
+        admin::{AdminAccess, AdminSettings},
+        readiness::NotReadyOn,
+    },
+};
+
+/// Where the service listens, and the limits of its connections and calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// The address of the gRPC listener (`listen`).
+    pub listen: SocketAddr,
+    /// The address of the admin listener (`admin_listen`).
+    pub admin_listen: SocketAddr,
+    /// The maximum size of a request message, in bytes (`max_request_bytes`).
+    pub max_request_bytes: usize,
+    /// The maximum number of concurrent calls on one connection (`max_concurrent_streams`).
+    pub max_concurrent_streams: u32,
+    /// The maximum number of calls in progress (`max_concurrent_calls`).
+    pub max_concurrent_calls: usize,
+    /// The maximum number of open connections (`max_connections`).
+    pub max_connections: usize,
+    /// The timeout of the TLS handshake, and of the start of HTTP/2 (`handshake_timeout`).
+    pub handshake_timeout: Duration,
+    /// The maximum age of a connection (`max_connection_age`).
+    pub max_connection_age: Duration,
+    /// How long a connection may be idle before it is checked (`keepalive_interval`).
+    pub keepalive_interval: Duration,
+    /// How long the answer to that check may take (`keepalive_timeout`).
+    pub keepalive_timeout: Duration,
+    /// Whether callers need no identity and may do everything (`allow_anonymous`).
+    pub allow_anonymous: bool,
+    /// Whether plain text is allowed beyond loopback (`allow_plaintext`).
+    pub allow_plaintext: bool,
+    /// Who may call the health service (`auth.health`).
+    pub health: AccessMode,
+    /// Who may use reflection (`auth.reflection`).
+    pub reflection: AccessMode,
+    /// The proxies whose `x-forwarded-for` is trusted (`trusted_proxies`).
+    pub trusted_proxies: BTreeSet<IpNet>,
+    /// How often files are checked for changes (`reload_interval`).
+    pub reload_interval: Duration,
+}
+
+/// How the service stops.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShutdownSettings {
+    /// How long calls are accepted after health reports NOT_SERVING (`shutdown.delay`).
+    pub delay: Duration,
+    /// How long calls in progress may take after that (`shutdown.drain_timeout`).
+    pub drain_timeout: Duration,
+}
+
+pub(crate) static LISTEN: Setting<Parsed<SocketAddr>> = Setting {
+    key: "listen",
+    kind: ADDRESS,
+    default: Some("127.0.0.1:50051"),
+    help: "The address of the gRPC listener. It must be a loopback address if anonymous callers are allowed; otherwise, \
+           any other address needs TLS or allow_plaintext.",
+};
+
+pub(crate) static ADMIN_LISTEN: Setting<Parsed<SocketAddr>> = Setting {
+    key: "admin_listen",
+    kind: ADDRESS,
+    default: Some("127.0.0.1:9464"),
+    help: "The address of the admin HTTP listener. Everybody may read /livez, /readyz and /metrics; admin_pages decides \
+           who may read the operator pages. It must be a loopback address if anonymous callers are allowed.",
+};
+
+pub(crate) static ADMIN_PAGES: Setting<Choice<AdminAccess>> = Setting {
+    key: "admin_pages",
+    kind: Choice(&[("loopback", AdminAccess::Loopback), ("open", AdminAccess::Open)]),
+    default: Some("loopback"),
+    help: "Who may read the operator pages / and /config, which show names of callers and files. loopback: requests \
+           from this machine only, including ssh -L and kubectl port-forward. open: everybody who reaches the \
+           listener. /log-filter, which changes what is logged, is always for this machine only.",
+};
+
+pub(crate) static ADMIN_MAX_CONNECTIONS: Setting<Integer<usize>> = Setting {
+    key: "admin_max_connections",
+    kind: Integer {
+        range: 1..=100_000,
+        unit: "connections",
+    },
+    default: Some("128"),
+    help: "The maximum number of open admin connections. Further connections are closed immediately. A connection is \
+           also closed if it does not send a complete request head within handshake_timeout, and after six times \
+           handshake_timeout in any case.",
+};
+
+pub(crate) static ALLOW_ANONYMOUS: Setting<Bool> = Setting {
+    key: "allow_anonymous",
+    kind: Bool,
+    default: Some("false"),
+    help: "Accept every caller without authentication and allow it everything. Configured identities and policies are \
+           ignored. Only for loopback addresses.",
+};
+
+pub(crate) static ALLOW_PLAINTEXT: Setting<Bool> = Setting {
+    key: "allow_plaintext",
+    kind: Bool,
+    default: Some("false"),
+    help: "Accept plain-text connections from other machines. Use it only behind a service mesh, or a proxy on the \
+           same machine, that does TLS: bearer tokens are not encrypted otherwise.",
+};
+
+pub(crate) static TRUSTED_PROXIES: Setting<List<Parsed<IpNet>>> = Setting {
+    key: "trusted_proxies",
+    kind: List(NETWORK),
+    default: None,
+    help: "The addresses of proxies whose x-forwarded-for header is trusted. For policies and the audit, the caller's \
+           address is the rightmost address in that header that is not a trusted proxy. Default: none, and the header \
+           is ignored.",
+};
+
+pub(crate) static RELOAD_INTERVAL: Setting<DurationIn> = Setting {
+    key: "reload_interval",
+    kind: DurationIn(Duration::from_millis(10)..=Duration::from_secs(60 * 60)),
+    default: Some("2s"),
+    help: "How often the files of certificates, keys, tokens and policies are checked for changes. A change is applied \
+           when two checks in a row read the same content, or immediately on SIGHUP.",
+};
+
+pub(crate) static MAX_CONNECTIONS: Setting<Integer<usize>> = Setting {
+    key: "max_connections",
+    kind: Integer {
+        range: 1..=1_000_000,
+        unit: "connections",
+    },
+    default: Some("2000"),
+    help: "The maximum number of open gRPC connections. Further connections are closed immediately. The limit of open \
+           files (ulimit -n) must be higher.",
+};
+
+pub(crate) static HANDSHAKE_TIMEOUT: Setting<DurationIn> = Setting {
+    key: "handshake_timeout",
+    kind: DurationIn(Duration::from_millis(100)..=Duration::from_secs(5 * 60)),
+    default: Some("10s"),
+    help: "The timeout of the TLS handshake of a new connection, and then of the start of HTTP/2. A connection that \
+           takes longer is closed.",
+};
+
+pub(crate) static MAX_CONNECTION_AGE: Setting<DurationIn> = Setting {
+    key: "max_connection_age",
+    kind: DurationIn(Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 60 * 60)),
+    default: Some("1h"),
+    help: "The maximum age of a connection. The service then asks the client to open a new one (HTTP/2 GOAWAY), and \
+           calls in progress finish on the old one. This lets load balancers redistribute clients, and client \
+           certificates are verified again.",
+};
+
+pub(crate) static KEEPALIVE_INTERVAL: Setting<DurationIn> = Setting {
+    key: "keepalive_interval",
+    kind: DurationIn(Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60)),
+    default: Some("1m"),
+    help: "How long a connection may be idle before the service sends an HTTP/2 PING, to check whether the client is \
+           still there.",
+};
+
+pub(crate) static KEEPALIVE_TIMEOUT: Setting<DurationIn> = Setting {
+    key: "keepalive_timeout",
+    kind: DurationIn(Duration::from_millis(100)..=Duration::from_secs(60 * 60)),
+    default: Some("20s"),
+    help: "How long the client may take to answer that PING before its connection is closed.",
+};
+
+pub(crate) static MAX_REQUEST_BYTES: Setting<Integer<usize>> = Setting {
+    key: "max_request_bytes",
+    kind: Integer {
+        range: 64 * 1024..=4 * 1024 * 1024,
+        unit: "bytes",
+    },
+    default: Some("1048576"),
+    help: "The maximum size of a request message. A larger message is rejected with RESOURCE_EXHAUSTED.",
+};
+
+pub(crate) static MAX_CONCURRENT_STREAMS: Setting<Integer<u32>> = Setting {
+    key: "max_concurrent_streams",
+    kind: Integer {
+        range: 1..=10_000,
+        unit: "calls",
+    },
+    default: Some("200"),
+    help: "The maximum number of concurrent calls on one connection. The client delays further calls.",
+};
+
+pub(crate) static MAX_CONCURRENT_CALLS: Setting<Integer<usize>> = Setting {
+    key: "max_concurrent_calls",
+    kind: Integer {
+        range: 1..=1_000_000,
+        unit: "calls",
+    },
+    default: Some("5000"),
+    help: "The maximum number of calls in progress on all connections together. A call is in progress until the last \
+           byte of its response is sent. Further calls are rejected with UNAVAILABLE. Reflection streams and health \
+           watches have limits of their own, each a tenth of this one; a single health check does not count.",
+};
+
+pub(crate) static TLS_CERT: Setting<Parsed<PathBuf>> = Setting {
+    key: "tls.cert",
+    kind: FILE,
+    default: None,
+    help: "The certificate of the service as PEM, followed by the intermediate certificates. If it is set, the gRPC \
+           listener accepts TLS 1.2 and 1.3 only, and no plain text.",
+};
+
+pub(crate) static TLS_KEY: Setting<Parsed<PathBuf>> = Setting {
+    key: "tls.key",
+    kind: FILE,
+    default: None,
+    help: "The private key of tls.cert, as PEM.",
+};
+
+pub(crate) static TLS_CLIENT_CA: Setting<Parsed<PathBuf>> = Setting {
+    key: "tls.client_ca",
+    kind: FILE,
+    default: None,
+    help: "The root certificates of client certificates, as PEM. If it is set, clients are asked for a certificate, \
+           which identifies the caller. A connection without a certificate is accepted, but its calls need a bearer \
+           token.",
+};
+
+pub(crate) static READINESS_AWS: Setting<Choice<NotReadyOn>> = Setting {
+    key: "readiness.aws",
+    kind: Choice(&[
+        ("report", NotReadyOn::Nothing),
+        ("no_answer", NotReadyOn::NoAnswer),
+        ("throttled", NotReadyOn::Throttling),
+    ]),
+    default: Some("report"),
+    help: "Which condition of AWS makes the replica not ready, if it holds in all regions. report: none; /readyz and a \
+           metric only report the condition. no_answer: AWS does not respond. throttled: AWS does not respond, or it \
+           throttles calls. A condition usually affects all replicas, and if none is ready, callers get no error that \
+           explains the cause. A replica that receives no calls becomes ready again after pace.forget.",
+};
+
+pub(crate) static SHUTDOWN_DELAY: Setting<DurationIn> = Setting {
+    key: "shutdown.delay",
+    kind: DurationIn(Duration::ZERO..=Duration::from_secs(10 * 60)),
+    default: Some("0s"),
+    help: "How long the service accepts calls after health reports NOT_SERVING, so that load balancers can react.",
+};
+
+pub(crate) static DRAIN_TIMEOUT: Setting<DurationIn> = Setting {
+    key: "shutdown.drain_timeout",
+    kind: DurationIn(Duration::ZERO..=Duration::from_secs(60 * 60)),
+    default: Some("30s"),
+    help: "How long calls in progress may take after the service stops accepting new ones.",
+};
+
+pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
+    values.distinct(&LISTEN, &ADMIN_LISTEN);
+    values.set_default_list(&TRUSTED_PROXIES, [""; 0]);
+    Some(ServerSettings {
+        listen: values.get(&LISTEN)?,
+        admin_listen: values.get(&ADMIN_LISTEN)?,
+        max_request_bytes: values.get(&MAX_REQUEST_BYTES)?,
+        max_concurrent_streams: values.get(&MAX_CONCURRENT_STREAMS)?,
+        max_concurrent_calls: values.get(&MAX_CONCURRENT_CALLS)?,
+        max_connections: values.get(&MAX_CONNECTIONS)?,
+        handshake_timeout: values.get(&HANDSHAKE_TIMEOUT)?,
+        max_connection_age: values.get(&MAX_CONNECTION_AGE)?,
+        keepalive_interval: values.get(&KEEPALIVE_INTERVAL)?,
+        keepalive_timeout: values.get(&KEEPALIVE_TIMEOUT)?,
+        allow_anonymous: values.get(&ALLOW_ANONYMOUS)?,
+        allow_plaintext: values.get(&ALLOW_PLAINTEXT)?,
+        health: values.get(&auth::HEALTH)?,
+        reflection: values.get(&auth::REFLECTION)?,
+        trusted_proxies: values.get(&TRUSTED_PROXIES)?,
+        reload_interval: values.get(&RELOAD_INTERVAL)?,
+    })
+}
+
+pub(super) fn admin(values: &Values) -> Option<AdminSettings> {
+    Some(AdminSettings {
+        access: values.get(&ADMIN_PAGES)?,
+        max_connections: values.get(&ADMIN_MAX_CONNECTIONS)?,
+        head_timeout: values.get(&HANDSHAKE_TIMEOUT)?,
+    })
+}
+
+/// `Some(None)` is plain text.
+pub(super) fn tls(values: &mut Values) -> Option<Option<TlsSettings>> {
+    let [cert, key, client_ca] =
+        [&TLS_CERT, &TLS_KEY, &TLS_CLIENT_CA].map(|setting| values.optional(setting));
+    let (cert, key, client_ca) = (cert?, key?, client_ca?);
+    match (cert, key, client_ca) {
+        (Some(cert), Some(key), client_ca) => Some(Some(TlsSettings { cert, key, client_ca })),
+        (None, None, None) => Some(None),
+        (cert, key, _) => {
+            for (setting, value) in [(&TLS_CERT, cert), (&TLS_KEY, key)] {
+                if value.is_none() {
+                    values.fault(setting, "is not set; TLS needs tls.cert and tls.key");
+                }
+            }
+            None
+        }
+    }
+}
+
+pub(super) fn readiness(values: &Values) -> Option<NotReadyOn> {
+    values.get(&READINESS_AWS)
+}
+
+pub(super) fn shutdown(values: &Values) -> Option<ShutdownSettings> {
+    Some(ShutdownSettings {
+        delay: values.get(&SHUTDOWN_DELAY)?,
+        drain_timeout: values.get(&DRAIN_TIMEOUT)?,
+    })
+}

@@ -1,0 +1,177 @@
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    mem,
+    path::Path,
+};
+
+use super::{
+    Faults, Given, Layer, Origin, PREFIX, SETTINGS,
+    fault::did_you_mean,
+    file,
+    given::Rows,
+    requests,
+    values::{Values, defaults},
+};
+use crate::domain::Invalid;
+
+/// The variable that names the configuration file.
+pub(crate) const CONFIG_FILE: &str = "TAPEGATE_CONFIG";
+
+/// The environment variables of the process, by name.
+pub type Variables = BTreeMap<OsString, OsString>;
+
+/// What each source gives, before it is checked.
+pub(crate) struct Sources {
+    /// The first takes precedence.
+    layers: [Layer; 3],
+    rows: Rows,
+    aws_region: Layer,
+    faults: Faults,
+    /// Whether there is a file that could not be read.
+    is_partial: bool,
+}
+
+impl Sources {
+    /// Reads the variables and the file, if there is one. `flags` take precedence over both.
+    pub(crate) fn collect(
+        flags: Layer,
+        variables: &Variables,
+        file: Option<&Path>,
+        mut faults: Faults,
+    ) -> Self {
+        let file = file.map_or_else(
+            || Some(file::Content::default()),
+            |path| file::read(path, &mut faults),
+        );
+        let is_partial = file.is_none();
+        let file::Content { layer, rows } = file.unwrap_or_default();
+        let layers = [flags, of_variables(variables, &mut faults), layer];
+        Self {
+            layers,
+            rows,
+            aws_region: aws_region(variables),
+            faults,
+            is_partial,
+        }
+    }
+
+    /// The merged values.
+    pub(crate) fn values(self) -> Values {
+        self.values_over(Layer::new())
+    }
+
+    /// The merged values. The default region is that of the AWS SDK's own variables.
+    pub(crate) fn values_with_aws_region(mut self) -> Values {
+        let aws_region = mem::take(&mut self.aws_region);
+        self.values_over(aws_region)
+    }
+
+    /// The merged values for `command`, which has these defaults of its own.
+    pub(crate) fn values_for(
+        self,
+        command: &'static str,
+        command_defaults: &[(&'static str, &'static str)],
+    ) -> Values {
+        let given = |text| Given::one(Origin::CommandDefault(command), text);
+        self.values_over(
+            command_defaults
+                .iter()
+                .map(|(key, text)| (*key, given(*text)))
+                .collect(),
+        )
+    }
+
+    /// The merged values, with those of `fallback` for settings that no source gives.
+    fn values_over(self, mut fallback: Layer) -> Values {
+        // A fallback that is not used is not checked either.
+        fallback.retain(|key, _| !self.layers.iter().any(|layer| layer.contains_key(key)));
+        Values::new(
+            self.layers.into_iter().chain([fallback, defaults(SETTINGS)]),
+            self.rows,
+            self.faults,
+            self.is_partial,
+        )
+    }
+}
+
+/// The values of the `TAPEGATE_…` variables.
+fn of_variables(variables: &Variables, faults: &mut Faults) -> Layer {
+    let mut layer = Layer::new();
+    let ours = variables
+        .iter()
+        .filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
+    for (name, value) in ours.filter(|(name, _)| *name != CONFIG_FILE && !is_emulators(name)) {
+        let origin = Origin::Variable(name.to_string_lossy().into_owned());
+        let setting = SETTINGS
+            .iter()
+            .find(|setting| setting.variable().is_some_and(|known| *name == *known));
+        match setting {
+            Some(setting) => drop(layer.insert(setting.key(), Given::external(origin, value))),
+            None if is_service_link(name, value) => {}
+            None => faults.push(origin, unknown(name)),
+        }
+    }
+    layer
+}
+
+/// Whether the emulator reads this variable. It checks its variables itself.
+fn is_emulators(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b"TAPEGATE_EMULATOR_")
+}
+
+fn unknown(name: &OsStr) -> String {
+    let name = name.to_string_lossy();
+    let known: Vec<_> = SETTINGS.iter().filter_map(|setting| setting.variable()).collect();
+    let known = known.iter().map(String::as_str).chain([CONFIG_FILE]);
+    let lists = SETTINGS.iter().filter(|setting| setting.variable().is_none());
+    let is_list = |key: &str| {
+        name.strip_prefix(PREFIX)
+            .is_some_and(|rest| rest.to_lowercase() == key)
+    };
+    match lists.map(|setting| setting.key()).find(|key| is_list(key)) {
+        Some(key) => format!("{key} is a list; lists can be set in the file only"),
+        None => format!(
+            "unknown variable {}{}",
+            Invalid::quote(&name),
+            did_you_mean(&name, known)
+        ),
+    }
+}
+
+/// The region that AWS's own tools use.
+fn aws_region(variables: &Variables) -> Layer {
+    ["AWS_REGION", "AWS_DEFAULT_REGION"]
+        .into_iter()
+        .filter_map(|name| Some((name, variables.get(OsStr::new(name))?)))
+        // To AWS's tools, an empty variable is not set.
+        .find(|(_, value)| !value.is_empty())
+        .map(|(name, value)| Given::external(Origin::Variable(name.to_owned()), value))
+        .map(|given| (requests::REGION.key, given))
+        .into_iter()
+        .collect()
+}
+
+/// Whether Kubernetes made this variable for a Service whose name begins with `tapegate`: each
+/// container gets the addresses of the Services in its namespace.
+fn is_service_link(name: &OsStr, value: &OsStr) -> bool {
+    let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
+        return false;
+    };
+    let is_protocol = |word: &str| matches!(word, "TCP" | "UDP" | "SCTP");
+    let is_port = |word: &str| word.parse::<u16>().is_ok();
+    let words: Vec<_> = name.split('_').collect();
+    match words.as_slice() {
+        [.., "SERVICE", "HOST"] => true,
+        [.., "SERVICE", "PORT"] => is_port(value),
+        [.., "PORT", port, protocol] | [.., "PORT", port, protocol, "PROTO" | "PORT" | "ADDR"]
+            if is_port(port) && is_protocol(protocol) =>
+        {
+            true
+        }
+        // A misspelt setting of this name would not have a URL as its value.
+        [.., "PORT"] => value.contains("://"),
+        // The name of a port may have several words.
+        _ => is_port(value) && name.contains("_SERVICE_PORT_"),
+    }
+}

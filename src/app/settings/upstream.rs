@@ -1,0 +1,254 @@
+//! `[upstream]`, `[retry]`, `[pace]` and `[create]`: how AWS is called.
+
+use std::time::Duration;
+
+use http::Uri;
+
+use super::{
+    Setting,
+    parsers::{DurationIn, ENDPOINT, Integer, Parsed},
+    requests,
+    values::Values,
+};
+use crate::upstream::{
+    UpstreamSettings, idempotency::ReconcileSettings, pace::PaceSettings, retry::RetrySettings,
+    sdk::SdkSettings,
+};
+
+const fn up_to(max: Duration) -> DurationIn {
+    DurationIn(Duration::from_millis(1)..=max)
+}
+
+pub(crate) static UPSTREAM_ENDPOINT: Setting<Parsed<Uri>> = Setting {
+    key: "upstream.endpoint",
+    kind: ENDPOINT,
+    default: None,
+    help: "The URL of a server that is called instead of AWS, such as the emulator. FIPS and dual-stack endpoints are \
+           not used then. Default: the endpoint of AWS in each region.",
+};
+
+pub(crate) static CONNECT_TIMEOUT: Setting<DurationIn> = Setting {
+    key: "upstream.connect_timeout",
+    kind: up_to(Duration::from_secs(60)),
+    default: Some("3100ms"),
+    help: "The timeout for opening a connection to AWS.",
+};
+
+pub(crate) static ATTEMPT_TIMEOUT: Setting<DurationIn> = Setting {
+    key: "upstream.attempt_timeout",
+    kind: up_to(Duration::from_secs(10 * 60)),
+    default: Some("20s"),
+    help: "The timeout of one attempt of a read, including the time to connect, but not the time that it waits for \
+           pacing.",
+};
+
+pub(crate) static CREATE_TIMEOUT: Setting<DurationIn> = Setting {
+    key: "upstream.create_timeout",
+    kind: up_to(Duration::from_secs(10 * 60)),
+    default: Some("30s"),
+    help: "The timeout of one attempt of a create, including the time to connect. An attempt that was sent continues \
+           until then even if its caller disconnects, and shutdown waits for it.",
+};
+
+pub(crate) static OPERATION_TIMEOUT: Setting<DurationIn> = Setting {
+    key: "upstream.operation_timeout",
+    kind: up_to(Duration::from_secs(60 * 60)),
+    default: Some("60s"),
+    help: "The timeout for fetching one page of a list, including all attempts and pauses.",
+};
+
+pub(crate) static MAX_ANSWER_BYTES: Setting<Integer<usize>> = Setting {
+    key: "upstream.max_answer_bytes",
+    kind: Integer {
+        range: 1024..=1024 * 1024 * 1024,
+        unit: "bytes",
+    },
+    default: Some("16777216"),
+    help: "The maximum size of a response of AWS. A larger response is an error.",
+};
+
+pub(crate) static CREDENTIALS_PAUSE: Setting<DurationIn> = Setting {
+    key: "upstream.credentials_pause",
+    kind: up_to(Duration::from_secs(60 * 60)),
+    default: Some("10s"),
+    help: "How long after AWS credentials were missing or rejected the replica can become ready again. Rejected \
+           credentials are fetched again immediately, but at most once in this time.",
+};
+
+pub(crate) static RETRY_ATTEMPTS: Setting<Integer<u32>> = Setting {
+    key: "retry.attempts",
+    kind: Integer {
+        range: 1..=20,
+        unit: "attempts",
+    },
+    default: Some("4"),
+    help: "The maximum number of attempts of a call, including the first. 1 turns retries off.",
+};
+
+pub(crate) static RETRY_BASE: Setting<DurationIn> = Setting {
+    key: "retry.base",
+    kind: up_to(Duration::from_secs(60)),
+    default: Some("100ms"),
+    help: "The maximum pause before the second attempt. It doubles for each further attempt. The pause itself is \
+           random, from zero to that maximum.",
+};
+
+pub(crate) static RETRY_THROTTLED_BASE: Setting<DurationIn> = Setting {
+    key: "retry.throttled_base",
+    kind: up_to(Duration::from_secs(60)),
+    default: Some("1s"),
+    help: "Replaces retry.base after an attempt that AWS throttled. Pauses still do not exceed retry.cap.",
+};
+
+pub(crate) static RETRY_CAP: Setting<DurationIn> = Setting {
+    key: "retry.cap",
+    kind: up_to(Duration::from_secs(10 * 60)),
+    default: Some("5s"),
+    help: "The maximum pause before any attempt, unless AWS asks for a longer one.",
+};
+
+pub(crate) static RETRY_BUDGET_SHARE: Setting<Integer<u16>> = Setting {
+    key: "retry.budget_share",
+    kind: Integer {
+        range: 1..=100,
+        unit: "percent",
+    },
+    default: Some("20"),
+    help: "The retry budget of all calls together, as a percentage of the calls of the last ten seconds. A whole number \
+           of calls earns one retry, so percentages are rounded down: 30 means one retry for every 4 calls.",
+};
+
+pub(crate) static RETRY_BUDGET_RESERVE: Setting<Integer<u32>> = Setting {
+    key: "retry.budget_reserve",
+    kind: Integer {
+        range: 0..=10_000,
+        unit: "retries",
+    },
+    default: Some("10"),
+    help: "Retries per second in addition to retry.budget_share, so that calls can be retried even if there are few. \
+           Unused retries are available for ten seconds.",
+};
+
+pub(crate) static PACE_FLOOR: Setting<Integer<u32>> = Setting {
+    key: "pace.floor",
+    kind: Integer {
+        range: 1..=1_000,
+        unit: "attempts",
+    },
+    default: Some("1"),
+    help: "The minimum rate of paced attempts, per second, for each account, region and kind of call (read or create). \
+           During an outage, AWS is probed at this rate.",
+};
+
+pub(crate) static PACE_DECREASE: Setting<Integer<u16>> = Setting {
+    key: "pace.decrease",
+    kind: Integer {
+        range: 1..=50,
+        unit: "percent",
+    },
+    default: Some("10"),
+    help: "The minimum decrease of the rate after a throttled attempt. The maximum is 50 percent. Within these limits, \
+           the new rate is the number of attempts that AWS answered in the second before.",
+};
+
+pub(crate) static PACE_INCREASE: Setting<Integer<u16>> = Setting {
+    key: "pace.increase",
+    kind: Integer {
+        range: 1..=100,
+        unit: "percent",
+    },
+    default: Some("2"),
+    help: "The increase of the rate per second while calls wait, as a percentage of the rate after the last decrease. \
+           The rate increases faster while the limit of AWS is not known yet, and after ten seconds without throttling.",
+};
+
+pub(crate) static PACE_FORGET: Setting<DurationIn> = Setting {
+    key: "pace.forget",
+    kind: DurationIn(Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60)),
+    default: Some("1m"),
+    help: "How long after the last throttled attempt pacing ends.",
+};
+
+pub(crate) static PACE_SILENCE: Setting<Integer<u32>> = Setting {
+    key: "pace.silence",
+    kind: Integer {
+        range: 1..=10_000,
+        unit: "attempts",
+    },
+    default: Some("5"),
+    help: "How many failed attempts in a row are an outage: attempts that cannot connect, get no response, or are \
+           rejected because of the credentials of the service. During an outage, new calls fail immediately with the \
+           last cause, except for probes at the rate of pace.floor.",
+};
+
+pub(crate) static CLOCK_SKEW: Setting<DurationIn> = Setting {
+    key: "create.clock_skew",
+    kind: DurationIn(Duration::ZERO..=Duration::from_secs(60 * 60)),
+    default: Some("1m"),
+    help: "How far the clock of AWS may be behind the clock of this machine. A tape that was created up to this long \
+           before a call can still be that call's own.",
+};
+
+pub(crate) static RESEND_WINDOW: Setting<DurationIn> = Setting {
+    key: "create.resend_window",
+    kind: DurationIn(Duration::ZERO..=Duration::from_secs(24 * 60 * 60)),
+    default: Some("10m"),
+    help: "Added to create.clock_skew if the client library reports an earlier attempt of the call \
+           (grpc-previous-rpc-attempts), which may have created the tape. It is the maximum age of that attempt.",
+};
+
+pub(super) fn read(values: &mut Values) -> Option<(SdkSettings, UpstreamSettings)> {
+    let [connect_timeout, attempt_timeout] = values.in_order([&CONNECT_TIMEOUT, &ATTEMPT_TIMEOUT]);
+    let [_, operation_timeout] = values.in_order([&ATTEMPT_TIMEOUT, &OPERATION_TIMEOUT]);
+    let [_, create_timeout] = values.in_order([&CONNECT_TIMEOUT, &CREATE_TIMEOUT]);
+    let retry = retry(values);
+    let (attempt_timeout, create_timeout) = (attempt_timeout?, create_timeout?);
+    let sdk = SdkSettings {
+        endpoint: values
+            .optional(&UPSTREAM_ENDPOINT)?
+            .map(|endpoint| endpoint.to_string()),
+        credentials: None,
+        connect_timeout: connect_timeout?,
+        attempt_timeout: attempt_timeout.max(create_timeout),
+        max_answer_bytes: values.get(&MAX_ANSWER_BYTES)?,
+        credentials_pause: values.get(&CREDENTIALS_PAUSE)?,
+    };
+    let upstream = UpstreamSettings {
+        attempt_timeout,
+        create_timeout,
+        operation_timeout: operation_timeout?,
+        retry: retry?,
+        pace: pace(values)?,
+        by_account: values.optional(&requests::ACCOUNT_ID)?.is_some(),
+    };
+    Some((sdk, upstream))
+}
+
+fn retry(values: &mut Values) -> Option<RetrySettings> {
+    let [base, cap] = values.in_order([&RETRY_BASE, &RETRY_CAP]);
+    Some(RetrySettings {
+        attempts: values.get(&RETRY_ATTEMPTS)?,
+        base: base?,
+        throttled_base: values.get(&RETRY_THROTTLED_BASE)?,
+        cap: cap?,
+        calls_per_repeat: 100_u16.div_ceil(values.get(&RETRY_BUDGET_SHARE)?),
+        reserve: values.get(&RETRY_BUDGET_RESERVE)?,
+    })
+}
+
+fn pace(values: &Values) -> Option<PaceSettings> {
+    Some(PaceSettings {
+        floor: f64::from(values.get(&PACE_FLOOR)?),
+        decrease: 1.0 - f64::from(values.get(&PACE_DECREASE)?) / 100.0,
+        increase: f64::from(values.get(&PACE_INCREASE)?) / 100.0,
+        forget: values.get(&PACE_FORGET)?,
+        silence: values.get(&PACE_SILENCE)?,
+    })
+}
+
+pub(super) fn reconcile(values: &Values) -> Option<ReconcileSettings> {
+    Some(ReconcileSettings {
+        clock_skew: values.get(&CLOCK_SKEW)?,
+        resend_window: values.get(&RESEND_WINDOW)?,
+    })
+}
