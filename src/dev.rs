@@ -2,11 +2,10 @@
 
 use std::{error::Error, fmt::Write, io};
 
-use aws_credential_types::Credentials as Signer;
 use clap::{ArgMatches, Command};
 use secrecy::ExposeSecret;
 use tapegate::app::{
-    App, cli,
+    App, Credentials as Signer, cli,
     commands::Checked,
     settings::{Config, Variables},
     shutdown,

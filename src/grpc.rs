@@ -14,6 +14,7 @@ pub mod convert;
 pub mod health;
 pub mod inbound;
 pub mod proto;
+pub mod server;
 pub mod service;
 pub mod status;
 pub mod tls;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::select_all;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{CannotStart, settings::Config};
+use super::{settings::Config, startup::CannotStart};
 use crate::{
     access::{
         Authenticator, Authority, IdentitySettings,

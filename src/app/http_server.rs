@@ -4,7 +4,7 @@ use axum::Router;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{CannotListen, listen};
+use super::startup::{CannotListen, listen};
 use crate::observability::admin::{self, AdminSettings};
 
 /// How long connections may take to close once they are told to. One that never spoke would

@@ -9,26 +9,21 @@ use tokio_util::{
     sync::CancellationToken,
     task::{AbortOnDropHandle, TaskTracker},
 };
-use tonic::transport::{Server, server::Router};
-use tonic_health::pb::health_server::HealthServer;
-use tower::layer::util::{Identity, Stack};
 
 use super::{
-    CannotStart,
     access::Access,
     commands::Checked,
     http_server::{Bound, LINGER},
-    listen,
     metrics::MetricSources,
     settings::ShutdownSettings,
+    startup::{CannotStart, listen},
 };
 use crate::{
     access::audit::AuditLog,
     grpc::{
-        codec,
         health::Health,
         inbound::{self, accept},
-        proto::tape_service_server,
+        server::GrpcServer,
         service::Tapes,
     },
     observability::{
@@ -45,15 +40,15 @@ use crate::{
     },
 };
 
-/// How long a start waits for AWS credentials, so that a service which has them at hand is
-/// ready as soon as it listens. One that has to ask for them listens meanwhile.
+/// How long a start waits for AWS credentials, so that a service which has them at hand is ready as
+/// soon as it listens. If it takes longer, the service listens meanwhile.
 const CREDENTIALS_AT_HAND: Duration = Duration::from_secs(1);
 
 /// How long the credentials chain may take to answer.
 const CREDENTIALS_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often readiness is told how AWS is.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the conditions of AWS are reported to readiness.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// The service, bound and not yet running.
 pub(super) struct Service {
@@ -64,7 +59,7 @@ pub(super) struct Service {
     connections: Arc<accept::ConnectionMetrics>,
     metrics: Arc<Metrics>,
     history: Arc<History>,
-    router: Router<Stack<inbound::Stack, Identity>>,
+    server: GrpcServer,
     watching: CancellationToken,
     readiness: Readiness,
     access: Access,
@@ -76,10 +71,10 @@ pub(super) struct Service {
     credentials_pause: Duration,
 }
 
-/// The service did not stop in good order.
+/// Why the service did not stop cleanly.
 #[derive(Debug, thiserror::Error)]
 pub enum Cut {
-    /// Calls were still in progress when the time for them was over.
+    /// Calls were still in progress after `shutdown.drain_timeout`.
     #[error(
         "{calls} calls and {creates} sent creates were still in progress after shutdown.drain_timeout and were cut"
     )]
@@ -121,10 +116,8 @@ impl Service {
         );
         let upstream = Upstream::new(&shared, &Sdk::new(clients.clone()));
         let tapes = Tapes::new(rules.clone(), config.reconcile, upstream);
-        let tapes = tape_service_server::TapeServiceServer::new(tapes)
-            .max_decoding_message_size(config.server.max_request_bytes);
         let watching = CancellationToken::new();
-        let health = HealthServer::new(Health::new(readiness.clone(), watching.clone()));
+        let health = Health::new(readiness.clone(), watching.clone());
         let calls = TaskTracker::new();
         let registry = Arc::<CallRegistry>::default();
         let (shed, refusals) = (Arc::default(), Arc::default());
@@ -162,7 +155,7 @@ impl Service {
             files: access.files(),
         };
         sources.register(&metrics);
-        let inward = inbound::InboundSettings {
+        let inbound = inbound::InboundSettings {
             calls: calls.clone(),
             registry,
             deadlines: config.deadlines,
@@ -174,22 +167,7 @@ impl Service {
             shed,
             refusals,
         };
-        let router = Server::builder()
-            // tonic sets neither by itself, and without them a caller has no bound.
-            .max_concurrent_streams(server.max_concurrent_streams)
-            .http2_max_local_error_reset_streams(Some(1024))
-            .max_connection_age(server.max_connection_age)
-            .http2_keepalive_interval(Some(server.keepalive_interval))
-            .http2_keepalive_timeout(Some(server.keepalive_timeout))
-            .layer(inbound::stack(inward))
-            .add_service(tapes)
-            .add_service(health)
-            .add_service(reflection().build_v1().expect("the build made the descriptors"))
-            .add_service(
-                reflection()
-                    .build_v1alpha()
-                    .expect("the build made the descriptors"),
-            );
+        let grpc_server = GrpcServer::new(&server.grpc, inbound, tapes, health);
         let acceptance = accept::AcceptSettings {
             tls: access.tls.clone(),
             handshake_timeout: server.handshake_timeout,
@@ -202,7 +180,7 @@ impl Service {
             connections,
             metrics,
             history,
-            router,
+            server: grpc_server,
             watching,
             readiness,
             access,
@@ -215,7 +193,7 @@ impl Service {
         })
     }
 
-    /// Runs until `shutdown` resolves; then drains.
+    /// Runs until `shutdown` resolves, and then drains.
     pub(super) async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Cut> {
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -224,12 +202,12 @@ impl Service {
             "the service has started"
         );
         let admin = self.admin.start();
-        let _credentials = AbortOnDropHandle::new(tokio::spawn(tend_credentials(
+        let _credentials = AbortOnDropHandle::new(tokio::spawn(keep_credentials(
             self.clients,
             self.readiness.clone(),
             self.credentials_pause,
         )));
-        let _conditions = AbortOnDropHandle::new(tokio::spawn(tell_of_aws(
+        let _conditions = AbortOnDropHandle::new(tokio::spawn(report_conditions(
             self.shared.clone(),
             self.readiness.clone(),
         )));
@@ -237,30 +215,29 @@ impl Service {
         let _history = AbortOnDropHandle::new(tokio::spawn(async move { history.record(&metrics).await }));
         let stop_grpc = CancellationToken::new();
         let _upkeep = self.access.keep_up_to_date(self.reload_interval, &self.readiness);
-        let incoming = accept::incoming(self.grpc, self.acceptance, self.connections);
         let serving = self
-            .router
-            .serve_with_incoming_shutdown(incoming, stop_grpc.clone().cancelled_owned());
+            .server
+            .serve(self.grpc, self.acceptance, self.connections, stop_grpc.clone());
         tokio::pin!(serving);
         tokio::select! {
             ended = &mut serving => {
                 finish(self.access.audit, self.metrics).await;
-                return ended.map_err(|error| io::Error::other(error).into());
+                return ended.map_err(Cut::from);
             }
             () = shutdown => {}
         }
 
-        // Balancers are told first, and given time to look away.
+        // Load balancers get time to react before the listener closes.
         self.readiness.start_draining();
         sleep(self.shutdown.delay).await;
         stop_grpc.cancel();
-        // Ends whoever watches health, whose streams would never end by themselves.
+        // Ends the health watches, whose streams have no end of their own.
         self.watching.cancel();
         self.calls.close();
         self.shared.sent_creates.close();
         let drained = timeout(self.shutdown.drain_timeout, async {
             tokio::select! {
-                ended = &mut serving => ended.map_err(io::Error::other)?,
+                ended = &mut serving => ended?,
                 () = async { self.calls.wait().await; sleep(LINGER).await } => {}
             }
             self.shared.sent_creates.wait().await;
@@ -288,36 +265,28 @@ fn upstream_state(shared: Shared, clients: Arc<Clients>) -> Arc<dyn Fn() -> Upst
     })
 }
 
-/// Writes the last audit records, and sends the last metrics.
+/// Writes the last audit records, and exports the last metrics.
 async fn finish(audit: Arc<AuditLog>, metrics: Arc<Metrics>) {
-    // To a disk, which may be slow.
+    // Writing to a disk may block.
     if tokio::task::spawn_blocking(move || audit.finish()).await.is_err() {
         tracing::error!("finishing the audit file panicked");
     }
     telemetry::flush("metrics", move || metrics.shut_down()).await;
 }
 
-fn reflection() -> tonic_reflection::server::Builder<'static> {
-    tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(codec::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        // So that grpcurl can show the details of errors.
-        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-}
-
-/// Tells readiness how recent calls found AWS. Nothing is asked of AWS for it.
-async fn tell_of_aws(shared: Shared, readiness: Readiness) {
-    let mut looks = interval(LOOK_EVERY);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Reports the conditions of AWS to readiness, as recent calls found them. It sends AWS no calls.
+async fn report_conditions(shared: Shared, readiness: Readiness) {
+    let mut ticks = interval(REPORT_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        looks.tick().await;
+        ticks.tick().await;
         readiness.set_conditions(shared.conditions());
     }
 }
 
-/// Sees to it that readiness learns of AWS credentials, and of their recovery, though no call
-/// comes: asks for those that are missing, and lets refusals lapse.
-async fn tend_credentials(clients: Arc<Clients>, readiness: Readiness, pause: Duration) {
+/// Keeps readiness up to date about AWS credentials without calls: fetches missing ones again, and
+/// lets rejections lapse.
+async fn keep_credentials(clients: Arc<Clients>, readiness: Readiness, pause: Duration) {
     let mut watch = readiness.watch();
     loop {
         match watch.credentials() {

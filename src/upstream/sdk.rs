@@ -25,6 +25,8 @@ use aws_sdk_storagegateway::Client;
 use futures_util::future::BoxFuture;
 use tower::Service;
 
+pub use aws_credential_types::Credentials;
+
 pub use self::client::{Clients, SdkSettings};
 use crate::{
     access::AuthorizedCall,

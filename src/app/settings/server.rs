@@ -11,7 +11,7 @@ use super::{
     values::Values,
 };
 use crate::{
-    grpc::{inbound::AccessMode, tls::TlsSettings},
+    grpc::{inbound::AccessMode, server::GrpcSettings, tls::TlsSettings},
     observability::{
         admin::{AdminAccess, AdminSettings},
         readiness::NotReadyOn,
@@ -25,22 +25,14 @@ pub struct ServerSettings {
     pub listen: SocketAddr,
     /// The address of the admin listener (`admin_listen`).
     pub admin_listen: SocketAddr,
-    /// The maximum size of a request message, in bytes (`max_request_bytes`).
-    pub max_request_bytes: usize,
-    /// The maximum number of concurrent calls on one connection (`max_concurrent_streams`).
-    pub max_concurrent_streams: u32,
+    /// The limits of requests and connections.
+    pub grpc: GrpcSettings,
     /// The maximum number of calls in progress (`max_concurrent_calls`).
     pub max_concurrent_calls: usize,
     /// The maximum number of open connections (`max_connections`).
     pub max_connections: usize,
     /// The timeout of the TLS handshake, and of the start of HTTP/2 (`handshake_timeout`).
     pub handshake_timeout: Duration,
-    /// The maximum age of a connection (`max_connection_age`).
-    pub max_connection_age: Duration,
-    /// How long a connection may be idle before it is checked (`keepalive_interval`).
-    pub keepalive_interval: Duration,
-    /// How long the answer to that check may take (`keepalive_timeout`).
-    pub keepalive_timeout: Duration,
     /// Whether callers need no identity and may do everything (`allow_anonymous`).
     pub allow_anonymous: bool,
     /// Whether plain text is allowed beyond loopback (`allow_plaintext`).
@@ -267,14 +259,16 @@ pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
     Some(ServerSettings {
         listen: values.get(&LISTEN)?,
         admin_listen: values.get(&ADMIN_LISTEN)?,
-        max_request_bytes: values.get(&MAX_REQUEST_BYTES)?,
-        max_concurrent_streams: values.get(&MAX_CONCURRENT_STREAMS)?,
+        grpc: GrpcSettings {
+            max_request_bytes: values.get(&MAX_REQUEST_BYTES)?,
+            max_concurrent_streams: values.get(&MAX_CONCURRENT_STREAMS)?,
+            max_connection_age: values.get(&MAX_CONNECTION_AGE)?,
+            keepalive_interval: values.get(&KEEPALIVE_INTERVAL)?,
+            keepalive_timeout: values.get(&KEEPALIVE_TIMEOUT)?,
+        },
         max_concurrent_calls: values.get(&MAX_CONCURRENT_CALLS)?,
         max_connections: values.get(&MAX_CONNECTIONS)?,
         handshake_timeout: values.get(&HANDSHAKE_TIMEOUT)?,
-        max_connection_age: values.get(&MAX_CONNECTION_AGE)?,
-        keepalive_interval: values.get(&KEEPALIVE_INTERVAL)?,
-        keepalive_timeout: values.get(&KEEPALIVE_TIMEOUT)?,
         allow_anonymous: values.get(&ALLOW_ANONYMOUS)?,
         allow_plaintext: values.get(&ALLOW_PLAINTEXT)?,
         health: values.get(&auth::HEALTH)?,

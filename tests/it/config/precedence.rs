@@ -10,8 +10,8 @@ fn defaults_match_the_documentation() {
     let config = Call::serve().config();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:50051");
     assert_eq!(config.server.admin_listen.to_string(), "127.0.0.1:9464");
-    assert_eq!(config.server.max_request_bytes, 1 << 20);
-    assert_eq!(config.server.max_concurrent_streams, 200);
+    assert_eq!(config.server.grpc.max_request_bytes, 1 << 20);
+    assert_eq!(config.server.grpc.max_concurrent_streams, 200);
     assert_eq!(config.rules.regions, [config.rules.region.clone()].into());
     assert_eq!(config.rules.account_id, None);
     assert!(config.rules.accounts.is_empty());
@@ -65,7 +65,7 @@ fn flags_take_precedence_over_variables_then_the_file_then_defaults() {
             "{given:b}"
         );
         assert_eq!(
-            config.server.max_concurrent_streams.to_string(),
+            config.server.grpc.max_concurrent_streams.to_string(),
             streams,
             "{given:b}"
         );
