@@ -17,7 +17,7 @@ fn defaults_match_the_documentation() {
     assert!(config.rules.accounts.is_empty());
     assert_eq!(config.sdk.endpoint, None);
     assert_eq!(config.sdk.connect_timeout, Duration::from_millis(3100));
-    assert_eq!(config.upstream, crate::harness::foot::settings());
+    assert_eq!(config.upstream, crate::harness::transport::settings());
     assert_eq!(config.upstream.attempt_timeout, Duration::from_secs(20));
     assert_eq!(config.upstream.operation_timeout, Duration::from_secs(60));
     assert_eq!(config.sdk.max_answer_bytes, 16 << 20);
