@@ -126,7 +126,7 @@ impl FromStr for TapeArn {
             let quoted = Invalid::quote(text);
             Invalid::new(match text {
                 _ if text.contains(":gateway/") => format!(
-                    "{quoted} is the ARN of a gateway; use the ARN of a tape, {SHAPE}, \
+                    "this is the ARN of a gateway; use the ARN of a tape, {SHAPE}, \
                      or call DescribeTapes with gateway_arn for the tapes of one gateway"
                 ),
                 _ if text.parse::<Barcode>().is_ok() => {
