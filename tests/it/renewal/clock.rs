@@ -202,7 +202,7 @@ async fn the_operator_is_told_once_that_the_clock_is_wrong_and_once_that_it_is_r
         list(channel.clone(), 1).await;
     }
     let line = program.logged(clock).await;
-    assert!(line.contains("WARN") && line.contains("set it"), "{line}");
+    assert!(line.contains("WARN") && line.contains("set the clock"), "{line}");
     assert!(
         line.contains("seconds_off=3") && line.contains("is_behind=true"),
         "{line}"
