@@ -200,7 +200,7 @@ async fn a_clock_that_becomes_wrong_or_right_again_is_logged_once() {
         list(channel.clone(), 1).await;
     }
     let line = program.logged(clock).await;
-    assert!(line.contains("WARN") && line.contains("set it"), "{line}");
+    assert!(line.contains("WARN") && line.contains("set the clock"), "{line}");
     assert!(
         line.contains("seconds_off=3") && line.contains("is_behind=true"),
         "{line}"
