@@ -32,7 +32,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// The service before an emulator of its own. The flags are those of `tapegate dev`.
+    /// The service and an emulator in this process, with these flags of `tapegate dev`.
     pub async fn dev(flags: &[&str]) -> Self {
         let (of_emulator, of_service): (Vec<&str>, Vec<&str>) = flags
             .iter()
@@ -46,12 +46,11 @@ impl Service {
         let address = emulator.address();
         tokio::spawn(emulator.run(pending()));
 
-        let ours = [
-            "--allow-anonymous",
-            "--region=us-east-1",
-            "--account-id=123456789012",
-        ];
-        let service = Self::serve(&format!("http://{address}"), &[&ours[..], &of_service].concat()).await;
+        let ours = ["dev", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
+        let matches = cli::dev_command().get_matches_from(ours.into_iter().chain(of_service));
+        let mut checked = cli::dev(&matches, &Variables::new()).unwrap_or_else(|faults| panic!("{faults}"));
+        checked.config.upstream.endpoint = Some(format!("http://{address}").parse().unwrap());
+        let service = Self::run(App::serve(checked, Some(credentials())).await.unwrap());
         Self {
             emulator: Some(address),
             ..service
@@ -76,10 +75,8 @@ impl Service {
     pub async fn serve(endpoint: &str, flags: &[&str]) -> Self {
         let endpoint = format!("--upstream-endpoint={endpoint}");
         let ours = ["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", &endpoint];
-        super::secrets::plant(SECRET);
-        let credentials = Credentials::new("AKIDTEST", SECRET, None, None, "tests");
         match command("serve", &[&ours, flags].concat()) {
-            Command::Serve(checked) => Self::run(App::serve(*checked, Some(credentials)).await.unwrap()),
+            Command::Serve(checked) => Self::run(App::serve(*checked, Some(credentials())).await.unwrap()),
             other => panic!("not serve: {other:?}"),
         }
     }
@@ -147,6 +144,11 @@ impl Service {
         self.begin_stop();
         self.ended.await.unwrap()
     }
+}
+
+fn credentials() -> Credentials {
+    super::secrets::plant(SECRET);
+    Credentials::new("AKIDTEST", SECRET, None, None, "tests")
 }
 
 fn endpoint(addresses: Addresses) -> Endpoint {
