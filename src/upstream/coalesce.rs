@@ -10,7 +10,7 @@ use futures_util::{
     future::{BoxFuture, WeakShared},
 };
 use opentelemetry::trace::FutureExt as _;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tower::{Service, ServiceExt};
 use tracing::{Instrument, Span};
 
@@ -150,9 +150,11 @@ where
     S: Service<AuthorizedCall<O>, Response = Answer<O::Output>, Error = Failure>,
 {
     let live = call.live.clone();
-    match timeout_at(bound, shared(inner.oneshot(call))).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(Fault::OperationTimeout.after(live.attempts())),
+    tokio::select! {
+        // Polled first: at `bound`, the latest deadline of the callers can pass at the same moment.
+        biased;
+        () = sleep_until(bound) => Err(Fault::OperationTimeout.after(live.attempts())),
+        outcome = shared(inner.oneshot(call)) => outcome,
     }
 }
 

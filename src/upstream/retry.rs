@@ -44,7 +44,7 @@ pub struct RetrySettings {
     /// The maximum pause before any attempt.
     pub cap: Duration,
     /// How many calls earn one retry: 5 is a budget of 20 % of all calls.
-    pub calls_per_repeat: u16,
+    pub calls_per_retry: u16,
     /// Retries per second in addition to those that calls earn.
     pub reserve: u32,
 }
@@ -138,7 +138,7 @@ impl RetrySettings {
     ///     base: Duration::from_millis(100),
     ///     throttled_base: Duration::from_secs(1),
     ///     cap: Duration::from_secs(5),
-    ///     calls_per_repeat: 5,
+    ///     calls_per_retry: 5,
     ///     reserve: 10,
     /// };
     /// let failed = FailedAttempt {

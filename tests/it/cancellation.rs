@@ -23,7 +23,7 @@ use crate::harness::{GATEWAY, Reply, SIZE, Service, Upstream, refusal, tape_arn}
 const LONG: Duration = Duration::from_secs(20);
 
 /// An upstream that reads and never answers, and sees connections end.
-struct Silent {
+struct UnresponsiveServer {
     endpoint: String,
     seen: watch::Receiver<Seen>,
     _serving: AbortOnDropHandle<()>,
@@ -36,7 +36,7 @@ struct Seen {
     lived: Vec<Duration>,
 }
 
-impl Silent {
+impl UnresponsiveServer {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -91,7 +91,7 @@ fn create(barcode: &str) -> CreateTapeWithBarcodeRequest {
 }
 
 /// Makes so many reads at once, and leaves them when all are on their way.
-async fn leave(service: &Service, upstream: &Silent, calls: usize) {
+async fn leave(service: &Service, upstream: &UnresponsiveServer, calls: usize) {
     let ended = upstream.seen.borrow().lived.len();
     let reads = (1..).take(calls).map(|limit| {
         let mut client = service.client();
@@ -109,7 +109,7 @@ async fn leave(service: &Service, upstream: &Silent, calls: usize) {
 /// The bounds are far away: it is the caller's leaving that ends them.
 #[tokio::test]
 async fn cancelled_reads_leave_no_connection_and_no_task() {
-    let upstream = Silent::start().await;
+    let upstream = UnresponsiveServer::start().await;
     let flags = [
         "--upstream-attempt-timeout=10m",
         "--upstream-operation-timeout=10m",
@@ -132,7 +132,7 @@ async fn cancelled_reads_leave_no_connection_and_no_task() {
 /// The bound of creates, which the SDK keeps, is far away.
 #[tokio::test]
 async fn a_read_that_timed_out_leaves_no_connection() {
-    let upstream = Silent::start().await;
+    let upstream = UnresponsiveServer::start().await;
     let flags = [
         "--upstream-connect-timeout=100ms",
         "--upstream-attempt-timeout=300ms",
@@ -151,7 +151,7 @@ async fn a_read_that_timed_out_leaves_no_connection() {
 /// The bound of reads is over long before.
 #[tokio::test]
 async fn a_cancelled_create_ends_at_its_own_timeout() {
-    let upstream = Silent::start().await;
+    let upstream = UnresponsiveServer::start().await;
     let flags = [
         "--upstream-connect-timeout=50ms",
         "--upstream-attempt-timeout=50ms",

@@ -102,8 +102,8 @@ fn out_of_time(raw: &Raw) -> Refusal {
 
 /// An upstream that never answers, and how many of its calls are still waited for.
 async fn hanging() -> (Upstream, Arc<AtomicUsize>) {
-    struct Held(Arc<AtomicUsize>);
-    impl Drop for Held {
+    struct Guard(Arc<AtomicUsize>);
+    impl Drop for Guard {
         fn drop(&mut self) {
             self.0.fetch_sub(1, Ordering::SeqCst);
         }
@@ -112,7 +112,7 @@ async fn hanging() -> (Upstream, Arc<AtomicUsize>) {
     let counted = open.clone();
     let upstream = Upstream::answering(move |_| {
         counted.fetch_add(1, Ordering::SeqCst);
-        let held = Held(counted.clone());
+        let held = Guard(counted.clone());
         async move {
             let _held = held;
             std::future::pending().await

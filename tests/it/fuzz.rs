@@ -43,7 +43,7 @@ enum Edit {
     Set(Index, u8),
     Insert(Index, Vec<u8>),
     Remove(Index, Index),
-    Repeat(Index, Index),
+    Duplicate(Index, Index),
     CutAt(Index),
 }
 
@@ -60,7 +60,7 @@ impl Edit {
             any::<(Index, u8)>().prop_map(|(at, byte)| Self::Set(at, byte)),
             (any::<Index>(), inserted).prop_map(|(at, bytes)| Self::Insert(at, bytes)),
             any::<(Index, Index)>().prop_map(|(from, to)| Self::Remove(from, to)),
-            any::<(Index, Index)>().prop_map(|(from, to)| Self::Repeat(from, to)),
+            any::<(Index, Index)>().prop_map(|(from, to)| Self::Duplicate(from, to)),
             any::<Index>().prop_map(Self::CutAt),
         ]
     }
@@ -83,7 +83,7 @@ impl Edit {
                 bytes.splice(at..at, new);
             }
             Self::Remove(from, to) => drop(bytes.drain(range(from, to))),
-            Self::Repeat(from, to) => {
+            Self::Duplicate(from, to) => {
                 let range = range(from, to);
                 bytes.extend_from_within(range);
             }

@@ -231,7 +231,7 @@ fn retry(values: &mut Values) -> Option<RetrySettings> {
         base: base?,
         throttled_base: values.get(&RETRY_THROTTLED_BASE)?,
         cap: cap?,
-        calls_per_repeat: 100_u16.div_ceil(values.get(&RETRY_BUDGET_SHARE)?),
+        calls_per_retry: 100_u16.div_ceil(values.get(&RETRY_BUDGET_SHARE)?),
         reserve: values.get(&RETRY_BUDGET_RESERVE)?,
     })
 }

@@ -9,11 +9,11 @@ use super::RetrySettings;
 
 /// The retry budget: how many retries all calls together may make.
 ///
-/// In a window of 10 s, that is one retry for every `calls_per_repeat` calls, plus the reserve of
+/// In a window of 10 s, that is one retry for every `calls_per_retry` calls, plus the reserve of
 /// 10 s. tower's own budget does not show how much of it is left.
 #[derive(Debug)]
 pub(super) struct Budget {
-    calls_per_repeat: usize,
+    calls_per_retry: usize,
     /// Retries of one window that need not be earned.
     reserve: usize,
     window: Mutex<Window>,
@@ -41,7 +41,7 @@ struct Slot {
 impl Budget {
     pub(super) fn new(settings: &RetrySettings) -> Self {
         Self {
-            calls_per_repeat: usize::from(settings.calls_per_repeat),
+            calls_per_retry: usize::from(settings.calls_per_retry),
             reserve: usize::try_from(settings.reserve)
                 .unwrap_or(usize::MAX)
                 .saturating_mul(SLOTS),
@@ -76,7 +76,7 @@ impl Budget {
     fn left_in(&self, window: &mut Window) -> usize {
         window.now();
         let sum = |of: fn(&Slot) -> usize| window.slots.iter().map(of).sum::<usize>();
-        let earned = sum(|slot| slot.calls) / self.calls_per_repeat;
+        let earned = sum(|slot| slot.calls) / self.calls_per_retry;
         self.reserve
             .saturating_add(earned)
             .saturating_sub(sum(|slot| slot.retries))
@@ -108,13 +108,13 @@ mod tests {
 
     use super::*;
 
-    fn budget(calls_per_repeat: u16, reserve: u32) -> Budget {
+    fn budget(calls_per_retry: u16, reserve: u32) -> Budget {
         Budget::new(&RetrySettings {
             attempts: 4,
             base: SLOT,
             throttled_base: SLOT,
             cap: SLOT,
-            calls_per_repeat,
+            calls_per_retry,
             reserve,
         })
     }

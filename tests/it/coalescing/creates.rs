@@ -22,7 +22,7 @@ use crate::harness::transport::{aws, call, create, created, list, page, settings
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Ends {
     Well,
-    Refused,
+    Rejected,
     Unclear,
     /// Not before its caller's deadline.
     Late,
@@ -30,7 +30,7 @@ enum Ends {
 
 #[tokio::test(start_paused = true)]
 async fn a_read_after_a_create_is_not_coalesced_with_one_before_it() {
-    for ends in [Ends::Well, Ends::Refused, Ends::Unclear, Ends::Late] {
+    for ends in [Ends::Well, Ends::Rejected, Ends::Unclear, Ends::Late] {
         let shared = shared(UpstreamSettings {
             create_timeout: Duration::from_secs(10),
             ..settings()
@@ -52,10 +52,10 @@ async fn a_read_after_a_create_is_not_coalesced_with_one_before_it() {
             let exists = exists.clone();
             async move {
                 sleep(Duration::from_millis(100)).await;
-                exists.store(ends != Ends::Refused, Ordering::SeqCst);
+                exists.store(ends != Ends::Rejected, Ordering::SeqCst);
                 match ends {
                     Ends::Well => Ok(created("THERE001")),
-                    Ends::Refused => Err(aws("ValidationException", 400)),
+                    Ends::Rejected => Err(aws("ValidationException", 400)),
                     Ends::Unclear => Err(aws("InvalidParameters", 400)),
                     Ends::Late => std::future::pending().await,
                 }
@@ -81,7 +81,7 @@ async fn a_read_after_a_create_is_not_coalesced_with_one_before_it() {
             |page: &tapegate::domain::Page<tapegate::domain::TapeInfo>| page.rows[0].tape_barcode.clone();
         assert_eq!(barcode(&first.output).as_deref(), Some("ABSENT01"));
         let expected = match ends {
-            Ends::Refused => "ABSENT01",
+            Ends::Rejected => "ABSENT01",
             _ => "THERE001",
         };
         assert_eq!(barcode(&second.output).as_deref(), Some(expected), "{ends:?}");

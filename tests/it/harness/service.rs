@@ -49,7 +49,7 @@ impl Service {
         let ours = ["dev", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
         let matches = cli::dev_command().get_matches_from(ours.into_iter().chain(of_service));
         let mut checked = cli::dev(&matches, &Variables::new()).unwrap_or_else(|faults| panic!("{faults}"));
-        checked.config.upstream.endpoint = Some(format!("http://{address}").parse().unwrap());
+        checked.config.sdk.endpoint = Some(format!("http://{address}"));
         let service = Self::run(App::serve(checked, Some(credentials())).await.unwrap());
         Self {
             emulator: Some(address),

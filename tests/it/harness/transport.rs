@@ -35,7 +35,7 @@ pub fn settings() -> UpstreamSettings {
             base: Duration::from_millis(100),
             throttled_base: Duration::from_secs(1),
             cap: Duration::from_secs(5),
-            calls_per_repeat: 5,
+            calls_per_retry: 5,
             reserve: 10,
         },
         pace: pace::PaceSettings::default(),

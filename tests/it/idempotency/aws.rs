@@ -123,14 +123,18 @@ pub(super) fn tape() -> CreateTapeWithBarcodeRequest {
 pub(super) const QUICK: [&str; 2] = ["--retry-base=1ms", "--retry-cap=2ms"];
 
 /// Asks for the tape, and for the tape as it says that it was sent before.
-pub(super) async fn create(service: &Service, tape: CreateTapeWithBarcodeRequest, resent: bool) -> Told {
+pub(super) async fn create(
+    service: &Service,
+    tape: CreateTapeWithBarcodeRequest,
+    resent: bool,
+) -> CreateResult {
     let mut request = Request::new(tape);
     if resent {
         request
             .metadata_mut()
             .insert("grpc-previous-rpc-attempts", 1.into());
     }
-    Told(
+    CreateResult(
         service
             .client()
             .create_tape_with_barcode(request)
@@ -141,9 +145,9 @@ pub(super) async fn create(service: &Service, tape: CreateTapeWithBarcodeRequest
 
 /// What the caller was told.
 #[derive(Debug)]
-pub(super) struct Told(Result<tapegate::grpc::proto::CreateTapeWithBarcodeResponse, Status>);
+pub(super) struct CreateResult(Result<tapegate::grpc::proto::CreateTapeWithBarcodeResponse, Status>);
 
-impl Told {
+impl CreateResult {
     pub(super) fn made(self) {
         assert_eq!(self.0.unwrap().tape_arn, tape_arn(BARCODE));
     }

@@ -11,7 +11,7 @@ use crate::harness::{GATEWAY, SIZE, Service, refusal};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-async fn ask(age: Duration, resent: bool, creates: &[crate::harness::Reply]) -> super::aws::Told {
+async fn ask(age: Duration, resent: bool, creates: &[crate::harness::Reply]) -> super::aws::CreateResult {
     let aws = Aws::answering(creates).with(&json!({}), age);
     let upstream = aws.serve().await;
     let flags = [

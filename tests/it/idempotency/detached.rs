@@ -56,7 +56,7 @@ impl Stacks {
                 base: LONG,
                 throttled_base: LONG,
                 cap: LONG,
-                calls_per_repeat: 1,
+                calls_per_retry: 1,
                 reserve: 100,
             },
             pace: pace::PaceSettings::default(),

@@ -9,7 +9,7 @@ use tonic::Code;
 
 use super::{
     account::Account,
-    aws::{Aws, BARCODE, KEY, QUICK, Told, create, failed, listed, refused, tape},
+    aws::{Aws, BARCODE, CreateResult, KEY, QUICK, create, failed, listed, refused, tape},
 };
 use crate::harness::{GATEWAY, Reply, Service, tape_arn};
 
@@ -20,7 +20,7 @@ fn taken() -> Aws {
     Aws::answering(&[refused("InvalidParameters")])
 }
 
-async fn ask(aws: Aws, tape: CreateTapeWithBarcodeRequest) -> Told {
+async fn ask(aws: Aws, tape: CreateTapeWithBarcodeRequest) -> CreateResult {
     let upstream = aws.serve().await;
     create(&Service::over(&upstream, &QUICK).await, tape, false).await
 }

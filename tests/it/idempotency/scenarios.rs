@@ -85,7 +85,7 @@ struct Story {
     look_up_fails: bool,
     timeout: Option<Duration>,
     most_attempts: u64,
-    told: Told,
+    told: CreateResult,
     /// Whether the call that was told this is one of several.
     is_repeat: bool,
     /// Whether its client said so.
@@ -96,7 +96,7 @@ struct Story {
 
 /// What the last caller was told.
 #[derive(Debug)]
-enum Told {
+enum CreateResult {
     Made(BTreeSet<String>),
     Refused {
         reason: String,
@@ -109,7 +109,7 @@ enum Told {
 }
 
 /// The name that the figures have for it.
-impl fmt::Display for Told {
+impl fmt::Display for CreateResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Made(_) => f.pad("made"),
@@ -254,7 +254,7 @@ fn wanted(kind: u64, number: u64, rng: &mut Rng) -> Wanted {
 }
 
 impl Wanted {
-    async fn call(self, replica: &Replica, says_so: bool, timeout: Option<Duration>) -> Told {
+    async fn call(self, replica: &Replica, says_so: bool, timeout: Option<Duration>) -> CreateResult {
         let mut client = replica.client();
         let answer = match self {
             Self::Tape(wanted) => {
@@ -269,12 +269,12 @@ impl Wanted {
             }
         };
         match answer {
-            Ok(arns) => Told::Made(arns),
-            Err(status) if status.details().is_empty() => Told::Nothing,
+            Ok(arns) => CreateResult::Made(arns),
+            Err(status) if status.details().is_empty() => CreateResult::Nothing,
             Err(status) => {
                 let refused = refusal(&status);
                 let take = |name: &str| refused.metadata.get(name).cloned();
-                Told::Refused {
+                CreateResult::Refused {
                     outcome: take("outcome"),
                     matches: take("matches"),
                     attempts: take("attempts").map_or(0, |attempts| attempts.parse().unwrap()),
@@ -325,14 +325,14 @@ fn request<M>(message: M, says_so: bool, timeout: Option<Duration>) -> Request<M
 }
 
 /// An account, a network, and the service before them, which is another one after each kill.
-struct Lane {
+struct Environment {
     attempts: u64,
     account: Account,
     link: Link,
     replica: Replica,
 }
 
-impl Lane {
+impl Environment {
     async fn new(attempts: u64) -> Self {
         let account = Account::new(Settings {
             seed_tapes: 0,
@@ -468,13 +468,13 @@ impl Story {
         let is_there = !tapes.is_empty();
         let has_lied = self.faults.iter().any(|fault| fault.is_lie);
         match &self.told {
-            Told::Nothing => {}
-            Told::Made(arns) => {
+            CreateResult::Nothing => {}
+            CreateResult::Made(arns) => {
                 let made: BTreeSet<String> =
                     tapes.iter().map(|tape| tape.tape_arn().unwrap().into()).collect();
                 must(*arns == made, "a false success");
             }
-            Told::Refused {
+            CreateResult::Refused {
                 reason,
                 outcome,
                 matches,
@@ -528,7 +528,7 @@ impl Story {
 async fn run(count: u64, first: u64) {
     let lanes = (0..LANES.min(count)).map(async |lane| {
         let attempts = ATTEMPTS[usize::try_from(lane).unwrap() % ATTEMPTS.len()];
-        let mut place = Lane::new(attempts).await;
+        let mut place = Environment::new(attempts).await;
         let mut stories = Vec::new();
         for number in (0..count)
             .skip(usize::try_from(lane).unwrap())
@@ -554,7 +554,7 @@ async fn run(count: u64, first: u64) {
             for lie in story.lies(&made.collect::<Vec<_>>()) {
                 lies.push(format!("{lie}, in the story of seed {}: {story:?}", story.seed));
             }
-            if let Told::Refused { attempts, .. } = &story.told
+            if let CreateResult::Refused { attempts, .. } = &story.told
                 && !story.is_repeat
             {
                 refused += 1;

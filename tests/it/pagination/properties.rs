@@ -52,7 +52,10 @@ fn reader(everything: bool) -> ListContext {
         return list_context;
     }
     let folder = tempfile::tempdir().unwrap();
-    let policy = r#"permit(principal, action, resource is TapeGate::Tape) when { resource.pool == "MINE" };"#;
+    let policy = r#"
+        permit(principal, action == TapeGate::Action::"ListTapes", resource);
+        permit(principal, action, resource is TapeGate::Tape) when { resource.pool == "MINE" };
+    "#;
     std::fs::write(folder.path().join("mine.cedar"), policy).unwrap();
     let policies = PolicyEngine::open("policies of a test", folder.path()).unwrap();
     let policies = Policies::new(Arc::new(policies), None, "GLACIER".to_owned());

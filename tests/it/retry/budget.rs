@@ -32,17 +32,17 @@ async fn fail(retry: retry::RetrySettings, per_second: u32, seconds: u32) -> Sha
 
 #[tokio::test(start_paused = true)]
 async fn retries_stay_within_their_share_of_the_calls() {
-    for calls_per_repeat in [1, 2, 3, 5, 7, 20, 100] {
+    for calls_per_retry in [1, 2, 3, 5, 7, 20, 100] {
         let retry = retry::RetrySettings {
             attempts: 20,
-            calls_per_repeat,
+            calls_per_retry,
             reserve: 0,
             ..settings().retry
         };
         let tally = fail(retry, 100, 30).await.metrics;
         let (calls, repeats) = (3_000, tally.retries.sum());
-        let share = calls / u64::from(calls_per_repeat);
-        println!("1 in {calls_per_repeat}: {repeats} repeats of {calls} calls");
+        let share = calls / u64::from(calls_per_retry);
+        println!("1 in {calls_per_retry}: {repeats} repeats of {calls} calls");
         assert!(repeats <= share && repeats * 100 >= share * 95);
         assert_eq!(tally.attempts.get(), calls + repeats);
         assert!(tally.retries_ended.of(&"budget") > 0);
