@@ -1,5 +1,7 @@
 //! The command line of an emulator alone: `tapegate-emulator`, and `tapegate emulator`.
 
+mod log;
+
 use std::{
     ffi::OsString,
     io::{self, Write},
@@ -10,10 +12,11 @@ use clap::{ArgMatches, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    Config, ConfigFaults, Credentials, Flags, Server,
-    config::Variables,
-    log::{self, Log},
+    config::{Config, Faults as ConfigFaults, Flags, Variables},
+    server::Server,
+    settings::Credentials,
 };
+use log::Log;
 
 /// The exit code for a wrong command line or wrong settings.
 const MISUSE: u8 = 2;

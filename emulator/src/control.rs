@@ -19,10 +19,9 @@ use axum::{
     middleware,
 };
 
-pub use json::Problem;
-pub(super) use json::{ErrorResponse, Json, Members};
+use json::{ErrorResponse, Json};
 
-use super::Emulator;
+use crate::emulator::Emulator;
 
 /// The paths below `/_emulator`.
 pub(super) fn router(emulator: &Emulator) -> Router<Emulator> {

@@ -15,7 +15,6 @@ use std::{
 
 use serde::Serialize;
 
-use super::InternalServerErrorStatus;
 pub(super) use inject::Injection;
 pub use rule::Rule;
 use rule::{Kind, When};
@@ -24,7 +23,7 @@ use selection::{CallRandom, TokenBucket};
 /// The active rules, in the order in which they are tried on a call.
 pub(super) struct Faults {
     seed: u64,
-    internal_server_error: InternalServerErrorStatus,
+    internal_server_error: u16,
     /// The rules at the start.
     first: Vec<Rule>,
     state: Mutex<State>,
@@ -55,7 +54,7 @@ impl Faults {
     /// The maximum number of active rules: every call is tried on all of them.
     pub(super) const MAX_RULES: usize = 1_000;
 
-    pub(super) fn new(seed: u64, internal_server_error: InternalServerErrorStatus, rules: Vec<Rule>) -> Self {
+    pub(super) fn new(seed: u64, internal_server_error: u16, rules: Vec<Rule>) -> Self {
         let faults = Self {
             seed,
             internal_server_error,

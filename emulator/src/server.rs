@@ -1,9 +1,17 @@
 use std::{fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
 
+use axum::Router;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::{Config, Emulator, StateError, StateFile};
+use crate::{
+    api,
+    config::Config,
+    connection::{Connections, Peer},
+    control,
+    emulator::Emulator,
+    state::{StateError, StateFile},
+};
 
 /// How long connections may take to close at the end. A connection on which no request has begun
 /// would otherwise hold up the end for ever (hyperium/hyper#4170).
@@ -110,5 +118,34 @@ impl fmt::Debug for Server {
         f.debug_struct("Server")
             .field("address", &self.address)
             .finish_non_exhaustive()
+    }
+}
+
+impl Emulator {
+    /// The HTTP service of this account, for another server or for tower layers around it. The
+    /// control API needs the peer's address: it rejects every request unless the server is
+    /// [`serve`](Self::serve) or provides axum's `ConnectInfo<SocketAddr>`.
+    pub fn router(&self) -> Router {
+        api::router()
+            .merge(control::router(self))
+            .with_state(self.clone())
+    }
+
+    /// Serves until `stop` resolves, the calls in progress have ended, and every change is in the
+    /// state file, if there is one.
+    ///
+    /// # Errors
+    /// If the state file cannot be written at the end. An earlier failure affects one connection or
+    /// call, and is logged or answered.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let router = self.router().into_make_service_with_connect_info::<Peer>();
+        axum::serve(Connections(listener), router)
+            .with_graceful_shutdown(stop)
+            .await?;
+        self.flush().await.map_err(io::Error::other)
     }
 }

@@ -11,7 +11,7 @@ mod file;
 mod load;
 mod persister;
 mod row;
-mod snapshot;
+pub(crate) mod snapshot;
 
 use std::{
     fmt, io,
@@ -19,13 +19,15 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    Settings,
-    clock::Clock,
-    control::Problem,
-    seed,
-    store::{Key, Region, Store},
-    timestamp::{self, Timestamp},
+use crate::{
+    account::{
+        clock::Clock,
+        seed,
+        store::{Key, Region, Store},
+        timestamp::{self, Timestamp},
+    },
+    json::Problem,
+    settings::Settings,
 };
 pub use persister::NotPersisted;
 pub(super) use persister::Persister;

@@ -4,8 +4,8 @@ use axum::{Router, extract::State, routing::get};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ErrorResponse, Json, Members};
-use crate::Emulator;
+use super::{ErrorResponse, Json};
+use crate::{emulator::Emulator, json::Members};
 
 /// The maximum step, in seconds: a hundred years, longer than any retention lock.
 const MAX_STEP_SECONDS: u64 = 36_525 * 86_400;

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::{ErrorResponse, Json};
 use crate::{
-    Emulator, FaultRule,
-    faults::{Active, Faults},
+    emulator::Emulator,
+    faults::{Active, Faults, Rule},
 };
 
 /// The active rules, in order.
@@ -35,7 +35,7 @@ async fn add(
     State(emulator): State<Emulator>,
     Json(body): Json<Value>,
 ) -> Result<Json<Rules>, ErrorResponse> {
-    let rules = FaultRule::of_json(body)?;
+    let rules = Rule::of_json(body)?;
     let faults = emulator.inner.faults.add(rules).ok_or_else(|| {
         let message = format!(
             "more than {} rules would be active; delete some",

@@ -7,10 +7,11 @@ use axum::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{ErrorResponse, Json, Members, Problem};
+use super::{ErrorResponse, Json};
 use crate::{
-    Emulator,
-    gateway::{self, Gateway, GatewayChange, GatewayKind, PutError},
+    account::gateway::{self, Gateway, GatewayKind},
+    emulator::{Emulator, GatewayChange, PutError},
+    json::{Members, Problem},
 };
 
 /// Every gateway, by region and ARN.

@@ -12,7 +12,7 @@ use axum::{
 use tokio::task;
 
 use super::ErrorResponse;
-use crate::Emulator;
+use crate::emulator::Emulator;
 
 pub(super) fn router(limit: usize) -> Router<Emulator> {
     let page = get(show).put(put).layer(DefaultBodyLimit::max(limit));

@@ -1,8 +1,11 @@
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use serde_json::Value;
 
-use super::{ErrorResponse, Json, Members};
-use crate::{DriveError, Emulator, TapeState};
+use super::{ErrorResponse, Json};
+use crate::{
+    emulator::{DriveError, Emulator, TapeState},
+    json::Members,
+};
 
 type Answer = Result<Json<TapeState>, ErrorResponse>;
 

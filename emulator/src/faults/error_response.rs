@@ -6,14 +6,14 @@ use axum::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{InternalServerErrorStatus, http};
+use crate::protocol;
 
 const THROTTLED: &str = "ThrottlingException";
 
 /// The default status of an error code. AWS JSON services send all codes but these with 400.
-pub(super) fn status(code: &str, internal_server_error: InternalServerErrorStatus) -> u16 {
+pub(super) fn status(code: &str, internal_server_error: u16) -> u16 {
     match code {
-        "InternalServerError" => internal_server_error.code(),
+        "InternalServerError" => internal_server_error,
         "InternalFailure" => 500,
         "ServiceUnavailable" => 503,
         "RequestTimeoutException" => 408,
@@ -48,7 +48,7 @@ pub(super) fn aws(code: &str, nested: Option<&str>, status: u16, message: &str) 
     }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let response = (status, body.to_string()).into_response();
-    http::with_headers(response, &Uuid::new_v4().to_string())
+    protocol::with_headers(response, &Uuid::new_v4().to_string())
 }
 
 /// The response of a load balancer without a backend: HTML, and no request id.

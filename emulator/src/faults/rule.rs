@@ -5,9 +5,8 @@ use serde_json::Value;
 
 use super::{error_response, selection::TokenBucket};
 use crate::{
-    InternalServerErrorStatus,
-    control::{Members, Problem},
-    ops::Operation,
+    json::{Members, Problem},
+    protocol::Operation,
 };
 
 /// The maximum latency of a rule, in milliseconds: an hour.
@@ -265,7 +264,7 @@ impl Kind {
     }
 
     /// Sets the status of an error to the default of its code, if it has none.
-    pub(super) fn with_status(self, internal_server_error: InternalServerErrorStatus) -> Self {
+    pub(super) fn with_status(self, internal_server_error: u16) -> Self {
         match self {
             Self::Error {
                 code,

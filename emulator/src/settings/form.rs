@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use toml::Value;
 
-use crate::error::Code;
+use crate::protocol::Code;
 
 /// A form that text spells.
 pub(crate) trait Text {

@@ -7,7 +7,7 @@ use super::{
     form::{FullLibraryCode, NoCacheCode, Text as _, Time},
     group,
 };
-use crate::{error::Code, pool::Pool, tape::Status};
+use crate::protocol::Code;
 
 /// 30 days, in milliseconds.
 const MONTH: u64 = 30 * 86_400_000;
@@ -159,15 +159,6 @@ pub enum InternalServerErrorStatus {
     Status400,
 }
 
-impl DefaultPool {
-    pub(crate) fn pool(self) -> Pool {
-        match self {
-            Self::Glacier => Pool::Glacier,
-            Self::DeepArchive => Pool::DeepArchive,
-        }
-    }
-}
-
 impl InternalServerErrorStatus {
     pub(crate) fn code(self) -> u16 {
         match self {
@@ -194,15 +185,6 @@ impl<'de> Deserialize<'de> for InternalServerErrorStatus {
 }
 
 impl Undocumented {
-    /// A status as it is spelled on the wire.
-    pub(crate) fn spell(&self, status: Status) -> &'static str {
-        match (status, self.in_transit_spelling) {
-            (Status::InTransitToVts, InTransitSpelling::Underscores) => "IN_TRANSIT_TO_VTS",
-            (Status::InTransitToVts, InTransitSpelling::Joined) => "INTRANSITTOVTS",
-            _ => status.as_str(),
-        }
-    }
-
     /// The `Worm` of a tape.
     pub(crate) fn worm(&self, worm: bool) -> Option<bool> {
         (worm || self.worm_when_false).then_some(worm)

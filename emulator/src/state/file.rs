@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{FORMAT, StateError, Write, load::StoreLoader, summary};
 use crate::{
-    Settings,
-    store::{Key, Store},
-    timestamp::Timestamp,
+    account::{
+        store::{Key, Store},
+        timestamp::Timestamp,
+    },
+    settings::Settings,
 };
 
 type Rows = TableDefinition<'static, (&'static str, &'static str), &'static [u8]>;

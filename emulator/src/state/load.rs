@@ -8,12 +8,15 @@ use super::{
     time_problem,
 };
 use crate::{
-    Life, arn,
-    barcode::Barcode,
-    control::Problem,
-    pool::{CustomPool, Pool, RetentionLock, StorageClass},
-    store::{Region, Store},
-    tape::Status,
+    account::{
+        arn,
+        barcode::Barcode,
+        pool::{CustomPool, Pool, RetentionLock, StorageClass},
+        store::{Region, Store},
+        tape::Status,
+    },
+    json::Problem,
+    settings::Life,
 };
 
 /// Builds a store from rows, and collects every problem. Referenced rows come first: gateways and

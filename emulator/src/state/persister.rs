@@ -10,7 +10,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{StateError, Write, file::File, writes};
-use crate::{clock::Clock, store::Store, timestamp::Timestamp};
+use crate::account::{clock::Clock, store::Store, timestamp::Timestamp};
 
 /// How far ahead a clock is saved that is ahead of the machine's, in the machine's time. Reading such
 /// a clock writes at most once in this time, and after a crash it skips at most this time.

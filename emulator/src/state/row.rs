@@ -10,13 +10,12 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
+use crate::account::{
     barcode::Barcode,
+    creation::{CreateTapes, Creation, NewTape, Tag},
     gateway::{Gateway, GatewayKind},
-    ops::{CreateTapes, NewTape},
     pool::{CustomPool, RetentionLock, StorageClass},
-    shapes::Tag,
-    store::{Counters, Creation, Key, Region},
+    store::{Counters, Key, Region},
     timestamp::Timestamp,
 };
 pub(super) use tape::TapeRow;

@@ -10,58 +10,33 @@ use super::{
     time_problem,
 };
 use crate::{
-    Emulator, Settings,
-    control::{Members, Problem},
-    seed,
-    store::{Key, Region, Store},
-    timestamp::{self, Timestamp},
+    account::{
+        store::{Key, Region, Store},
+        timestamp::{self, Timestamp},
+    },
+    json::{Members, Problem},
+    settings::Settings,
 };
 
-impl Emulator {
-    /// The whole state in one JSON document: every gateway, pool, tag, tape and client token of
-    /// every region, and the time, but not the fault rules and settings.
-    pub fn snapshot(&self) -> Vec<u8> {
-        let (store, now) = self.inner.read();
-        let document = Document {
-            format: FORMAT,
-            account_id: self.inner.settings.account_id.clone(),
-            clock: now.millis(),
-            regions: store
-                .regions()
-                .into_iter()
-                .map(|(name, region)| (name, RegionView::new(region)))
-                .collect::<BTreeMap<_, _>>(),
-        };
-        serde_json::to_vec(&document).expect("rows are strings, whole numbers and finite percentages")
-    }
-
-    /// Replaces the whole state, time included, by that of a snapshot.
-    ///
-    /// # Errors
-    /// Every problem of the document, at most 1,000. Nothing changes then.
-    pub fn restore(&self, document: &[u8]) -> Result<(), Vec<Problem>> {
-        let Snapshot { store, clock } = Snapshot::read(document, &self.inner.settings)?;
-        let (mut own, _) = self.inner.write();
-        own.replace(store);
-        self.inner.clock.set(clock);
-        Ok(())
-    }
-
-    /// Replaces the whole state by that of a new emulator: the seeded tapes, the machine's time, the
-    /// fault rules of the settings.
-    pub fn reset(&self) {
-        let store = seed::store(&self.inner.settings);
-        let (mut own, _) = self.inner.write();
-        own.replace(store);
-        self.inner.clock.set(Timestamp::now());
-        self.inner.faults.reset();
-    }
+/// The document of a store at a time.
+pub(crate) fn write(store: &Store, now: Timestamp, settings: &Settings) -> Vec<u8> {
+    let document = Document {
+        format: FORMAT,
+        account_id: settings.account_id.clone(),
+        clock: now.millis(),
+        regions: store
+            .regions()
+            .into_iter()
+            .map(|(name, region)| (name, RegionView::new(region)))
+            .collect::<BTreeMap<_, _>>(),
+    };
+    serde_json::to_vec(&document).expect("rows are strings, whole numbers and finite percentages")
 }
 
 /// A snapshot as a store.
-struct Snapshot {
-    store: Store,
-    clock: Timestamp,
+pub(crate) struct Snapshot {
+    pub(crate) store: Store,
+    pub(crate) clock: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,7 +126,11 @@ impl Serialize for RegionView<'_> {
 }
 
 impl Snapshot {
-    fn read(document: &[u8], settings: &Settings) -> Result<Self, Vec<Problem>> {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// Every problem of the document, at most 1,000.
+    pub(crate) fn read(document: &[u8], settings: &Settings) -> Result<Self, Vec<Problem>> {
         let mut load = StoreLoader::new(&settings.account_id, &settings.life);
         let clock = match serde_json::from_slice(document) {
             Ok(document) => typed(document, &mut load, settings),

@@ -3,11 +3,12 @@ use std::{borrow::Cow, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    life::Progress,
-    pool::Pool,
+    account::{
+        pool::Pool,
+        tape::{Progress, Status, Tape},
+        timestamp::Timestamp,
+    },
     state::time_problem,
-    tape::{Status, Tape},
-    timestamp::Timestamp,
 };
 
 /// A tape, by its barcode.

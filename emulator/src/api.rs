@@ -1,0 +1,25 @@
+//! The AWS API: serves the operations over HTTP.
+//!
+//! The path of a request: `http` reads it, a fault rule may inject a fault, `signature` verifies it,
+//! `operations` dispatches it, `validation` reads its members by `shapes`, `pagination` begins its
+//! page at a `marker`, and the account of its `call` answers.
+
+mod call;
+mod http;
+mod marker;
+mod operations;
+mod pagination;
+mod shapes;
+mod signature;
+mod validation;
+
+use axum::{Router, routing::any};
+
+use crate::emulator::Emulator;
+
+/// The path `/`, and an error of AWS for every other.
+pub(crate) fn router() -> Router<Emulator> {
+    Router::new()
+        .route("/", any(http::handle))
+        .fallback(http::not_found)
+}
