@@ -127,8 +127,9 @@ pub fn parse(
 /// The command that the arguments of [`program`] and the variables ask for.
 ///
 /// # Errors
-/// [`Stop`]: help or the version was asked for, or something is wrong; then
-/// everything that is wrong with the configuration, at once.
+///
+/// [`Stop`]: help or the version was requested, or something is invalid. It has all faults of the
+/// configuration at once.
 pub fn command(matches: &ArgMatches, variables: &Variables) -> Result<Command, Stop> {
     let Some((name, matches)) = matches.subcommand() else {
         return Err(Stop::Usage(
@@ -137,6 +138,7 @@ pub fn command(matches: &ArgMatches, variables: &Variables) -> Result<Command, S
     };
     let sources = || flags::sources(name, matches, variables);
     Ok(match name {
+        flags::SERVE => Command::Serve(Box::new(Checked::load(sources())?)),
         flags::CHECK => {
             let call = explain::HypotheticalCall::read(matches)?;
             let checked = Checked::load(sources())?;
