@@ -27,7 +27,7 @@ pub(super) async fn check(request: Request, next: Next) -> Result<Response, Erro
             peer.ip()
         )),
         None => {
-            against.push("this server does not provide the peer's address; use Emulator::serve".to_owned())
+            against.push("this server does not provide the peer's address; use Emulator::serve".to_owned());
         }
     }
     if !names_loopback(request.uri(), request.headers()) {
