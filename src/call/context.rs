@@ -32,7 +32,8 @@ pub struct CallContext {
 pub struct CallDeadline {
     /// When this service ends the call.
     pub ours: Instant,
-    /// When the caller's `grpc-timeout` ends. Without one, the same as `ours`.
+    /// When the caller's `grpc-timeout` ends. The same as `ours` if there is none, or if the settings
+    /// end the call earlier.
     pub callers: Instant,
 }
 
@@ -62,11 +63,13 @@ pub struct CallFacts {
     pub decision: Option<Arc<AuthorizationDecision>>,
     /// The number of tapes that policies hide from the caller.
     pub hidden_tapes: u64,
-    /// The attempts of all steps; `None` if the call did not reach the upstream stack.
+    /// The attempts of all steps. `None` until a step ends or the call fails, and for a call that
+    /// was never dispatched. A step that is denied adds 0.
     pub attempts: Option<Attempts>,
     /// Why the call failed upstream, for operators.
     pub fault: Option<String>,
-    /// Whether the call was passed to the upstream stack, which ends it at its deadline.
+    /// Whether the request is valid, so that its handling goes on to authorization and then to the
+    /// upstream stack, which ends the call at its deadline.
     pub is_dispatched: bool,
     /// Whether the call panicked.
     pub panicked: bool,
@@ -168,7 +171,7 @@ impl CallContext {
         self.lock().hidden_tapes += tapes;
     }
 
-    /// Records that the call is passed to the upstream stack.
+    /// Records that the request is valid and that authorization and the upstream stack follow.
     pub fn dispatch(&self) {
         self.lock().is_dispatched = true;
     }

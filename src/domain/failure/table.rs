@@ -24,7 +24,7 @@ use RetryRule::{Never, Once, Slowly, Soon};
 /// The reason where AWS names no cause, or a code that has no row.
 pub const UPSTREAM_UNKNOWN: &str = "UPSTREAM_UNKNOWN";
 
-/// What metrics call a failure without a name of its own (OpenTelemetry's word).
+/// The `error.type` of a failure without a name of its own, as OpenTelemetry defines it.
 pub const OTHER: &str = "_OTHER";
 
 const AWS_FAILED: &str = "AWS failed internally; retry after the delay in `RetryInfo`";
@@ -157,14 +157,14 @@ pub static AWS_CODES: [FailureRow; 83] = [
     aws("AccessDeniedException",             "ACCESS_DENIED_EXCEPTION",                Grpc::PermissionDenied,   Service, Warn,  false, Never,  Never, NotApplied, Failed,         MISSING_RIGHT),
     aws("UnrecognizedClientException",       "UNRECOGNIZED_CLIENT_EXCEPTION",          Grpc::Internal,           Service, Error, true,   Never,  Never, NotApplied, BadCredentials, CREDENTIALS),
     aws("InvalidClientTokenId",              "INVALID_CLIENT_TOKEN_ID",                Grpc::Internal,           Service, Error, true,   Never,  Never, NotApplied, BadCredentials, CREDENTIALS),
-    aws("ExpiredTokenException",             "EXPIRED_TOKEN_EXCEPTION",                Grpc::Unavailable,        Service, Warn,  true,   Once,   Once,  NotApplied, BadCredentials, "the AWS credentials of this service have expired, not the caller's; retry the call when they are renewed"),
+    aws("ExpiredTokenException",             "EXPIRED_TOKEN_EXCEPTION",                Grpc::Unavailable,        Service, Warn,  true,   Once,   Once,  NotApplied, BadCredentials, "the AWS credentials of this service have expired, not those of the caller; retry the call after the operator of this service has renewed them"),
     aws("InvalidSignatureException",         "INVALID_SIGNATURE_EXCEPTION",            Grpc::Internal,           Service, Error, true,   Never,  Never, NotApplied, BadSignature,   CREDENTIALS),
-    aws("RequestExpired",                    "REQUEST_EXPIRED",                        Grpc::Unavailable,        Service, Warn,  true,   Once,   Once,  NotApplied, BadClock,       "the clock of this service is wrong, not the caller's; retry the call when it is corrected"),
+    aws("RequestExpired",                    "REQUEST_EXPIRED",                        Grpc::Unavailable,        Service, Warn,  true,   Once,   Once,  NotApplied, BadClock,       "the clock of this service is wrong, not that of the caller; retry the call after the operator of this service has corrected it"),
     aws("IncompleteSignature",               "INCOMPLETE_SIGNATURE",                   Grpc::Internal,           Service, Error, true,   Never,  Never, NotApplied, BadCredentials, DEFECT),
     aws("MissingAuthenticationToken",        "MISSING_AUTHENTICATION_TOKEN",           Grpc::Internal,           Service, Error, true,   Never,  Never, NotApplied, BadCredentials, DEFECT),
     aws("OptInRequired",                     "OPT_IN_REQUIRED",                        Grpc::FailedPrecondition, Caller,  Warn,  false, Never,  Never, NotApplied, Failed,         "the AWS account is not subscribed to Storage Gateway in this region; ask the operator of this service"),
     aws("UnknownOperationException",         "UNKNOWN_OPERATION_EXCEPTION",            Grpc::Unimplemented,      Caller,  Info,  false, Never,  Never, NotApplied, Failed,         "the region or endpoint does not know this operation; ask the operator of this service"),
-    aws("ValidationException",               "VALIDATION_EXCEPTION",                   Grpc::InvalidArgument,    Caller,  Info,  false, Never,  Never, NotApplied, Failed,         "AWS rejects a request that passed the validation of this service; report it to its operator"),
+    aws("ValidationException",               "VALIDATION_EXCEPTION",                   Grpc::InvalidArgument,    Caller,  Info,  false, Never,  Never, NotApplied, Failed,         "AWS rejects a request that this service accepts; report the error to the operator of this service"),
     aws("SerializationException",            "SERIALIZATION_EXCEPTION",                Grpc::Internal,           Aws,     Error, true,   Never,  Never, NotApplied, Failed,         DEFECT),
     aws("InvalidGatewayRequestException",    UPSTREAM_UNKNOWN,                         Grpc::FailedPrecondition, Caller,  Warn,  false, Never,  Never, Unknown,    Failed,         IF_RETRY_INFO),
 ];
@@ -244,7 +244,7 @@ service_failures! {
     CertificateInvalid:      OTHER,             Tapegate,         "CERTIFICATE_INVALID",       Grpc::Unauthenticated,    Unauthenticated, Info,  false, Never, Never, NotApplied, Failed,        None,     "reconnect with a certificate that is valid";
     IdentityKeysUnavailable: OTHER,             Tapegate,         "IDENTITY_KEYS_UNAVAILABLE", Grpc::Unavailable,        Service,         Warn,  true,  Never, Never, NotApplied, Failed,        Some(5),  WAIT;
     PermissionDenied:        OTHER,             Tapegate,         "PERMISSION_DENIED",         Grpc::PermissionDenied,   Caller,          Warn,  false, Never, Never, NotApplied, Failed,        None,     "ask the operator of this service for permission";
-    LimitReached:            OTHER,             Tapegate,         "LIMIT_REACHED",             Grpc::ResourceExhausted,  Caller,          Warn,  false, Never, Never, NotApplied, Failed,        Some(1),  "retry after the delay in `RetryInfo`; if there is none, request less in one call";
+    LimitReached:            OTHER,             Tapegate,         "LIMIT_REACHED",             Grpc::ResourceExhausted,  Caller,          Warn,  false, Never, Never, NotApplied, Failed,        Some(1),  "retry after the delay in `RetryInfo`; if there is no `RetryInfo`, create fewer tapes in one call";
     Overloaded:              OTHER,             Tapegate,         "OVERLOADED",                Grpc::Unavailable,        Service,         Warn,  true,  Never, Never, NotApplied, Failed,        Some(1),  WAIT;
 
     // Requests that end without a response of AWS.
@@ -271,7 +271,7 @@ service_failures! {
     LookUpDenied:            OTHER,             Tapegate,         "TAPE_LOOKUP_FAILED",        Grpc::PermissionDenied,   Caller,          Warn,  false, Never, Never, Unknown,    Failed,        None,     RETRY_SAME;
     LookUpFailed:            OTHER,             Tapegate,         "TAPE_LOOKUP_FAILED",        Grpc::Internal,           Service,         Error, true,  Never, Never, Unknown,    Failed,        None,     RETRY_SAME;
 
-    // Responses without an AWS code, by HTTP status: mostly those of a proxy. They never mean the caller.
+    // Responses without an AWS code, by HTTP status: mostly those of a proxy.
     Http404:                 "4xx",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Unimplemented,      Caller,          Info,  false, Never, Never, Unknown,    Failed,        None,     IF_RETRY_INFO;
     Http408:                 "4xx",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  Unknown,    Failed,        None,     IF_RETRY_INFO;
     Http429:                 "429",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  NotApplied, Throttled,     None,     IF_RETRY_INFO;
