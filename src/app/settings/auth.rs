@@ -23,16 +23,16 @@ pub(crate) static MAX_TOKEN_BYTES: Setting<Integer<usize>> = Setting {
         unit: "bytes",
     },
     default: Some("8192"),
-    help: "The maximum length of a bearer token; a longer one is rejected. All metadata of a call together may have 16 \
-           KiB.",
+    help: "The maximum length of a bearer token; a longer one is rejected. The maximum total size of the metadata of a \
+           call is 16 KiB.",
 };
 
 pub(crate) static REMEMBER: Setting<DurationIn> = Setting {
     key: "auth.remember",
     kind: DurationIn(Duration::ZERO..=Duration::from_secs(60 * 60)),
     default: Some("1m"),
-    help: "How long a verified JSON Web Token is cached, at most until it expires or the keys of its issuer change. 0s \
-           verifies the token for every call.",
+    help: "How long a verified JSON Web Token is cached. The service verifies it again earlier if it expires or the \
+           keys of its issuer change. 0s verifies the token for every call.",
 };
 
 const ACCESS_MODE: Choice<AccessMode> = Choice(&[
@@ -71,9 +71,9 @@ pub(crate) static MTLS_NAMES: Setting<List<Choice<NameKind>>> = Setting {
         ("dns", NameKind::Dns),
     ])),
     default: None,
-    help: "The types of subject alternative names that can identify the caller of a client certificate. The first of \
-           spiffe, uri and dns that is listed here and present in the certificate is used. Exactly one of the names \
-           of that type must match auth.mtls.allowed. Default: all three types.",
+    help: "The types of subject alternative names that can identify a caller with a client certificate. The service \
+           uses the first type, in the fixed order spiffe, uri, dns, that is in this list and in the certificate. \
+           Exactly one name of that type must match auth.mtls.allowed. Default: all three types.",
 };
 
 pub(crate) static MTLS_ALLOWED: Setting<List<Parsed<NamePattern>>> = Setting {

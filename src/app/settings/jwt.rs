@@ -50,7 +50,7 @@ static AUDIENCE: Setting<Text> = Setting {
         what: "the name of this service at the issuer, such as tapegate",
     },
     default: None,
-    help: "The audience that the `aud` claim of a token must be, or contain.",
+    help: "The `aud` claim of a token must be this value, or a list that contains it.",
 };
 
 pub(crate) static JWKS: Setting<Parsed<JwksLocation>> = Setting {
@@ -112,7 +112,8 @@ static LEEWAY: Setting<DurationIn> = Setting {
     key: "auth.jwt.leeway",
     kind: DurationIn(Duration::ZERO..=Duration::from_secs(10 * 60)),
     default: Some("30s"),
-    help: "The maximum difference between the clocks of the issuer and of this machine, in whole seconds.",
+    help: "The maximum difference between the clocks of the issuer and of this machine. Fractions of a second are \
+           ignored.",
 };
 
 static JWKS_REFRESH: Setting<DurationIn> = Setting {
@@ -142,15 +143,15 @@ static JWKS_CA: Setting<Parsed<PathBuf>> = Setting {
     key: "auth.jwt.jwks_ca",
     kind: FILE,
     default: None,
-    help: "The root certificates of the server of a URL, as PEM. Default: those of the system. In Kubernetes: \
-           /var/run/secrets/kubernetes.io/serviceaccount/ca.crt.",
+    help: "The root certificates that verify the server of the `jwks` URL, as PEM. Default: those of the system. In \
+           Kubernetes: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt.",
 };
 
 static JWKS_TOKEN_FILE: Setting<Parsed<PathBuf>> = Setting {
     key: "auth.jwt.jwks_token_file",
     kind: FILE,
     default: None,
-    help: "A file with a bearer token for the server of a URL. It is read for each fetch. In Kubernetes: \
+    help: "A file with a bearer token for the server of the `jwks` URL. It is read for each fetch. In Kubernetes: \
            /var/run/secrets/kubernetes.io/serviceaccount/token.",
 };
 

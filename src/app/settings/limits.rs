@@ -17,7 +17,8 @@ macro_rules! limits {
             },
             default: None,
             help: concat!(
-                "The maximum number of calls per second of one principal, on this replica. It is also the largest burst.",
+                "The maximum number of calls per second of one principal, on this replica. It is also the maximum \
+                 burst: the size of the token bucket.",
                 $also
             ),
         };
@@ -43,8 +44,9 @@ macro_rules! limits {
             },
             default: None,
             help: concat!(
-                "The maximum number of tapes that one principal may create per hour, on this replica. Tapes that \
-                 were certainly not created do not count; a create that the caller sends again counts again.",
+                "The maximum number of tapes that one principal may create per hour, on this replica. The tapes of a \
+                 create with the outcome not_applied do not count. If the caller retries a create, its tapes count \
+                 again.",
                 $also
             ),
         };

@@ -60,7 +60,11 @@ impl ValueParser for DurationIn {
 
     fn expected(&self) -> String {
         let [min, max] = [self.0.start(), self.0.end()].map(|end| humantime::format_duration(*end));
-        format!("a duration from {min} to {max}, such as 500ms, 30s or 1m 30s")
+        let mut examples = vec!["500ms", "30s", "1m 30s"];
+        examples.retain(|example| self.parse(example).is_some());
+        let commas = examples.len().saturating_sub(2);
+        let examples = examples.join(" or ").replacen(" or ", ", ", commas);
+        format!("a duration from {min} to {max}, such as {examples}")
     }
 
     fn parse(&self, text: &str) -> Option<Duration> {

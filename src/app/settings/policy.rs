@@ -24,8 +24,8 @@ pub(crate) static TRIAL: Setting<Parsed<PathBuf>> = Setting {
     key: "policy.trial",
     kind: DIRECTORY,
     default: None,
-    help: "A directory of trial policies. They are evaluated for the same requests and decide nothing: a decision that \
-           differs from that of policy.path is logged and counted.",
+    help: "A directory of trial policies. The service evaluates them for the same requests, but does not enforce the \
+           result. It logs and counts each decision that differs from that of policy.path.",
 };
 
 pub(crate) static UNSET_POOL: Setting<Parsed<Pool>> = Setting {
@@ -35,7 +35,8 @@ pub(crate) static UNSET_POOL: Setting<Parsed<Pool>> = Setting {
         "the name of a storage class, such as GLACIER, or the id of a custom pool, such as pool-12345678",
     ),
     default: Some("GLACIER"),
-    help: "The pool that policies see if a create names none. AWS does not document which pool it then uses.",
+    help: "The value of context.pool in policies if a create request has no pool. AWS does not document its default \
+           pool.",
 };
 
 pub(crate) static AUDIT_FILE: Setting<Parsed<PathBuf>> = Setting {

@@ -21,7 +21,8 @@ pub(crate) static REGION: Setting<Parsed<Region>> = Setting {
     key: "region",
     kind: parsers::REGION,
     default: None,
-    help: "The region of calls that name none. Default: the variable AWS_REGION, then AWS_DEFAULT_REGION.",
+    help: "The region of a request that contains neither a gateway ARN nor a region. Default: the variable AWS_REGION, \
+           then AWS_DEFAULT_REGION.",
 };
 
 pub(crate) static REGIONS: Setting<List<Parsed<Region>>> = Setting {
@@ -35,7 +36,8 @@ pub(crate) static ACCOUNT_ID: Setting<Parsed<AccountId>> = Setting {
     key: "account_id",
     kind: parsers::ACCOUNT,
     default: None,
-    help: "The account of calls that name none. Required unless anonymous callers are allowed.",
+    help: "The account of a request that contains neither a gateway ARN nor an account. Required unless anonymous \
+           callers are allowed.",
 };
 
 pub(crate) static ACCOUNTS: Setting<List<Parsed<AccountId>>> = Setting {

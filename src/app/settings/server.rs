@@ -31,7 +31,7 @@ pub struct ServerSettings {
     pub max_concurrent_calls: usize,
     /// The maximum number of open connections (`max_connections`).
     pub max_connections: usize,
-    /// The timeout of the TLS handshake, and of the start of HTTP/2 (`handshake_timeout`).
+    /// The timeout of the TLS handshake, and again of the HTTP/2 preface (`handshake_timeout`).
     pub handshake_timeout: Duration,
     /// Whether callers need no identity and may do everything (`allow_anonymous`).
     pub allow_anonymous: bool,
@@ -60,8 +60,8 @@ pub(crate) static LISTEN: Setting<Parsed<SocketAddr>> = Setting {
     key: "listen",
     kind: ADDRESS,
     default: Some("127.0.0.1:50051"),
-    help: "The address of the gRPC listener. It must be a loopback address if anonymous callers are allowed; otherwise, \
-           any other address needs TLS or allow_plaintext.",
+    help: "The address of the gRPC listener. If anonymous callers are allowed, it must be a loopback address. If they \
+           are not, an address other than loopback needs tls.cert or allow_plaintext.",
 };
 
 pub(crate) static ADMIN_LISTEN: Setting<Parsed<SocketAddr>> = Setting {
@@ -105,8 +105,8 @@ pub(crate) static ALLOW_PLAINTEXT: Setting<Bool> = Setting {
     key: "allow_plaintext",
     kind: Bool,
     default: Some("false"),
-    help: "Accept plain-text connections from other machines. Use it only behind a service mesh, or a proxy on the \
-           same machine, that does TLS: bearer tokens are not encrypted otherwise.",
+    help: "Accept plain-text connections from other machines. Use it only behind a service mesh or a proxy on the same \
+           machine that terminates TLS. Without TLS, bearer tokens are sent unencrypted.",
 };
 
 pub(crate) static TRUSTED_PROXIES: Setting<List<Parsed<IpNet>>> = Setting {
@@ -122,8 +122,8 @@ pub(crate) static RELOAD_INTERVAL: Setting<DurationIn> = Setting {
     key: "reload_interval",
     kind: DurationIn(Duration::from_millis(10)..=Duration::from_secs(60 * 60)),
     default: Some("2s"),
-    help: "How often the files of certificates, keys, tokens and policies are checked for changes. A change is applied \
-           when two checks in a row read the same content, or immediately on SIGHUP.",
+    help: "How often the files of certificates, keys, tokens and policies are checked for changes. The service applies \
+           a change when two consecutive checks read the same new content, or immediately on SIGHUP.",
 };
 
 pub(crate) static MAX_CONNECTIONS: Setting<Integer<usize>> = Setting {
@@ -133,16 +133,16 @@ pub(crate) static MAX_CONNECTIONS: Setting<Integer<usize>> = Setting {
         unit: "connections",
     },
     default: Some("2000"),
-    help: "The maximum number of open gRPC connections. Further connections are closed immediately. The limit of open \
-           files (ulimit -n) must be higher.",
+    help: "The maximum number of open gRPC connections. Further connections are closed immediately. Set the limit of \
+           open files (ulimit -n) higher than this value.",
 };
 
 pub(crate) static HANDSHAKE_TIMEOUT: Setting<DurationIn> = Setting {
     key: "handshake_timeout",
     kind: DurationIn(Duration::from_millis(100)..=Duration::from_secs(5 * 60)),
     default: Some("10s"),
-    help: "The timeout of the TLS handshake of a new connection, and then of the start of HTTP/2. A connection that \
-           takes longer is closed.",
+    help: "The timeout of the TLS handshake of a new connection, and again of the HTTP/2 preface that follows it. A \
+           connection that exceeds either timeout is closed.",
 };
 
 pub(crate) static MAX_CONNECTION_AGE: Setting<DurationIn> = Setting {
@@ -186,7 +186,8 @@ pub(crate) static MAX_CONCURRENT_STREAMS: Setting<Integer<u32>> = Setting {
         unit: "calls",
     },
     default: Some("200"),
-    help: "The maximum number of concurrent calls on one connection. The client delays further calls.",
+    help: "The maximum number of concurrent calls on one connection. A client that follows HTTP/2 \
+           (SETTINGS_MAX_CONCURRENT_STREAMS) delays further calls.",
 };
 
 pub(crate) static MAX_CONCURRENT_CALLS: Setting<Integer<usize>> = Setting {
@@ -220,9 +221,9 @@ pub(crate) static TLS_CLIENT_CA: Setting<Parsed<PathBuf>> = Setting {
     key: "tls.client_ca",
     kind: FILE,
     default: None,
-    help: "The root certificates of client certificates, as PEM. If it is set, clients are asked for a certificate, \
-           which identifies the caller. A connection without a certificate is accepted, but its calls need a bearer \
-           token.",
+    help: "The root certificates that verify client certificates, as PEM. If it is set, clients are asked for a \
+           certificate, which identifies the caller. A connection without a certificate is accepted, but its calls \
+           need a bearer token.",
 };
 
 pub(crate) static READINESS_AWS: Setting<Choice<NotReadyOn>> = Setting {
@@ -233,10 +234,11 @@ pub(crate) static READINESS_AWS: Setting<Choice<NotReadyOn>> = Setting {
         ("throttled", NotReadyOn::Throttling),
     ]),
     default: Some("report"),
-    help: "Which condition of AWS makes the replica not ready, if it holds in all regions. report: none; /readyz and a \
-           metric only report the condition. no_answer: AWS does not respond. throttled: AWS does not respond, or it \
-           throttles calls. A condition usually affects all replicas, and if none is ready, callers get no error that \
-           explains the cause. A replica that receives no calls becomes ready again after pace.forget.",
+    help: "The condition of AWS that makes the replica not ready. It must be present in all regions. report: none; \
+           /readyz and a metric only report the condition. no_answer: AWS does not respond. throttled: AWS does not \
+           respond, or it throttles calls. A condition usually affects all replicas. If no replica is ready, callers \
+           get no error that explains the cause. A replica that receives no calls becomes ready again after \
+           pace.forget.",
 };
 
 pub(crate) static SHUTDOWN_DELAY: Setting<DurationIn> = Setting {

@@ -47,8 +47,8 @@ pub(crate) static SAMPLE_PERCENT: Setting<Integer<u8>> = Setting {
         unit: "percent",
     },
     default: Some("100"),
-    help: "The percentage of the traces started by this service that is exported. For a trace started by a caller, the \
-           caller decides. The variable OTEL_TRACES_SAMPLER takes precedence.",
+    help: "The sampling percentage of traces that begin in this service. For a call with a traceparent, the service \
+           follows the sampled flag of the caller. The variable OTEL_TRACES_SAMPLER takes precedence.",
 };
 
 pub(crate) fn log(values: &Values) -> Option<LogSettings> {

@@ -38,16 +38,16 @@ pub(crate) static ATTEMPT_TIMEOUT: Setting<DurationIn> = Setting {
     key: "upstream.attempt_timeout",
     kind: up_to(Duration::from_secs(10 * 60)),
     default: Some("20s"),
-    help: "The timeout of one attempt of a read, including the time to connect, but not the time that it waits for \
-           pacing.",
+    help: "The timeout of one attempt of a read. It includes the time to connect. It does not include the time that \
+           the attempt waits because of the rate limit in [pace].",
 };
 
 pub(crate) static CREATE_TIMEOUT: Setting<DurationIn> = Setting {
     key: "upstream.create_timeout",
     kind: up_to(Duration::from_secs(10 * 60)),
     default: Some("30s"),
-    help: "The timeout of one attempt of a create, including the time to connect. An attempt that was sent continues \
-           until then even if its caller disconnects, and shutdown waits for it.",
+    help: "The timeout of one attempt of a create. It includes the time to connect. If the caller disconnects, an \
+           attempt that was sent continues until it ends or until this timeout. Shutdown waits for it.",
 };
 
 pub(crate) static OPERATION_TIMEOUT: Setting<DurationIn> = Setting {
@@ -64,15 +64,16 @@ pub(crate) static MAX_ANSWER_BYTES: Setting<Integer<usize>> = Setting {
         unit: "bytes",
     },
     default: Some("16777216"),
-    help: "The maximum size of a response of AWS. A larger response is an error.",
+    help: "The maximum size of a response from AWS. A call with a larger response fails.",
 };
 
 pub(crate) static CREDENTIALS_PAUSE: Setting<DurationIn> = Setting {
     key: "upstream.credentials_pause",
     kind: up_to(Duration::from_secs(60 * 60)),
     default: Some("10s"),
-    help: "How long after AWS credentials were missing or rejected the replica can become ready again. Rejected \
-           credentials are fetched again immediately, but at most once in this time.",
+    help: "The pause before the service tries again to get missing AWS credentials, and before a replica can become \
+           ready again after AWS rejected its credentials. After a rejection, the service fetches new credentials \
+           immediately, but at most once in this time.",
 };
 
 pub(crate) static RETRY_ATTEMPTS: Setting<Integer<u32>> = Setting {
@@ -114,8 +115,9 @@ pub(crate) static RETRY_BUDGET_SHARE: Setting<Integer<u16>> = Setting {
         unit: "percent",
     },
     default: Some("20"),
-    help: "The retry budget of all calls together, as a percentage of the calls of the last ten seconds. A whole number \
-           of calls earns one retry, so percentages are rounded down: 30 means one retry for every 4 calls.",
+    help: "The retry budget of all calls together, as a percentage of the calls of the last ten seconds. The service \
+           allows one retry for every N calls. N is a whole number, so the percentage is rounded down: 30 allows one \
+           retry for every 4 calls, which is 25 percent.",
 };
 
 pub(crate) static RETRY_BUDGET_RESERVE: Setting<Integer<u32>> = Setting {
@@ -125,8 +127,8 @@ pub(crate) static RETRY_BUDGET_RESERVE: Setting<Integer<u32>> = Setting {
         unit: "retries",
     },
     default: Some("10"),
-    help: "Retries per second in addition to retry.budget_share, so that calls can be retried even if there are few. \
-           Unused retries are available for ten seconds.",
+    help: "The number of retries per second that are allowed in addition to retry.budget_share, for times with few \
+           calls. Unused retries accumulate for at most ten seconds.",
 };
 
 pub(crate) static PACE_FLOOR: Setting<Integer<u32>> = Setting {
@@ -136,8 +138,8 @@ pub(crate) static PACE_FLOOR: Setting<Integer<u32>> = Setting {
         unit: "attempts",
     },
     default: Some("1"),
-    help: "The minimum rate of paced attempts, per second, for each account, region and kind of call (read or create). \
-           During an outage, AWS is probed at this rate.",
+    help: "The minimum rate while AWS throttles, in attempts per second. It applies to each account, region and kind \
+           of call (read or create). During an outage, AWS is probed at this rate.",
 };
 
 pub(crate) static PACE_DECREASE: Setting<Integer<u16>> = Setting {
@@ -147,8 +149,9 @@ pub(crate) static PACE_DECREASE: Setting<Integer<u16>> = Setting {
         unit: "percent",
     },
     default: Some("10"),
-    help: "The minimum decrease of the rate after a throttled attempt. The maximum is 50 percent. Within these limits, \
-           the new rate is the number of attempts that AWS answered in the second before.",
+    help: "The minimum decrease of the rate after a throttled attempt, as a percentage of the rate. The maximum \
+           decrease is 50 percent. Within these limits, the new rate is the number of attempts in the last second that \
+           AWS answered without throttling.",
 };
 
 pub(crate) static PACE_INCREASE: Setting<Integer<u16>> = Setting {
@@ -158,15 +161,16 @@ pub(crate) static PACE_INCREASE: Setting<Integer<u16>> = Setting {
         unit: "percent",
     },
     default: Some("2"),
-    help: "The increase of the rate per second while calls wait, as a percentage of the rate after the last decrease. \
-           The rate increases faster while the limit of AWS is not known yet, and after ten seconds without throttling.",
+    help: "While calls wait, the rate increases each second by this percentage of the rate after the last decrease. \
+           The rate increases faster while the limit of AWS is not known yet, and after ten seconds without \
+           throttling.",
 };
 
 pub(crate) static PACE_FORGET: Setting<DurationIn> = Setting {
     key: "pace.forget",
     kind: DurationIn(Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60)),
     default: Some("1m"),
-    help: "How long after the last throttled attempt pacing ends.",
+    help: "How long the rate stays limited after the last throttled attempt.",
 };
 
 pub(crate) static PACE_SILENCE: Setting<Integer<u32>> = Setting {
@@ -176,25 +180,25 @@ pub(crate) static PACE_SILENCE: Setting<Integer<u32>> = Setting {
         unit: "attempts",
     },
     default: Some("5"),
-    help: "How many failed attempts in a row are an outage: attempts that cannot connect, get no response, or are \
-           rejected because of the credentials of the service. During an outage, new calls fail immediately with the \
-           last cause, except for probes at the rate of pace.floor.",
+    help: "The number of consecutive failed attempts after which the service assumes an outage. An attempt counts if \
+           it cannot connect, gets no response, or is rejected because of the AWS credentials of the service. During \
+           an outage, new calls fail immediately with the last cause, except for probes at the rate of pace.floor.",
 };
 
 pub(crate) static CLOCK_SKEW: Setting<DurationIn> = Setting {
     key: "create.clock_skew",
     kind: DurationIn(Duration::ZERO..=Duration::from_secs(60 * 60)),
     default: Some("1m"),
-    help: "How far the clock of AWS may be behind the clock of this machine. A tape that was created up to this long \
-           before a call can still be that call's own.",
+    help: "How far the clock of AWS may be behind the clock of this machine. A tape whose creation date is up to this \
+           time before the start of a call can be the result of that call.",
 };
 
 pub(crate) static RESEND_WINDOW: Setting<DurationIn> = Setting {
     key: "create.resend_window",
     kind: DurationIn(Duration::ZERO..=Duration::from_secs(24 * 60 * 60)),
     default: Some("10m"),
-    help: "Added to create.clock_skew if the client library reports an earlier attempt of the call \
-           (grpc-previous-rpc-attempts), which may have created the tape. It is the maximum age of that attempt.",
+    help: "The maximum age of an earlier attempt that the client library reports (grpc-previous-rpc-attempts). The \
+           service adds it to create.clock_skew, because that attempt may have created the tape.",
 };
 
 pub(super) fn read(values: &mut Values) -> Option<(SdkSettings, UpstreamSettings)> {

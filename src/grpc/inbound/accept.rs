@@ -26,7 +26,7 @@ pub type Socket = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 pub struct AcceptSettings {
     /// TLS; `None` is plain text.
     pub tls: Option<Arc<Reloading<Tls>>>,
-    /// The timeout of the TLS handshake, and then of the start of HTTP/2.
+    /// The timeout of the TLS handshake, and again of the HTTP/2 preface.
     pub handshake_timeout: Duration,
 }
 
