@@ -107,7 +107,7 @@ fn check(emulator: &EmulatorConfig, service: Option<&Config>) -> Vec<(&'static s
 
 /// Runs both until the process is told to stop. The emulator stops last, since the last calls of the
 /// service go to it. `announce` is given the addresses and the other first lines on stdout.
-pub(crate) async fn run(dev: Dev, announce: impl FnOnce(String)) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(dev: Dev, announce: impl FnOnce(&str)) -> Result<(), Box<dyn Error>> {
     let Dev {
         mut service,
         emulator,
@@ -134,7 +134,7 @@ pub(crate) async fn run(dev: Dev, announce: impl FnOnce(String)) -> Result<(), B
         addresses.grpc
     )?;
     lines.extend(emulator.state_file().map(|file| format!("{file}\n")));
-    announce(lines);
+    announce(&lines);
 
     let service_ended = CancellationToken::new();
     let emulator = tokio::spawn(emulator.run(service_ended.clone().cancelled_owned()));

@@ -100,7 +100,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
 
 async fn serve(app: App) -> Result<(), Box<dyn Error>> {
     let stop = shutdown::requested()?;
-    announce(format!("{}\n", app.addresses()));
+    announce(&format!("{}\n", app.addresses()));
     Ok(app.run(stop).await?)
 }
 
@@ -113,7 +113,7 @@ async fn run_dev(dev: Dev) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// Prints the first lines on stdout: where the program listens, and more about it.
-fn announce(lines: String) {
+fn announce(lines: &str) {
     // The program runs also when nobody reads its output.
     let _ = io::stdout()
         .write_all(lines.as_bytes())

@@ -1,6 +1,10 @@
 //! The emulator as AWS clients meet it: the Rust SDK, and raw HTTP where no SDK would send
 //! such a thing. Each test has an emulator of its own on a port of its own.
-#![allow(clippy::unwrap_used)] // a test fails by panicking
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and prints its figures"
+)]
 
 mod clock;
 mod config;

@@ -134,7 +134,7 @@ fn metadata(operation: &FailedOperation, failure: &Failure) -> HashMap<String, S
         }
         Fault::Deadline { last: Some(last) } => metadata.push(("last_reason", reason(last))),
         Fault::LookUpFailed { refusal, cause } => {
-            metadata.extend([("last_reason", reason(refusal)), ("lookup_reason", reason(cause))])
+            metadata.extend([("last_reason", reason(refusal)), ("lookup_reason", reason(cause))]);
         }
         Fault::TapeExists { differs } => {
             metadata.push(("matches", differs.is_empty().to_string()));
