@@ -1,6 +1,6 @@
 //! Pacing: limits how many attempts per second are sent to AWS.
 //!
-//! [`rate`] learns the limit from how attempts end; [`pacer`] queues attempts and gives them their
+//! `rate` learns the limit from how attempts end; `pacer` queues attempts and gives them their
 //! turns.
 
 mod pacer;
