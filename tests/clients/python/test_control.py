@@ -154,4 +154,4 @@ def test_a_volume_gateway_is_no_tape_gateway(client, control):
 def test_a_gateway_with_tapes_keeps_its_type(client, control):
     create(client, "GLACIER")
     status, [error] = control.refused("PUT", f"gateways/{REGION}/{GATEWAY_ID}", type="FILE_S3")
-    assert status == 409 and "its type stays VTL" in error
+    assert status == 409 and "must keep the type VTL" in error
