@@ -183,7 +183,11 @@ impl Reading<'_> {
         let shown = Invalid::quote(key);
         let message = if is_table {
             let sections = sections().filter(|name| !name.is_empty());
-            format!("unknown section {shown}{}", did_you_mean(key, sections))
+            let hint = match key {
+                "emulator" => "; move its settings to a file for --emulator-config".to_owned(),
+                _ => did_you_mean(key, sections),
+            };
+            format!("unknown section {shown}{hint}")
         } else {
             let keys = SETTINGS.iter().map(|setting| setting.key());
             format!("unknown setting {shown}{}", did_you_mean(key, keys))

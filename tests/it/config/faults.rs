@@ -478,6 +478,10 @@ fn the_right_section_is_suggested_for_a_misplaced_setting() {
             "upstream.endpoint: is of type table",
         ),
         ("[upstream.tls]\nca = 'x'", "unknown section \"upstream.tls\""),
+        (
+            "[emulator]\nseed_tapes = 3",
+            "move its settings to a file for --emulator-config",
+        ),
     ];
     for (file, part) in cases {
         assert_faults(&Call::serve().file(file), &[("tapegate.toml:", part)]);
