@@ -28,7 +28,7 @@ use crate::{
 /// What the layers of a call check it against.
 pub(super) struct Access {
     pub(super) tls: Option<Arc<Reloading<Tls>>>,
-    pub(super) entrance: AuthSettings,
+    pub(super) auth: AuthSettings,
     pub(super) authority: Authority,
     pub(super) limits: Arc<Limits>,
     pub(super) audit: Arc<AuditLog>,
@@ -67,7 +67,7 @@ impl Access {
         };
         Ok(Self {
             tls,
-            entrance: AuthSettings {
+            auth: AuthSettings {
                 identities,
                 health: server.health,
                 reflection: server.reflection,
@@ -107,7 +107,7 @@ impl Access {
         }
         // If callers can be authenticated in another way, too, missing keys do not make the replica
         // unready.
-        let identities = self.entrance.identities.as_ref();
+        let identities = self.auth.identities.as_ref();
         if identities.is_some_and(|identities| identities.needs_remote_keys()) {
             tasks.push(tokio::spawn(report_keys(remotes.clone(), readiness.clone())));
         }
