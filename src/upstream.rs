@@ -12,8 +12,8 @@
 mod attempt;
 mod coalesce;
 mod credentials;
-mod deadline;
 mod detach_creates;
+mod enforce_deadline;
 pub mod idempotency;
 pub mod metrics;
 pub mod pace;
@@ -37,8 +37,8 @@ use self::{
     attempt::{AttemptTimeouts, MakeAttempt},
     coalesce::Coalesce,
     credentials::ReportCredentials,
-    deadline::EndAtDeadline,
     detach_creates::DetachCreates,
+    enforce_deadline::EndAtDeadline,
     metrics::UpstreamMetrics,
     partition::Partitions,
     quota::TapeQuota,

@@ -10,7 +10,7 @@
 //! same as those of evaluating all policies for each tape.
 
 mod attribute_usage;
-mod authority;
+mod authorize;
 mod decision;
 mod engine;
 mod files;
@@ -20,7 +20,7 @@ mod row_filter;
 mod schema;
 
 pub use self::{
-    authority::{Authority, AuthorizedCall, Grant},
+    authorize::{Authority, AuthorizedCall, Grant},
     decision::PolicyDecision,
     engine::PolicyEngine,
     policies::{Policies, PolicySettings},

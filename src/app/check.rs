@@ -1,6 +1,8 @@
 //! Opens the files that settings name, to report what is wrong with them together with the
 //! faults of the settings, before anything starts.
 
+use std::path::Path;
+
 use super::settings::{Setting, Values, auth, jwt, policy, server};
 use crate::{
     access::{
@@ -15,12 +17,7 @@ use crate::{
 
 /// Adds the faults of all files that the service's settings name.
 pub(super) fn files(values: &mut Values) {
-    let [cert, key, client_ca] =
-        [&server::TLS_CERT, &server::TLS_KEY, &server::TLS_CLIENT_CA].map(|setting| values.optional(setting));
-    if let (Some(Some(cert)), Some(Some(key)), Some(client_ca)) = (cert, key, client_ca) {
-        let opened = tls::open(&TlsSettings { cert, key, client_ca });
-        report(values, &server::TLS_CERT, opened);
-    }
+    tls_files(values);
     if let Some(Some(path)) = values.optional(&auth::TOKENS_FILE) {
         report(values, &auth::TOKENS_FILE, StaticTokens::open(&path));
     }
@@ -44,6 +41,25 @@ pub(super) fn files(values: &mut Values) {
         }
         Some(())
     });
+}
+
+/// Each file by itself, so that a fault has the setting that names the file; then all together.
+fn tls_files(values: &mut Values) {
+    let mut are_readable = true;
+    let mut path = |setting, check: fn(&Path) -> Result<(), Vec<String>>| {
+        let path = values.optional(setting)?;
+        let checked = path.as_deref().map_or(Ok(()), check);
+        are_readable &= checked.is_ok();
+        report(values, setting, checked);
+        Some(path)
+    };
+    let cert = path(&server::TLS_CERT, tls::check_certificates);
+    let key = path(&server::TLS_KEY, tls::check_key);
+    let client_ca = path(&server::TLS_CLIENT_CA, tls::check_roots);
+    if let (true, Some(Some(cert)), Some(Some(key)), Some(client_ca)) = (are_readable, cert, key, client_ca) {
+        let opened = tls::open(&TlsSettings { cert, key, client_ca });
+        report(values, &server::TLS_KEY, opened);
+    }
 }
 
 fn report<S, T>(values: &mut Values, setting: &Setting<S>, opened: Result<T, Vec<String>>) {

@@ -304,7 +304,7 @@ async fn keep_credentials(clients: Arc<Clients>, readiness: Readiness, pause: Du
                 match obtained.unwrap_or_else(|_| Err(format!("no answer within {CREDENTIALS_PATIENCE:?}"))) {
                     Ok(()) => readiness.credentials_obtained(),
                     Err(why) => {
-                        tracing::warn!(why, "no AWS credentials; asking again in {pause:?}");
+                        tracing::warn!(why, "no AWS credentials; trying again in {pause:?}");
                         readiness.credentials_missing(&why);
                         sleep(pause).await;
                     }

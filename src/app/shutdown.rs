@@ -21,10 +21,10 @@ pub fn requested() -> io::Result<impl Future<Output = ()>> {
     };
     Ok(async move {
         let name = either().await;
-        tracing::info!("{name}: no new calls; calls in progress are ending");
+        tracing::info!("received {name}: shutting down when the calls in progress have ended");
         tokio::spawn(async move {
             let name = either().await;
-            tracing::warn!("{name} again: stopping at once");
+            tracing::warn!("received {name} again: aborting the calls in progress");
             std::process::exit(1);
         });
     })

@@ -7,7 +7,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::LiveAttempts;
-use crate::domain::{Attempts, Failure, Principal};
+use crate::domain::{Attempts, Failure, Outcome, Principal};
 
 /// What is known of one gRPC call, from its first header to its last trailer.
 ///
@@ -63,8 +63,8 @@ pub struct CallFacts {
     pub decision: Option<Arc<AuthorizationDecision>>,
     /// The number of tapes that policies hide from the caller.
     pub hidden_tapes: u64,
-    /// The attempts of all steps. `None` until a step ends or the call fails, and for a call that
-    /// was never dispatched. A step that is denied adds 0.
+    /// The attempts of all steps that have ended. `None` until a step ends or the call fails, and
+    /// for a call that was never dispatched. A step that is denied adds 0.
     pub attempts: Option<Attempts>,
     /// Why the call failed upstream, for operators.
     pub fault: Option<String>,
@@ -73,8 +73,29 @@ pub struct CallFacts {
     pub is_dispatched: bool,
     /// Whether the call panicked.
     pub panicked: bool,
-    /// The attempts of the current step; a list has one step for each page.
-    step: LiveAttempts,
+    /// The attempts of the step in progress, if one is; a list has one step for each page.
+    step: Option<LiveAttempts>,
+}
+
+impl CallFacts {
+    /// The attempts of all steps, the one in progress included.
+    pub fn attempts_so_far(&self) -> Option<Attempts> {
+        let mut total = self.attempts.clone();
+        if let Some(step) = &self.step {
+            total.get_or_insert_default().add(&step.attempts());
+        }
+        total
+    }
+
+    /// The outcome of a create that its caller gives up now.
+    pub fn outcome_if_given_up(&self) -> Outcome {
+        match &self.step {
+            Some(step) => step.outcome(),
+            // The response was complete, but the caller has not read it.
+            None if self.is_dispatched => Outcome::Unknown,
+            None => Outcome::NotApplied,
+        }
+    }
 }
 
 /// An authorization decision.
@@ -178,24 +199,27 @@ impl CallContext {
 
     /// Begins the step that makes these attempts.
     pub fn enter_step(&self, attempts: &LiveAttempts) {
-        self.lock().step = attempts.clone();
+        self.lock().step = Some(attempts.clone());
     }
 
-    /// The number of attempts of the current step.
+    /// The number of attempts of the step in progress; 0 if none is.
     pub fn attempts_of_step(&self) -> u32 {
         let step = self.lock().step.clone();
-        step.attempts().count
+        step.map_or(0, |step| step.attempts().count)
     }
 
     /// Adds the attempts of a step that has ended.
     pub fn add_attempts(&self, attempts: &Attempts) {
-        self.lock().attempts.get_or_insert_default().add(attempts);
+        let mut facts = self.lock();
+        facts.step = None;
+        facts.attempts.get_or_insert_default().add(attempts);
     }
 
     /// Adds the failure that ends the call, and returns it with the attempts of all steps.
     #[must_use]
     pub fn fail(&self, failure: Failure) -> Failure {
         let mut facts = self.lock();
+        facts.step = None;
         facts.fault = Some(failure.fault.to_string());
         let total = facts.attempts.get_or_insert_default();
         total.add(&failure.attempts);
@@ -222,5 +246,57 @@ impl CallContext {
 
     fn lock(&self) -> MutexGuard<'_, CallFacts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        call::{Answer, AttemptHistory},
+        domain::Fault,
+    };
+
+    fn context() -> CallContext {
+        CallContext::new("/method", "id", None, None)
+    }
+
+    fn count(context: &CallContext) -> Option<u32> {
+        context.facts().attempts_so_far().map(|attempts| attempts.count)
+    }
+
+    #[test]
+    fn the_attempt_in_flight_counts() {
+        let context = context();
+        assert_eq!(count(&context), None);
+        let step = LiveAttempts::new(false);
+        context.enter_step(&step);
+        step.begin();
+        assert_eq!(count(&context), Some(1));
+        context.add_attempts(&Attempts::one(None));
+        let next = LiveAttempts::new(false);
+        context.enter_step(&next);
+        next.begin();
+        assert_eq!(count(&context), Some(2));
+    }
+
+    #[test]
+    fn a_create_that_is_given_up_is_unknown_only_if_an_attempt_may_have_made_tapes() {
+        let outcome = |context: &CallContext| context.facts().outcome_if_given_up();
+        let context = context();
+        assert_eq!(outcome(&context), Outcome::NotApplied, "never dispatched");
+        context.dispatch();
+        let step = LiveAttempts::new(false);
+        context.enter_step(&step);
+        assert_eq!(outcome(&context), Outcome::NotApplied, "not sent");
+        step.begin();
+        assert_eq!(outcome(&context), Outcome::Unknown, "in flight");
+        let mut history = AttemptHistory::new(false);
+        let throttled = Fault::Http { http_status: 429 };
+        history.add::<()>(&Err::<Answer<()>, _>(throttled.after(Attempts::one(None))));
+        step.record_failure(&history);
+        assert_eq!(outcome(&context), history.outcome(), "between attempts");
+        context.add_attempts(&Attempts::one(None));
+        assert_eq!(outcome(&context), Outcome::Unknown, "the response was not read");
     }
 }

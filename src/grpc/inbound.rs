@@ -15,7 +15,7 @@ mod authenticate;
 mod catch_panic;
 mod complete;
 mod connection;
-mod deadline;
+mod decide_deadline;
 mod frames;
 mod grpc_only;
 mod limit;
@@ -34,7 +34,7 @@ pub use self::{
     address::of_caller as address_of_caller,
     authenticate::{AccessMode, AuthSettings, Refusals},
     connection::Connection,
-    deadline::{Bounds, Deadlines},
+    decide_deadline::{Bounds, Deadlines},
     method::is_resent,
     observe::CallMetrics,
 };
@@ -43,7 +43,7 @@ use self::{
     authenticate::Authenticate,
     catch_panic::CatchPanic,
     complete::CompleteTrailers,
-    deadline::DecideDeadline,
+    decide_deadline::DecideDeadline,
     frames::SplitFrames,
     grpc_only::GrpcOnly,
     limit::LimitPrincipals,

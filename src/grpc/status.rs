@@ -7,8 +7,8 @@
 //! Stock clients accept 8 KiB of trailers. So details are kept under [`MAX_DETAILS`], and the
 //! message, which is sent beside them, under [`MAX_MESSAGE`].
 
-mod classify;
 mod failed;
+mod fault_owner;
 mod rejected;
 
 use std::{collections::HashMap, time::Duration};
@@ -18,7 +18,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, ErrorInfo, FieldViolation, StatusExt};
 
 pub use self::{
-    classify::{classify, is_server_error, name_of},
+    fault_owner::{classify, is_server_error, name_of},
     rejected::{limited, overloaded, reason_of, unauthenticated},
 };
 use crate::{

@@ -64,6 +64,45 @@ pub fn open(settings: &TlsSettings) -> Result<Reloading<Tls>, Vec<String>> {
     Reloading::open("tls", files, Tls::read)
 }
 
+/// Checks a file of certificates by itself.
+///
+/// # Errors
+///
+/// If it cannot be read, or has no valid certificate.
+pub fn check_certificates(path: &Path) -> Result<(), Vec<String>> {
+    check(path, certificates)
+}
+
+/// Checks a file of a private key by itself.
+///
+/// # Errors
+///
+/// If it cannot be read, or has no private key.
+pub fn check_key(path: &Path) -> Result<(), Vec<String>> {
+    check(path, private_key)
+}
+
+/// Checks a file of root certificates by itself.
+///
+/// # Errors
+///
+/// If it cannot be read, or has no valid root certificate.
+pub fn check_roots(path: &Path) -> Result<(), Vec<String>> {
+    check(path, roots)
+}
+
+fn check<T>(path: &Path, parser: impl Fn(&[u8]) -> Result<T, String>) -> Result<(), Vec<String>> {
+    let contents = Files::Each(vec![path.to_owned()]).read()?;
+    let mut faults = Vec::new();
+    for file in contents.iter() {
+        parse(file, &parser, &mut faults);
+    }
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(faults),
+    }
+}
+
 impl Tls {
     /// Parses the files: certificate, key and, if client certificates are requested, roots.
     fn read(contents: &FileContents) -> Result<Self, Vec<String>> {

@@ -138,6 +138,7 @@ impl<O: Operation> Drop for MeasuredAttempt<O> {
             return;
         }
         let why = match self.deadline.left().is_zero() {
+            _ if std::thread::panicking() => labels::PANIC,
             true => labels::DEADLINE,
             false => labels::GIVEN_UP,
         };

@@ -1,6 +1,9 @@
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use futures_util::future::{BoxFuture, Either};
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, Either},
+};
 use opentelemetry::trace::FutureExt;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
@@ -49,11 +52,20 @@ where
         } = self.clone();
         let partition = partitions.of(&call.operation);
         let operation = call.operation.clone();
+        let context = call.context.clone();
         let attempt = inner.call(call);
         let (sender, receiver) = oneshot::channel();
         let begin_epoch = BeginEpochOnDrop(partition.clone());
         let run = async move {
-            let outcome = attempt.await;
+            // A panic ends the task, but not the call that waits for it.
+            let outcome = AssertUnwindSafe(attempt).catch_unwind().await;
+            let outcome = outcome.unwrap_or_else(|_| {
+                context.record_panic();
+                let cause =
+                    "the attempt panicked: this is a defect of the service; please report it".to_owned();
+                tracing::error!(operation = O::NAME, "{cause}");
+                Err(Fault::Internal { cause }.after(Attempts::one(None)))
+            });
             // Before the caller receives it, so that a read that follows sees the new tape.
             partition.begin_epoch();
             // If the caller has gone, the outcome is dropped here or in the channel.
@@ -105,7 +117,7 @@ impl<O: Operation> Drop for Unreceived<O> {
                 asked,
                 ?output,
                 aws_request_id = attempts.request_id.as_deref(),
-                "a create succeeded after its caller had gone"
+                "a create succeeded after its caller had cancelled or disconnected"
             ),
             Err(Failure { fault, attempts, .. }) => tracing::warn!(
                 operation = O::NAME,
@@ -114,7 +126,7 @@ impl<O: Operation> Drop for Unreceived<O> {
                 %fault,
                 outcome = %fault.outcome(),
                 aws_request_id = attempts.request_id.as_deref(),
-                "a create failed after its caller had gone"
+                "a create failed after its caller had cancelled or disconnected"
             ),
         }
     }
@@ -162,7 +174,7 @@ impl<O: Operation> Drop for AbandonedCreate<O> {
             outcome = %self.live.outcome(),
             fault = self.live.last_fault().map(|fault| fault.to_string()),
             aws_request_id = request_id,
-            "a create was not continued after its caller had gone"
+            "a create was not retried because its caller had cancelled or disconnected"
         );
     }
 }

@@ -55,11 +55,12 @@ impl UpstreamMetrics {
         self.attempt_duration.record(took.as_secs_f64(), &attributes);
     }
 
-    /// Records an attempt that was dropped. At a deadline, that means that AWS has not answered;
-    /// if the caller has gone, it means nothing.
+    /// Records an attempt that was dropped: at a deadline AWS has not answered, after a panic the
+    /// service has a defect, and otherwise the caller has gone, which says nothing of AWS.
     pub(super) fn record_dropped_attempt<O: Operation>(&self, why: &'static str, took: Duration) {
         let outcome = match why {
             labels::DEADLINE => "no_answer",
+            labels::PANIC => "error",
             _ => "given_up",
         };
         let attributes = [

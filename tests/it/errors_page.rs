@@ -23,7 +23,7 @@ use crate::harness::{GATEWAY, refusal};
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors.md");
 
 /// The generated section is the last one.
-const GENERATED: &str = "\n| code | fault owner | log level | burns the objective | reasons |\n";
+const GENERATED: &str = "\n| code | fault owner | log level | counts against the error budget | reasons |\n";
 
 fn rows() -> impl Iterator<Item = &'static FailureRow> {
     AWS_CODES.iter().chain(OTHER_FAILURES)

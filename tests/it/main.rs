@@ -33,6 +33,7 @@ mod model;
 mod operations_page;
 mod pace;
 mod pagination;
+mod paths_in_docs;
 mod requests;
 mod retry;
 mod retry_after;

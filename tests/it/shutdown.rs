@@ -100,9 +100,11 @@ async fn the_result_of_a_cancelled_create_is_logged_with_token_and_barcode() {
     let call = tokio::spawn(async move { client.create_tape_with_barcode(create()).await });
     upstream.was_asked(1).await;
     call.abort();
-    program.logged("given up by the caller").await;
+    program
+        .logged("cancelled by the caller, or connection closed")
+        .await;
     go.notify_one();
-    let line = program.logged("after its caller had gone").await;
+    let line = program.logged("its caller had cancelled or disconnected").await;
     let arn = tape_arn("LAST0001");
     for part in [
         "a create succeeded",

@@ -17,8 +17,9 @@ group! {
     pub struct Settings: "The account and its limits" {
         /// The account that every caller of the emulator belongs to. It is in every ARN.
         account_id: String as "AccountId" = "123456789012".to_owned(),
-        /// How many tapes the emulator starts with. With 0 it has its gateway and its custom pool;
-        /// the first 17 show every status; those past the 130th of the library are in the archive.
+        /// How many tapes the emulator starts with. With 0 it has only its gateway and its custom
+        /// pool. The first 17 tapes show every status. The library gets up to 130 tapes; all further
+        /// ones are in the archive.
         seed_tapes: usize as "Whole::<0, 1_000_000>" = 250,
         /// How many times as fast as the machine's clock the emulator's clock runs: 43200 makes 12
         /// hours pass in a second, 0 stops it. Signatures are checked by the machine's clock.

@@ -18,7 +18,7 @@ group! {
     /// what is known.
     pub struct Undocumented: "What AWS does not document" {
         /// The scope of a ClientToken: a region of the account, one gateway, or the account in all
-        /// regions. Within it, one token stands for one creation.
+        /// regions. Within this scope, a token identifies one create request.
         token_scope: TokenScope = TokenScope::Region,
         /// The response to a ClientToken that is used again with other parameters: InvalidParameters,
         /// or the tapes of the first call.

@@ -120,10 +120,11 @@ impl RotatedFile {
 
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
         if self.checked.elapsed() >= ROTATION_CHECK {
-            self.checked = Instant::now();
             if !self.is_in_place() {
                 *self = Self::open(&self.path)?;
             }
+            // Only now: while it cannot be opened again, no line goes to the file that was moved away.
+            self.checked = Instant::now();
         }
         if self.is_torn {
             self.file.write_all(b"\n")?;
@@ -138,5 +139,32 @@ impl RotatedFile {
         let [at_path, open] = [self.path.metadata(), self.file.metadata()]
             .map(|metadata| metadata.map(|metadata| (metadata.dev(), metadata.ino())).ok());
         at_path.is_some() && at_path == open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn no_line_goes_to_a_file_that_was_moved_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let mut file = RotatedFile::open(&path).unwrap();
+        file.append(b"first\n").unwrap();
+        // A directory takes its place, so that it cannot be opened again.
+        fs::rename(&path, folder.path().join("audit.jsonl.1")).unwrap();
+        fs::create_dir(&path).unwrap();
+        file.checked = file.checked.checked_sub(ROTATION_CHECK).unwrap();
+        for _ in 0..3 {
+            file.append(b"lost\n").unwrap_err();
+        }
+        fs::remove_dir(&path).unwrap();
+        file.append(b"second\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "second\n");
     }
 }

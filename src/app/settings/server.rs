@@ -60,8 +60,8 @@ pub(crate) static LISTEN: Setting<Parsed<SocketAddr>> = Setting {
     key: "listen",
     kind: ADDRESS,
     default: Some("127.0.0.1:50051"),
-    help: "The address of the gRPC listener. If anonymous callers are allowed, it must be a loopback address. If they \
-           are not, an address other than loopback needs tls.cert or allow_plaintext.",
+    help: "The address of the gRPC listener. If allow_anonymous is set, it must be a loopback address. Otherwise an \
+           address that is not loopback needs tls.cert or allow_plaintext.",
 };
 
 pub(crate) static ADMIN_LISTEN: Setting<Parsed<SocketAddr>> = Setting {
@@ -141,8 +141,8 @@ pub(crate) static HANDSHAKE_TIMEOUT: Setting<DurationIn> = Setting {
     key: "handshake_timeout",
     kind: DurationIn(Duration::from_millis(100)..=Duration::from_secs(5 * 60)),
     default: Some("10s"),
-    help: "The timeout of the TLS handshake of a new connection, and again of the HTTP/2 preface that follows it. A \
-           connection that exceeds either timeout is closed.",
+    help: "The timeout of the TLS handshake of a new connection. The HTTP/2 preface that follows has a separate timeout \
+           of the same length. A connection that exceeds either timeout is closed.",
 };
 
 pub(crate) static MAX_CONNECTION_AGE: Setting<DurationIn> = Setting {
@@ -234,7 +234,7 @@ pub(crate) static READINESS_AWS: Setting<Choice<NotReadyOn>> = Setting {
         ("throttled", NotReadyOn::Throttling),
     ]),
     default: Some("report"),
-    help: "The condition of AWS that makes the replica not ready. It must be present in all regions. report: none; \
+    help: "The condition of AWS that makes the replica not ready, if all regions of the setting regions have it. report: none; \
            /readyz and a metric only report the condition. no_answer: AWS does not respond. throttled: AWS does not \
            respond, or it throttles calls. A condition usually affects all replicas. If no replica is ready, callers \
            get no error that explains the cause. A replica that receives no calls becomes ready again after \

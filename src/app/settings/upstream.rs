@@ -71,9 +71,9 @@ pub(crate) static CREDENTIALS_PAUSE: Setting<DurationIn> = Setting {
     key: "upstream.credentials_pause",
     kind: up_to(Duration::from_secs(60 * 60)),
     default: Some("10s"),
-    help: "The pause before the service tries again to get missing AWS credentials, and before a replica can become \
-           ready again after AWS rejected its credentials. After a rejection, the service fetches new credentials \
-           immediately, but at most once in this time.",
+    help: "The pause before the service tries again to get missing AWS credentials. It is also the minimum time before \
+           a replica can become ready again after AWS rejected its credentials. After a rejection, the service \
+           fetches new credentials immediately, but at most once in this time.",
 };
 
 pub(crate) static RETRY_ATTEMPTS: Setting<Integer<u32>> = Setting {
@@ -83,7 +83,7 @@ pub(crate) static RETRY_ATTEMPTS: Setting<Integer<u32>> = Setting {
         unit: "attempts",
     },
     default: Some("4"),
-    help: "The maximum number of attempts of a call, including the first. 1 turns retries off.",
+    help: "The maximum number of attempts of a create, or of one page of a list, including the first. 1 turns retries off.",
 };
 
 pub(crate) static RETRY_BASE: Setting<DurationIn> = Setting {
@@ -161,8 +161,8 @@ pub(crate) static PACE_INCREASE: Setting<Integer<u16>> = Setting {
         unit: "percent",
     },
     default: Some("2"),
-    help: "While calls wait, the rate increases each second by this percentage of the rate after the last decrease. \
-           The rate increases faster while the limit of AWS is not known yet, and after ten seconds without \
+    help: "While calls wait, the rate increases each second by a fixed step, which is this percentage of the rate \
+           that the last decrease resulted in. The rate increases faster while the limit of AWS is not known yet, and after ten seconds without \
            throttling.",
 };
 
@@ -189,16 +189,18 @@ pub(crate) static CLOCK_SKEW: Setting<DurationIn> = Setting {
     key: "create.clock_skew",
     kind: DurationIn(Duration::ZERO..=Duration::from_secs(60 * 60)),
     default: Some("1m"),
-    help: "How far the clock of AWS may be behind the clock of this machine. A tape whose creation date is up to this \
-           time before the start of a call can be the result of that call.",
+    help: "The maximum time by which the clock of AWS may be behind the clock of this machine. If the creation date of \
+           a tape is earlier than the start of a call, but not by more than this time, the tape can still be the \
+           result of that call.",
 };
 
 pub(crate) static RESEND_WINDOW: Setting<DurationIn> = Setting {
     key: "create.resend_window",
     kind: DurationIn(Duration::ZERO..=Duration::from_secs(24 * 60 * 60)),
     default: Some("10m"),
-    help: "The maximum age of an earlier attempt that the client library reports (grpc-previous-rpc-attempts). The \
-           service adds it to create.clock_skew, because that attempt may have created the tape.",
+    help: "If the client library reports earlier attempts of a call (grpc-previous-rpc-attempts), one of them may have \
+           created the tape. For such a call the service adds this time, the maximum age of these attempts, to \
+           create.clock_skew.",
 };
 
 pub(super) fn read(values: &mut Values) -> Option<(SdkSettings, UpstreamSettings)> {

@@ -190,12 +190,19 @@ pub enum Outcome {
 }
 
 /// The value of `outcome` in the metadata of `ErrorInfo`.
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Outcome {
+    /// The outcome as callers and operators see it.
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::NotApplied => "not_applied",
             Self::Unknown => "unknown",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

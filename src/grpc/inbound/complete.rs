@@ -25,7 +25,7 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// Completes the trailers of every call, and the details of every error.
 ///
-/// - Each call that reached the upstream stack gets its attempts and its last AWS request id; a
+/// - Each call that the tape service handled gets its attempts and its last AWS request id; a
 ///   tonic handler cannot set the trailers of a success.
 /// - Each error gets the call's request id. An error that tonic made itself (a message too large,
 ///   an unknown method) gets details. A create that was rejected before it was sent gets its

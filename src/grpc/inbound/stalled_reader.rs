@@ -5,6 +5,7 @@ use http_body::Body;
 use tokio::time::sleep_until;
 use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
+use tracing::Instrument;
 
 use super::{
     connection::Peer,
@@ -50,13 +51,16 @@ impl<B: Body> Wrap<B> for StalledReader {
     fn wrap(self, response: Response<B>) -> Response<Self::Body> {
         let limit = self.0.filter(|_| !response.body().is_end_stream());
         let task = limit.map(|(deadline, peer)| {
-            AbortOnDropHandle::new(tokio::spawn(async move {
+            let close = async move {
                 sleep_until(deadline.callers + GRACE).await;
                 tracing::warn!(
-                    "closing a connection: its caller neither read the response nor cancelled the call by its deadline"
+                    peer = %peer.address(),
+                    "closing a connection: its client neither read the response nor cancelled the call by the deadline"
                 );
                 peer.close_connection();
-            }))
+            };
+            // In the span of the call, so that the line has its method and request id.
+            AbortOnDropHandle::new(tokio::spawn(close.in_current_span()))
         });
         super::wrap::Guard(task).wrap(response)
     }

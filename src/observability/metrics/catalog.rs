@@ -75,29 +75,29 @@ metrics! {
         "1 while a changed file is not valid and its previous content stays in force, otherwise 0.";
     ATTEMPT_DURATION = ATTEMPTS, Stable, "tapegate.upstream.attempt.duration", "s",
         ["tapegate.operation", "tapegate.outcome", "error.type"],
-        "Duration of an attempt at AWS, by outcome: ok, throttled, error, no_answer (also if the call's deadline came first), given_up (the caller was gone) or not_sent.";
+        "Duration of an attempt, which is one request to AWS, by outcome: ok, throttled, error, no_answer (also if the call's deadline passed first), given_up (the caller cancelled the call or disconnected) or not_sent.";
     RETRIES = Counter, Stable, "tapegate.upstream.retries", "{attempt}", ["tapegate.operation", "tapegate.reason"],
         "Retries by their reason: throttling, no_answer or error.";
     RETRIES_ENDED = Counter, Stable, "tapegate.upstream.retries_ended", "{call}", ["tapegate.reason"],
-        "Calls that failed without a further retry, although one could have helped, by what was used up: attempts, deadline or budget.";
+        "Failed calls that were not retried again although a retry could have succeeded, by the limit that was reached: attempts, deadline or budget.";
     RETRY_BUDGET = Gauge, Stable, "tapegate.upstream.retry_budget", "{attempt}", [],
         "Retries that the budget of all calls allows now (retry.budget_share, retry.budget_reserve).";
     CONDITION = Gauge, Stable, "tapegate.upstream.condition", "", ["cloud.region", "tapegate.condition"],
         "1 while recent calls show that AWS is in this condition, throttled or no_answer; otherwise 0. Exists for regions that were called.";
     PACE = Gauge, Stable, "tapegate.upstream.pace", "Hz", ["cloud.region", "tapegate.kind"],
-        "Rate at which attempts may be sent while AWS throttles, for read and create. Absent while nothing is paced. With several accounts it is the lowest rate.";
+        "Maximum rate of attempts while AWS throttles, for each kind of call (read or create). Absent while the rate is not limited. If several accounts are limited, it is the lowest rate.";
     PACED = Counter, Stable, "tapegate.upstream.paced_attempts", "{attempt}", [],
-        "Attempts that had to wait for their turn.";
+        "Attempts that waited because of the rate limit.";
     PACE_REFUSALS = Counter, Stable, "tapegate.upstream.pace_refusals", "{attempt}", [],
-        "Attempts that were not made, because their turn would have come too late or because of an AWS outage.";
+        "Attempts that were not sent, because the rate limit would have delayed them past the deadline or because of an AWS outage.";
     THROTTLED = Counter, Stable, "tapegate.upstream.throttled_attempts", "{attempt}", [],
         "Attempts that AWS throttled.";
     SHARED_READS = Counter, Stable, "tapegate.upstream.shared_reads", "{read}", [],
         "Reads that shared the response of an identical read in flight.";
     CREATES_UNHEARD = Counter, Stable, "tapegate.creates.unheard", "{create}", [],
-        "Creates that ended after their caller was gone. The log has the outcome of each.";
+        "Creates that ended after their caller had cancelled the call or disconnected. The log has the outcome of each.";
     CREATES_LOOKED_UP = Counter, Stable, "tapegate.creates.looked_up", "{create}", [],
-        "Creates whose barcode AWS rejected, so that the service looked up the tape.";
+        "Creates whose barcode AWS rejected; the service then looked up the tape.";
     CREATES_RECONCILED = Counter, Stable, "tapegate.creates.reconciled", "{create}", [],
         "Creates that were reported as a success because the look-up found their own tape.";
     CREATES_UNCLEAR = Counter, Stable, "tapegate.creates.unclear", "{create}", [],
@@ -105,9 +105,9 @@ metrics! {
     CREDENTIALS_AGE = Gauge, Stable, "tapegate.aws_credentials.age", "s", [],
         "Time since the AWS credentials in use were obtained. Absent before that.";
     SPANS = Counter, Stable, "tapegate.telemetry.spans", "{span}", ["tapegate.result"],
-        "Spans by result: ended (all of them), taken (by the collector), failed (not exported) or dropped (the queue was full, OTEL_BSP_MAX_QUEUE_SIZE). The rest are queued.";
+        "Spans by result: ended (all spans), taken (the collector accepted them), failed (not exported) or dropped (the queue was full, OTEL_BSP_MAX_QUEUE_SIZE). The rest are queued.";
     LOG_RECORDS = Counter, Stable, "tapegate.telemetry.log_records", "{record}", ["tapegate.result"],
-        "Log records for the collector by result: written (all of them), taken (by the collector), failed (not exported) or dropped (the queue was full, OTEL_BLRP_MAX_QUEUE_SIZE). The rest are queued.";
+        "Log records for the collector by result: written (all log records), taken (the collector accepted them), failed (not exported) or dropped (the queue was full, OTEL_BLRP_MAX_QUEUE_SIZE). The rest are queued.";
     READY = Gauge, Stable, "tapegate.ready", "", [],
         "1 while the replica is ready, otherwise 0. /readyz has the reasons.";
     PROCESS_UPTIME = Gauge, Stable, "process.uptime", "s", [],

@@ -11,6 +11,9 @@ pub const DEADLINE: &str = "deadline";
 /// An attempt whose caller cancelled.
 pub const GIVEN_UP: &str = "given_up";
 
+/// An attempt that panicked, which is a defect of the service.
+pub const PANIC: &str = "panic";
+
 /// The value of `tapegate.outcome` of an attempt that ended so.
 pub fn outcome(fault: Option<&Fault>) -> &'static str {
     match fault {

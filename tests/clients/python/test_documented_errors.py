@@ -225,8 +225,8 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
         lambda a: a.altered(**params(url=lambda url: f"{url.rstrip('/')}/tapes")),
     ],
     "Error body": [lambda a: a.client.list_tapes(Marker="x")],
-    "A body that is no JSON object, or empty, or not UTF-8; a member of the wrong type; "
-    "a number out of the type's range": [
+    "A body that is not a JSON object, is empty or is not UTF-8; a member of the wrong type; "
+    "a number outside the range of its type": [
         lambda a: a.raw(b"[]"),
         lambda a: a.raw(b""),
         lambda a: a.raw(b"{"),
@@ -236,7 +236,7 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
     ],
     "A null member": [lambda a: a.raw(b'{"TapeARNs": [null], "Marker": null}')],
     "Violated constraints": [lambda a: a.client.list_tapes(Limit=0), lambda a: a.client.describe_tapes()],
-    "A body past 1 MiB (`max_request_bytes`)": [lambda a: a.raw(b'{"Marker": "%s"}' % (b"x" * (1 << 20)))],
+    "A body larger than 1 MiB (`max_request_bytes`)": [lambda a: a.raw(b'{"Marker": "%s"}' % (b"x" * (1 << 20)))],
     # Signatures
     "No `Authorization`": [lambda a: a.with_client(signature_version=UNSIGNED).list_tapes()],
     "Malformed, no date": [
@@ -244,7 +244,8 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
         lambda a: a.altered(**header("X-Amz-Date", None)),
     ],
     "Unknown key id": [lambda a: a.with_client(key_id="AKIDNOBODY").list_tapes()],
-    "Wrong secret, anything signed altered, wrong service, region or day in the scope": [
+    "Wrong secret key; a signed part of the request was changed; "
+    "wrong service, region or day in the credential scope": [
         lambda a: a.with_client(secret="not the secret").list_tapes(),
         lambda a: a.altered(before_send=other_body),
         lambda a: a.altered(**header("X-Amz-Target", "StorageGateway_20130630.ListGateways")),
@@ -279,7 +280,7 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
         lambda a: a.create(GatewayARN=GATEWAY.replace("us-east-1", "eu-west-1")),
         lambda a: a.create(GatewayARN=GATEWAY.replace("123456789012", "210987654321")),
     ],
-    "With other parameters": [
+    "A used ClientToken with other parameters": [
         lambda a: token_again(a, NumTapesToCreate=2),
         lambda a: token_again(a, PoolId="GLACIER"),
     ],
@@ -312,10 +313,10 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
         lambda a: a.client.delete_tape_pool(PoolARN=pool_arn(CUSTOM_POOL)),
         lambda a: a.client.delete_tape_pool(PoolARN=pool_arn("pool-99999999")),
     ],
-    "The same, ARCHIVED in DEEP_ARCHIVE": [
+    "AssignTapePool of a tape ARCHIVED in DEEP_ARCHIVE": [
         lambda a: a.client.assign_tape_pool(TapeARN=a.archived(PoolId="DEEP_ARCHIVE"), PoolId="GLACIER")
     ],
-    "A lock that still runs": [
+    "An active lock": [
         lambda a: locked(a, "GOVERNANCE", bypass=False, move=False),
         lambda a: locked(a, "GOVERNANCE", bypass=False, move=True),
         lambda a: locked(a, "COMPLIANCE", bypass=True, move=False),
@@ -331,7 +332,7 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
     "Not connected: DescribeGatewayInformation": [
         lambda a: a.client.describe_gateway_information(GatewayARN=a.gateway(connected=False))
     ],
-    "The same: CreateTapes, CreateTapeWithBarcode, RetrieveTapeArchive, DeleteTape": [
+    "Not connected: CreateTapes, CreateTapeWithBarcode, RetrieveTapeArchive, DeleteTape": [
         *at_a_gateway({"connected": False}, "create", "retrieve", "delete")
     ],
     "More than 50 tags in all, `aws:`, a key twice": [
@@ -345,7 +346,7 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
         lambda a: a.add_tags("a", to=tape_arn("NOSUCHTAPE")),
         lambda a: a.client.list_tags_for_resource(ResourceARN=pool_arn("pool-99999999")),
     ],
-    "The same: DescribeTapes": [
+    "Not connected: DescribeTapes": [
         lambda a: a.client.describe_tapes(GatewayARN=a.gateway(connected=False)),
     ],
     # Reading
@@ -356,7 +357,7 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
         lambda a: marker(a, operation="describe_tapes", GatewayARN=GATEWAY),
         lambda a: marker(a, TapeARNs=[tape_arn("TST000001")]),
     ],
-    "Its expiry": [expired_marker],
+    "Expiry of a marker": [expired_marker],
     "TapeARNs": [
         lambda a: a.client.list_tapes(TapeARNs=[tape_arn("NOSUCHTAPE")]),
         lambda a: a.client.describe_tapes(GatewayARN=GATEWAY, TapeARNs=[tape_arn("NOSUCHTAPE")]),
@@ -371,8 +372,8 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
 
 # The settings of the emulator for rows whose errors need one.
 SETTINGS = {
-    "The same: DescribeTapes": "describe_offline = false",
-    "Its expiry": 'marker_lifetime = "1h"',
+    "Not connected: DescribeTapes": "describe_offline = false",
+    "Expiry of a marker": 'marker_lifetime = "1h"',
     "TapeARNs": 'unknown_tape_arns = "refuse"',
 }
 

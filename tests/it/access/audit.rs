@@ -196,14 +196,15 @@ async fn a_create_that_is_abandoned_or_ends_at_its_deadline_is_recorded_once() {
                 record["code"].as_str().unwrap(),
                 record["outcome"].as_str().unwrap(),
                 &record["decision"],
+                &record["attempts"],
             )
         })
         .collect();
     assert_eq!(
         recorded,
         [
-            ("given up", "unknown", &json!("allow")),
-            ("DEADLINE_EXCEEDED", "unknown", &json!("allow"))
+            ("given up", "unknown", &json!("allow"), &json!(1)),
+            ("DEADLINE_EXCEEDED", "unknown", &json!("allow"), &json!(1))
         ]
     );
 }

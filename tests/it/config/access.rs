@@ -180,7 +180,7 @@ fn all_faults_of_certificates_keys_tokens_and_policies_are_reported_at_once() {
     site.policies("permit (principal, action, resource) when { principal.name == \"x\" };");
     let faults = serve(&site, "").faults().join("\n");
     for part in [
-        "tls.cert: the key does not match the certificate",
+        "tls.key: the key does not match the certificate",
         "jwks.json has no public key for verifying signatures",
         "tokens.toml:1: id must be 16 lower-case hexadecimal digits",
         "tokens.toml:1: sha256 must be 64 hexadecimal digits",
@@ -202,10 +202,17 @@ fn all_faults_of_certificates_keys_tokens_and_policies_are_reported_at_once() {
     site.policies("permit (principal, action, resource");
     site.write("policies/more.cedar", "@id(\"twice\") permit (principal, action, resource);\n@id(\"twice\") forbid (principal, action, resource);\npermit (principal == ?principal, action, resource);");
     let faults = serve(&site, "").faults().join("\n");
+    for (setting, what) in [
+        ("tls.cert", "server.pem is not valid PEM"),
+        ("tls.key", "server.key has no unencrypted private key as PEM"),
+        ("tls.client_ca", "clients.pem has no certificate"),
+    ] {
+        let is_found = faults
+            .lines()
+            .any(|line| line.contains(&format!("{setting}: ")) && line.contains(what));
+        assert!(is_found, "no {setting}: {what} in\n{faults}");
+    }
     for part in [
-        "server.pem is not valid PEM",
-        "server.key has no unencrypted private key as PEM",
-        "clients.pem has no certificate",
         "tokens.toml:3: unknown field `secret`",
         "site.cedar:1:36: unexpected end of input",
         "more.cedar: has a policy template",
@@ -257,6 +264,13 @@ fn dev_requires_authentication_if_identities_or_policies_are_configured() {
 #[test]
 fn a_certificate_needs_its_key_and_a_key_its_certificate() {
     let site = Site::new();
+    assert_faults(
+        &Call::serve().arg("--tls-cert=/nowhere.pem"),
+        &[
+            ("--tls-cert: /nowhere.pem cannot be read", ""),
+            ("tls.key: is not set", "TLS needs tls.cert and tls.key"),
+        ],
+    );
     for (given, missing) in [("cert", "key"), ("key", "cert")] {
         let path = site.path(&format!("server.{}", if given == "cert" { "pem" } else { "key" }));
         assert_faults(

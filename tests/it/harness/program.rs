@@ -2,7 +2,13 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read},
     process::{Child, ChildStderr, Command, Stdio},
+    time::Duration,
 };
+
+use tokio::time::timeout;
+
+/// How long a line of the log is waited for, which only a broken program needs.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// `tapegate serve` in a process of its own, which ends with this.
 pub struct Program {
@@ -71,7 +77,10 @@ impl Program {
                 .find(|line| line.contains(part));
             (log, line.unwrap())
         };
-        let (log, line) = tokio::task::spawn_blocking(find).await.unwrap();
+        let found = timeout(PATIENCE, tokio::task::spawn_blocking(find)).await;
+        let (log, line) = found
+            .unwrap_or_else(|_| panic!("no line with {part:?} within {PATIENCE:?}"))
+            .unwrap();
         self.log = Some(log);
         line
     }

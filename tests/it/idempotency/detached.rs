@@ -6,14 +6,18 @@ use std::{sync::Arc, time::Duration};
 use aws_credential_types::Credentials;
 use tapegate::{
     access::AuthorizedCall,
-    domain::{CreateTapeWithBarcode, Encryption, NewTape, Outcome, TapeSize, TapeSizeBounds},
+    domain::{
+        CreateTapeWithBarcode, CreateTapes, Encryption, Fault, NewTape, Outcome, TapeSize, TapeSizeBounds,
+    },
     grpc::proto::{CreateTapesRequest, tape_service_client::TapeServiceClient},
     upstream::{
         self, Shared, idempotency, pace, retry,
         sdk::{self, Clients},
+        stack,
     },
 };
 use tokio::sync::Notify;
+use tower::{ServiceExt, service_fn};
 
 use super::aws::{Aws, BARCODE, failed, made, refused, tape};
 use crate::harness::{GATEWAY, Program, SIZE, Upstream, transport};
@@ -215,7 +219,7 @@ async fn a_cancelled_create_is_logged_with_its_token_or_barcode() {
         });
         upstream.was_asked(asked).await;
         call.abort();
-        let line = program.logged("after its caller had gone").await;
+        let line = program.logged("its caller had cancelled or disconnected").await;
         let found = if token {
             "client token token-of-the-test"
         } else {
@@ -237,4 +241,23 @@ async fn a_cancelled_create_is_logged_with_its_token_or_barcode() {
         .await
         .unwrap();
     assert_eq!(upstream.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn a_panic_of_a_sent_create_is_recorded_with_its_call() {
+    let shared = transport::shared(transport::settings());
+    let broken = service_fn(|call: AuthorizedCall<CreateTapes>| async move {
+        assert!(call.operation.count == 0, "of the test");
+        Ok(transport::created("NEW"))
+    });
+    let call = transport::call(transport::create("token-of-a-panic"), LONG);
+    let context = call.context.clone();
+    let failure = stack::<CreateTapes>(&shared, broken)
+        .oneshot(call)
+        .await
+        .unwrap_err();
+    assert!(matches!(failure.fault, Fault::Internal { .. }), "{failure:?}");
+    assert_eq!((failure.outcome, failure.attempts.count), (Outcome::Unknown, 1));
+    assert!(context.facts().panicked);
+    assert_eq!(shared.sent_creates.len(), 0);
 }

@@ -31,14 +31,11 @@ pub(super) fn record(audit: &AuditLog, call: &EndedCall<'_>) {
         return;
     }
     let principal = context.caller().map(|caller| &*caller.principal);
-    let attempts = facts.attempts.as_ref();
+    let attempts = facts.attempts_so_far();
+    let attempts = attempts.as_ref();
     let decision = facts.decision.as_deref();
-    // The outcome of a call that was given up is not known yet; the log has it later.
-    let given_up = match (is_create, facts.is_dispatched) {
-        (false, _) => None,
-        (true, true) => Some("unknown"),
-        (true, false) => Some("not_applied"),
-    };
+    // The outcome of an attempt that is in flight is not known yet; the log has it later.
+    let given_up = is_create.then(|| facts.outcome_if_given_up().as_str());
     let outcome = match end {
         End::Grpc(Code::Ok) => is_create.then_some("applied"),
         _ => info

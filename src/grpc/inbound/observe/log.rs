@@ -41,9 +41,9 @@ impl CallLog {
     pub(super) fn end(&self, call: &EndedCall<'_>) {
         let _entered = self.span.enter();
         let code = match call.end {
-            End::Grpc(code) => format!("{code:?}"),
+            End::Grpc(code) => status::name_of(code).to_owned(),
             End::Http(status) => format!("none: not gRPC, HTTP {}", status.as_u16()),
-            End::GivenUp => "none: given up by the caller, or cut".to_owned(),
+            End::GivenUp => "none: cancelled by the caller, or connection closed".to_owned(),
         };
         let seconds = call.took.as_secs_f64();
         let Some((_, registered)) = &self.in_progress else {
@@ -58,9 +58,11 @@ impl CallLog {
         let reason = call.info.map(|info| info.reason.as_str());
         let principal = caller.map(|caller| caller.principal.name());
         let resource = call.facts.decision.as_ref().map(|decision| &*decision.resource);
-        let attempts = call.facts.attempts.as_ref();
-        let aws_request_id = attempts.and_then(|attempts| attempts.request_id.as_deref());
-        let attempts = attempts.map(|attempts| attempts.count);
+        let attempts = call.facts.attempts_so_far();
+        let aws_request_id = attempts
+            .as_ref()
+            .and_then(|attempts| attempts.request_id.as_deref());
+        let attempts = attempts.as_ref().map(|attempts| attempts.count);
         let fault = call.facts.fault.as_deref();
         if let End::Grpc(code) = call.end
             && level >= LogLevel::Warn
