@@ -14,7 +14,7 @@ pub mod access;
 pub mod app;
 pub mod call;
 pub mod domain;
-
 pub mod grpc;
+pub mod network;
 pub mod observability;
 pub mod upstream;

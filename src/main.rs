@@ -1,6 +1,7 @@
 //! The `tapegate` program.
 
 mod dev;
+mod environment;
 
 use std::{
     env,
@@ -31,6 +32,10 @@ fn main() -> ExitCode {
         Err(usage) => return Stop::Usage(usage).report(),
     };
     let variables = env::vars_os().collect();
+    if let Err(error) = environment::clean(&variables, matches.subcommand_name() == Some(DEV)) {
+        report(&error);
+        return ExitCode::from(cli::MISUSE);
+    }
     match matches.subcommand() {
         Some((EMULATOR, matches)) => tapegate_emulator::cli::execute("tapegate", matches, &variables),
         Some((DEV, matches)) => match Dev::read(matches, &variables) {

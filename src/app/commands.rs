@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use super::{
     check,
     settings::{
-        Config, Effective, Faults, Resolved, Setting, Sources, Values, auth, jwt, parsers::Parsed, policy,
-        requests, server, upstream,
+        Config, Effective, Faults, IgnoredVariable, Setting, Sources, Values, auth, jwt, parsers::Parsed,
+        policy, requests, server, upstream,
     },
 };
 
@@ -18,25 +18,26 @@ pub struct Checked {
     /// The same settings as a configuration file. A comment behind each value says where it comes
     /// from.
     pub document: String,
+    /// Variables that are set and have no effect.
+    pub ignored: Vec<IgnoredVariable>,
 }
 
 impl Checked {
     /// The settings of `tapegate serve`.
     pub(crate) fn load(sources: Sources) -> Result<Self, Faults> {
-        let mut values = sources.values_with_aws_region();
+        let mut values = sources.values_of_service();
         let config = Config::read(&mut values);
         require_access_control(&mut values);
         require_safe_listeners(&mut values);
         check::files(&mut values);
-        let (config, resolved) = values.finish(config)?;
-        Ok(Self::new(config, &resolved))
+        Self::new(values, config)
     }
 
     /// The settings of the service in `tapegate dev`. The binary adds the endpoint of the emulator.
     pub(crate) fn load_dev(sources: Sources) -> Result<Self, Faults> {
         const DEFAULTS: [(&str, &str); 2] = [("region", "us-east-1"), ("account_id", "123456789012")];
         const NAME: &str = "tapegate dev";
-        let mut values = sources.values_for(NAME, &DEFAULTS);
+        let mut values = sources.values_of_dev(NAME, &DEFAULTS);
         // Configured identities or policies are there to be tried.
         if !has_identities(&values) && !values.is_given(&policy::PATH) {
             values.set_command_default(&server::ALLOW_ANONYMOUS, NAME, "true");
@@ -51,15 +52,24 @@ impl Checked {
             values.fault(&upstream::UPSTREAM_ENDPOINT, message);
         }
         check::files(&mut values);
-        let (config, resolved) = values.finish(config)?;
-        Ok(Self::new(config, &resolved))
+        Self::new(values, config)
     }
 
-    fn new(config: Config, resolved: &Resolved) -> Self {
-        Self {
-            config,
-            document: Effective(resolved).to_string(),
+    fn new(values: Values, config: Option<Config>) -> Result<Self, Faults> {
+        let ignored = values.environment().ignored.clone();
+        let (config, resolved) = values.finish(config)?;
+        let mut document = Effective(&resolved).to_string();
+        for proxy in config.sdk.network.proxies.all() {
+            document += &format!("\n# proxy: {proxy}");
         }
+        for IgnoredVariable { name, instead } in &ignored {
+            document += &format!("\n# {name} has no effect: {instead}");
+        }
+        Ok(Self {
+            config,
+            document,
+            ignored,
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     commands::Checked,
     http_server::{Bound, LINGER},
     metrics::MetricSources,
-    settings::ShutdownSettings,
+    settings::{IgnoredVariable, ShutdownSettings},
     startup::{CannotStart, listen},
 };
 use crate::{
@@ -92,7 +92,14 @@ pub enum Cut {
 impl Service {
     /// Binds the listeners of a service with these settings.
     pub(super) async fn bind(checked: Checked) -> Result<Self, CannotStart> {
-        let Checked { config, document } = checked;
+        let Checked {
+            config,
+            document,
+            ignored,
+        } = checked;
+        for IgnoredVariable { name, instead } in ignored {
+            tracing::warn!(variable = name, instead, "a variable has no effect");
+        }
         let access = Access::open(&config)?;
         let (grpc, grpc_address) = listen("listen", config.server.listen).await?;
         let rules = config.rules;
@@ -101,7 +108,11 @@ impl Service {
         let metrics = Arc::new(metrics);
 
         let regions = rules.regions.iter().cloned();
-        let clients = Arc::new(Clients::new(&config.sdk, &rules.region, regions).await);
+        let clients = Arc::new(
+            Clients::new(&config.sdk, &rules.region, regions)
+                .await
+                .map_err(|fault| CannotStart::Files(vec![fault]))?,
+        );
         if let Ok(Ok(())) = timeout(CREDENTIALS_AT_HAND, clients.obtain_credentials()).await {
             readiness.credentials_obtained();
         }

@@ -12,6 +12,7 @@
 
 pub(crate) mod auth;
 mod effective;
+mod environment;
 mod fault;
 mod file;
 mod given;
@@ -30,12 +31,14 @@ mod values;
 
 pub(crate) use self::{
     effective::Effective,
+    environment::Environment,
     given::{Given, Layer},
     setting::Setting,
     sources::{CONFIG_FILE, Sources},
-    values::{Resolved, Values},
+    values::Values,
 };
 pub use self::{
+    environment::{IgnoredVariable, cleaned, library_variables},
     fault::{Fault, Faults, Origin},
     server::{ServerSettings, ShutdownSettings},
     setting::{AnySetting, Table},

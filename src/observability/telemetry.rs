@@ -104,10 +104,16 @@ fn layers(
 
 /// The exporters to the collector cannot be built.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "cannot export to the OpenTelemetry collector: {0}; check otlp.endpoint and the OTEL_EXPORTER_OTLP_… variables"
-)]
-pub struct CannotExport(#[from] opentelemetry_otlp::ExporterBuildError);
+pub enum CannotExport {
+    /// An exporter cannot be built.
+    #[error(
+        "cannot export to the OpenTelemetry collector: {0}; check otlp.endpoint and the OTEL_EXPORTER_OTLP_… variables"
+    )]
+    Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// Its HTTP client cannot be built.
+    #[error("cannot export to the OpenTelemetry collector: the HTTP client cannot be built: {0}")]
+    HttpClient(String),
+}
 
 impl Telemetry {
     /// Exports the remaining traces and log records, and stops exporting.

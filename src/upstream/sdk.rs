@@ -12,6 +12,7 @@ mod credentials;
 mod describe_tape_archives;
 mod describe_tapes;
 mod failure;
+mod http_client;
 mod interceptors;
 mod list_tapes;
 mod members;

@@ -22,6 +22,7 @@ mod create;
 mod credentials;
 mod deadlines;
 mod details;
+mod environment;
 mod error_codes;
 mod errors_page;
 mod fuzz;

@@ -193,6 +193,7 @@ fn claims(values: &Values) -> Option<ClaimMapping> {
 /// How keys are fetched, if they are at a URL.
 pub(crate) fn remote(values: &Values) -> Option<RemoteKeysSettings> {
     Some(RemoteKeysSettings {
+        proxies: values.environment().network.proxies.clone(),
         refresh: values.get(&JWKS_REFRESH)?,
         max_stale: values.get(&JWKS_MAX_STALE)?,
         timeout: values.get(&JWKS_TIMEOUT)?,

@@ -223,11 +223,14 @@ pub(crate) const ENDPOINT: Parsed<Uri> = Parsed::new(
 )
 .hiding_users();
 
+/// The longest name of a host in the domain name system (RFC 1035, section 2.3.4).
+pub(super) const MAX_HOST: usize = 253;
+
 fn endpoint(text: &str) -> Option<Uri> {
     let uri: Uri = text.parse().ok()?;
     let authority = uri.authority()?;
     let is_root = uri.path_and_query().is_none_or(|path| path == "/" || path == "");
-    let has_host_only = !authority.host().is_empty() && !authority.as_str().contains('@');
+    let has_host_only = (1..=MAX_HOST).contains(&authority.host().len()) && !authority.as_str().contains('@');
     // `Authority` accepts any digits as a port, and `port_u16` hides those that are not a port.
     let has_valid_port = authority.as_str().len() == authority.host().len()
         || authority.port_u16().is_some_and(|port| port != 0);

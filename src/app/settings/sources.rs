@@ -1,16 +1,15 @@
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
-    mem,
     path::Path,
 };
 
 use super::{
-    Faults, Given, Layer, Origin, PREFIX, SETTINGS,
+    Environment, Faults, Given, Layer, Origin, PREFIX, SETTINGS,
     fault::did_you_mean,
     file,
     given::Rows,
-    requests,
+    requests, upstream,
     values::{Values, defaults},
 };
 use crate::domain::Invalid;
@@ -26,7 +25,7 @@ pub(crate) struct Sources {
     /// The first takes precedence.
     layers: [Layer; 3],
     rows: Rows,
-    aws_region: Layer,
+    variables: Variables,
     faults: Faults,
     /// Whether there is a file that could not be read.
     is_partial: bool,
@@ -50,7 +49,7 @@ impl Sources {
         Self {
             layers,
             rows,
-            aws_region: aws_region(variables),
+            variables: variables.clone(),
             faults,
             is_partial,
         }
@@ -58,32 +57,32 @@ impl Sources {
 
     /// The merged values.
     pub(crate) fn values(self) -> Values {
-        self.values_over(Layer::new())
+        self.values_over(Layer::new(), Environment::default())
     }
 
-    /// The merged values. The default region is that of the AWS SDK's own variables.
-    pub(crate) fn values_with_aws_region(mut self) -> Values {
-        let aws_region = mem::take(&mut self.aws_region);
-        self.values_over(aws_region)
+    /// The merged values of a command that calls AWS. The variables of AWS's own tools name the
+    /// default region and the default endpoint.
+    pub(crate) fn values_of_service(mut self) -> Values {
+        let environment = Environment::of_service(&self.variables, &mut self.faults);
+        let fallback = of_aws(&self.variables);
+        self.values_over(fallback, environment)
     }
 
-    /// The merged values for `command`, which has these defaults of its own.
-    pub(crate) fn values_for(
-        self,
+    /// The merged values of `command`, whose AWS is on this machine and which has these defaults of
+    /// its own.
+    pub(crate) fn values_of_dev(
+        mut self,
         command: &'static str,
         command_defaults: &[(&'static str, &'static str)],
     ) -> Values {
+        let environment = Environment::of_dev(&self.variables, &mut self.faults);
         let given = |text| Given::one(Origin::CommandDefault(command), text);
-        self.values_over(
-            command_defaults
-                .iter()
-                .map(|(key, text)| (*key, given(*text)))
-                .collect(),
-        )
+        let fallback = command_defaults.iter().map(|(key, text)| (*key, given(*text)));
+        self.values_over(fallback.collect(), environment)
     }
 
     /// The merged values, with those of `fallback` for settings that no source gives.
-    fn values_over(self, mut fallback: Layer) -> Values {
+    fn values_over(self, mut fallback: Layer, environment: Environment) -> Values {
         // A fallback that is not used is not checked either.
         fallback.retain(|key, _| !self.layers.iter().any(|layer| layer.contains_key(key)));
         Values::new(
@@ -91,6 +90,7 @@ impl Sources {
             self.rows,
             self.faults,
             self.is_partial,
+            environment,
         )
     }
 }
@@ -101,7 +101,9 @@ fn of_variables(variables: &Variables, faults: &mut Faults) -> Layer {
     let ours = variables
         .iter()
         .filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
-    for (name, value) in ours.filter(|(name, _)| *name != CONFIG_FILE && !is_emulators(name)) {
+    // An empty variable is not set.
+    let ours = ours.filter(|(name, value)| *name != CONFIG_FILE && !is_emulators(name) && !value.is_empty());
+    for (name, value) in ours {
         let origin = Origin::Variable(name.to_string_lossy().into_owned());
         let setting = SETTINGS
             .iter()
@@ -139,17 +141,25 @@ fn unknown(name: &OsStr) -> String {
     }
 }
 
-/// The region that AWS's own tools use.
-fn aws_region(variables: &Variables) -> Layer {
-    ["AWS_REGION", "AWS_DEFAULT_REGION"]
-        .into_iter()
-        .filter_map(|name| Some((name, variables.get(OsStr::new(name))?)))
+/// The region and the endpoint that AWS's own tools use.
+fn of_aws(variables: &Variables) -> Layer {
+    let first = |names: &[&str]| {
+        let given = names
+            .iter()
+            .filter_map(|name| Some((*name, variables.get(OsStr::new(name))?)));
         // To AWS's tools, an empty variable is not set.
-        .find(|(_, value)| !value.is_empty())
-        .map(|(name, value)| Given::external(Origin::Variable(name.to_owned()), value))
-        .map(|given| (requests::REGION.key, given))
-        .into_iter()
-        .collect()
+        let (name, value) = given.into_iter().find(|(_, value)| !value.is_empty())?;
+        Some(Given::external(Origin::Variable(name.to_owned()), value))
+    };
+    let ignores_endpoints = variables
+        .get(OsStr::new("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"))
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let region = first(&["AWS_REGION", "AWS_DEFAULT_REGION"]);
+    let endpoint =
+        first(&["AWS_ENDPOINT_URL_STORAGE_GATEWAY", "AWS_ENDPOINT_URL"]).filter(|_| !ignores_endpoints);
+    let region = region.map(|given| (requests::REGION.key, given));
+    let endpoint = endpoint.map(|given| (upstream::UPSTREAM_ENDPOINT.key, given));
+    region.into_iter().chain(endpoint).collect()
 }
 
 /// Whether Kubernetes made this variable for a Service whose name begins with `tapegate`: each

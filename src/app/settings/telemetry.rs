@@ -63,5 +63,6 @@ pub(super) fn otlp(values: &Values) -> Option<OtlpSettings> {
         endpoint: values.optional(&OTLP_ENDPOINT)?,
         protocol: values.get(&PROTOCOL)?,
         sample_percent: values.get(&SAMPLE_PERCENT)?,
+        proxies: values.environment().network.proxies.clone(),
     })
 }

@@ -213,6 +213,7 @@ pub(super) fn read(values: &mut Values) -> Option<(SdkSettings, UpstreamSettings
         endpoint: values
             .optional(&UPSTREAM_ENDPOINT)?
             .map(|endpoint| endpoint.to_string()),
+        network: values.environment().network.clone(),
         credentials: None,
         connect_timeout: connect_timeout?,
         attempt_timeout: attempt_timeout.max(create_timeout),

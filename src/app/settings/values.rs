@@ -1,7 +1,7 @@
-use std::{fmt, mem, net::SocketAddr, time::Duration};
+use std::{fmt, mem, net::SocketAddr, sync::Arc, time::Duration};
 
 use super::{
-    AnySetting, Faults, Origin, SETTINGS, Setting, TABLES, Table,
+    AnySetting, Environment, Faults, Origin, SETTINGS, Setting, TABLES, Table,
     given::{Given, Layer, Raw, Row, Rows},
     parsers::{DurationIn, Parsed},
     setting_type::SettingType,
@@ -27,6 +27,7 @@ pub(crate) struct Values {
     faults: Faults,
     /// Whether the file could not be read. Combinations cannot be judged then.
     is_partial: bool,
+    environment: Arc<Environment>,
 }
 
 impl Values {
@@ -36,6 +37,7 @@ impl Values {
         rows: Rows,
         mut faults: Faults,
         is_partial: bool,
+        environment: Environment,
     ) -> Self {
         let values = merge(SETTINGS, layers, &mut faults);
         Self {
@@ -43,7 +45,13 @@ impl Values {
             row: None,
             faults,
             is_partial,
+            environment: Arc::new(environment),
         }
+    }
+
+    /// What the variables say that libraries read.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
     }
 
     /// Merges the rows of every table with the defaults of their settings. Commands without
@@ -76,6 +84,7 @@ impl Values {
             row: Some(origin.clone()),
             faults: mem::take(&mut self.faults),
             is_partial: self.is_partial,
+            environment: self.environment.clone(),
         };
         let result = read(&mut row);
         self.faults = row.faults;

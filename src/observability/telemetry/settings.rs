@@ -2,6 +2,8 @@ use http::Uri;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
+use crate::network::Proxies;
+
 /// What is logged to stderr, and in which format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
@@ -54,6 +56,8 @@ pub struct OtlpSettings {
     pub protocol: OtlpProtocol,
     /// The percentage of the traces started by this process that is exported.
     pub sample_percent: u8,
+    /// Which proxy an export over HTTP uses. Exports over gRPC use none.
+    pub proxies: Proxies,
 }
 
 /// The protocol of an OpenTelemetry collector.

@@ -17,15 +17,18 @@ use super::{
     clock::ClockWatch,
     credentials::{CredentialsCache, TimestampedProvider},
     failure::causes,
+    http_client::http_client,
     interceptors::{PropagateTrace, StrictResponses},
 };
-use crate::domain::Region;
+use crate::{domain::Region, network::NetworkSettings};
 
 /// How the SDK's clients connect, sign and time out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SdkSettings {
     /// The URL that is called instead of AWS's own endpoints.
     pub endpoint: Option<String>,
+    /// Proxies and root certificates.
+    pub network: NetworkSettings,
     /// The credentials that sign requests; `None` is the standard chain of the SDK. They are not a
     /// setting: the caller of the library may set them.
     pub credentials: Option<Credentials>,
@@ -50,19 +53,17 @@ pub struct Clients {
 
 impl Clients {
     /// Makes the clients of `regions`. The SDK's standard credentials chain uses the region `home`.
+    ///
+    /// # Errors
+    ///
+    /// If the file of root certificates is invalid.
     pub async fn new(
         settings: &SdkSettings,
         home: &Region,
         regions: impl IntoIterator<Item = Region>,
-    ) -> Self {
+    ) -> Result<Self, String> {
         let cache = CredentialsCache::new(settings.credentials_pause);
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .region(SdkRegion::new(home.as_str().to_owned()))
-            .identity_cache(cache.clone());
-        if let Some(credentials) = &settings.credentials {
-            loader = loader.credentials_provider(credentials.clone());
-        }
-        let shared = loader.load().await;
+        let shared = settings.shared(home, cache.clone()).await?;
         let credentials = shared.credentials_provider().map(TimestampedProvider::new);
         let provider = credentials.clone().map(SharedCredentialsProvider::new);
         let shared = shared.into_builder();
@@ -77,11 +78,11 @@ impl Clients {
             .into_iter()
             .map(|region| (region.clone(), client(&region)))
             .collect();
-        Self {
+        Ok(Self {
             by_region,
             credentials,
             cache,
-        }
+        })
     }
 
     /// The client of a region, if the region is served.
@@ -113,6 +114,31 @@ impl Clients {
 }
 
 impl SdkSettings {
+    /// What the clients of all regions share. With credentials of its own, nothing is read of the
+    /// environment and the files of AWS.
+    async fn shared(&self, home: &Region, cache: CredentialsCache) -> Result<SdkConfig, String> {
+        let version = BehaviorVersion::v2026_01_12();
+        let region = SdkRegion::new(home.as_str().to_owned());
+        let http_client = http_client(&self.network)?;
+        if let Some(credentials) = &self.credentials {
+            return Ok(SdkConfig::builder()
+                .behavior_version(version)
+                .region(region)
+                .http_client(http_client)
+                .identity_cache(cache)
+                .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+                .build());
+        }
+        let loader = aws_config::defaults(version)
+            .region(region)
+            .http_client(http_client)
+            .identity_cache(cache)
+            // Of the requests that fetch credentials. The SDK would panic on a value of AWS_RETRY_MODE
+            // or AWS_MAX_ATTEMPTS that it does not know.
+            .retry_config(RetryConfig::standard());
+        Ok(loader.load().await)
+    }
+
     /// The configuration of one region's client.
     ///
     /// Only the upstream stack retries and enforces timeouts. So the SDK's retries are off, and its

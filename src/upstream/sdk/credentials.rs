@@ -1,10 +1,14 @@
 use std::{
     fmt,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use aws_credential_types::provider::future;
+use aws_credential_types::{
+    Credentials,
+    provider::{error::CredentialsError, future},
+};
 use aws_sdk_storagegateway::config::{
     ConfigBag, IdentityCache, ProvideCredentials, ResolveCachedIdentity, RuntimeComponents,
     SharedCredentialsProvider, SharedIdentityCache,
@@ -92,6 +96,34 @@ impl fmt::Debug for CredentialsCache {
     }
 }
 
+/// Rejects credentials with characters that no HTTP header can have, such as the line end of a file.
+/// The SDK would panic when it signs with them.
+fn check(credentials: &Credentials) -> Result<(), CredentialsError> {
+    let parts = [
+        ("the access key id", Some(credentials.access_key_id())),
+        ("the secret access key", Some(credentials.secret_access_key())),
+        ("the session token", credentials.session_token()),
+    ];
+    let is_valid = |text: &str| !text.is_empty() && text.chars().all(|c| ('!'..='~').contains(&c));
+    match parts
+        .iter()
+        .find(|(_, text)| text.is_some_and(|text| !is_valid(text)))
+    {
+        None => Ok(()),
+        Some((part, _)) => Err(CredentialsError::invalid_configuration(InvalidCredentials(part))),
+    }
+}
+
+/// Credentials that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is empty, or has characters other than visible ASCII")]
+struct InvalidCredentials(&'static str);
+
+/// The provider has a defect.
+#[derive(Debug, thiserror::Error)]
+#[error("the provider panicked; its files or the response of its server are probably malformed")]
+struct ProviderPanicked;
+
 /// A credentials provider that records when it last provided credentials. The SDK calls it only
 /// when its cache has none.
 #[derive(Clone, Debug)]
@@ -120,12 +152,16 @@ impl ProvideCredentials for TimestampedProvider {
     where
         Self: 'a,
     {
-        let provided = self.inner.provide_credentials().inspect(|provided| {
-            if provided.is_ok() {
-                let mut obtained = self.obtained.lock().unwrap_or_else(PoisonError::into_inner);
-                *obtained = Some(Instant::now());
-            }
-        });
-        future::ProvideCredentials::new(provided)
+        future::ProvideCredentials::new(async move {
+            // A provider can panic on a file or a response that it does not expect.
+            let provided = AssertUnwindSafe(self.inner.provide_credentials())
+                .catch_unwind()
+                .await;
+            let provided = provided.unwrap_or_else(|_| Err(CredentialsError::unhandled(ProviderPanicked)))?;
+            check(&provided)?;
+            let mut obtained = self.obtained.lock().unwrap_or_else(PoisonError::into_inner);
+            *obtained = Some(Instant::now());
+            Ok(provided)
+        })
     }
 }

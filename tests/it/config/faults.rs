@@ -28,7 +28,10 @@ max_size_gib = 100
         .file(file)
         .var("TAPEGATE_LOG_FORMAT", "xml")
         .var("TAPEGATE_LISTN", "127.0.0.1:1")
-        .var("TAPEGATE_SHUTDOWN_DELAY", "")
+        .var("TAPEGATE_SHUTDOWN_DELAY", "soon")
+        // An empty variable is not set.
+        .var("TAPEGATE_DRAIN_TIMEOUT", "")
+        .arg("--readiness-aws=")
         .arg("--shutdown-drain-timeout=soon");
     assert_faults(
         &call,
@@ -83,10 +86,8 @@ max_size_gib = 100
                 "TAPEGATE_LOG_FORMAT: invalid value \"xml\"",
                 "\"human\" or \"json\"",
             ),
-            (
-                "TAPEGATE_SHUTDOWN_DELAY: the value is empty",
-                "leave the setting out",
-            ),
+            ("TAPEGATE_SHUTDOWN_DELAY: invalid value \"soon\"", "30s"),
+            ("--readiness-aws: the value is empty", "leave the setting out"),
             ("--shutdown-drain-timeout: invalid value \"soon\"", "30s"),
             ("auth.jwt: is not set", "--allow-anonymous"),
             ("policy.path: is not set", "--allow-anonymous"),

@@ -37,10 +37,18 @@ impl Program {
 
     /// Before this endpoint, with no variables but these.
     pub fn serve<const N: usize>(endpoint: &str, variables: [(&str, &str); N]) -> Self {
+        let endpoint = format!("--upstream-endpoint={endpoint}");
+        Self::start(
+            &["serve", "--allow-anonymous", "--region=us-east-1", &endpoint],
+            variables,
+        )
+    }
+
+    /// A command that serves, with these arguments and no variables but these.
+    pub fn start<'v>(arguments: &[&str], variables: impl IntoIterator<Item = (&'v str, &'v str)>) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tapegate"))
-            .args(["serve", "--allow-anonymous", "--region=us-east-1"])
+            .args(arguments)
             .args(["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
-            .arg(format!("--upstream-endpoint={endpoint}"))
             .env_clear()
             .envs(variables)
             .stdout(Stdio::piped())

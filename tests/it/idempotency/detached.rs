@@ -10,6 +10,7 @@ use tapegate::{
         CreateTapeWithBarcode, CreateTapes, Encryption, Fault, NewTape, Outcome, TapeSize, TapeSizeBounds,
     },
     grpc::proto::{CreateTapesRequest, tape_service_client::TapeServiceClient},
+    network::NetworkSettings,
     upstream::{
         self, Shared, idempotency, pace, retry,
         sdk::{self, Clients},
@@ -49,8 +50,9 @@ impl Stacks {
             attempt_timeout: LONG,
             credentials_pause: LONG,
             max_answer_bytes: 1 << 20,
+            network: NetworkSettings::default(),
         };
-        let clients = Clients::new(&settings, &region, [region.clone()]).await;
+        let clients = Clients::new(&settings, &region, [region.clone()]).await.unwrap();
         let settings = upstream::UpstreamSettings {
             attempt_timeout: LONG,
             create_timeout,

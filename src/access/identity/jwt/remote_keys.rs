@@ -11,7 +11,10 @@ use tokio::{
 };
 
 use super::key_set::KeySet;
-use crate::observability::metrics::Count;
+use crate::{
+    network::{Proxies, http_client},
+    observability::metrics::Count,
+};
 
 /// The settings for fetching keys from a URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub struct RemoteKeysSettings {
     pub ca: Option<PathBuf>,
     /// A file with a bearer token for the server.
     pub token_file: Option<PathBuf>,
+    /// Which proxy a fetch uses.
+    pub proxies: Proxies,
 }
 
 /// The key set of an issuer at a URL.
@@ -83,7 +88,7 @@ impl RemoteKeys {
             .ok()
             .filter(is_allowed)
             .ok_or(RemoteKeysError::Url)?;
-        let client = Client::builder()
+        let client = http_client(&settings.proxies)
             // A redirect could lead to any server, and key servers do not need one.
             .redirect(Policy::none())
             .timeout(settings.timeout)
@@ -196,6 +201,15 @@ impl RemoteKeys {
         }
     }
 
+    /// The cause of a failed fetch, with the proxy that it went through.
+    fn through_proxy(&self, cause: String) -> String {
+        let url = self.url.as_str().parse().ok();
+        match url.and_then(|url| self.settings.proxies.for_url(&url)) {
+            Some(proxy) => format!("{cause}, through the proxy {proxy}"),
+            None => cause,
+        }
+    }
+
     async fn get(&self) -> Result<KeySet, String> {
         let mut request = self
             .client
@@ -204,15 +218,14 @@ impl RemoteKeys {
         if let Some(path) = &self.settings.token_file {
             request = request.header(header::AUTHORIZATION, bearer(path)?);
         }
-        let mut response = request.send().await.map_err(|error| root_cause(&error))?;
+        let failed = |error: reqwest::Error| self.through_proxy(root_cause(&error));
+        let mut response = request.send().await.map_err(failed)?;
         if response.status() != StatusCode::OK {
-            return Err(format!(
-                "the server returned HTTP status {}, not 200",
-                response.status().as_u16()
-            ));
+            let status = response.status().as_u16();
+            return Err(self.through_proxy(format!("the server returned HTTP status {status}, not 200")));
         }
         let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(|error| root_cause(&error))? {
+        while let Some(part) = response.chunk().await.map_err(failed)? {
             if body.len() + part.len() > MAX_BYTES {
                 return Err(format!("the response is larger than {MAX_BYTES} bytes"));
             }

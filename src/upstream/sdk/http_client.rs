@@ -1,0 +1,158 @@
+use std::{
+    collections::HashMap,
+    error::Error,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_smithy_http_client::{
+    Connector,
+    proxy::ProxyConfig,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        http::{
+            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+            SharedHttpConnector,
+        },
+        orchestrator::HttpRequest,
+        result::ConnectorError,
+        runtime_components::RuntimeComponents,
+    },
+};
+use http::Uri;
+
+use crate::network::{NetworkSettings, Proxies, Proxy, read_certificates};
+
+/// The HTTP client of the SDK, for requests to AWS and for those that fetch credentials. It decides
+/// about proxies by [`Proxies`], not by the SDK's own reading of the environment.
+///
+/// # Errors
+///
+/// If the file of root certificates is invalid.
+pub(super) fn http_client(network: &NetworkSettings) -> Result<SharedHttpClient, String> {
+    let trusted = match &network.ca_bundle {
+        Some(path) => TrustStore::empty().with_pem_certificate(read_certificates(path)?),
+        None => TrustStore::empty().with_native_roots(network.native_roots),
+    };
+    let tls = TlsContext::builder().with_trust_store(trusted).build();
+    Ok(SharedHttpClient::new(RoutingClient {
+        proxies: network.proxies.clone(),
+        tls: tls.map_err(|error| error.to_string())?,
+        connectors: Mutex::default(),
+    }))
+}
+
+/// Makes connectors, one for each pair of timeouts, which the clients of the SDK share.
+#[derive(Debug)]
+struct RoutingClient {
+    proxies: Proxies,
+    tls: TlsContext,
+    connectors: Mutex<HashMap<[Option<Duration>; 2], SharedHttpConnector>>,
+}
+
+impl HttpClient for RoutingClient {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let timeouts = [settings.connect_timeout(), settings.read_timeout()];
+        let mut connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
+        let connector = connectors.entry(timeouts).or_insert_with(|| {
+            let connector = |proxy: ProxyConfig| {
+                let mut builder = Connector::builder()
+                    .proxy_config(proxy)
+                    .connector_settings(settings.clone());
+                builder.set_sleep_impl(components.sleep_impl());
+                let builder = builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+                Arc::new(builder.tls_context(self.tls.clone()).build())
+            };
+            let through = |proxy: &Arc<Proxy>| {
+                let config = ProxyConfig::all(proxy.url().clone()).ok()?;
+                let config = match proxy.credentials() {
+                    Some((user, password)) => config.with_basic_auth(user, password),
+                    None => config,
+                };
+                Some((proxy.clone(), connector(config)))
+            };
+            SharedHttpConnector::new(RoutingConnector {
+                proxies: self.proxies.clone(),
+                direct: connector(ProxyConfig::disabled()),
+                through: self.proxies.all().filter_map(through).collect(),
+            })
+        });
+        connector.clone()
+    }
+}
+
+/// Sends each request directly, or through the proxy of its URL.
+#[derive(Debug)]
+struct RoutingConnector {
+    proxies: Proxies,
+    direct: Arc<Connector>,
+    through: Vec<(Arc<Proxy>, Arc<Connector>)>,
+}
+
+impl HttpConnector for RoutingConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let url: Option<Uri> = request.uri().parse().ok();
+        let proxy = url.and_then(|url| self.proxies.for_url(&url));
+        let through = proxy.and_then(|proxy| self.through.iter().find(|(known, _)| known == proxy));
+        let Some((proxy, connector)) = through else {
+            return self.direct.call(request);
+        };
+        let (proxy, response) = (proxy.clone(), connector.call(request));
+        HttpConnectorFuture::new(async move {
+            response.await.map_err(|error| {
+                let wrapped = |error| -> BoxError {
+                    Box::new(ThroughProxy {
+                        proxy: proxy.to_string(),
+                        error,
+                    })
+                };
+                through_proxy(error, wrapped)
+            })
+        })
+    }
+}
+
+/// An error of a connection through a proxy, which may be the proxy's fault.
+#[derive(Debug)]
+struct ThroughProxy {
+    proxy: String,
+    error: BoxError,
+}
+
+impl fmt::Display for ThroughProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "through the proxy {}", self.proxy)
+    }
+}
+
+impl Error for ThroughProxy {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.error)
+    }
+}
+
+/// The same error of the same kind, with its source wrapped.
+fn through_proxy(error: ConnectorError, wrapped: impl FnOnce(BoxError) -> BoxError) -> ConnectorError {
+    let (is_timeout, is_user, is_io) = (error.is_timeout(), error.is_user(), error.is_io());
+    let kind = error.as_other();
+    let connection = error.connection_metadata().cloned();
+    let source = wrapped(error.into_source());
+    let error = match (is_timeout, is_user, is_io) {
+        (true, ..) => ConnectorError::timeout(source),
+        (_, true, _) => ConnectorError::user(source),
+        (.., true) => ConnectorError::io(source),
+        _ => ConnectorError::other(source, kind),
+    };
+    match connection {
+        Some(connection) => error.with_connection(connection),
+        None => error,
+    }
+}

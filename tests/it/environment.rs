@@ -1,0 +1,5 @@
+//! The environment: whatever its variables are, the program works or says which one is wrong.
+
+mod completeness;
+mod proxies;
+mod sweep;
