@@ -90,6 +90,11 @@ impl Access {
         self.upkeep.remotes.clone()
     }
 
+    /// Checks these files for changes, too.
+    pub(super) fn watch(&mut self, files: Option<Arc<dyn Reload>>) {
+        self.upkeep.files.extend(files);
+    }
+
     /// Reloads files and fetches keys until the handles are dropped, and reports missing keys to
     /// readiness.
     pub(super) fn keep_up_to_date(

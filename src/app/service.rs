@@ -100,7 +100,7 @@ impl Service {
         for IgnoredVariable { name, instead } in ignored {
             tracing::warn!(variable = name, instead, "a variable has no effect");
         }
-        let access = Access::open(&config)?;
+        let mut access = Access::open(&config)?;
         let (grpc, grpc_address) = listen("listen", config.server.listen).await?;
         let rules = config.rules;
         let readiness = Readiness::new(rules.regions.len(), config.readiness);
@@ -113,6 +113,7 @@ impl Service {
                 .await
                 .map_err(|fault| CannotStart::Files(vec![fault]))?,
         );
+        access.watch(clients.files());
         if let Ok(Ok(())) = timeout(CREDENTIALS_AT_HAND, clients.obtain_credentials()).await {
             readiness.credentials_obtained();
         }
@@ -302,8 +303,14 @@ async fn keep_credentials(clients: Arc<Clients>, readiness: Readiness, pause: Du
     loop {
         match watch.credentials() {
             CredentialsState::Good => {
-                if !watch.changed().await {
-                    return;
+                let is_file_changed = tokio::select! {
+                    true = watch.changed() => false,
+                    () = clients.files_changed() => true,
+                    else => return,
+                };
+                // Not only the next call finds out that the new files have no credentials.
+                if is_file_changed && let Err(why) = clients.obtain_credentials().await {
+                    readiness.credentials_missing(&why);
                 }
             }
             CredentialsState::Rejected => {
@@ -317,7 +324,10 @@ async fn keep_credentials(clients: Arc<Clients>, readiness: Readiness, pause: Du
                     Err(why) => {
                         tracing::warn!(why, "no AWS credentials; trying again in {pause:?}");
                         readiness.credentials_missing(&why);
-                        sleep(pause).await;
+                        tokio::select! {
+                            () = sleep(pause) => {}
+                            () = clients.files_changed() => {}
+                        }
                     }
                 }
             }

@@ -4,11 +4,13 @@
 //! off: it does not know which operations are idempotent, and would turn a lost response into a
 //! false "already exists".
 
+mod aws_files;
 mod client;
 mod clock;
 mod create_tape_with_barcode;
 mod create_tapes;
 mod credentials;
+mod credentials_chain;
 mod describe_tape_archives;
 mod describe_tapes;
 mod failure;
@@ -16,6 +18,7 @@ mod http_client;
 mod interceptors;
 mod list_tapes;
 mod members;
+mod renewal;
 
 use std::{
     sync::Arc,
@@ -73,14 +76,14 @@ impl<O: SdkOperation> Service<AuthorizedCall<O>> for Sdk {
                 let cause = format!("there is no client for region {region}");
                 return Err(Fault::Internal { cause }.after(Attempts::default()));
             };
-            let epoch = clients.cache.epoch();
+            let epoch = clients.epoch();
             let outcome = call.operation.clone().send(client).await;
             if let Err(Failure { fault, .. }) = &outcome
                 && matches!(fault, Fault::Aws { .. })
                 && fault.is_about_credentials()
                 && !fault.is_about_clock()
             {
-                clients.cache.rejected(epoch);
+                clients.rejected(epoch);
             }
             outcome
         })

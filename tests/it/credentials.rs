@@ -1,6 +1,7 @@
-//! Rejected credentials are refreshed once, and clock skew is corrected once.
+//! The service's own credentials: where they come from, how they are renewed, and clock skew.
 
 mod clock_skew;
+mod files;
 mod refresh;
 
 use prost::Message;

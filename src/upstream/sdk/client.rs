@@ -1,9 +1,10 @@
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, SdkConfig, provider_config::ProviderConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_storagegateway::{
     Client,
@@ -12,15 +13,19 @@ use aws_sdk_storagegateway::{
         StalledStreamProtectionConfig, retry::RetryConfig, timeout::TimeoutConfig,
     },
 };
+use tokio::sync::Notify;
 
 use super::{
+    aws_files::{AwsFiles, ReloadAwsFiles},
     clock::ClockWatch,
-    credentials::{CredentialsCache, TimestampedProvider},
+    credentials::{CredentialsCache, CredentialsEpoch},
+    credentials_chain::CredentialsChain,
     failure::causes,
     http_client::http_client,
     interceptors::{PropagateTrace, StrictResponses},
+    renewal::RenewingProvider,
 };
-use crate::{domain::Region, network::NetworkSettings};
+use crate::{access::reload::Reload, domain::Region, network::NetworkSettings};
 
 /// How the SDK's clients connect, sign and time out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +52,11 @@ pub struct SdkSettings {
 #[derive(Debug)]
 pub struct Clients {
     by_region: BTreeMap<Region, Client>,
-    credentials: Option<TimestampedProvider>,
-    pub(super) cache: CredentialsCache,
+    credentials: RenewingProvider,
+    cache: CredentialsCache,
+    /// The files of AWS, if credentials can come from them.
+    files: Option<Arc<ReloadAwsFiles>>,
+    changed: Arc<Notify>,
 }
 
 impl Clients {
@@ -63,26 +71,61 @@ impl Clients {
         regions: impl IntoIterator<Item = Region>,
     ) -> Result<Self, String> {
         let cache = CredentialsCache::new(settings.credentials_pause);
-        let shared = settings.shared(home, cache.clone()).await?;
-        let credentials = shared.credentials_provider().map(TimestampedProvider::new);
-        let provider = credentials.clone().map(SharedCredentialsProvider::new);
-        let shared = shared.into_builder();
-        let shared = match provider {
-            Some(provider) => shared.credentials_provider(provider),
-            None => shared,
-        }
-        .build();
+        let files = AwsFiles::of_environment();
+        let (shared, source) = settings.shared(home, cache.clone(), &files).await?;
+        let credentials = RenewingProvider::new(source, settings.credentials_pause);
+        let shared = shared
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+            .build();
         let clock = ClockWatch::new(!shared.disable_clock_skew_correction().unwrap_or_default());
         let client = |region: &Region| Client::from_conf(settings.config(&shared, region, clock.clone()));
         let by_region = regions
             .into_iter()
             .map(|region| (region.clone(), client(&region)))
             .collect();
+        let changed = Arc::<Notify>::default();
+        let renew = {
+            let (credentials, cache, changed) = (credentials.clone(), cache.clone(), changed.clone());
+            move || {
+                credentials.forget();
+                cache.renew();
+                changed.notify_one();
+            }
+        };
+        let files = settings
+            .credentials
+            .is_none()
+            .then(|| ReloadAwsFiles::new(files, renew));
         Ok(Self {
             by_region,
             credentials,
             cache,
+            files,
+            changed,
         })
+    }
+
+    /// The files of AWS, which can be checked for changes; `None` if the credentials are given.
+    pub fn files(&self) -> Option<Arc<dyn Reload>> {
+        self.files.clone().map(|files| files as Arc<dyn Reload>)
+    }
+
+    /// Waits until a file of AWS has changed.
+    pub async fn files_changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// The epoch of a request that begins now.
+    pub(super) fn epoch(&self) -> CredentialsEpoch {
+        self.cache.epoch()
+    }
+
+    /// Drops the credentials, because AWS rejected a request of this epoch.
+    pub(super) fn rejected(&self, epoch: CredentialsEpoch) {
+        if self.cache.rejected(epoch) {
+            self.credentials.forget();
+        }
     }
 
     /// The client of a region, if the region is served.
@@ -92,7 +135,7 @@ impl Clients {
 
     /// When credentials were last obtained, if ever.
     pub fn credentials_obtained(&self) -> Option<Instant> {
-        self.credentials.as_ref()?.obtained()
+        self.credentials.obtained()
     }
 
     /// Obtains credentials from the provider.
@@ -101,11 +144,7 @@ impl Clients {
     ///
     /// The provider's error, for the operator.
     pub async fn obtain_credentials(&self) -> Result<(), String> {
-        let chain = self
-            .credentials
-            .as_ref()
-            .ok_or("no credentials provider is configured")?;
-        chain
+        self.credentials
             .provide_credentials()
             .await
             .map(|_| ())
@@ -114,29 +153,53 @@ impl Clients {
 }
 
 impl SdkSettings {
-    /// What the clients of all regions share. With credentials of its own, nothing is read of the
-    /// environment and the files of AWS.
-    async fn shared(&self, home: &Region, cache: CredentialsCache) -> Result<SdkConfig, String> {
+    /// What the clients of all regions share, and where credentials come from. With credentials of its
+    /// own, nothing is read of the environment and the files of AWS.
+    async fn shared(
+        &self,
+        home: &Region,
+        cache: CredentialsCache,
+        files: &AwsFiles,
+    ) -> Result<(SdkConfig, SharedCredentialsProvider), String> {
         let version = BehaviorVersion::v2026_01_12();
         let region = SdkRegion::new(home.as_str().to_owned());
         let http_client = http_client(&self.network)?;
         if let Some(credentials) = &self.credentials {
-            return Ok(SdkConfig::builder()
+            let shared = SdkConfig::builder()
                 .behavior_version(version)
                 .region(region)
                 .http_client(http_client)
                 .identity_cache(cache)
-                .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
-                .build());
+                .build();
+            return Ok((shared, SharedCredentialsProvider::new(credentials.clone())));
         }
-        let loader = aws_config::defaults(version)
-            .region(region)
-            .http_client(http_client)
+        let shared = aws_config::defaults(version)
+            .region(region.clone())
+            .http_client(http_client.clone())
             .identity_cache(cache)
+            .no_credentials()
             // Of the requests that fetch credentials. The SDK would panic on a value of AWS_RETRY_MODE
             // or AWS_MAX_ATTEMPTS that it does not know.
-            .retry_config(RetryConfig::standard());
-        Ok(loader.load().await)
+            .retry_config(RetryConfig::standard())
+            .load()
+            .await;
+        let (use_fips, use_dual_stack) = (shared.use_fips(), shared.use_dual_stack());
+        let timeouts = shared.timeout_config().cloned();
+        let configure = move || {
+            let config = ProviderConfig::without_region()
+                .with_region(Some(region.clone()))
+                .with_http_client(http_client.clone())
+                .with_retry_config(RetryConfig::standard())
+                .with_use_fips(use_fips)
+                .with_use_dual_stack(use_dual_stack)
+                .with_behavior_version(Some(version));
+            match &timeouts {
+                None => config,
+                Some(timeouts) => config.with_timeout_config(timeouts.clone()),
+            }
+        };
+        let chain = CredentialsChain::new(files.clone(), configure);
+        Ok((shared, SharedCredentialsProvider::new(chain)))
     }
 
     /// The configuration of one region's client.

@@ -1,0 +1,226 @@
+use std::{
+    env, fmt, fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::access::reload::Reload;
+
+/// The two files that AWS's tools share: `~/.aws/config` and `~/.aws/credentials`, or those that
+/// `AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE` name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct AwsFiles {
+    config: PathBuf,
+    credentials: PathBuf,
+}
+
+/// Identifies the content of the files. A file that cannot be read counts as empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FilesDigest([u8; 32]);
+
+impl AwsFiles {
+    pub(super) fn of_environment() -> Self {
+        let home = env::home_dir().unwrap_or_default();
+        let path = |variable, name| {
+            let named = env::var_os(variable)
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from);
+            match named {
+                None => home.join(".aws").join(name),
+                // As the SDK reads it.
+                Some(path) => match path.strip_prefix("~") {
+                    Ok(rest) => home.join(rest),
+                    Err(_) => path,
+                },
+            }
+        };
+        Self {
+            config: path("AWS_CONFIG_FILE", "config"),
+            credentials: path("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        }
+    }
+
+    pub(super) fn digest(&self) -> FilesDigest {
+        let mut hash = Sha256::new();
+        for path in [&self.config, &self.credentials] {
+            let content = fs::read(path).unwrap_or_default();
+            hash.update(content.len().to_be_bytes());
+            hash.update(content);
+        }
+        FilesDigest(hash.finalize().into())
+    }
+
+    /// Where the profile in use is defined, for an error.
+    pub(super) fn place_of_profile(&self) -> String {
+        let name = env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
+        let name = name.as_deref().unwrap_or("default");
+        self.place_of(name)
+    }
+
+    fn place_of(&self, profile: &str) -> String {
+        let [config, credentials] = [&self.config, &self.credentials];
+        let in_config = line_of(config, |header| {
+            header == profile
+                || header
+                    .strip_prefix("profile")
+                    .is_some_and(|name| name.trim() == profile)
+        });
+        let in_credentials = line_of(credentials, |header| header == profile);
+        let found = [(config, in_config), (credentials, in_credentials)];
+        let mut places = found
+            .iter()
+            .filter_map(|(path, line)| Some(format!("{}:{}", path.display(), (*line)?)));
+        match places.next() {
+            None => format!(
+                "profile {profile} is neither in {} nor in {}",
+                config.display(),
+                credentials.display()
+            ),
+            Some(first) => match places.next() {
+                None => format!("profile {profile} at {first}"),
+                Some(second) => format!("profile {profile} at {first} and {second}"),
+            },
+        }
+    }
+}
+
+/// The line, counted from 1, of the first section whose header `is_it`.
+fn line_of(path: &Path, is_it: impl Fn(&str) -> bool) -> Option<usize> {
+    let text = fs::read_to_string(path).ok()?;
+    let header = |line: &str| {
+        let inner = line.trim().strip_prefix('[')?.split(']').next()?.trim();
+        Some(is_it(inner.trim_matches(['"', '\''])))
+    };
+    let found = text.lines().position(|line| header(line) == Some(true))?;
+    Some(found + 1)
+}
+
+/// Drops the cached credentials when a file of AWS changes.
+pub(super) struct ReloadAwsFiles {
+    files: AwsFiles,
+    /// Drops the credentials.
+    renew: Box<dyn Fn() + Send + Sync>,
+    seen: Mutex<Seen>,
+    changes: AtomicU64,
+}
+
+struct Seen {
+    processed: FilesDigest,
+    pending: Option<FilesDigest>,
+}
+
+impl ReloadAwsFiles {
+    pub(super) fn new(files: AwsFiles, renew: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+        let seen = Seen {
+            processed: files.digest(),
+            pending: None,
+        };
+        Arc::new(Self {
+            files,
+            renew: Box::new(renew),
+            seen: Mutex::new(seen),
+            changes: AtomicU64::new(0),
+        })
+    }
+}
+
+impl Reload for ReloadAwsFiles {
+    fn setting(&self) -> &'static str {
+        "aws"
+    }
+
+    fn counts(&self) -> [u64; 2] {
+        [self.changes.load(Ordering::Relaxed), 0]
+    }
+
+    /// Files that are invalid are reported when credentials are fetched.
+    fn is_broken(&self) -> bool {
+        false
+    }
+
+    fn check(&self, complete: bool) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let digest = self.files.digest();
+        if digest == seen.processed {
+            seen.pending = None;
+            return;
+        }
+        if seen.pending.replace(digest) != Some(digest) && !complete {
+            return;
+        }
+        *seen = Seen {
+            processed: digest,
+            pending: None,
+        };
+        self.changes.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(what = self.setting(), "loaded changed files");
+        (self.renew)();
+    }
+}
+
+impl fmt::Debug for ReloadAwsFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ReloadAwsFiles").field(&self.files).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_profile_has_file_and_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name);
+        let files = AwsFiles {
+            config: path("config"),
+            credentials: path("credentials"),
+        };
+        let shown = |name: &str| {
+            files
+                .place_of(name)
+                .replace(&format!("{}/", folder.path().display()), "")
+        };
+        assert_eq!(
+            shown("one"),
+            "profile one is neither in config nor in credentials"
+        );
+        fs::write(
+            path("config"),
+            "[default]\nregion = a\n[profile one]\n [ profile  two ] ; comment\n",
+        )
+        .unwrap();
+        fs::write(path("credentials"), "# keys\n[one]\n").unwrap();
+        assert_eq!(shown("default"), "profile default at config:1");
+        assert_eq!(shown("one"), "profile one at config:3 and credentials:2");
+        assert_eq!(shown("two"), "profile two at config:4");
+        assert_eq!(
+            shown("profile"),
+            "profile profile is neither in config nor in credentials"
+        );
+    }
+
+    #[test]
+    fn the_digest_follows_the_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = AwsFiles {
+            config: folder.path().join("config"),
+            credentials: folder.path().join("credentials"),
+        };
+        let missing = files.digest();
+        fs::write(&files.credentials, "[default]").unwrap();
+        let one = files.digest();
+        fs::write(&files.credentials, "").unwrap();
+        fs::write(&files.config, "[default]").unwrap();
+        assert_eq!([missing == one, one == files.digest()], [false, false]);
+        fs::remove_file(&files.config).unwrap();
+        assert_eq!(missing, files.digest());
+    }
+}

@@ -1,0 +1,168 @@
+use std::{
+    env, fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use aws_config::{
+    ecs::EcsCredentialsProvider, environment::EnvironmentVariableCredentialsProvider,
+    imds::credentials::ImdsCredentialsProvider, profile::ProfileFileCredentialsProvider,
+    provider_config::ProviderConfig, web_identity_token::WebIdentityTokenCredentialsProvider,
+};
+use aws_credential_types::{
+    Credentials,
+    provider::{error::CredentialsError, future},
+};
+use aws_sdk_storagegateway::config::{ProvideCredentials, SharedCredentialsProvider};
+
+use super::{
+    aws_files::{AwsFiles, FilesDigest},
+    failure::causes,
+};
+
+/// The standard chain of the SDK: environment variables, profile, web identity token, container, EC2
+/// instance. The first one that has credentials provides them.
+///
+/// The SDK's own chain reads the files of AWS once, keeps only the first error of a profile, and
+/// returns the error of the last provider alone. This one is made anew when the files change or when
+/// it failed, and its error has the causes of all providers.
+pub(super) struct CredentialsChain {
+    configure: Box<dyn Fn() -> ProviderConfig + Send + Sync>,
+    files: AwsFiles,
+    built: Mutex<Option<Built>>,
+}
+
+/// A chain, and the content of the files that it was made of.
+#[derive(Clone)]
+struct Built {
+    providers: Arc<[(Link, SharedCredentialsProvider)]>,
+    content: FilesDigest,
+}
+
+/// A provider of the chain.
+#[derive(Clone, Copy, Debug)]
+enum Link {
+    Environment,
+    Profile,
+    WebIdentity,
+    Container,
+    Instance,
+}
+
+impl Link {
+    /// Its name for operators, with what it reads.
+    fn describe(self, files: &AwsFiles) -> String {
+        let variable = |name| match env::var(name) {
+            Ok(value) => format!("{name}={value}"),
+            Err(_) => format!("{name} is not set"),
+        };
+        match self {
+            Self::Environment => "environment variables".to_owned(),
+            Self::Profile => files.place_of_profile(),
+            Self::WebIdentity => format!("web identity ({})", variable("AWS_WEB_IDENTITY_TOKEN_FILE")),
+            Self::Container => "container".to_owned(),
+            Self::Instance => "EC2 instance".to_owned(),
+        }
+    }
+}
+
+impl CredentialsChain {
+    /// A chain of providers that `configure` configures. A configuration remembers the profiles that
+    /// it has read, so each time the chain is made it gets a new one.
+    pub(super) fn new(
+        files: AwsFiles,
+        configure: impl Fn() -> ProviderConfig + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            configure: Box::new(configure),
+            files,
+            built: Mutex::default(),
+        }
+    }
+
+    /// The chain for the files as they are.
+    fn current(&self) -> Built {
+        let content = self.files.digest();
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*built {
+            Some(built) if built.content == content => built.clone(),
+            _ => {
+                let providers = self.build();
+                built.insert(Built { providers, content }).clone()
+            }
+        }
+    }
+
+    fn build(&self) -> Arc<[(Link, SharedCredentialsProvider)]> {
+        let config = (self.configure)();
+        let environment = EnvironmentVariableCredentialsProvider::new();
+        let profile = ProfileFileCredentialsProvider::builder()
+            .configure(&config)
+            .build();
+        let web_identity = WebIdentityTokenCredentialsProvider::builder()
+            .configure(&config)
+            .build();
+        let container = EcsCredentialsProvider::builder().configure(&config).build();
+        let instance = ImdsCredentialsProvider::builder().configure(&config).build();
+        Arc::new([
+            (Link::Environment, SharedCredentialsProvider::new(environment)),
+            (Link::Profile, SharedCredentialsProvider::new(profile)),
+            (Link::WebIdentity, SharedCredentialsProvider::new(web_identity)),
+            (Link::Container, SharedCredentialsProvider::new(container)),
+            (Link::Instance, SharedCredentialsProvider::new(instance)),
+        ])
+    }
+
+    async fn provide(&self) -> Result<Credentials, CredentialsError> {
+        let built = self.current();
+        let mut failures = Vec::new();
+        for (link, provider) in built.providers.iter() {
+            let error = match provider.provide_credentials().await {
+                Ok(credentials) => return Ok(credentials),
+                Err(error) => error,
+            };
+            let cause = match link {
+                Link::Profile => syntax_error().await,
+                _ => None,
+            };
+            let cause = cause.unwrap_or_else(|| causes(&error));
+            failures.push(format!("{}: {cause}", link.describe(&self.files)));
+            // A provider that is configured and fails ends the chain, as in the SDK's own.
+            if !matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
+                failures.drain(..failures.len() - 1);
+                break;
+            }
+        }
+        // The next attempt reads everything again.
+        let mut current = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = None;
+        Err(CredentialsError::provider_error(ChainFailed(failures.join("; "))))
+    }
+}
+
+/// What is wrong with the syntax of the files of AWS, with file and line. The error of the provider
+/// does not have it.
+async fn syntax_error() -> Option<String> {
+    let (fs, env, files) = Default::default();
+    let loaded = aws_config::profile::load(&fs, &env, &files, None).await;
+    loaded.err().map(|error| causes(&error).replace('\n', " "))
+}
+
+impl ProvideCredentials for CredentialsChain {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.provide())
+    }
+}
+
+impl fmt::Debug for CredentialsChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CredentialsChain").field(&self.files).finish()
+    }
+}
+
+/// Why no provider has credentials.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct ChainFailed(String);

@@ -1,0 +1,309 @@
+use std::{
+    fmt,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use aws_credential_types::{
+    Credentials,
+    provider::{error::CredentialsError, future},
+};
+use aws_sdk_storagegateway::config::{ProvideCredentials, SharedCredentialsProvider};
+use futures_util::FutureExt;
+use tokio::time::timeout;
+
+use super::failure::causes;
+
+/// How long before they expire credentials are renewed, unless they live for less than four times that.
+const AHEAD: Duration = Duration::from_secs(5 * 60);
+
+/// How long a renewal may take while the old credentials are valid.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// A credentials provider that renews credentials before they expire. If that fails, it provides the
+/// old ones while they are valid. The SDK calls it only when its cache has none, or when those that it
+/// has are about to expire.
+///
+/// It records when it last obtained credentials, and rejects those that the SDK cannot sign with.
+#[derive(Clone, Debug)]
+pub(super) struct RenewingProvider {
+    inner: SharedCredentialsProvider,
+    /// The minimum time between two attempts to renew valid credentials.
+    pause: Duration,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    current: Option<Credentials>,
+    obtained: Option<Instant>,
+    failed: Option<Instant>,
+}
+
+impl RenewingProvider {
+    /// A provider that has not provided credentials yet.
+    pub(super) fn new(inner: SharedCredentialsProvider, pause: Duration) -> Self {
+        Self {
+            inner,
+            pause,
+            state: Arc::default(),
+        }
+    }
+
+    /// When it last obtained credentials.
+    pub(super) fn obtained(&self) -> Option<Instant> {
+        self.lock().obtained
+    }
+
+    /// Forgets the current credentials, because AWS rejected them or their source has changed.
+    pub(super) fn forget(&self) {
+        self.lock().current = None;
+    }
+
+    async fn provide(&self) -> Result<Credentials, CredentialsError> {
+        let (old, is_recent) = {
+            let mut state = self.lock();
+            let now = SystemTime::now();
+            state
+                .current
+                .take_if(|current| current.expiry().is_some_and(|expiry| expiry <= now));
+            // Credentials without an expiry are fetched anew whenever the SDK asks.
+            let old = state.current.clone().filter(|current| current.expiry().is_some());
+            let is_recent = state.failed.is_some_and(|failed| failed.elapsed() < self.pause);
+            (old, is_recent)
+        };
+        let Some(old) = old else {
+            return self.fetch().await;
+        };
+        if is_recent {
+            return Ok(self.for_now(old));
+        }
+        let why = match timeout(PATIENCE, self.fetch()).await {
+            Ok(Ok(new)) => return Ok(new),
+            Ok(Err(error)) => causes(&error),
+            Err(_) => format!("no answer within {PATIENCE:?}"),
+        };
+        self.lock().failed = Some(Instant::now());
+        let left = old
+            .expiry()
+            .and_then(|expiry| expiry.duration_since(SystemTime::now()).ok());
+        tracing::warn!(
+            why,
+            seconds_left = left.unwrap_or_default().as_secs(),
+            "failed to renew the AWS credentials; the old ones are used until they expire"
+        );
+        Ok(self.for_now(old))
+    }
+
+    async fn fetch(&self) -> Result<Credentials, CredentialsError> {
+        // A provider can panic on a file or a response that it does not expect.
+        let provided = AssertUnwindSafe(self.inner.provide_credentials())
+            .catch_unwind()
+            .await;
+        let provided = provided.unwrap_or_else(|_| Err(CredentialsError::unhandled(ProviderPanicked)))?;
+        check(&provided)?;
+        let mut state = self.lock();
+        state.obtained = Some(Instant::now());
+        state.failed = None;
+        state.current = Some(provided.clone());
+        Ok(with_expiry(provided, |expiry, now| {
+            let life = expiry.duration_since(now).unwrap_or_default();
+            expiry - AHEAD.min(life / 4)
+        }))
+    }
+
+    /// The old credentials, for which the SDK asks again after the pause.
+    fn for_now(&self, old: Credentials) -> Credentials {
+        /// The SDK's cache asks this long before the expiry.
+        const BUFFER: Duration = Duration::from_secs(10);
+        with_expiry(old, |expiry, now| expiry.min(now + BUFFER + self.pause))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ProvideCredentials for RenewingProvider {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.provide())
+    }
+}
+
+/// The credentials with another expiry, if they have one.
+fn with_expiry(
+    mut credentials: Credentials,
+    expiry: impl FnOnce(SystemTime, SystemTime) -> SystemTime,
+) -> Credentials {
+    if let Some(own) = credentials.expiry_mut() {
+        *own = expiry(*own, SystemTime::now());
+    }
+    credentials
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("obtained", &self.obtained)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Rejects credentials with characters that no HTTP header can have, such as the line end of a file.
+/// The SDK would panic when it signs with them.
+fn check(credentials: &Credentials) -> Result<(), CredentialsError> {
+    let parts = [
+        ("the access key id", Some(credentials.access_key_id())),
+        ("the secret access key", Some(credentials.secret_access_key())),
+        ("the session token", credentials.session_token()),
+    ];
+    let is_valid = |text: &str| !text.is_empty() && text.chars().all(|c| ('!'..='~').contains(&c));
+    match parts
+        .iter()
+        .find(|(_, text)| text.is_some_and(|text| !is_valid(text)))
+    {
+        None => Ok(()),
+        Some((part, _)) => Err(CredentialsError::invalid_configuration(InvalidCredentials(part))),
+    }
+}
+
+/// Credentials that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is empty, or has characters other than visible ASCII")]
+struct InvalidCredentials(&'static str);
+
+/// The provider has a defect.
+#[derive(Debug, thiserror::Error)]
+#[error("the provider panicked; its files or the response of its server are probably malformed")]
+struct ProviderPanicked;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+    use super::*;
+
+    /// Provides what a function returns for the number of the call, from 0.
+    struct Scripted<F>(F, Mutex<u32>);
+
+    impl<F: Fn(u32) -> Result<Credentials, CredentialsError> + Send + Sync> ProvideCredentials for Scripted<F> {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            let mut calls = self.1.lock().unwrap();
+            let number = *calls;
+            *calls += 1;
+            drop(calls);
+            future::ProvideCredentials::new(async move { (self.0)(number) })
+        }
+    }
+
+    impl<F> fmt::Debug for Scripted<F> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Scripted")
+        }
+    }
+
+    fn provider(
+        pause: Duration,
+        script: impl Fn(u32) -> Result<Credentials, CredentialsError> + Send + Sync + 'static,
+    ) -> RenewingProvider {
+        let scripted = SharedCredentialsProvider::new(Scripted(script, Mutex::new(0)));
+        RenewingProvider::new(scripted, pause)
+    }
+
+    fn valid_for(id: &str, seconds: u64) -> Credentials {
+        let expiry = SystemTime::now() + Duration::from_secs(seconds);
+        Credentials::new(id, "secret", None, Some(expiry), "tests")
+    }
+
+    #[tokio::test]
+    async fn credentials_are_renewed_before_they_expire() {
+        let provider = provider(Duration::ZERO, |_| Ok(valid_for("AKID", 3600)));
+        let expiry = provider.provide_credentials().await.unwrap().expiry().unwrap();
+        let left = expiry.duration_since(SystemTime::now()).unwrap();
+        assert!((3200..=3300).contains(&left.as_secs()), "{left:?}");
+    }
+
+    #[tokio::test]
+    async fn the_old_credentials_last_while_they_cannot_be_renewed() {
+        let failed = || Err(CredentialsError::provider_error("of the test"));
+        let provider = provider(Duration::ZERO, move |number| match number {
+            0 => Ok(valid_for("OLD", 60)),
+            1 | 2 => failed(),
+            _ => Ok(valid_for("NEW", 60)),
+        });
+        let mut ids = Vec::new();
+        for _ in 0..4 {
+            let credentials = provider.provide_credentials().await.unwrap();
+            assert!(credentials.expiry().unwrap() > SystemTime::now());
+            ids.push(credentials.access_key_id().to_owned());
+        }
+        assert_eq!(ids, ["OLD", "OLD", "OLD", "NEW"]);
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_renewal_there_is_a_pause() {
+        let provider = provider(Duration::from_secs(3600), |number| match number {
+            0 => Ok(valid_for("OLD", 60)),
+            1 => Err(CredentialsError::provider_error("of the test")),
+            _ => Ok(valid_for("NEW", 60)),
+        });
+        for _ in 0..4 {
+            let credentials = provider.provide_credentials().await.unwrap();
+            assert_eq!(credentials.access_key_id(), "OLD");
+        }
+        provider.forget();
+        let credentials = provider.provide_credentials().await.unwrap();
+        assert_eq!(credentials.access_key_id(), "NEW");
+    }
+
+    #[tokio::test]
+    async fn expired_credentials_are_not_provided_again() {
+        let provider = provider(Duration::ZERO, |number| match number {
+            0 => Ok(valid_for("OLD", 0)),
+            _ => Err(CredentialsError::provider_error("of the test")),
+        });
+        provider.provide_credentials().await.unwrap();
+        provider.provide_credentials().await.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn what_the_sdk_cannot_sign_with_is_rejected() {
+        for (id, secret, token, part) in [
+            ("AKID\n", "secret", None, "the access key id"),
+            ("AKID", "sec\u{1}ret", None, "the secret access key"),
+            ("AKID", "secret", Some("to ken"), "the session token"),
+            ("", "secret", None, "the access key id"),
+        ] {
+            let token: Option<&'static str> = token;
+            let provider = provider(Duration::ZERO, move |_| {
+                Ok(Credentials::new(
+                    id,
+                    secret,
+                    token.map(str::to_owned),
+                    None,
+                    "tests",
+                ))
+            });
+            let error = causes(&provider.provide_credentials().await.unwrap_err());
+            assert!(error.contains(part) && !error.contains('\u{1}'), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_panics_is_an_error() {
+        let provider = provider(Duration::ZERO, |number| {
+            assert!(number > 0, "of the test");
+            Ok(valid_for("AKID", 60))
+        });
+        let error = causes(&provider.provide_credentials().await.unwrap_err());
+        assert!(error.contains("the provider panicked"), "{error}");
+        provider.provide_credentials().await.unwrap();
+    }
+}

@@ -1,0 +1,279 @@
+//! Credentials from the files of AWS and from servers: they are read again when they change, and the
+//! cause of a failure is shown.
+
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, http::StatusCode};
+use serde_json::{Value, json};
+use tapegate::grpc::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
+use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
+use tonic::transport::Channel;
+
+use crate::harness::{Program, Reply, Upstream, eventually, get};
+
+async fn upstream() -> Upstream {
+    Upstream::answering(|_| async { Reply::ok(&json!({"TapeInfos": []})) }).await
+}
+
+/// The program with this home directory and these variables. A failure to get credentials is not
+/// tried again by itself, and files are checked often.
+fn program(upstream: &Upstream, home: &Path, variables: &[(&str, &str)]) -> Program {
+    let endpoint = format!("--upstream-endpoint={}", upstream.endpoint());
+    let arguments = [
+        "serve",
+        "--allow-anonymous",
+        "--region=us-east-1",
+        "--reload-interval=20ms",
+        "--upstream-credentials-pause=1h",
+        &endpoint,
+    ];
+    let home = home.display().to_string();
+    // No metadata service is asked.
+    let ours = [("HOME", home.as_str()), ("AWS_EC2_METADATA_DISABLED", "true")];
+    Program::start(&arguments, ours.into_iter().chain(variables.iter().copied()))
+}
+
+fn write_keys(home: &Path, id: &str) {
+    fs::create_dir_all(home.join(".aws")).unwrap();
+    let text = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = secret-of-the-tests\n");
+    // As a secret that is mounted: the file is replaced.
+    fs::write(home.join("new"), text).unwrap();
+    fs::rename(home.join("new"), home.join(".aws/credentials")).unwrap();
+}
+
+async fn list(client: &mut TapeServiceClient<Channel>, limit: i32) -> Result<(), tonic::Status> {
+    let request = ListTapesRequest {
+        limit,
+        ..Default::default()
+    };
+    let mut pages = client.list_tapes(request).await?.into_inner();
+    pages.message().await.map(drop)
+}
+
+/// The reasons of `/readyz`, in one text.
+async fn not_ready_because(program: &Program) -> String {
+    let (_, text) = get(&format!("{}/readyz", program.admin)).await;
+    let page: Value = serde_json::from_str(&text).unwrap();
+    page["reasons"].to_string()
+}
+
+#[tokio::test]
+async fn keys_that_rotate_in_a_file_under_load_fail_no_call() {
+    let (home, upstream) = (tempfile::tempdir().unwrap(), upstream().await);
+    write_keys(home.path(), "AKIDNUMBER0");
+    let program = program(&upstream, home.path(), &[]);
+    let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+    let mut limit = 0;
+    for number in 0..5 {
+        let id = format!("AKIDNUMBER{number}");
+        write_keys(home.path(), &id);
+        eventually("the new keys sign", async || {
+            limit += 1;
+            list(&mut client, limit).await.unwrap();
+            upstream.asked().last().unwrap().access_key_id == id
+        })
+        .await;
+    }
+    assert_eq!(not_ready_because(&program).await, "[]");
+}
+
+#[tokio::test]
+async fn a_file_that_appears_after_the_start_is_read() {
+    let (home, upstream) = (tempfile::tempdir().unwrap(), upstream().await);
+    let mut program = program(&upstream, home.path(), &[]);
+    program.logged("no AWS credentials").await;
+    assert!(
+        not_ready_because(&program)
+            .await
+            .contains("aws_credentials_missing")
+    );
+    write_keys(home.path(), "AKIDLATE");
+    eventually("it is ready", async || not_ready_because(&program).await == "[]").await;
+    let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+    list(&mut client, 1).await.unwrap();
+    assert_eq!(upstream.asked()[0].access_key_id, "AKIDLATE");
+}
+
+#[tokio::test]
+async fn a_file_that_becomes_invalid_is_told_without_a_call() {
+    let (home, upstream) = (tempfile::tempdir().unwrap(), upstream().await);
+    write_keys(home.path(), "AKIDGOOD");
+    let program = program(&upstream, home.path(), &[]);
+    eventually("it is ready", async || not_ready_because(&program).await == "[]").await;
+    fs::write(home.path().join(".aws/credentials"), "[default\n").unwrap();
+    eventually("it is not ready", async || {
+        not_ready_because(&program).await.contains("line 1")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_cause_is_shown_with_file_and_line_each_time() {
+    let upstream = upstream().await;
+    let config = |text: &'static str| Some(text);
+    let cases: [(&str, Option<&str>, &[(&str, &str)], &[&str]); 7] = [
+        (
+            "nothing",
+            None,
+            &[],
+            &[
+                "environment variables: ",
+                "profile default is neither in ",
+                "container: ",
+            ],
+        ),
+        (
+            "no such profile",
+            config("[profile other]\nregion = us-east-1\n"),
+            &[("AWS_PROFILE", "site")],
+            &["profile site is neither in "],
+        ),
+        (
+            "half a key",
+            config("[default]\nregion = us-east-1\n\n[profile site]\naws_access_key_id = AKID\n"),
+            &[("AWS_PROFILE", "site")],
+            &["profile site at ", "/.aws/config:4", "aws_secret_access_key"],
+        ),
+        (
+            "no source",
+            config("[profile site]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = base\n"),
+            &[("AWS_PROFILE", "site")],
+            &["/.aws/config:1", "base"],
+        ),
+        (
+            "a syntax error",
+            config("[profile site]\nnonsense\n"),
+            &[("AWS_PROFILE", "site")],
+            &["line 2", "/.aws/config"],
+        ),
+        (
+            "a missing token",
+            None,
+            &[
+                ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token"),
+                ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/x"),
+            ],
+            &[
+                "web identity (AWS_WEB_IDENTITY_TOKEN_FILE=/nowhere/token)",
+                "No such file",
+            ],
+        ),
+        (
+            "a process that fails",
+            config("[default]\ncredential_process = /bin/sh -c 'exit 3'\n"),
+            &[],
+            &["/.aws/config:1", "exit status"],
+        ),
+    ];
+    for (name, text, variables, parts) in cases {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join(".aws")).unwrap();
+        if let Some(text) = text {
+            fs::write(home.path().join(".aws/config"), text).unwrap();
+        }
+        let mut program = program(&upstream, home.path(), variables);
+        let line = program.logged("no AWS credentials").await;
+        let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+        // The second and the third attempt have the same cause as the first.
+        for limit in 1..3 {
+            list(&mut client, limit).await.unwrap_err();
+        }
+        let reasons = not_ready_because(&program).await;
+        for part in parts {
+            assert!(line.contains(part), "{name}: no {part} in {line}");
+            assert!(reasons.contains(part), "{name}: no {part} in {reasons}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_process_of_the_profile_provides_credentials() {
+    let (home, upstream) = (tempfile::tempdir().unwrap(), upstream().await);
+    fs::create_dir(home.path().join(".aws")).unwrap();
+    let answer = json!({"Version": 1, "AccessKeyId": "AKIDPROCESS", "SecretAccessKey": "secret"});
+    fs::write(home.path().join("answer.json"), answer.to_string()).unwrap();
+    let text = format!(
+        "[default]\ncredential_process = /bin/cat {}/answer.json\n",
+        home.path().display()
+    );
+    fs::write(home.path().join(".aws/config"), text).unwrap();
+    let program = program(&upstream, home.path(), &[]);
+    let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+    list(&mut client, 1).await.unwrap();
+    assert_eq!(upstream.asked()[0].access_key_id, "AKIDPROCESS");
+}
+
+#[tokio::test]
+async fn a_line_end_in_a_credential_is_told_and_panics_nothing() {
+    let (home, upstream) = (tempfile::tempdir().unwrap(), upstream().await);
+    fs::create_dir(home.path().join(".aws")).unwrap();
+    let answer = json!({"Version": 1, "AccessKeyId": "AKIDPROCESS\n", "SecretAccessKey": "secret"});
+    fs::write(home.path().join("answer.json"), answer.to_string()).unwrap();
+    let text = format!(
+        "[default]\ncredential_process = /bin/cat {}/answer.json\n",
+        home.path().display()
+    );
+    fs::write(home.path().join(".aws/config"), text).unwrap();
+    let mut program = program(&upstream, home.path(), &[]);
+    let line = program.logged("no AWS credentials").await;
+    assert!(
+        line.contains("the access key id is empty, or has characters"),
+        "{line}"
+    );
+}
+
+// The server has to answer while the program starts, which this test waits for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_credentials_that_fails_before_they_expire_fails_no_call() {
+    let (home, upstream) = (tempfile::tempdir().unwrap(), upstream().await);
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = asked.clone();
+    let answer = move || {
+        let number = count.fetch_add(1, Ordering::Relaxed);
+        let in_a_minute = jiff::Timestamp::now() + Duration::from_secs(60);
+        let credentials = json!({
+            "AccessKeyId": "AKIDFIRST", "SecretAccessKey": "secret", "Token": "token",
+            // The cache of the SDK asks again ten seconds before the end; it is always that time here.
+            "Expiration": (in_a_minute - Duration::from_secs(47)).strftime("%FT%TZ").to_string(),
+        });
+        async move {
+            match number {
+                0 => Ok(credentials.to_string()),
+                _ => Err(StatusCode::INTERNAL_SERVER_ERROR),
+            }
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/credentials", listener.local_addr().unwrap());
+    let _serving = AbortOnDropHandle::new(tokio::spawn(async move {
+        axum::serve(listener, Router::new().fallback(answer))
+            .await
+            .unwrap();
+    }));
+    let program = program(
+        &upstream,
+        home.path(),
+        &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)],
+    );
+    let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+    for limit in 1..4 {
+        let listed = list(&mut client, limit).await;
+        assert!(listed.is_ok(), "{}", not_ready_because(&program).await);
+    }
+    assert!(asked.load(Ordering::Relaxed) > 1);
+    assert!(
+        upstream
+            .asked()
+            .iter()
+            .all(|asked| asked.access_key_id == "AKIDFIRST")
+    );
+}
