@@ -60,7 +60,7 @@ impl MetricSources {
                 remotes.iter().map(|remote| remote.failures()).sum()
             });
         }
-        register_upstream(metrics, shared);
+        register_upstream(metrics, shared, readiness.clone());
         metrics.counts_by(&catalog::LIMITS_REACHED, "tapegate.limit", move || {
             limits.exceeded.get()
         });
@@ -137,7 +137,7 @@ fn register_access(
     metrics.count(&catalog::TRIAL_DIFFERENCES, move || policies.trial_differs());
 }
 
-fn register_upstream(metrics: &Metrics, shared: Shared) {
+fn register_upstream(metrics: &Metrics, shared: Shared, readiness: Readiness) {
     let upstream = &shared.metrics;
     let counts = upstream.clone();
     metrics.counts_by(&catalog::PAGES, OPERATION, move || counts.pages.get());
@@ -173,7 +173,7 @@ fn register_upstream(metrics: &Metrics, shared: Shared) {
     metrics.gauge(&catalog::RETRY_BUDGET, move || approximate(budget.retry_budget()));
     let conditions = shared.clone();
     metrics.gauges(&catalog::CONDITION, move |observe| {
-        for (region, found) in conditions.conditions() {
+        for (region, found) in readiness.with_rejections(conditions.conditions()) {
             for condition in UpstreamCondition::ALL {
                 let attributes = [
                     ("cloud.region", region.as_str()),

@@ -48,17 +48,20 @@ pub enum UpstreamCondition {
     Throttled,
     /// Several attempts in a row ended without an answer from AWS.
     NoAnswer,
+    /// AWS rejected the service's own credentials.
+    CredentialsRejected,
 }
 
 impl UpstreamCondition {
     /// All conditions.
-    pub const ALL: [Self; 2] = [Self::Throttled, Self::NoAnswer];
+    pub const ALL: [Self; 3] = [Self::Throttled, Self::NoAnswer, Self::CredentialsRejected];
 
     /// The name for programs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Throttled => "throttled",
             Self::NoAnswer => "no_answer",
+            Self::CredentialsRejected => "credentials_refused",
         }
     }
 
@@ -68,6 +71,10 @@ impl UpstreamCondition {
             Self::Throttled => "AWS throttles; calls wait for their turn at a reduced rate",
             Self::NoAnswer => {
                 "AWS does not answer; calls fail at once or wait for a retry, except for occasional probes"
+            }
+            Self::CredentialsRejected => {
+                "AWS rejects the service's own credentials; check that they are valid in this region, and that this \
+                 machine's clock is right"
             }
         }
     }
@@ -98,6 +105,7 @@ impl NotReady {
             Self::IdentityKeysMissing => "identity_keys_missing",
             Self::Aws(UpstreamCondition::Throttled) => "aws_throttled",
             Self::Aws(UpstreamCondition::NoAnswer) => "aws_no_answer",
+            Self::Aws(UpstreamCondition::CredentialsRejected) => "aws_credentials_refused",
         }
     }
 
@@ -155,7 +163,7 @@ impl State {
         let counting = match self.not_ready_on {
             NotReadyOn::Nothing => return None,
             NotReadyOn::NoAnswer => &[UpstreamCondition::NoAnswer][..],
-            NotReadyOn::Throttling => &UpstreamCondition::ALL,
+            NotReadyOn::Throttling => &[UpstreamCondition::Throttled, UpstreamCondition::NoAnswer][..],
         };
         let worst = |here: &BTreeSet<UpstreamCondition>| {
             here.iter().copied().filter(|one| counting.contains(one)).max()
@@ -229,7 +237,21 @@ impl Readiness {
 
     /// The conditions of AWS in the regions that were called, whether they count or not.
     pub fn conditions(&self) -> BTreeMap<Region, BTreeSet<UpstreamCondition>> {
-        self.0.borrow().conditions.clone()
+        let conditions = self.0.borrow().conditions.clone();
+        self.with_rejections(conditions)
+    }
+
+    /// These conditions, and the regions where AWS rejects the credentials. The others still serve, so
+    /// this does not make the replica not ready.
+    pub fn with_rejections(
+        &self,
+        mut conditions: BTreeMap<Region, BTreeSet<UpstreamCondition>>,
+    ) -> BTreeMap<Region, BTreeSet<UpstreamCondition>> {
+        for region in self.0.borrow().rejected.keys() {
+            let here = conditions.entry(region.clone()).or_default();
+            here.insert(UpstreamCondition::CredentialsRejected);
+        }
+        conditions
     }
 
     /// Why the replica is not ready; empty when it is.

@@ -83,7 +83,7 @@ metrics! {
     RETRY_BUDGET = Gauge, Stable, "tapegate.upstream.retry_budget", "{attempt}", [],
         "Retries that the budget of all calls allows now (retry.budget_share, retry.budget_reserve).";
     CONDITION = Gauge, Stable, "tapegate.upstream.condition", "", ["cloud.region", "tapegate.condition"],
-        "1 while recent calls show that AWS is in this condition, throttled or no_answer; otherwise 0. Exists for regions that were called.";
+        "1 while recent calls show that AWS is in this condition, throttled, no_answer or credentials_refused; otherwise 0. Exists for regions that were called.";
     PACE = Gauge, Stable, "tapegate.upstream.pace", "Hz", ["cloud.region", "tapegate.kind"],
         "Maximum rate of attempts while AWS throttles, for each kind of call (read or create). Absent while the rate is not limited. If several accounts are limited, it is the lowest rate.";
     PACED = Counter, Stable, "tapegate.upstream.paced_attempts", "{attempt}", [],

@@ -209,3 +209,29 @@ async fn one_throttled_region_leaves_the_replica_ready() {
         .await;
     }
 }
+
+#[tokio::test]
+async fn a_region_that_rejects_the_credentials_is_reported_though_the_other_one_is_well() {
+    let rejected =
+        json!({ "__type": "UnrecognizedClientException", "message": "The security token is invalid." });
+    let upstream = Upstream::always(Reply::aws(400, &rejected)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("tapegate.toml");
+    std::fs::write(&config, "regions = [\"us-east-1\", \"eu-west-1\"]\n").unwrap();
+    let config = format!("--config={}", config.display());
+    let service = Service::over(&upstream, &[&config, "--upstream-credentials-pause=1h"]).await;
+    let mut client = service.client();
+    let request = ListTapesRequest {
+        region: Some("eu-west-1".to_owned()),
+        ..Default::default()
+    };
+    client.list_tapes(request).await.unwrap_err();
+    assert_eq!(condition_is(&service, Some("credentials_refused")).await, 200);
+    let (_, said) = readyz(&service).await;
+    assert_eq!(said["aws"].as_array().unwrap().len(), 1);
+    assert_eq!(said["aws"][0]["region"], "eu-west-1");
+    let (_, metrics) = service.admin("/metrics").await;
+    let series =
+        r#"tapegate_upstream_condition{cloud_region="eu-west-1",tapegate_condition="credentials_refused"} 1"#;
+    assert!(metrics.contains(series), "{metrics}");
+}
