@@ -50,6 +50,8 @@ pub enum Fault {
         http_status: u16,
         /// Whether the request's date was minutes off AWS's; that of the next request will not be.
         misdated: bool,
+        /// Whether AWS calls it an error of its own (InternalServerError), whatever the HTTP status.
+        is_internal: bool,
     },
     /// An error response without an AWS code: a proxy's page, an empty body.
     #[error("AWS or a proxy returned HTTP {http_status} without an AWS error code")]
@@ -175,10 +177,13 @@ impl Fault {
     pub fn row(&self) -> &'static FailureRow {
         let kind = match self {
             Self::Aws {
-                code, http_status, ..
+                code,
+                http_status,
+                is_internal,
+                ..
             } => match table::find_aws(code) {
                 Some(row) => return row,
-                None => unknown_code(*http_status),
+                None => unknown_code(*http_status, *is_internal),
             },
             Self::Http { http_status } => http_error(*http_status),
             Self::Unreadable { .. } => ErrorKind::UpstreamUnreadable,
@@ -200,7 +205,6 @@ impl Fault {
             Self::LookUpFailed { cause, .. } => match cause.row().status {
                 StatusCode::DeadlineExceeded => ErrorKind::LookUpDeadline,
                 StatusCode::Unavailable => ErrorKind::LookUpUnavailable,
-                StatusCode::PermissionDenied => ErrorKind::LookUpDenied,
                 _ => ErrorKind::LookUpFailed,
             },
             Self::NotSent { .. } => ErrorKind::UpstreamNotAsked,
@@ -260,7 +264,9 @@ pub fn is_about_credentials(code: &str) -> bool {
 
 fn http_error(http_status: u16) -> ErrorKind {
     match http_status {
-        404 => ErrorKind::Http404,
+        // AWS names a code where it refuses a request. Without one, the response is a proxy's, or that
+        // of a server which is not AWS.
+        401 | 403 | 404 | 405 | 407 => ErrorKind::HttpNotAws,
         408 => ErrorKind::Http408,
         429 => ErrorKind::Http429,
         400..=499 => ErrorKind::Http4xx,
@@ -272,10 +278,12 @@ fn http_error(http_status: u16) -> ErrorKind {
     }
 }
 
-fn unknown_code(http_status: u16) -> ErrorKind {
+fn unknown_code(http_status: u16, is_internal: bool) -> ErrorKind {
     match http_status {
         408 => ErrorKind::UnknownCode408,
         429 => ErrorKind::UnknownCode429,
+        // The model has status 400 for InternalServerError.
+        400..=499 if is_internal => ErrorKind::UnknownCodeOther,
         400..=499 => ErrorKind::UnknownCode4xx,
         500 => ErrorKind::UnknownCode500,
         502..=504 => ErrorKind::UnknownCode50x,

@@ -310,7 +310,7 @@ async fn a_failed_look_up_leaves_the_outcome_unknown() {
         ),
         (
             Reply::aws(400, &code("AccessDeniedException")),
-            Code::PermissionDenied,
+            Code::Internal,
             "ACCESS_DENIED_EXCEPTION",
             false,
         ),

@@ -165,7 +165,7 @@ async fn failures_without_a_code_follow_the_http_status() {
         ),
         (Reply::text(401, "text/html", html), Code::Internal),
         (Reply::text(403, "text/html", html), Code::Internal),
-        (Reply::text(404, "text/html", html), Code::Unimplemented),
+        (Reply::text(404, "text/html", html), Code::Internal),
         (Reply::text(429, "text/plain", "slow down"), Code::Unavailable),
         (Reply::text(302, "text/html", html), Code::Internal),
     ];

@@ -59,6 +59,14 @@ impl FailureRow {
         )
     }
 
+    /// Whether the AWS role of this service lacks a permission.
+    pub fn is_about_permissions(&self) -> bool {
+        matches!(
+            self.name,
+            "AccessDeniedException" | "UnauthorizedOperation" | "NotAuthorized"
+        )
+    }
+
     /// The part that log and metrics need.
     pub fn classification(&self) -> Classification {
         Classification {

@@ -39,6 +39,10 @@ const MISSING_RIGHT: &str =
 const MORE_TIME: &str = "set a longer deadline, or resume the list at its last marker";
 const NEEDS_TAPE_GATEWAY: &str =
     "the gateway has the wrong type or state; use a tape gateway that is activated and running";
+const NO_OPERATION: &str =
+    "the region or endpoint does not know this operation; ask the operator of this service";
+const REJECTED_REQUEST: &str =
+    "AWS rejects a request that this service accepts; report the error to the operator of this service";
 const NEW_TOKEN: &str = "get a new token";
 const OTHER_OPERATION: &str =
     "AWS documents this code for other operations; report it to the operator of this service";
@@ -82,7 +86,7 @@ const fn aws(
 /// The codes that AWS documents for Storage Gateway: those of the service model in its order, then
 /// the common ones of all AWS services.
 #[rustfmt::skip]
-pub static AWS_CODES: [FailureRow; 83] = [
+pub static AWS_CODES: [FailureRow; 88] = [
     //  AWS code                             reason                                    gRPC status               owner    level  burns  read    create outcome     attempt         advice
     aws("ActivationKeyExpired",              "ACTIVATION_KEY_EXPIRED",                 Grpc::FailedPrecondition, Caller,  Warn,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
     aws("ActivationKeyInvalid",              "ACTIVATION_KEY_INVALID",                 Grpc::InvalidArgument,    Caller,  Info,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
@@ -112,19 +116,19 @@ pub static AWS_CODES: [FailureRow; 83] = [
     aws("InvalidEndpoint",                   "INVALID_ENDPOINT",                       Grpc::InvalidArgument,    Caller,  Info,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
     aws("InvalidParameters",                 "INVALID_PARAMETERS",                     Grpc::InvalidArgument,    Caller,  Info,  false, Never,  Never, Unknown,    Failed,         "AWS does not say which parameter is invalid; check barcode, pool, size, KMS key and tags"),
     aws("InvalidSchedule",                   "INVALID_SCHEDULE",                       Grpc::InvalidArgument,    Caller,  Info,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
-    aws("LocalStorageLimitExceeded",         "LOCAL_STORAGE_LIMIT_EXCEEDED",           Grpc::ResourceExhausted,  Caller,  Warn,  false, Never,  Never, NotApplied, Failed,         "the gateway has no space left; ask its operator to add disks"),
+    aws("LocalStorageLimitExceeded",         "LOCAL_STORAGE_LIMIT_EXCEEDED",           Grpc::ResourceExhausted,  Gateway, Warn,  false, Never,  Never, NotApplied, Failed,         "the gateway has no space left; ask its operator to add disks"),
     aws("LunAlreadyAllocated ",              "LUN_ALREADY_ALLOCATED",                  Grpc::AlreadyExists,      Caller,  Info,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
     aws("LunInvalid",                        "LUN_INVALID",                            Grpc::InvalidArgument,    Caller,  Info,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
     aws("JoinDomainInProgress",              "JOIN_DOMAIN_IN_PROGRESS",                Grpc::Aborted,            Caller,  Info,  false, Soon,   Never, NotApplied, Failed,         OTHER_OPERATION),
     aws("MaximumContentLengthExceeded",      "MAXIMUM_CONTENT_LENGTH_EXCEEDED",        Grpc::InvalidArgument,    Caller,  Info,  false, Never,  Never, NotApplied, Failed,         "the request is too large for AWS; name fewer tapes in one call"),
     aws("MaximumTapeCartridgeCountExceeded", "MAXIMUM_TAPE_CARTRIDGE_COUNT_EXCEEDED",  Grpc::ResourceExhausted,  Caller,  Warn,  false, Never,  Never, NotApplied, Failed,         "the library of the gateway is full (1,500 tapes); archive or delete tapes, or use another gateway"),
     aws("MaximumVolumeCountExceeded",        "MAXIMUM_VOLUME_COUNT_EXCEEDED",          Grpc::ResourceExhausted,  Caller,  Warn,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
-    aws("NetworkConfigurationChanged",       "NETWORK_CONFIGURATION_CHANGED",          Grpc::FailedPrecondition, Caller,  Warn,  false, Never,  Never, NotApplied, Failed,         "the network of the gateway has changed; ask its operator to check it"),
-    aws("NoDisksAvailable",                  "NO_DISKS_AVAILABLE",                     Grpc::FailedPrecondition, Caller,  Warn,  false, Never,  Never, NotApplied, Failed,         "the gateway has no cache disk; ask its operator to allocate one"),
+    aws("NetworkConfigurationChanged",       "NETWORK_CONFIGURATION_CHANGED",          Grpc::FailedPrecondition, Gateway, Warn,  false, Never,  Never, NotApplied, Failed,         "the network of the gateway has changed; ask its operator to check it"),
+    aws("NoDisksAvailable",                  "NO_DISKS_AVAILABLE",                     Grpc::FailedPrecondition, Gateway, Warn,  false, Never,  Never, NotApplied, Failed,         "the gateway has no cache disk; ask its operator to allocate one"),
     aws("NotImplemented",                    "NOT_IMPLEMENTED",                        Grpc::Unimplemented,      Caller,  Info,  false, Never,  Never, NotApplied, Failed,         "AWS does not offer this operation here; ask the operator of this service"),
     aws("NotSupported",                      "NOT_SUPPORTED",                          Grpc::FailedPrecondition, Caller,  Warn,  false, Never,  Never, NotApplied, Failed,         NEEDS_TAPE_GATEWAY),
     aws("OperationAborted",                  "OPERATION_ABORTED",                      Grpc::Aborted,            Caller,  Info,  false, Soon,   Soon,  Unknown,    Failed,         "another operation interfered; retry the call"),
-    aws("OutdatedGateway",                   "OUTDATED_GATEWAY",                       Grpc::FailedPrecondition, Caller,  Warn,  false, Never,  Never, NotApplied, Failed,         "the software of the gateway is too old; ask its operator to update it"),
+    aws("OutdatedGateway",                   "OUTDATED_GATEWAY",                       Grpc::FailedPrecondition, Gateway, Warn,  false, Never,  Never, NotApplied, Failed,         "the software of the gateway is too old; ask its operator to update it"),
     aws("ParametersNotImplemented",          "PARAMETERS_NOT_IMPLEMENTED",             Grpc::Unimplemented,      Caller,  Info,  false, Never,  Never, NotApplied, Failed,         "the software of the gateway does not know a parameter of this request; ask its operator to update it"),
     aws("RegionInvalid",                     "REGION_INVALID",                         Grpc::InvalidArgument,    Caller,  Info,  false, Never,  Never, NotApplied, Failed,         "the ARN belongs to another region; check it"),
     aws("RequestTimeout",                    "REQUEST_TIMEOUT",                        Grpc::Unavailable,        Aws,     Warn,  true,   Soon,   Soon,  Unknown,    Failed,         AWS_UNAVAILABLE),
@@ -134,18 +138,20 @@ pub static AWS_CODES: [FailureRow; 83] = [
     aws("SnapshotInProgress",                "SNAPSHOT_IN_PROGRESS",                   Grpc::FailedPrecondition, Caller,  Warn,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
     aws("SnapshotNotFound",                  "SNAPSHOT_NOT_FOUND",                     Grpc::NotFound,           Caller,  Info,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
     aws("SnapshotScheduleNotFound",          "SNAPSHOT_SCHEDULE_NOT_FOUND",            Grpc::NotFound,           Caller,  Info,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
-    aws("StagingAreaFull",                   "STAGING_AREA_FULL",                      Grpc::ResourceExhausted,  Caller,  Warn,  false, Slowly, Soon,  NotApplied, Failed,         "the upload buffer of the gateway is full and drains with time; retry the call later"),
-    aws("StorageFailure",                    "STORAGE_FAILURE",                        Grpc::Internal,           Aws,     Error, true,   Soon,   Never, Unknown,    Failed,         "the storage of the gateway failed; ask its operator to check the disks"),
+    aws("StagingAreaFull",                   "STAGING_AREA_FULL",                      Grpc::ResourceExhausted,  Gateway, Warn,  false, Slowly, Soon,  NotApplied, Failed,         "the upload buffer of the gateway is full and drains with time; retry the call later"),
+    aws("StorageFailure",                    "STORAGE_FAILURE",                        Grpc::Internal,           Gateway, Error, false,  Soon,   Never, Unknown,    Failed,         "the storage of the gateway failed; ask its operator to check the disks"),
     aws("TapeCartridgeNotFound",             "TAPE_CARTRIDGE_NOT_FOUND",               Grpc::NotFound,           Caller,  Info,  false, Never,  Never, NotApplied, Failed,         "the tape is deleted, archived or on another gateway; find it with ListTapes"),
     aws("TargetAlreadyExists",               "TARGET_ALREADY_EXISTS",                  Grpc::AlreadyExists,      Caller,  Info,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
     aws("TargetInvalid",                     "TARGET_INVALID",                         Grpc::InvalidArgument,    Caller,  Info,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
     aws("TargetNotFound",                    "TARGET_NOT_FOUND",                       Grpc::NotFound,           Caller,  Info,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
-    aws("UnauthorizedOperation",             "UNAUTHORIZED_OPERATION",                 Grpc::PermissionDenied,   Service, Warn,  false, Never,  Never, NotApplied, Failed,         MISSING_RIGHT),
+    aws("UnauthorizedOperation",             "UNAUTHORIZED_OPERATION",                 Grpc::Internal,           Service, Error, true,  Never,  Never, NotApplied, Failed,         MISSING_RIGHT),
     aws("VolumeAlreadyExists",               "VOLUME_ALREADY_EXISTS",                  Grpc::AlreadyExists,      Caller,  Info,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
     aws("VolumeIdInvalid",                   "VOLUME_ID_INVALID",                      Grpc::InvalidArgument,    Caller,  Info,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
     aws("VolumeInUse",                       "VOLUME_IN_USE",                          Grpc::FailedPrecondition, Caller,  Warn,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
     aws("VolumeNotFound",                    "VOLUME_NOT_FOUND",                       Grpc::NotFound,           Caller,  Info,  false, Never,  Never, NotApplied, Failed,         OTHER_OPERATION),
     aws("VolumeNotReady",                    "VOLUME_NOT_READY",                       Grpc::FailedPrecondition, Caller,  Warn,  false, Slowly, Never, NotApplied, Failed,         OTHER_OPERATION),
+    // In the user guide and seen in responses, but not in the service model.
+    aws("UnsupportedOperationForGatewayType","UNSUPPORTED_OPERATION_FOR_GATEWAY_TYPE", Grpc::FailedPrecondition, Caller,  Warn,  false, Never,  Never, NotApplied, Failed,         NEEDS_TAPE_GATEWAY),
     aws("ThrottlingException",               "THROTTLING_EXCEPTION",                   Grpc::Unavailable,        Aws,     Warn,  true,   Soon,   Soon,  NotApplied, Throttled,      SLOW_DOWN),
     aws("Throttling",                        "THROTTLING",                             Grpc::Unavailable,        Aws,     Warn,  true,   Soon,   Soon,  NotApplied, Throttled,      SLOW_DOWN),
     aws("TooManyRequestsException",          "TOO_MANY_REQUESTS_EXCEPTION",            Grpc::Unavailable,        Aws,     Warn,  true,   Soon,   Soon,  NotApplied, Throttled,      SLOW_DOWN),
@@ -154,7 +160,7 @@ pub static AWS_CODES: [FailureRow; 83] = [
     aws("ServiceUnavailableException",       "SERVICE_UNAVAILABLE_EXCEPTION",          Grpc::Unavailable,        Aws,     Warn,  true,   Soon,   Soon,  Unknown,    Failed,         AWS_UNAVAILABLE),
     aws("InternalFailure",                   "INTERNAL_FAILURE",                       Grpc::Internal,           Aws,     Error, true,   Soon,   Soon,  Unknown,    Failed,         AWS_FAILED),
     aws("InternalServerError",               "INTERNAL_SERVER_ERROR",                  Grpc::Internal,           Aws,     Error, true,   Soon,   Soon,  Unknown,    Failed,         AWS_FAILED),
-    aws("AccessDeniedException",             "ACCESS_DENIED_EXCEPTION",                Grpc::PermissionDenied,   Service, Warn,  false, Never,  Never, NotApplied, Failed,         MISSING_RIGHT),
+    aws("AccessDeniedException",             "ACCESS_DENIED_EXCEPTION",                Grpc::Internal,           Service, Error, true,  Never,  Never, NotApplied, Failed,         MISSING_RIGHT),
     aws("UnrecognizedClientException",       "UNRECOGNIZED_CLIENT_EXCEPTION",          Grpc::Internal,           Service, Error, true,   Never,  Never, NotApplied, BadCredentials, CREDENTIALS),
     aws("InvalidClientTokenId",              "INVALID_CLIENT_TOKEN_ID",                Grpc::Internal,           Service, Error, true,   Never,  Never, NotApplied, BadCredentials, CREDENTIALS),
     aws("ExpiredTokenException",             "EXPIRED_TOKEN_EXCEPTION",                Grpc::Unavailable,        Service, Warn,  true,   Once,   Once,  NotApplied, BadCredentials, "the AWS credentials of this service have expired, not those of the caller; retry the call after the operator of this service has renewed them"),
@@ -163,10 +169,15 @@ pub static AWS_CODES: [FailureRow; 83] = [
     aws("IncompleteSignature",               "INCOMPLETE_SIGNATURE",                   Grpc::Internal,           Service, Error, true,   Never,  Never, NotApplied, BadCredentials, DEFECT),
     aws("MissingAuthenticationToken",        "MISSING_AUTHENTICATION_TOKEN",           Grpc::Internal,           Service, Error, true,   Never,  Never, NotApplied, BadCredentials, DEFECT),
     aws("OptInRequired",                     "OPT_IN_REQUIRED",                        Grpc::FailedPrecondition, Caller,  Warn,  false, Never,  Never, NotApplied, Failed,         "the AWS account is not subscribed to Storage Gateway in this region; ask the operator of this service"),
-    aws("UnknownOperationException",         "UNKNOWN_OPERATION_EXCEPTION",            Grpc::Unimplemented,      Caller,  Info,  false, Never,  Never, NotApplied, Failed,         "the region or endpoint does not know this operation; ask the operator of this service"),
-    aws("ValidationException",               "VALIDATION_EXCEPTION",                   Grpc::InvalidArgument,    Caller,  Info,  false, Never,  Never, NotApplied, Failed,         "AWS rejects a request that this service accepts; report the error to the operator of this service"),
-    aws("SerializationException",            "SERIALIZATION_EXCEPTION",                Grpc::Internal,           Aws,     Error, true,   Never,  Never, NotApplied, Failed,         DEFECT),
+    aws("UnknownOperationException",         "UNKNOWN_OPERATION_EXCEPTION",            Grpc::Internal,           Service, Error, true,  Never,  Never, NotApplied, Failed,         NO_OPERATION),
+    aws("ValidationException",               "VALIDATION_EXCEPTION",                   Grpc::InvalidArgument,    Caller,  Info,  false, Never,  Never, NotApplied, Failed,         REJECTED_REQUEST),
+    aws("SerializationException",            "SERIALIZATION_EXCEPTION",                Grpc::Internal,           Service, Error, true,   Never,  Never, NotApplied, Failed,         DEFECT),
     aws("InvalidGatewayRequestException",    UPSTREAM_UNKNOWN,                         Grpc::FailedPrecondition, Caller,  Warn,  false, Never,  Never, Unknown,    Failed,         IF_RETRY_INFO),
+    // From the page of errors that all services of AWS share.
+    aws("NotAuthorized",                     "NOT_AUTHORIZED",                         Grpc::Internal,           Service, Error, true,  Never,  Never, NotApplied, Failed,         MISSING_RIGHT),
+    aws("ValidationError",                   "VALIDATION_ERROR",                       Grpc::InvalidArgument,    Caller,  Info,  false, Never,  Never, NotApplied, Failed,         REJECTED_REQUEST),
+    aws("InvalidAction",                     "INVALID_ACTION",                         Grpc::Internal,           Service, Error, true,  Never,  Never, NotApplied, Failed,         NO_OPERATION),
+    aws("MissingAction",                     "MISSING_ACTION",                         Grpc::Internal,           Service, Error, true,  Never,  Never, NotApplied, Failed,         NO_OPERATION),
 ];
 
 /// The rows of [`AWS_CODES`] by code, and by code without `Exception` at the end.
@@ -255,7 +266,7 @@ service_failures! {
     AttemptTimeout:          "timeout",         Tapegate,         "UPSTREAM_TIMEOUT",          Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  Unknown,    NoAnswer,      None,     WAIT;
     OperationTimeout:        "timeout",         Tapegate,         "UPSTREAM_TIMEOUT",          Grpc::Unavailable,        Aws,             Warn,  true,  Never, Never, Unknown,    Failed,        Some(1),  WAIT;
     NoAwsCredentials:        "no_credentials",  Tapegate,         "NO_AWS_CREDENTIALS",        Grpc::Unavailable,        Service,         Warn,  true,  Never, Never, NotApplied, NoCredentials, Some(10), WAIT;
-    UpstreamNotAsked:        "not_sent",        Tapegate,         "UPSTREAM_NOT_ASKED",        Grpc::Internal,           Aws,             Error, true,  Never, Never, NotApplied, NotSent,       None,     "report it to the operator of this service";
+    UpstreamNotAsked:        "not_sent",        Tapegate,         "UPSTREAM_NOT_ASKED",        Grpc::Internal,           Service,         Error, true,  Never, Never, NotApplied, NotSent,       None,     "report it to the operator of this service";
     Internal:                OTHER,             Tapegate,         "INTERNAL",                  Grpc::Internal,           Service,         Error, true,  Never, Never, Unknown,    Failed,        None,     "report it to the operator of this service, with the `x-request-id`";
 
     // Responses that the service cannot use.
@@ -267,12 +278,11 @@ service_failures! {
     TapeExists:              OTHER,             Tapegate,         "TAPE_EXISTS",               Grpc::AlreadyExists,      Caller,          Info,  false, Never, Never, NotApplied, Failed,        None,     "use the existing tape if `matches` is `true`; otherwise use another barcode";
     BarcodeTaken:            OTHER,             Tapegate,         "BARCODE_TAKEN",             Grpc::AlreadyExists,      Caller,          Info,  false, Never, Never, NotApplied, Failed,        None,     "use another barcode: a barcode can be used only once";
     LookUpDeadline:          OTHER,             Tapegate,         "DEADLINE_EXCEEDED",         Grpc::DeadlineExceeded,   Deadline,        Warn,  true,  Never, Never, Unknown,    Failed,        None,     MORE_TIME;
-    LookUpUnavailable:       OTHER,             Tapegate,         "TAPE_LOOKUP_FAILED",        Grpc::Unavailable,        Service,         Warn,  true,  Never, Never, Unknown,    Failed,        None,     RETRY_SAME;
-    LookUpDenied:            OTHER,             Tapegate,         "TAPE_LOOKUP_FAILED",        Grpc::PermissionDenied,   Caller,          Warn,  false, Never, Never, Unknown,    Failed,        None,     RETRY_SAME;
+    LookUpUnavailable:       OTHER,             Tapegate,         "TAPE_LOOKUP_FAILED",        Grpc::Unavailable,        Aws,             Warn,  true,  Never, Never, Unknown,    Failed,        None,     RETRY_SAME;
     LookUpFailed:            OTHER,             Tapegate,         "TAPE_LOOKUP_FAILED",        Grpc::Internal,           Service,         Error, true,  Never, Never, Unknown,    Failed,        None,     RETRY_SAME;
 
     // Responses without an AWS code, by HTTP status: mostly those of a proxy.
-    Http404:                 "4xx",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Unimplemented,      Caller,          Info,  false, Never, Never, Unknown,    Failed,        None,     IF_RETRY_INFO;
+    HttpNotAws:              "4xx",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Internal,           Aws,             Error, true,  Never, Never, Unknown,    NoAnswer,      None,     IF_RETRY_INFO;
     Http408:                 "4xx",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  Unknown,    Failed,        None,     IF_RETRY_INFO;
     Http429:                 "429",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  NotApplied, Throttled,     None,     IF_RETRY_INFO;
     Http4xx:                 "4xx",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Internal,           Aws,             Error, true,  Never, Never, Unknown,    Failed,        None,     IF_RETRY_INFO;
@@ -280,12 +290,12 @@ service_failures! {
     Http502:                 "502",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  Unknown,    NoAnswer,      None,     IF_RETRY_INFO;
     Http503:                 "503",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  Unknown,    NoAnswer,      None,     IF_RETRY_INFO;
     Http504:                 "504",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  Unknown,    NoAnswer,      None,     IF_RETRY_INFO;
-    HttpOther:               "5xx",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Internal,           Aws,             Error, true,  Never, Never, Unknown,    Failed,        None,     IF_RETRY_INFO;
+    HttpOther:               OTHER,             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Internal,           Aws,             Error, true,  Never, Never, Unknown,    Failed,        None,     IF_RETRY_INFO;
 
     // Responses with an AWS code that has no row, by HTTP status.
     UnknownCode408:          OTHER,             ErrorDomain::Aws, UPSTREAM_UNKNOWN,            Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  Unknown,    Failed,        None,     IF_RETRY_INFO;
     UnknownCode429:          OTHER,             ErrorDomain::Aws, UPSTREAM_UNKNOWN,            Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  Unknown,    Throttled,     None,     IF_RETRY_INFO;
-    UnknownCode4xx:          OTHER,             ErrorDomain::Aws, UPSTREAM_UNKNOWN,            Grpc::FailedPrecondition, Caller,          Warn,  false, Never, Never, Unknown,    Failed,        None,     IF_RETRY_INFO;
+    UnknownCode4xx:          OTHER,             ErrorDomain::Aws, UPSTREAM_UNKNOWN,            Grpc::FailedPrecondition, Caller,          Warn,  false, Never, Never, NotApplied, Failed,        None,     IF_RETRY_INFO;
     UnknownCode500:          OTHER,             ErrorDomain::Aws, UPSTREAM_UNKNOWN,            Grpc::Internal,           Aws,             Error, true,  Soon,  Soon,  Unknown,    Failed,        None,     IF_RETRY_INFO;
     UnknownCode50x:          OTHER,             ErrorDomain::Aws, UPSTREAM_UNKNOWN,            Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  Unknown,    Failed,        None,     IF_RETRY_INFO;
     UnknownCodeOther:        OTHER,             ErrorDomain::Aws, UPSTREAM_UNKNOWN,            Grpc::Internal,           Aws,             Error, true,  Never, Never, Unknown,    Failed,        None,     IF_RETRY_INFO;

@@ -7,8 +7,8 @@ use tonic_types::{ErrorDetails, QuotaViolation};
 
 use super::{DOMAIN, OUTCOME, add_pushback, make};
 use crate::domain::{
-    ErrorDomain, Failure, FailureRow, Fault, GatewayArn, Operation, OperationKind, Outcome, RetryRule,
-    StatusCode, TapeArn, failure::table,
+    Failure, FailureRow, Fault, GatewayArn, Operation, OperationKind, Outcome, RetryRule, StatusCode,
+    TapeArn, failure::table,
 };
 
 /// The most bytes of an AWS message that are passed on.
@@ -68,7 +68,7 @@ pub(super) fn status(operation: &FailedOperation, failure: &Failure) -> Status {
     let Failure { fault, outcome, .. } = failure;
     let row = fault.row();
     let mut message = format!("{}: {}; {}", operation.name, describe(fault), row.advice);
-    if row.status == StatusCode::PermissionDenied && row.domain == ErrorDomain::Aws {
+    if row.is_about_permissions() {
         message += &format!(" (storagegateway:{})", operation.name);
     }
     let mut details =
@@ -235,7 +235,11 @@ fn describe(fault: &Fault) -> String {
 fn describe_aws(code: &str, message: &str, http_status: u16) -> String {
     match table::find_aws(code) {
         // The message names the role or the credentials of the service.
-        Some(row) if row.status == StatusCode::PermissionDenied || row.is_about_credentials() => {
+        Some(row)
+            if row.status == StatusCode::PermissionDenied
+                || row.is_about_permissions()
+                || row.is_about_credentials() =>
+        {
             format!("AWS returned {}", row.error_type())
         }
         Some(row) => {

@@ -65,7 +65,7 @@ mod tests {
             (Code::NotFound, aws("GATEWAY_NOT_FOUND"), true, Some(Caller)),
             (Code::Unavailable, aws("GATEWAY_NOT_CONNECTED"), true, Some(Gateway)),
             (Code::Internal, aws("INTERNAL_SERVER_ERROR"), true, Some(Aws)),
-            (Code::PermissionDenied, aws("ACCESS_DENIED_EXCEPTION"), true, Some(Service)),
+            (Code::Internal, aws("ACCESS_DENIED_EXCEPTION"), true, Some(Service)),
             (Code::PermissionDenied, own("PERMISSION_DENIED"), true, Some(Caller)),
             (Code::PermissionDenied, own("NOT_IN_THE_TABLE"), true, Some(Caller)),
             (Code::Unavailable, aws("EXPIRED_TOKEN_EXCEPTION"), true, Some(Service)),

@@ -124,6 +124,7 @@ fn aws_fault<E: OperationError>(error: &E, answer: &HttpResponse) -> Fault {
         message: message.to_owned(),
         http_status,
         misdated: answer.extension::<Misdated>().is_some(),
+        is_internal: matches!(modelled, Some(Modelled::InternalServer(_))),
     }
 }
 

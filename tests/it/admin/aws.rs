@@ -235,3 +235,17 @@ async fn a_region_that_rejects_the_credentials_is_reported_though_the_other_one_
         r#"tapegate_upstream_condition{cloud_region="eu-west-1",tapegate_condition="credentials_refused"} 1"#;
     assert!(metrics.contains(series), "{metrics}");
 }
+
+#[tokio::test]
+async fn an_upstream_that_is_not_aws_is_an_outage() {
+    let html = "<html><body>404 Not Found</body></html>";
+    let upstream = Upstream::always(Reply::text(404, "text/html", html)).await;
+    let service = Service::over(&upstream, &["--pace-silence=2"]).await;
+    for _ in 0..2 {
+        list(&service).await;
+    }
+    assert_eq!(condition_is(&service, Some("no_answer")).await, 200);
+    let (_, metrics) = service.admin("/metrics").await;
+    let failed = |line: &&str| line.contains("tapegate_fault_owner=\"aws\"") && line.contains("INTERNAL");
+    assert!(metrics.lines().any(|line| failed(&line)), "{metrics}");
+}

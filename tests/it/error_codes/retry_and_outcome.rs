@@ -12,6 +12,7 @@ fn fault(code: &str, nested: bool, misdated: bool) -> Fault {
         message: "AWS's words".to_owned(),
         http_status: 400,
         misdated,
+        is_internal: false,
     }
 }
 
@@ -122,10 +123,19 @@ fn a_wrong_date_changes_the_rules_of_signatures_only() {
 }
 
 #[test]
-fn an_unknown_code_is_not_retried_and_has_an_unknown_outcome() {
-    let unknown = fault("TapeOnFire", true, false);
-    for kind in [OperationKind::Read, OperationKind::Create] {
-        assert_eq!(unknown.retry_rule(kind), RetryRule::Never);
+fn an_unknown_code_is_not_retried_and_its_class_decides_the_outcome() {
+    for (is_internal, outcome) in [(false, Outcome::NotApplied), (true, Outcome::Unknown)] {
+        let unknown = Fault::Aws {
+            code: "TapeOnFire".to_owned(),
+            nested: true,
+            message: String::new(),
+            http_status: 400,
+            misdated: false,
+            is_internal,
+        };
+        for kind in [OperationKind::Read, OperationKind::Create] {
+            assert_eq!(unknown.retry_rule(kind), RetryRule::Never);
+        }
+        assert_eq!(unknown.outcome(), outcome);
     }
-    assert_eq!(unknown.outcome(), Outcome::Unknown);
 }

@@ -159,6 +159,7 @@ pub fn aws(code: &str, http_status: u16) -> Failure {
         message: "of the test".to_owned(),
         http_status,
         misdated: false,
+        is_internal: false,
     };
     fault.after(Attempts::one(None))
 }

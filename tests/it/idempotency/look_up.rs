@@ -101,7 +101,7 @@ async fn a_failed_look_up_leaves_the_outcome_unknown() {
                 400,
                 &json!({ "__type": "AccessDeniedException", "message": "arn:aws:iam::1" }),
             ),
-            Code::PermissionDenied,
+            Code::Internal,
             "ACCESS_DENIED_EXCEPTION",
             false,
         ),

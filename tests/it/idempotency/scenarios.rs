@@ -171,17 +171,15 @@ fn fault(trouble: Trouble, rng: &mut Rng) -> Fault {
                     (REQUEST, Some("ServiceUnavailable")),
                     (REQUEST, Some("InvalidParameters")),
                     (REQUEST, Some("StorageFailure")),
-                    (REQUEST, Some("AWordOfTomorrow")),
+                    (MODELLED, Some("AWordOfTomorrow")),
                     (REQUEST, None),
                 ],
             );
             is_lie = nested == Some("InvalidParameters");
             is_last = matches!(
                 (code, nested),
-                (
-                    REQUEST,
-                    None | Some("InvalidParameters" | "StorageFailure" | "AWordOfTomorrow")
-                )
+                (REQUEST, None | Some("InvalidParameters" | "StorageFailure"))
+                    | (MODELLED, Some("AWordOfTomorrow"))
             );
             vec![error(code, nested)]
         }

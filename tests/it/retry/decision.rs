@@ -45,6 +45,7 @@ fn outcomes() -> Vec<(Fault, May, May)> {
             nested: place == "nested",
             message: String::new(),
             misdated: false,
+            is_internal: false,
             http_status: 400,
         };
         (fault, May::parse(create_tapes), May::parse(read))
@@ -95,6 +96,7 @@ fn outcomes() -> Vec<(Fault, May, May)> {
             nested: false,
             message: String::new(),
             misdated: false,
+            is_internal: false,
             http_status,
         };
         [(Fault::Http { http_status }, may, may), (unknown, may, may)]
