@@ -37,7 +37,7 @@ pub use barcode::{Barcode, BarcodePrefix};
 pub use client_token::ClientToken;
 pub use failure::{
     AttemptResult, Classification, ErrorDomain, ErrorKind, Failure, FailureRow, Fault, FaultOwner, LogLevel,
-    Outcome, RetryRule, StatusCode, is_about_credentials,
+    Outcome, RetryRule, RetryVerdict, StatusCode, is_about_credentials,
 };
 pub use invalid::Invalid;
 pub use kms_key::{Encryption, KmsKey};

@@ -239,9 +239,16 @@ impl Service {
             () = shutdown => {}
         }
 
-        // Load balancers get time to react before the listener closes.
+        // Load balancers get time to react before the listener closes. Until then, new connections and
+        // calls are served as before.
         self.readiness.start_draining();
-        sleep(self.shutdown.delay).await;
+        tokio::select! {
+            ended = &mut serving => {
+                finish(self.access.audit, self.metrics).await;
+                return ended.map_err(Cut::from);
+            }
+            () = sleep(self.shutdown.delay) => {}
+        }
         stop_grpc.cancel();
         // Ends the health watches, whose streams have no end of their own.
         self.watching.cancel();

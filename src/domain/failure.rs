@@ -7,7 +7,10 @@ pub mod table;
 use std::time::Duration;
 
 pub use self::{
-    row::{AttemptResult, Classification, ErrorDomain, FailureRow, FaultOwner, LogLevel, Outcome, RetryRule},
+    row::{
+        AttemptResult, Classification, ErrorDomain, FailureRow, FaultOwner, LogLevel, Outcome, RetryRule,
+        RetryVerdict,
+    },
     status_code::StatusCode,
     table::ErrorKind,
 };

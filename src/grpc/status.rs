@@ -22,7 +22,7 @@ pub use self::{
     rejected::{limited, overloaded, reason_of, unauthenticated},
 };
 use crate::{
-    domain::{ErrorDomain, ErrorKind, Failure, Operation, Outcome},
+    domain::{ErrorDomain, ErrorKind, Failure, Operation, Outcome, RetryVerdict},
     grpc::violations::Violations,
 };
 
@@ -41,14 +41,20 @@ pub const MAX_MESSAGE: usize = 1024;
 /// The key in the metadata of `ErrorInfo` for the outcome of a failed create.
 pub const OUTCOME: &str = "outcome";
 
+/// The key in the metadata of `ErrorInfo` for what the caller may do.
+pub const RETRY: &str = "retry";
+
+/// The key in the metadata of `ErrorInfo` for whether an existing tape matches the request.
+const MATCHES: &str = "matches";
+
 /// The trailer that makes a client's library wait before it retries the call (gRFC A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 const NO_METHOD: &str = "unknown method; use one that reflection lists";
 
 /// The bytes of the details that are kept free for [`complete`]: `RequestInfo` with an id of 128
-/// characters, and an outcome.
-const RESERVED: usize = 256;
+/// characters, an outcome and a verdict.
+const RESERVED: usize = 288;
 
 /// An invalid request. All violations are reported at once, as far as they fit.
 pub fn invalid(violations: &Violations) -> Status {
@@ -137,7 +143,7 @@ pub fn internal(what: &str) -> Status {
 ///
 /// Each error gets the call's request id. One that tonic made itself, before any code of this
 /// service ran, gets details, and the code that gRPC has for its case. A create without an
-/// outcome in its details gets this `outcome`.
+/// outcome in its details gets this `outcome`. Each error says what the caller may do.
 pub fn complete(headers: &mut HeaderMap, outcome: Option<Outcome>, request_id: &str) {
     if let Some(status) = Status::from_header_map(headers)
         && status.code() != Code::Ok
@@ -159,16 +165,30 @@ fn completed(status: &Status, outcome: Option<Outcome>, request_id: &str) -> Sta
     } else {
         (status.code(), status.message(), status.get_error_details())
     };
-    if let Some(outcome) = outcome
-        && let Some(info) = details.error_info()
-        && !info.metadata.contains_key(OUTCOME)
-    {
+    if let Some(info) = details.error_info() {
         let mut info = info.clone();
-        info.metadata.insert(OUTCOME.to_owned(), outcome.to_string());
+        if let Some(outcome) = outcome {
+            let known = info.metadata.entry(OUTCOME.to_owned());
+            known.or_insert_with(|| outcome.to_string());
+        }
+        let verdict = verdict(code, &info, details.retry_info().is_some());
+        info.metadata
+            .insert(RETRY.to_owned(), verdict.as_str().to_owned());
         details.set_error_info(info.reason, info.domain, info.metadata);
     }
     details.set_request_info(request_id, "");
     make(code, message, details)
+}
+
+/// What the caller may do.
+fn verdict(code: Code, info: &ErrorInfo, has_delay: bool) -> RetryVerdict {
+    let is = |key: &str, value: &str| info.metadata.get(key).is_some_and(|found| found == value);
+    let is_done = info.reason == ErrorKind::TapeExists.row().reason && is(MATCHES, "true");
+    if is_done || info.reason == ErrorKind::UnknownMethod.row().reason {
+        return RetryVerdict::Never;
+    }
+    let outcome = is(OUTCOME, Outcome::Unknown.as_str()).then_some(Outcome::Unknown);
+    RetryVerdict::of(fault_owner::status_code(code), has_delay, outcome)
 }
 
 /// The failure behind a status that tonic, or its health and reflection services, made.

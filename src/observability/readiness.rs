@@ -113,7 +113,9 @@ impl NotReady {
     pub fn message(&self) -> String {
         match self {
             Self::Draining => {
-                "the service is shutting down; calls in progress may finish, new calls are not accepted".to_owned()
+                "the service is shutting down; it serves calls until shutdown.delay has passed, and then ends those in \
+                 progress"
+                    .to_owned()
             }
             Self::CredentialsMissing(why) => {
                 format!(

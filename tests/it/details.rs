@@ -334,3 +334,109 @@ async fn a_failed_look_up_leaves_the_outcome_unknown() {
         assert_eq!(refused.details.retry_info().is_some(), again, "{refused:?}");
     }
 }
+
+/// What the caller may do after this error, and its reason.
+fn verdict(refused: &Refusal) -> (&str, &str) {
+    (refused.metadata["retry"].as_str(), refused.reason.as_str())
+}
+
+#[tokio::test]
+async fn every_failed_create_says_what_the_caller_may_do() {
+    let nested = |code: &str| {
+        let body = json!({ "__type": "InvalidGatewayRequestException", "error": { "errorCode": code } });
+        Reply::aws(400, &body)
+    };
+    let named = |code: &str| Reply::aws(400, &json!({ "__type": code }));
+    let cases = [
+        (named("ThrottlingException"), "same_call", "THROTTLING_EXCEPTION"),
+        (named("InternalServerError"), "same_call", "INTERNAL_SERVER_ERROR"),
+        (
+            nested("GatewayNotConnected"),
+            "same_call",
+            "GATEWAY_NOT_CONNECTED",
+        ),
+        (nested("StorageFailure"), "same_call", "STORAGE_FAILURE"),
+        (
+            Reply::text(502, "text/html", "<html>"),
+            "same_call",
+            "UPSTREAM_HTTP_ERROR",
+        ),
+        // The outcome is unknown, and only the same call can find out.
+        (
+            Reply::text(404, "text/html", "<html>"),
+            "same_call",
+            "UPSTREAM_HTTP_ERROR",
+        ),
+        (
+            Reply::text(200, "text/html", "<html>"),
+            "same_call",
+            "UPSTREAM_UNREADABLE",
+        ),
+        // The outcome is unknown, but the same call fails again: an agent that made it would never end.
+        (nested("InvalidParameters"), "after_change", "INVALID_PARAMETERS"),
+        (nested("GatewayNotFound"), "after_change", "GATEWAY_NOT_FOUND"),
+        (
+            nested("MaximumTapeCartridgeCountExceeded"),
+            "after_change",
+            "MAXIMUM_TAPE_CARTRIDGE_COUNT_EXCEEDED",
+        ),
+        (
+            named("AccessDeniedException"),
+            "after_change",
+            "ACCESS_DENIED_EXCEPTION",
+        ),
+        (named("AWordOfTomorrow"), "after_change", "UPSTREAM_UNKNOWN"),
+    ];
+    for (reply, retry, reason) in cases {
+        let upstream = Upstream::always(reply).await;
+        let service = Service::over(&upstream, &["--retry-attempts=1"]).await;
+        let request = CreateTapesRequest {
+            gateway_arn: GATEWAY.into(),
+            tape_size_in_bytes: SIZE,
+            client_token: "token-1".into(),
+            num_tapes_to_create: 1,
+            tape_barcode_prefix: "NEW".into(),
+            ..Default::default()
+        };
+        let refused = refusal(&service.client().create_tapes(request).await.unwrap_err());
+        assert_eq!(verdict(&refused), (retry, reason), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_other_error_says_what_the_caller_may_do() {
+    let service = Service::dev(&[]).await;
+    let mut client = service.client();
+    let invalid = client
+        .create_tape_with_barcode(CreateTapeWithBarcodeRequest::default())
+        .await;
+    let invalid = refusal(&invalid.unwrap_err());
+    assert_eq!(verdict(&invalid), ("after_change", "INVALID_REQUEST"));
+
+    client.create_tape_with_barcode(create("ONCE0001")).await.unwrap();
+    let again = refusal(
+        &client
+            .create_tape_with_barcode(create("ONCE0001"))
+            .await
+            .unwrap_err(),
+    );
+    assert_eq!(verdict(&again), ("never", "TAPE_EXISTS"));
+    let larger = CreateTapeWithBarcodeRequest {
+        tape_size_in_bytes: 2 * SIZE,
+        ..create("ONCE0001")
+    };
+    let larger = refusal(&client.create_tape_with_barcode(larger).await.unwrap_err());
+    assert_eq!(verdict(&larger), ("after_change", "TAPE_EXISTS"));
+
+    let unknown = "/tapegate.v1.TapeService/DeleteTape";
+    let unknown = wire::post(service.channel(), unknown, &[], Bytes::new())
+        .await
+        .unwrap();
+    assert_eq!(verdict(&refusal(&unknown.status())), ("never", "UNKNOWN_METHOD"));
+    let silent = Upstream::answering(|_| std::future::pending::<Reply>()).await;
+    let service = Service::over(&silent, &[]).await;
+    let mut request = Request::new(ListTapesRequest::default());
+    request.set_timeout(std::time::Duration::from_millis(500));
+    let late = refusal(&service.client().list_tapes(request).await.unwrap_err());
+    assert_eq!(verdict(&late), ("same_call", "DEADLINE_EXCEEDED"));
+}

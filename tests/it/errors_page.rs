@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use http::HeaderMap;
 use tapegate::{
     domain::{
         Attempts, DescribeTapes, ErrorDomain, Failure, FailureRow, Fault, FaultOwner, OperationKind,
@@ -16,6 +17,7 @@ use tapegate::{
     grpc::status,
     observability::metrics::labels,
 };
+use tonic::Status;
 use tonic_types::ErrorInfo;
 
 use crate::harness::{GATEWAY, refusal};
@@ -358,6 +360,18 @@ fn each_fault_ends_a_call_as_its_row_says() {
         ) || matches!(&fault, Fault::LookUpFailed { cause, .. } if cause.retry_rule(OperationKind::Read) != RetryRule::Never)
             || fault.retry_rule(OperationKind::Read) != RetryRule::Never;
         assert_eq!(delay.is_some(), can_help, "{case}");
+        let mut headers = HeaderMap::new();
+        status::failed(&list, &failure).add_header(&mut headers).unwrap();
+        status::complete(&mut headers, None, "request-1");
+        let completed = refusal(&Status::from_header_map(&headers).unwrap());
+        let verdict = completed.metadata[status::RETRY].as_str();
+        match can_help {
+            true => assert_eq!(verdict, "same_call", "{case}"),
+            false => assert!(
+                ["same_call", "after_change", "never"].contains(&verdict),
+                "{case}"
+            ),
+        }
     }
     // Each row of the upstream occurs.
     let of_the_upstream = rows().filter(|row| {

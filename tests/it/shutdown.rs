@@ -75,6 +75,18 @@ async fn calls_in_progress_finish_and_new_ones_are_not_accepted() {
 }
 
 #[tokio::test]
+async fn new_connections_are_served_until_the_shutdown_delay_has_passed() {
+    let mut service = Service::dev(&["--shutdown-delay=10m"]).await;
+    service.begin_stop();
+    service.not_ready().await;
+    for _ in 0..3 {
+        let channel = service.endpoint().connect().await.unwrap();
+        let mut client = TapeServiceClient::new(channel);
+        client.list_tapes(ListTapesRequest::default()).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_sent_create_finishes_after_its_caller_cancels() {
     let (upstream, go) = held().await;
     let service = Service::over(&upstream, &[]).await;

@@ -234,3 +234,46 @@ pub enum AttemptResult {
     /// Any other failure.
     Failed,
 }
+
+/// What a caller may do after a failure: the value of `retry` in the metadata of `ErrorInfo`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryVerdict {
+    /// Make the same call again, with the same token or barcode; after the delay of `RetryInfo`, if
+    /// there is one. A create makes no second tape.
+    SameCall,
+    /// The same call fails again until the request, a permission or the state of something else
+    /// changes.
+    AfterChange,
+    /// No further call is needed or can help.
+    Never,
+}
+
+impl RetryVerdict {
+    /// The verdict on an error with this status. `has_delay` says that it has a `RetryInfo`, and
+    /// `outcome` is that of a create.
+    pub fn of(status: StatusCode, has_delay: bool, outcome: Option<Outcome>) -> Self {
+        match status {
+            _ if has_delay => Self::SameCall,
+            StatusCode::DeadlineExceeded
+            | StatusCode::Unavailable
+            | StatusCode::Aborted
+            | StatusCode::Cancelled => Self::SameCall,
+            // Only the same call can find out whether the tapes were created.
+            StatusCode::Internal | StatusCode::Unknown | StatusCode::DataLoss
+                if outcome == Some(Outcome::Unknown) =>
+            {
+                Self::SameCall
+            }
+            _ => Self::AfterChange,
+        }
+    }
+
+    /// The verdict as callers see it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SameCall => "same_call",
+            Self::AfterChange => "after_change",
+            Self::Never => "never",
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use tonic::Status;
 use tonic_types::{ErrorDetails, QuotaViolation};
 
-use super::{DOMAIN, OUTCOME, add_pushback, make};
+use super::{DOMAIN, MATCHES, OUTCOME, add_pushback, make};
 use crate::domain::{
     Failure, FailureRow, Fault, GatewayArn, Operation, OperationKind, Outcome, RetryRule, StatusCode,
     TapeArn, failure::table,
@@ -137,7 +137,7 @@ fn metadata(operation: &FailedOperation, failure: &Failure) -> HashMap<String, S
             metadata.extend([("last_reason", reason(refusal)), ("lookup_reason", reason(cause))]);
         }
         Fault::TapeExists { differs } => {
-            metadata.push(("matches", differs.is_empty().to_string()));
+            metadata.push((MATCHES, differs.is_empty().to_string()));
             if !differs.is_empty() {
                 metadata.push(("differs", differs.join(",")));
             }

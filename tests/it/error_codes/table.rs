@@ -124,6 +124,16 @@ async fn check(
             &[None]
         };
         assert!(outcomes.contains(&outcome.as_deref()), "{case}");
+        // Where the same call can help, there is a delay, or a create has to find out what it did.
+        let verdict = metadata.remove("retry").unwrap();
+        let can_help = refused.details.retry_info().is_some()
+            || refused.code == Code::Aborted
+            || (refused.code == Code::Internal && outcome.as_deref() == Some("unknown"));
+        assert_eq!(
+            verdict,
+            if can_help { "same_call" } else { "after_change" },
+            "{case}"
+        );
         let expected = [
             ("operation", operation),
             ("attempts", &asked.to_string()),
