@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use super::{
     check,
     settings::{
-        Config, Effective, Faults, IgnoredVariable, Setting, Sources, Values, auth, jwt, parsers::Parsed,
-        policy, requests, server, upstream,
+        Config, Effective, Faults, IgnoredVariable, Origin, Setting, Sources, Values, auth, jwt,
+        parsers::Parsed, policy, requests, server, upstream,
     },
 };
 
@@ -18,6 +18,8 @@ pub struct Checked {
     /// The same settings as a configuration file. A comment behind each value says where it comes
     /// from.
     pub document: String,
+    /// Where `upstream.endpoint` comes from, if it is set.
+    pub endpoint_origin: Option<Origin>,
     /// Variables that are set and have no effect.
     pub ignored: Vec<IgnoredVariable>,
 }
@@ -59,6 +61,7 @@ impl Checked {
         let ignored = values.environment().ignored.clone();
         let (config, resolved) = values.finish(config)?;
         let mut document = Effective(&resolved).to_string();
+        let endpoint = resolved.values.get(upstream::UPSTREAM_ENDPOINT.key);
         for proxy in config.sdk.network.proxies.all() {
             document += &format!("\n# proxy: {proxy}");
         }
@@ -68,6 +71,7 @@ impl Checked {
         Ok(Self {
             config,
             document,
+            endpoint_origin: endpoint.map(|given| given.origin.clone()),
             ignored,
         })
     }

@@ -69,6 +69,8 @@ pub(super) struct Service {
     reload_interval: Duration,
     shutdown: ShutdownSettings,
     credentials_pause: Duration,
+    /// The endpoint that is called, and where it comes from.
+    upstream: String,
 }
 
 /// Why the service did not stop cleanly.
@@ -95,8 +97,14 @@ impl Service {
         let Checked {
             config,
             document,
+            endpoint_origin,
             ignored,
         } = checked;
+        let upstream_shown = match (&config.sdk.endpoint, endpoint_origin) {
+            (None, _) => "AWS".to_owned(),
+            (Some(endpoint), None) => endpoint.clone(),
+            (Some(endpoint), Some(origin)) => format!("{endpoint} ({origin})"),
+        };
         for IgnoredVariable { name, instead } in ignored {
             tracing::warn!(variable = name, instead, "a variable has no effect");
         }
@@ -202,6 +210,7 @@ impl Service {
             reload_interval: server.reload_interval,
             shutdown: config.shutdown,
             credentials_pause: config.sdk.credentials_pause,
+            upstream: upstream_shown,
         })
     }
 
@@ -211,6 +220,7 @@ impl Service {
             version = env!("CARGO_PKG_VERSION"),
             grpc = %self.grpc_address,
             admin = %self.admin.address,
+            upstream = self.upstream,
             "the service has started"
         );
         let admin = self.admin.start();

@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::Endpoint;
 
-use crate::harness::{Program, Reply, Service, Site, Upstream, bearer, eventually};
+use crate::harness::{Program, Reply, Service, Site, Upstream, bearer, eventually, get};
 
 /// A proxy that writes down the first line of every request, and refuses it.
 struct Proxy {
@@ -259,4 +259,18 @@ async fn the_key_server_of_an_issuer_is_reached_through_the_proxy_whose_errors_n
     let named = format!("through the proxy {} (ALL_PROXY)", proxy.url);
     assert!(line.contains(&named), "{line}");
     assert_eq!(proxy.seen()[0], "CONNECT keys.invalid:443 HTTP/1.1");
+}
+
+#[tokio::test]
+async fn an_endpoint_of_the_environment_is_shown_with_its_variable() {
+    let upstream = Service::dev(&[]).await;
+    let url = format!("http://{}", upstream.emulator.unwrap());
+    let variables = [("AWS_ENDPOINT_URL", url.as_str())].into_iter().chain(KEYS);
+    let mut program = Program::start(&["serve", "--allow-anonymous", "--region=us-east-1"], variables);
+    let line = program.logged("the service has started").await;
+    let shown = format!("{url}/ (AWS_ENDPOINT_URL)");
+    assert!(line.contains(&shown), "{line}");
+    let (_, settings) = get(&format!("{}/config", program.admin)).await;
+    let setting = format!("endpoint = \"{url}\"  # AWS_ENDPOINT_URL");
+    assert!(settings.contains(&setting), "{settings}");
 }
