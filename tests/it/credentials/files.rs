@@ -116,70 +116,82 @@ async fn a_file_that_becomes_invalid_is_told_without_a_call() {
     .await;
 }
 
+/// Why there are no credentials, and what an operator has to be told.
+struct Case {
+    name: &'static str,
+    config: &'static str,
+    variables: &'static [(&'static str, &'static str)],
+    parts: &'static [&'static str],
+}
+
 #[tokio::test]
 async fn the_cause_is_shown_with_file_and_line_each_time() {
     let upstream = upstream().await;
-    let config = |text: &'static str| Some(text);
-    let cases: [(&str, Option<&str>, &[(&str, &str)], &[&str]); 7] = [
-        (
-            "nothing",
-            None,
-            &[],
-            &[
+    const SITE: &[(&str, &str)] = &[("AWS_PROFILE", "site")];
+    let cases = [
+        Case {
+            name: "nothing",
+            config: "",
+            variables: &[],
+            parts: &[
                 "environment variables: ",
                 "profile default is neither in ",
                 "container: ",
             ],
-        ),
-        (
-            "no such profile",
-            config("[profile other]\nregion = us-east-1\n"),
-            &[("AWS_PROFILE", "site")],
-            &["profile site is neither in "],
-        ),
-        (
-            "half a key",
-            config("[default]\nregion = us-east-1\n\n[profile site]\naws_access_key_id = AKID\n"),
-            &[("AWS_PROFILE", "site")],
-            &["profile site at ", "/.aws/config:4", "aws_secret_access_key"],
-        ),
-        (
-            "no source",
-            config("[profile site]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = base\n"),
-            &[("AWS_PROFILE", "site")],
-            &["/.aws/config:1", "base"],
-        ),
-        (
-            "a syntax error",
-            config("[profile site]\nnonsense\n"),
-            &[("AWS_PROFILE", "site")],
-            &["line 2", "/.aws/config"],
-        ),
-        (
-            "a missing token",
-            None,
-            &[
+        },
+        Case {
+            name: "no such profile",
+            config: "[profile other]\nregion = us-east-1\n",
+            variables: SITE,
+            parts: &["profile site is neither in "],
+        },
+        Case {
+            name: "half a key",
+            config: "[default]\nregion = us-east-1\n\n[profile site]\naws_access_key_id = AKID\n",
+            variables: SITE,
+            parts: &["profile site at ", "/.aws/config:4", "aws_secret_access_key"],
+        },
+        Case {
+            name: "no source",
+            config: "[profile site]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = base\n",
+            variables: SITE,
+            parts: &["/.aws/config:1", "base"],
+        },
+        Case {
+            name: "a syntax error",
+            config: "[profile site]\nnonsense\n",
+            variables: SITE,
+            parts: &["line 2", "/.aws/config"],
+        },
+        Case {
+            name: "a missing token",
+            config: "",
+            variables: &[
                 ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token"),
                 ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/x"),
             ],
-            &[
+            parts: &[
                 "web identity (AWS_WEB_IDENTITY_TOKEN_FILE=/nowhere/token)",
                 "No such file",
             ],
-        ),
-        (
-            "a process that fails",
-            config("[default]\ncredential_process = /bin/sh -c 'exit 3'\n"),
-            &[],
-            &["/.aws/config:1", "exit status"],
-        ),
+        },
+        Case {
+            name: "a process that fails",
+            config: "[default]\ncredential_process = /bin/sh -c 'exit 3'\n",
+            variables: &[],
+            parts: &["/.aws/config:1", "exit status"],
+        },
     ];
-    for (name, text, variables, parts) in cases {
+    for Case {
+        name,
+        config,
+        variables,
+        parts,
+    } in cases
+    {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join(".aws")).unwrap();
-        if let Some(text) = text {
-            fs::write(home.path().join(".aws/config"), text).unwrap();
-        }
+        fs::write(home.path().join(".aws/config"), config).unwrap();
         let mut program = program(&upstream, home.path(), variables);
         let line = program.logged("no AWS credentials").await;
         let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
