@@ -23,7 +23,8 @@ struct Owner {
 /// The ARN of a gateway: `arn:PARTITION:storagegateway:REGION:ACCOUNT:gateway/ID`.
 ///
 /// The service model restricts the length alone, 50–500. Here the parts are needed for the region
-/// and the account of a call. An ID has letters, digits and hyphens.
+/// and the account of a call. Gateways that were activated before 2 September 2015 have their name in
+/// place of an ID, so every character that AWS allows in a name is accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GatewayArn {
     owner: Owner,
@@ -96,8 +97,7 @@ impl FromStr for GatewayArn {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         const SHAPE: &str = "arn:PARTITION:storagegateway:REGION:ACCOUNT:gateway/ID";
-        let id = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        let owner = parse(text, "gateway/", id).ok_or_else(|| {
+        let owner = parse(text, "gateway/", is_gateway_name).ok_or_else(|| {
             let quoted = Invalid::quote(text);
             Invalid::new(match text {
                 "" => format!("required: the ARN of a gateway, {SHAPE}"),
@@ -142,6 +142,13 @@ impl FromStr for TapeArn {
     }
 }
 
+/// Whether AWS allows this as the name of a gateway: printable ASCII characters but slashes, and not
+/// only spaces (the pattern of `GatewayName` in the service model).
+fn is_gateway_name(name: &str) -> bool {
+    let is_allowed = |b: u8| (b' '..=b'~').contains(&b) && b != b'/' && b != b'\\';
+    name.bytes().all(is_allowed) && name.bytes().any(|b| b != b' ')
+}
+
 /// The owner in an ARN of Storage Gateway whose resource is `kind` and an ID that `id` accepts.
 fn parse(text: &str, kind: &str, id: impl Fn(&str) -> bool) -> Option<Owner> {
     let mut parts = text.splitn(6, ':');
@@ -171,5 +178,33 @@ impl fmt::Display for GatewayArn {
 impl fmt::Display for TapeArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_valid(name: &str) -> bool {
+        format!("arn:aws:storagegateway:us-east-1:123456789012:gateway/{name}")
+            .parse::<GatewayArn>()
+            .is_ok()
+    }
+
+    #[test]
+    fn a_gateway_has_an_id_or_an_old_name() {
+        for name in [
+            "sgw-12A3456B",
+            "My_Gateway",
+            "gw.berlin",
+            "a b",
+            "x:y",
+            "~!@#$%^&*()[]{}",
+        ] {
+            assert!(is_valid(name), "{name:?}");
+        }
+        for name in ["", " ", "a/b", "a\\b", "caf\u{e9}", "a\nb", "a\u{7f}"] {
+            assert!(!is_valid(name), "{name:?}");
+        }
     }
 }

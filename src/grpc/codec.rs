@@ -1,4 +1,5 @@
-//! The codec of the generated code: Protobuf that rejects unknown fields of requests.
+//! The codec of the generated code: Protobuf that rejects requests of which it would silently ignore a
+//! part.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -11,7 +12,7 @@ use prost::{
     DecodeError, Message, Name,
     encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field},
 };
-use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 use tonic::{
     Status,
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
@@ -22,8 +23,8 @@ use crate::grpc::status;
 /// The encoded descriptor set of the proto files and their imports.
 pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("tapegate.v1");
 
-/// Rejects requests with fields that this build does not know, because it would silently ignore them.
-/// Responses, which a client decodes with the same codec, may have fields of a newer service.
+/// Rejects requests with fields that this build does not know, and with several members of one `oneof`,
+/// because it would silently ignore the fields, and all members but the last. Responses, which a client decodes with the same codec, may have fields of a newer service.
 #[derive(Debug)]
 pub struct StrictCodec<T, U>(PhantomData<(T, U)>);
 
@@ -84,16 +85,11 @@ impl<U: Message + Name + Default> Decoder for StrictDecoder<U> {
         let bytes = from.copy_to_bytes(from.remaining());
         let message = U::decode(bytes.clone()).map_err(|error| status::malformed(&error.to_string()))?;
         if let Some(request) = REQUESTS.get(&*U::full_name()) {
-            let mut unknown = BTreeSet::new();
-            find_unknown(request, bytes, &mut unknown)
+            let mut ignored = Ignored::default();
+            ignored
+                .find(request, bytes)
                 .map_err(|error| status::malformed(&error.to_string()))?;
-            if !unknown.is_empty() {
-                return Err(status::malformed(&format!(
-                    "{} has unknown fields, which this version cannot pass on to AWS; remove them: {}",
-                    request.name(),
-                    unknown.into_iter().collect::<Vec<_>>().join(", ")
-                )));
-            }
+            ignored.check(request).map_err(|what| status::malformed(&what))?;
         }
         Ok(Some(message))
     }
@@ -110,30 +106,87 @@ static REQUESTS: LazyLock<HashMap<String, MessageDescriptor>> = LazyLock::new(||
         .collect()
 });
 
-/// The most unknown fields that an error lists.
+/// The most fields that an error lists.
 const MAX_LISTED: usize = 10;
 
-/// Collects the fields of an encoded message that its type does not have, as message and number.
-fn find_unknown(
-    kind: &MessageDescriptor,
-    mut message: Bytes,
-    unknown: &mut BTreeSet<String>,
-) -> Result<(), DecodeError> {
-    while message.has_remaining() && unknown.len() < MAX_LISTED {
-        let (number, wire_type) = decode_key(&mut message)?;
-        match kind.get_field(number).map(|field| field.kind()) {
-            Some(Kind::Message(inner)) if wire_type == WireType::LengthDelimited => {
-                let length = usize::try_from(decode_varint(&mut message)?).unwrap_or(usize::MAX);
-                let inner_message = message.split_to(length.min(message.len()));
-                find_unknown(&inner, inner_message, unknown)?;
+/// What decoding would silently ignore of a message.
+#[derive(Default)]
+struct Ignored {
+    /// The fields that the type does not have, as message and number.
+    unknown: BTreeSet<String>,
+    /// The members of a `oneof` that are set together, as `one and other`.
+    together: BTreeSet<String>,
+}
+
+impl Ignored {
+    fn find(&mut self, kind: &MessageDescriptor, mut message: Bytes) -> Result<(), DecodeError> {
+        let mut members: Vec<FieldDescriptor> = Vec::new();
+        while message.has_remaining() && self.unknown.len() < MAX_LISTED {
+            let (number, wire_type) = decode_key(&mut message)?;
+            let field = kind.get_field(number);
+            if let Some(field) = &field
+                && field
+                    .containing_oneof()
+                    .is_some_and(|oneof| !oneof.is_synthetic())
+            {
+                self.add_member(&mut members, field);
             }
-            known => {
-                if known.is_none() {
-                    unknown.insert(format!("{}.{number}", kind.name()));
+            match field.map(|field| field.kind()) {
+                Some(Kind::Message(inner)) if wire_type == WireType::LengthDelimited => {
+                    let length = usize::try_from(decode_varint(&mut message)?).unwrap_or(usize::MAX);
+                    let inner_message = message.split_to(length.min(message.len()));
+                    self.find(&inner, inner_message)?;
                 }
-                skip_field(wire_type, number, &mut message, DecodeContext::default())?;
+                known => {
+                    if known.is_none() {
+                        self.unknown.insert(format!("{}.{number}", kind.name()));
+                    }
+                    skip_field(wire_type, number, &mut message, DecodeContext::default())?;
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn add_member(&mut self, members: &mut Vec<FieldDescriptor>, field: &FieldDescriptor) {
+        if members.contains(field) {
+            return;
+        }
+        let other = members
+            .iter()
+            .find(|other| other.containing_oneof() == field.containing_oneof());
+        if let Some(other) = other {
+            let (first, second) = match other.number() < field.number() {
+                true => (other, field),
+                false => (field, other),
+            };
+            self.together
+                .insert(format!("{} and {}", first.name(), second.name()));
+        }
+        members.push(field.clone());
+    }
+
+    /// The error with everything that was found, if there is something.
+    fn check(self, request: &MessageDescriptor) -> Result<(), String> {
+        let list = |found: BTreeSet<String>| found.into_iter().collect::<Vec<_>>().join(", ");
+        let mut faults = Vec::new();
+        if !self.unknown.is_empty() {
+            let unknown = list(self.unknown);
+            faults.push(format!(
+                "{} has unknown fields, which this version cannot pass on to AWS; remove them: {unknown}",
+                request.name(),
+            ));
+        }
+        if !self.together.is_empty() {
+            let together = list(self.together);
+            faults.push(format!(
+                "{} has several members of one oneof, of which only one counts; send one of {together}",
+                request.name(),
+            ));
+        }
+        match faults.is_empty() {
+            true => Ok(()),
+            false => Err(faults.join("; ")),
+        }
+    }
 }

@@ -133,6 +133,27 @@ async fn unknown_fields_are_named() {
 }
 
 #[tokio::test]
+async fn two_members_of_the_pool_are_named() {
+    let attacked = Attacked::start(&[]).await;
+    // The valid requests have custom_pool_id and pool_id.
+    let others = [
+        ("CreateTapeWithBarcode", vec![6 << 3, 2]),
+        ("CreateTapes", field(9, b"pool-12345678")),
+    ];
+    for (method, other) in others {
+        let both = [valid(method), other].concat();
+        let refused = attacked.refused(method, &both).await;
+        assert_refused(
+            &refused,
+            Code::InvalidArgument,
+            MALFORMED,
+            "send one of pool_id and custom_pool_id",
+        );
+    }
+    attacked.ends_well().await;
+}
+
+#[tokio::test]
 async fn a_hundred_thousand_unknown_fields_are_malformed() {
     let attacked = Attacked::start(&[]).await;
     let unknown = [valid("ListTapes"), field(15, b"x").repeat(100_000)].concat();

@@ -17,7 +17,8 @@ use crate::{
 };
 
 /// The documented form of an ARN in one of the served regions.
-static GATEWAY_ARN: LazyLock<Regex> = LazyLock::new(|| arn("gateway/[A-Za-z0-9-]+"));
+static GATEWAY_ARN: LazyLock<Regex> =
+    LazyLock::new(|| arn(r"gateway/[ -.0-\[\]-~]*[!-.0-\[\]-~][ -.0-\[\]-~]*"));
 static TAPE_ARN: LazyLock<Regex> = LazyLock::new(|| arn("tape/[0-9A-Z]{5,16}"));
 
 fn arn(resource: &str) -> Regex {
@@ -40,8 +41,9 @@ fn only(field: &str, accepted: bool) -> Vec<String> {
 }
 
 fn gateway_arns() -> impl Strategy<Value = String> {
-    let valid =
-        format!("arn:({PARTITION}):storagegateway:(us-east-1|me):[0-9]{{12}}:gateway/[A-Za-z0-9-]{{1,12}}");
+    let valid = format!(
+        "arn:({PARTITION}):storagegateway:(us-east-1|me):[0-9]{{12}}:gateway/([A-Za-z0-9-]{{1,12}}|[a-z_.]{{1,12}})"
+    );
     nearly(
         string_regex(&valid).unwrap(),
         model::member("DescribeTapes", "GatewayARN").edges(),
