@@ -260,21 +260,26 @@ const KNOWN: &[(&str, Rule)] = &[
     ("TOKIO_WORKER_THREADS", Rule::Number(1, 1_024)),
 ];
 
-/// The endpoint of one AWS service: `AWS_ENDPOINT_URL`, or this and the service's name.
-const AWS_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+/// The variables that are defaults of settings.
+const SETTINGS_CHECK: [&str; 4] = [
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_STORAGE_GATEWAY",
+];
 
 /// The rule of a variable that a library reads; `None` for all others.
 fn rule(name: &str) -> Option<Rule> {
-    if name == AWS_ENDPOINT_URL || name.starts_with("AWS_ENDPOINT_URL_") {
+    // The settings region and upstream.endpoint check these.
+    if SETTINGS_CHECK.contains(&name) {
+        return Some(Rule::OfSetting);
+    }
+    if name.starts_with("AWS_ENDPOINT_URL_") {
         return Some(Rule::Url);
     }
     let is_proxy = PROXY_VARIABLES
         .iter()
         .any(|known| known.eq_ignore_ascii_case(name));
-    // The settings region and upstream.endpoint check these.
-    if matches!(name, "AWS_REGION" | "AWS_DEFAULT_REGION") {
-        return Some(Rule::OfSetting);
-    }
     let known = KNOWN.binary_search_by_key(&name, |(name, _)| *name).ok();
     known.map(|at| KNOWN[at].1).or(is_proxy.then_some(Rule::Any))
 }

@@ -128,7 +128,6 @@ impl CredentialsChain {
             failures.push(format!("{}: {cause}", link.describe(&self.files)));
             // A provider that is configured and fails ends the chain, as in the SDK's own.
             if !matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
-                failures.drain(..failures.len() - 1);
                 break;
             }
         }
