@@ -14,7 +14,7 @@ use tonic::{Code, Request, Status};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
-    harness::{GATEWAY, Refusal, Reply, SIZE, Service, Upstream, collect, refusal, tape_arn},
+    harness::{GATEWAY, Refusal, Reply, SIZE, Service, Upstream, collect, one_new_tape, refusal, tape_arn},
     wire::{self, Raw},
 };
 
@@ -390,14 +390,7 @@ async fn every_failed_create_says_what_the_caller_may_do() {
     for (reply, retry, reason) in cases {
         let upstream = Upstream::always(reply).await;
         let service = Service::over(&upstream, &["--retry-attempts=1"]).await;
-        let request = CreateTapesRequest {
-            gateway_arn: GATEWAY.into(),
-            tape_size_in_bytes: SIZE,
-            client_token: "token-1".into(),
-            num_tapes_to_create: 1,
-            tape_barcode_prefix: "NEW".into(),
-            ..Default::default()
-        };
+        let request = one_new_tape("token-1");
         let refused = refusal(&service.client().create_tapes(request).await.unwrap_err());
         assert_eq!(verdict(&refused), (retry, reason), "{refused:?}");
     }

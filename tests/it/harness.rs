@@ -16,7 +16,7 @@ pub mod transport;
 mod upstream;
 
 pub use certificates::{Ca, Certified, Valid, client_config, tls_channel};
-pub use client::{Refusal, collect, get, refusal};
+pub use client::{Refusal, collect, get, one_new_tape, refusal};
 pub use eventually::eventually;
 pub use program::Program;
 pub use service::Service;

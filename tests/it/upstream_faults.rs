@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use serde_json::json;
 use tapegate::grpc::proto::{
-    CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
-    ListTapesRequest, tape_service_client::TapeServiceClient,
+    CreateTapeWithBarcodeRequest, DescribeTapeArchivesRequest, DescribeTapesRequest, ListTapesRequest,
+    tape_service_client::TapeServiceClient,
 };
 use tokio::net::TcpListener;
 use tonic::Code;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::harness::{
-    GATEWAY, Program, Refusal, Reply, SIZE, Service, Upstream, collect, get, refusal, tape_arn,
+    GATEWAY, Program, Refusal, Reply, SIZE, Service, Upstream, collect, get, one_new_tape, refusal, tape_arn,
 };
 
 /// What an attempt comes to is what is looked at here; how calls are repeated, in `repeats`.
@@ -24,14 +24,7 @@ async fn list(service: &Service) -> Refusal {
 }
 
 async fn create(service: &Service) -> Refusal {
-    let request = CreateTapesRequest {
-        gateway_arn: GATEWAY.into(),
-        tape_size_in_bytes: SIZE,
-        client_token: "token-1".into(),
-        num_tapes_to_create: 1,
-        tape_barcode_prefix: "NEW".into(),
-        ..Default::default()
-    };
+    let request = one_new_tape("token-1");
     refusal(&service.client().create_tapes(request).await.unwrap_err())
 }
 

@@ -50,6 +50,18 @@ fn write_keys(home: &Path, id: &str) {
     fs::rename(home.join("new"), home.join(".aws/credentials")).unwrap();
 }
 
+/// A profile whose credentials are those that a process prints.
+fn write_process(home: &Path, id: &str) {
+    fs::create_dir(home.join(".aws")).unwrap();
+    let answer = json!({"Version": 1, "AccessKeyId": id, "SecretAccessKey": "secret"});
+    fs::write(home.join("answer.json"), answer.to_string()).unwrap();
+    let text = format!(
+        "[default]\ncredential_process = /bin/cat {}/answer.json\n",
+        home.display()
+    );
+    fs::write(home.join(".aws/config"), text).unwrap();
+}
+
 async fn list(client: &mut TapeServiceClient<Channel>, limit: i32) -> Result<(), tonic::Status> {
     let request = ListTapesRequest {
         limit,
@@ -210,14 +222,7 @@ async fn the_cause_is_shown_with_file_and_line_each_time() {
 #[tokio::test]
 async fn a_process_of_the_profile_provides_credentials() {
     let (home, upstream) = (tempfile::tempdir().unwrap(), upstream().await);
-    fs::create_dir(home.path().join(".aws")).unwrap();
-    let answer = json!({"Version": 1, "AccessKeyId": "AKIDPROCESS", "SecretAccessKey": "secret"});
-    fs::write(home.path().join("answer.json"), answer.to_string()).unwrap();
-    let text = format!(
-        "[default]\ncredential_process = /bin/cat {}/answer.json\n",
-        home.path().display()
-    );
-    fs::write(home.path().join(".aws/config"), text).unwrap();
+    write_process(home.path(), "AKIDPROCESS");
     let program = program(&upstream, home.path(), &[]);
     let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
     list(&mut client, 1).await.unwrap();
@@ -227,14 +232,7 @@ async fn a_process_of_the_profile_provides_credentials() {
 #[tokio::test]
 async fn a_line_end_in_a_credential_is_told_and_panics_nothing() {
     let (home, upstream) = (tempfile::tempdir().unwrap(), upstream().await);
-    fs::create_dir(home.path().join(".aws")).unwrap();
-    let answer = json!({"Version": 1, "AccessKeyId": "AKIDPROCESS\n", "SecretAccessKey": "secret"});
-    fs::write(home.path().join("answer.json"), answer.to_string()).unwrap();
-    let text = format!(
-        "[default]\ncredential_process = /bin/cat {}/answer.json\n",
-        home.path().display()
-    );
-    fs::write(home.path().join(".aws/config"), text).unwrap();
+    write_process(home.path(), "AKIDPROCESS\n");
     let mut program = program(&upstream, home.path(), &[]);
     let line = program.logged("no AWS credentials").await;
     assert!(

@@ -4,8 +4,23 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tapegate::grpc::proto::CreateTapesRequest;
 use tonic::{Code, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt};
+
+use super::{GATEWAY, SIZE};
+
+/// A create of one tape with this client token.
+pub fn one_new_tape(client_token: &str) -> CreateTapesRequest {
+    CreateTapesRequest {
+        gateway_arn: GATEWAY.into(),
+        tape_size_in_bytes: SIZE,
+        client_token: client_token.into(),
+        num_tapes_to_create: 1,
+        tape_barcode_prefix: "NEW".into(),
+        ..Default::default()
+    }
+}
 
 /// What a program reads of an error.
 #[derive(Debug)]

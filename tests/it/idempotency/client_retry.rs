@@ -7,7 +7,7 @@ use tapegate::grpc::proto::CreateTapesRequest;
 use tonic::Request;
 
 use super::aws::{Aws, QUICK, create, failed, refused, tape};
-use crate::harness::{GATEWAY, SIZE, Service, refusal};
+use crate::harness::{Service, one_new_tape, refusal};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -97,14 +97,7 @@ async fn the_outcome_of_a_retried_call_that_fails_is_unknown() {
             ("GATEWAY_NOT_FOUND", outcome)
         );
 
-        let tapes = CreateTapesRequest {
-            gateway_arn: GATEWAY.into(),
-            tape_size_in_bytes: SIZE,
-            client_token: "token-1".into(),
-            num_tapes_to_create: 1,
-            tape_barcode_prefix: "NEW".into(),
-            ..Default::default()
-        };
+        let tapes = one_new_tape("token-1");
         // By AWS, and by this service's own rules.
         for count in [1, 11] {
             let mut request = Request::new(CreateTapesRequest {

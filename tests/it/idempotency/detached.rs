@@ -9,7 +9,7 @@ use tapegate::{
     domain::{
         CreateTapeWithBarcode, CreateTapes, Encryption, Fault, NewTape, Outcome, TapeSize, TapeSizeBounds,
     },
-    grpc::proto::{CreateTapesRequest, tape_service_client::TapeServiceClient},
+    grpc::proto::tape_service_client::TapeServiceClient,
     network::NetworkSettings,
     upstream::{
         self, Shared, idempotency, pace, retry,
@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use tower::{ServiceExt, service_fn};
 
 use super::aws::{Aws, BARCODE, failed, made, refused, tape};
-use crate::harness::{GATEWAY, Program, SIZE, Upstream, transport};
+use crate::harness::{GATEWAY, Program, SIZE, Upstream, one_new_tape, transport};
 
 /// How long nothing of a test takes.
 const LONG: Duration = Duration::from_secs(3600);
@@ -205,14 +205,7 @@ async fn a_cancelled_create_is_logged_with_its_token_or_barcode() {
     let barcode = format!("barcode {BARCODE}");
     for (asked, token) in [(1, false), (2, true)] {
         let mut client = client.clone();
-        let tapes = CreateTapesRequest {
-            gateway_arn: GATEWAY.into(),
-            tape_size_in_bytes: SIZE,
-            client_token: "token-of-the-test".into(),
-            num_tapes_to_create: 1,
-            tape_barcode_prefix: "NEW".into(),
-            ..Default::default()
-        };
+        let tapes = one_new_tape("token-of-the-test");
         let call = tokio::spawn(async move {
             match token {
                 true => client.create_tapes(tapes).await.map(drop),
