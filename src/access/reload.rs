@@ -24,8 +24,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use self::files::ContentDigest;
-pub use self::files::{FileContents, Files};
+pub use self::files::{ContentDigest, FileContents, Files};
 use crate::observability::metrics::Count;
 
 /// Parses the bytes of files, or returns all faults.
@@ -38,18 +37,42 @@ pub struct Reloading<T> {
     files: Files,
     parse: Box<Parse<T>>,
     current: ArcSwap<T>,
-    checked: Mutex<Checked>,
+    changes: Mutex<ChangeDetector<ContentDigest>>,
     applied: Count,
     rejected: Count,
     is_broken: AtomicBool,
 }
 
-/// What the last check of the files found.
-struct Checked {
+/// Decides when a change of files is complete: when two checks in a row find the same new version, so
+/// that a half-written file is not loaded, or at once if it is known to be complete.
+pub struct ChangeDetector<V> {
     /// The version that was last loaded or rejected.
-    processed: ContentDigest,
-    /// A different version that the last check saw.
-    pending: Option<ContentDigest>,
+    processed: V,
+    /// A different version that the last check found.
+    pending: Option<V>,
+}
+
+impl<V: Copy + PartialEq> ChangeDetector<V> {
+    /// A detector of changes since the version `processed`.
+    pub fn new(processed: V) -> Self {
+        Self {
+            processed,
+            pending: None,
+        }
+    }
+
+    /// Whether the version that a check finds is to be loaded. It then counts as processed.
+    pub fn is_due(&mut self, found: V, complete: bool) -> bool {
+        if found == self.processed {
+            self.pending = None;
+            return false;
+        }
+        let is_settled = self.pending.replace(found) == Some(found);
+        if is_settled || complete {
+            *self = Self::new(found);
+        }
+        is_settled || complete
+    }
 }
 
 impl<T> Reloading<T> {
@@ -70,10 +93,7 @@ impl<T> Reloading<T> {
             files,
             parse: Box::new(parse),
             current,
-            checked: Mutex::new(Checked {
-                processed: contents.digest(),
-                pending: None,
-            }),
+            changes: Mutex::new(ChangeDetector::new(contents.digest())),
             applied: Count::default(),
             rejected: Count::default(),
             is_broken: AtomicBool::new(false),
@@ -117,24 +137,15 @@ impl<T: Send + Sync> Reload for Reloading<T> {
 
     fn check(&self, complete: bool) {
         let what = self.setting;
-        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let read = self.files.read();
         let digest = match &read {
             Ok(contents) => contents.digest(),
             Err(faults) => ContentDigest::of_faults(faults),
         };
-        if digest == checked.processed {
-            checked.pending = None;
+        if !changes.is_due(digest, complete) {
             return;
         }
-        let is_settled = checked.pending.replace(digest) == Some(digest);
-        if !is_settled && !complete {
-            return;
-        }
-        *checked = Checked {
-            processed: digest,
-            pending: None,
-        };
         let parsed = read.and_then(|contents| (self.parse)(&contents));
         self.is_broken.store(parsed.is_err(), Ordering::Relaxed);
         match parsed {

@@ -63,10 +63,10 @@ impl Checked {
         let mut document = Effective(&resolved).to_string();
         let endpoint = resolved.values.get(upstream::UPSTREAM_ENDPOINT.key);
         for proxy in config.sdk.network.proxies.all() {
-            document += &format!("\n# proxy: {proxy}");
+            document += &format!("\n# proxy: {proxy}\n");
         }
         for IgnoredVariable { name, instead } in &ignored {
-            document += &format!("\n# {name} has no effect: {instead}");
+            document += &format!("\n# {name} has no effect: {instead}\n");
         }
         Ok(Self {
             config,

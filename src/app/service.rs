@@ -241,23 +241,19 @@ impl Service {
             .server
             .serve(self.grpc, self.acceptance, self.connections, stop_grpc.clone());
         tokio::pin!(serving);
+        let asked_to_stop = async {
+            shutdown.await;
+            // Load balancers get time to react before the listener closes. Until then, new connections
+            // and calls are served as before.
+            self.readiness.start_draining();
+            sleep(self.shutdown.delay).await;
+        };
         tokio::select! {
             ended = &mut serving => {
                 finish(self.access.audit, self.metrics).await;
                 return ended.map_err(Cut::from);
             }
-            () = shutdown => {}
-        }
-
-        // Load balancers get time to react before the listener closes. Until then, new connections and
-        // calls are served as before.
-        self.readiness.start_draining();
-        tokio::select! {
-            ended = &mut serving => {
-                finish(self.access.audit, self.metrics).await;
-                return ended.map_err(Cut::from);
-            }
-            () = sleep(self.shutdown.delay) => {}
+            () = asked_to_stop => {}
         }
         stop_grpc.cancel();
         // Ends the health watches, whose streams have no end of their own.

@@ -16,9 +16,12 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use crate::access::{
-    AuthError,
-    reload::{FileContents, Files, Reloading},
+use crate::{
+    access::{
+        AuthError,
+        reload::{FileContents, Files, Reloading},
+    },
+    network::{certificates, root_certificates},
 };
 
 /// The files of TLS.
@@ -88,7 +91,7 @@ pub fn check_key(path: &Path) -> Result<(), Vec<String>> {
 ///
 /// If it cannot be read, or has no valid root certificate.
 pub fn check_roots(path: &Path) -> Result<(), Vec<String>> {
-    check(path, roots)
+    check(path, root_certificates)
 }
 
 fn check<T>(path: &Path, parser: impl Fn(&[u8]) -> Result<T, String>) -> Result<(), Vec<String>> {
@@ -114,7 +117,9 @@ impl Tls {
         let key = files
             .next()
             .and_then(|file| parse(file, private_key, &mut faults));
-        let roots = files.next().map(|file| parse(file, roots, &mut faults));
+        let roots = files
+            .next()
+            .map(|file| parse(file, root_certificates, &mut faults));
         let (Some(chain), Some(key), false) = (chain, key, matches!(roots, Some(None))) else {
             return Err(faults);
         };
@@ -158,29 +163,10 @@ fn parse<T>(
         .ok()
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match all {
-        Err(error) => Err(format!("is not valid PEM: {error}")),
-        Ok(all) if all.is_empty() => Err("has no certificate as PEM (BEGIN CERTIFICATE)".to_owned()),
-        Ok(all) => Ok(all),
-    }
-}
-
 fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     // The parser's error is left out, because it can contain a part of the key.
     PrivateKeyDer::from_pem_slice(pem)
         .map_err(|_| "has no unencrypted private key as PEM (BEGIN PRIVATE KEY)".to_owned())
-}
-
-fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for root in certificates(pem)? {
-        roots
-            .add(root)
-            .map_err(|error| format!("has a certificate that cannot be a root of trust: {error}"))?;
-    }
-    Ok(roots)
 }
 
 /// Creates a verifier of client certificates. It accepts connections without a certificate, whose

@@ -26,7 +26,7 @@ pub struct FileContents(Vec<(PathBuf, Vec<u8>)>);
 
 /// Identifies a version of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ContentDigest([u8; 32]);
+pub struct ContentDigest([u8; 32]);
 
 impl Files {
     /// Reads all files.
@@ -111,7 +111,8 @@ impl FileContents {
         self.iter().nth(index)
     }
 
-    pub(super) fn digest(&self) -> ContentDigest {
+    /// Identifies this version of the files.
+    pub fn digest(&self) -> ContentDigest {
         ContentDigest::of(
             self.iter()
                 .flat_map(|(path, bytes)| [path.as_os_str().as_encoded_bytes(), bytes]),

@@ -6,6 +6,8 @@
 //! not set, and a line end behind a value does not belong to it: the program starts itself again
 //! without them, before anything reads them.
 
+mod rule;
+
 use std::{
     borrow::Cow,
     env,
@@ -13,13 +15,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use http::{HeaderName, HeaderValue, Uri};
-use percent_encoding::percent_decode_str;
-
-use super::{Faults, Origin, PREFIX, Variables, parsers::MAX_HOST};
+use self::rule::Rule;
+use super::{Faults, Origin, PREFIX, Variables};
 use crate::{
     domain::Invalid,
-    network::{NetworkSettings, PROXY_VARIABLES, Proxies, read_certificates},
+    network::{NetworkSettings, PROXY_VARIABLES, Proxies},
 };
 
 /// What the variables say.
@@ -32,10 +32,10 @@ pub(crate) struct Environment {
 }
 
 /// A variable that is set and has no effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IgnoredVariable {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// What decides instead.
     pub instead: &'static str,
 }
@@ -67,52 +67,6 @@ pub fn cleaned(variables: &Variables, is_dev: bool) -> Option<Variables> {
 /// endpoints of AWS services (`AWS_ENDPOINT_URL…`) and the proxies are not among them.
 pub fn library_variables() -> impl Iterator<Item = (&'static str, Cow<'static, str>)> {
     KNOWN.iter().map(|(name, rule)| (*name, rule.expected()))
-}
-
-/// The values that a library takes.
-#[derive(Clone, Copy, Debug)]
-enum Rule {
-    /// Every text.
-    Any,
-    /// Those of a setting, which checks it.
-    OfSetting,
-    /// None: the variable has no effect. What decides instead.
-    Ignored(&'static str),
-    /// `true` or `false`, in any case.
-    Flag,
-    /// An `http` or `https` URL with a host.
-    Url,
-    /// A path of a URL, which begins with `/`.
-    UrlPath,
-    /// A whole number in this range.
-    Number(u64, u64),
-    /// A number from 0 to 1.
-    Share,
-    /// One of these words.
-    Word(&'static [&'static str]),
-    /// One of these words, in any case.
-    AnyCase(&'static [&'static str]),
-    /// Several of these words, separated by commas.
-    Words(&'static [&'static str]),
-    /// Visible ASCII characters: the value becomes a part of an HTTP header. It may be a secret, and
-    /// is not shown.
-    Secret,
-    /// Visible ASCII characters and spaces, for the `User-Agent` header.
-    UserAgent,
-    /// An application's name of at most 50 characters.
-    AppName,
-    /// 12 digits.
-    AccountId,
-    /// The ARN of an IAM role.
-    RoleArn,
-    /// 2 to 64 letters, digits and `+=,.@-_`.
-    SessionName,
-    /// `NAME=VALUE` pairs, separated by commas, whose values may be secrets.
-    Headers,
-    /// `NAME=VALUE` pairs, separated by commas.
-    Pairs,
-    /// A file of PEM certificates.
-    Certificates,
 }
 
 const RETRIES: &str = "the settings retry.* decide about retries";
@@ -333,8 +287,8 @@ fn check(variables: &Variables, is_used: impl Fn(&str) -> bool, faults: &mut Fau
         }
         let fault = match (value.to_str(), rule) {
             (_, Rule::Ignored(instead)) => {
-                let known = KNOWN.iter().find(|(known, _)| *known == name);
-                ignored.extend(known.map(|(name, _)| IgnoredVariable { name, instead }));
+                let name = name.to_owned();
+                ignored.push(IgnoredVariable { name, instead });
                 None
             }
             (_, Rule::OfSetting) => None,
@@ -387,126 +341,4 @@ fn check_roots(variables: &Variables, faults: &mut Faults) {
         );
         faults.push(Origin::Variable(name.to_owned()), message);
     }
-}
-
-fn is_word(words: &[&str], text: &str) -> bool {
-    words.iter().any(|word| word.eq_ignore_ascii_case(text))
-}
-
-/// Whether it is a header as `OTEL_EXPORTER_OTLP_HEADERS` has it, with its value percent-encoded.
-fn is_header(pair: &str) -> bool {
-    let Some((name, value)) = pair.split_once('=') else {
-        return false;
-    };
-    let value = percent_decode_str(value.trim()).decode_utf8();
-    HeaderName::try_from(name.trim()).is_ok()
-        && value.is_ok_and(|value| HeaderValue::try_from(&*value).is_ok())
-}
-
-impl Rule {
-    /// The values that the library takes, as documents and errors say it.
-    fn expected(self) -> Cow<'static, str> {
-        match self {
-            Self::Any | Self::OfSetting => "any text".into(),
-            Self::Ignored(instead) => format!("no effect: {instead}").into(),
-            Self::Flag => "`true` or `false`".into(),
-            Self::Url => "an http or https URL with a host, without user and password".into(),
-            Self::UrlPath => "the path of a URL, such as `/v2/credentials`".into(),
-            Self::Number(least, most) => format!("a whole number from {least} to {most}").into(),
-            Self::Share => "a number from 0 to 1".into(),
-            Self::Word(words) | Self::AnyCase(words) => one_of(words).into(),
-            Self::Words(words) => {
-                format!("{}, or several of them, separated by commas", one_of(words)).into()
-            }
-            Self::Secret => "visible ASCII characters, at most 16 KiB".into(),
-            Self::UserAgent => "at most 256 visible ASCII characters".into(),
-            Self::AppName => "at most 50 letters, digits and ``!#$%&'*+-.^_`|~``".into(),
-            Self::AccountId => "12 digits".into(),
-            Self::RoleArn => {
-                "the ARN of an IAM role, such as `arn:aws:iam::123456789012:role/tapegate`".into()
-            }
-            Self::SessionName => "2 to 64 letters, digits and `+=,.@-_`".into(),
-            Self::Headers => "`NAME=VALUE` pairs of headers, separated by commas".into(),
-            Self::Pairs => "`NAME=VALUE` pairs, separated by commas".into(),
-            Self::Certificates => "the path of a file of PEM certificates".into(),
-        }
-    }
-
-    /// Whether the value can be a secret, or have one in it, and so is not shown.
-    fn is_secret(self) -> bool {
-        matches!(self, Self::Secret | Self::Headers | Self::Url)
-    }
-
-    /// Checks a value; the error says what is wrong with it and what is right.
-    fn check(self, value: &str) -> Result<(), String> {
-        match (self, self.allows(value)) {
-            (Self::Certificates, _) => read_certificates(value.as_ref()).map(drop),
-            (_, true) => Ok(()),
-            (_, false) if self.is_secret() => Err(format!("is not valid; expected {}", self.expected())),
-            (_, false) => Err(format!(
-                "is {}; expected {}",
-                Invalid::quote(value),
-                self.expected()
-            )),
-        }
-    }
-
-    fn allows(self, value: &str) -> bool {
-        let is_visible = |c: char| ('!'..='~').contains(&c);
-        let pairs = || value.split(',').filter(|pair| !pair.trim().is_empty());
-        match self {
-            Self::Any | Self::OfSetting | Self::Ignored(_) | Self::Certificates => true,
-            Self::Flag => is_word(&["true", "false"], value),
-            Self::Url => value.parse().is_ok_and(|url: Uri| is_url(&url)),
-            Self::UrlPath => value.starts_with('/') && value.parse::<Uri>().is_ok(),
-            Self::Number(least, most) => value
-                .parse()
-                .is_ok_and(|number: u64| (least..=most).contains(&number)),
-            Self::Share => value.parse().is_ok_and(|share: f64| (0.0..=1.0).contains(&share)),
-            Self::Word(words) => words.contains(&value),
-            Self::AnyCase(words) => is_word(words, value),
-            Self::Words(words) => value.split(',').all(|word| words.contains(&word.trim())),
-            Self::Secret => value.chars().all(is_visible) && value.len() <= 16 * 1024,
-            Self::UserAgent => value.chars().all(|c| is_visible(c) || c == ' ') && value.len() <= 256,
-            Self::AppName => {
-                let is_name = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-                value.chars().all(is_name) && value.len() <= 50
-            }
-            Self::AccountId => value.len() == 12 && value.bytes().all(|byte| byte.is_ascii_digit()),
-            Self::RoleArn => {
-                let parts: Vec<_> = value.splitn(6, ':').collect();
-                let is_role =
-                    matches!(parts[..], ["arn", _, "iam", "", _, role] if role.starts_with("role/"));
-                is_role && value.chars().all(is_visible) && value.len() <= 2048
-            }
-            Self::SessionName => {
-                let is_name = |c: char| c.is_ascii_alphanumeric() || "+=,.@-_".contains(c);
-                (2..=64).contains(&value.len()) && value.chars().all(is_name)
-            }
-            Self::Headers => pairs().all(is_header),
-            Self::Pairs => pairs().all(|pair| {
-                pair.split_once('=')
-                    .is_some_and(|(name, _)| !name.trim().is_empty())
-            }),
-        }
-    }
-}
-
-fn one_of(words: &[&str]) -> String {
-    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-    match quoted.split_last() {
-        Some((last, first)) if !first.is_empty() => format!("{} or {last}", first.join(", ")),
-        _ => quoted.concat(),
-    }
-}
-
-fn is_url(url: &Uri) -> bool {
-    let has_host = url
-        .host()
-        .is_some_and(|host| (1..=MAX_HOST).contains(&host.len()));
-    let is_http = matches!(url.scheme_str(), Some("http" | "https"));
-    let has_user = url
-        .authority()
-        .is_some_and(|authority| authority.as_str().contains('@'));
-    has_host && is_http && !has_user
 }

@@ -224,18 +224,25 @@ pub(crate) const ENDPOINT: Parsed<Uri> = Parsed::new(
 .hiding_users();
 
 /// The longest name of a host in the domain name system (RFC 1035, section 2.3.4).
-pub(super) const MAX_HOST: usize = 253;
+const MAX_HOST: usize = 253;
 
-fn endpoint(text: &str) -> Option<Uri> {
+/// An http or https URL with a host, without user and password.
+pub(super) fn http_url(text: &str) -> Option<Uri> {
     let uri: Uri = text.parse().ok()?;
     let authority = uri.authority()?;
-    let is_root = uri.path_and_query().is_none_or(|path| path == "/" || path == "");
     let has_host_only = (1..=MAX_HOST).contains(&authority.host().len()) && !authority.as_str().contains('@');
+    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+    (is_http && has_host_only).then_some(uri)
+}
+
+fn endpoint(text: &str) -> Option<Uri> {
+    let uri = http_url(text)?;
+    let authority = uri.authority()?;
+    let is_root = uri.path_and_query().is_none_or(|path| path == "/" || path == "");
     // `Authority` accepts any digits as a port, and `port_u16` hides those that are not a port.
     let has_valid_port = authority.as_str().len() == authority.host().len()
         || authority.port_u16().is_some_and(|port| port != 0);
-    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-    (is_http && is_root && has_host_only && has_valid_port && !text.contains('#')).then_some(uri)
+    (is_root && has_valid_port && !text.contains('#')).then_some(uri)
 }
 
 /// The path of a file.

@@ -33,6 +33,7 @@ use super::{connection::Peer, method, request_id::RequestId};
 use crate::{
     access::audit::AuditLog,
     call::{CallContext, CallFacts, middleware::Middleware},
+    domain::Attempts,
     grpc::status,
     observability::calls::CallRegistry,
 };
@@ -69,6 +70,8 @@ enum End {
 struct EndedCall<'a> {
     context: &'a CallContext,
     facts: &'a CallFacts,
+    /// The attempts of all steps, the one in progress included.
+    attempts: Option<Attempts>,
     end: End,
     info: Option<&'a ErrorInfo>,
     took: Duration,
@@ -176,6 +179,7 @@ impl Drop for Observer {
         let ended = EndedCall {
             context: &self.context,
             facts: &facts,
+            attempts: facts.attempts_so_far(),
             end: self.end,
             info: self.info.as_ref(),
             took: self.context.age(),

@@ -15,7 +15,6 @@ use opentelemetry_sdk::{
         SdkTracerProvider,
     },
 };
-
 use reqwest::blocking::Client;
 
 use super::{
@@ -28,10 +27,7 @@ use crate::{network::blocking_http_client, observability::metrics::OtlpMetricRea
 /// Whether a signal is exported.
 fn is_exported(otlp: &OtlpSettings, signal: &str) -> bool {
     let is = |name: &str, word: &str| env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case(word));
-    let is_named = |name: &str| env::var(name).is_ok_and(|value| !value.is_empty());
-    let has_collector = otlp.endpoint.is_some()
-        || is_named("OTEL_EXPORTER_OTLP_ENDPOINT")
-        || is_named(&format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"));
+    let has_collector = otlp.endpoint.is_some() || variable(signal, "ENDPOINT").is_some();
     has_collector && !is("OTEL_SDK_DISABLED", "true") && !is(&format!("OTEL_{signal}_EXPORTER"), "none")
 }
 

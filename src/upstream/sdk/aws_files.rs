@@ -1,15 +1,13 @@
 use std::{
     env, fmt, fs,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use sha2::{Digest, Sha256};
-
-use crate::access::reload::Reload;
+use crate::{
+    access::reload::{ChangeDetector, ContentDigest, FileContents, Files, Reload},
+    observability::metrics::Count,
+};
 
 /// The two files that AWS's tools share: `~/.aws/config` and `~/.aws/credentials`, or those that
 /// `AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE` name.
@@ -19,9 +17,8 @@ pub(super) struct AwsFiles {
     credentials: PathBuf,
 }
 
-/// Identifies the content of the files. A file that cannot be read counts as empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FilesDigest([u8; 32]);
+/// Identifies the content of both files. A file that cannot be read counts as empty.
+pub(super) type FilesDigest = [ContentDigest; 2];
 
 impl AwsFiles {
     pub(super) fn of_environment() -> Self {
@@ -46,13 +43,11 @@ impl AwsFiles {
     }
 
     pub(super) fn digest(&self) -> FilesDigest {
-        let mut hash = Sha256::new();
-        for path in [&self.config, &self.credentials] {
-            let content = fs::read(path).unwrap_or_default();
-            hash.update(content.len().to_be_bytes());
-            hash.update(content);
-        }
-        FilesDigest(hash.finalize().into())
+        [&self.config, &self.credentials].map(|path| {
+            let contents = Files::Each(vec![path.clone()]).read();
+            let empty = |_| FileContents::new(vec![(path.clone(), Vec::new())]);
+            contents.unwrap_or_else(empty).digest()
+        })
     }
 
     /// Where the profile in use is defined, for an error.
@@ -105,26 +100,17 @@ pub(super) struct ReloadAwsFiles {
     files: AwsFiles,
     /// Drops the credentials.
     renew: Box<dyn Fn() + Send + Sync>,
-    seen: Mutex<Seen>,
-    changes: AtomicU64,
-}
-
-struct Seen {
-    processed: FilesDigest,
-    pending: Option<FilesDigest>,
+    changes: Mutex<ChangeDetector<FilesDigest>>,
+    applied: Count,
 }
 
 impl ReloadAwsFiles {
     pub(super) fn new(files: AwsFiles, renew: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
-        let seen = Seen {
-            processed: files.digest(),
-            pending: None,
-        };
         Arc::new(Self {
+            changes: Mutex::new(ChangeDetector::new(files.digest())),
             files,
             renew: Box::new(renew),
-            seen: Mutex::new(seen),
-            changes: AtomicU64::new(0),
+            applied: Count::default(),
         })
     }
 }
@@ -135,7 +121,7 @@ impl Reload for ReloadAwsFiles {
     }
 
     fn counts(&self) -> [u64; 2] {
-        [self.changes.load(Ordering::Relaxed), 0]
+        [self.applied.get(), 0]
     }
 
     /// Files that are invalid are reported when credentials are fetched.
@@ -144,20 +130,11 @@ impl Reload for ReloadAwsFiles {
     }
 
     fn check(&self, complete: bool) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let digest = self.files.digest();
-        if digest == seen.processed {
-            seen.pending = None;
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        if !changes.is_due(self.files.digest(), complete) {
             return;
         }
-        if seen.pending.replace(digest) != Some(digest) && !complete {
-            return;
-        }
-        *seen = Seen {
-            processed: digest,
-            pending: None,
-        };
-        self.changes.fetch_add(1, Ordering::Relaxed);
+        self.applied.add();
         tracing::info!(what = self.setting(), "loaded changed files");
         (self.renew)();
     }

@@ -25,31 +25,46 @@ use aws_smithy_runtime_api::{
 };
 use http::Uri;
 
-use crate::network::{NetworkSettings, Proxies, Proxy, read_certificates};
+use crate::network::{NetworkSettings, Proxies, Proxy, read_root_certificates};
 
 /// The HTTP client of the SDK, for requests to AWS and for those that fetch credentials. It decides
 /// about proxies by [`Proxies`], not by the SDK's own reading of the environment.
 ///
 /// # Errors
 ///
-/// If the file of root certificates is invalid.
+/// If the file of root certificates is invalid, or a proxy cannot be used.
 pub(super) fn http_client(network: &NetworkSettings) -> Result<SharedHttpClient, String> {
     let trusted = match &network.ca_bundle {
-        Some(path) => TrustStore::empty().with_pem_certificate(read_certificates(path)?),
+        Some(path) => TrustStore::empty().with_pem_certificate(read_root_certificates(path)?),
         None => TrustStore::empty().with_native_roots(network.native_roots),
     };
     let tls = TlsContext::builder().with_trust_store(trusted).build();
+    let through = network
+        .proxies
+        .all()
+        .map(|proxy| Ok((proxy.clone(), config(proxy)?)));
     Ok(SharedHttpClient::new(RoutingClient {
         proxies: network.proxies.clone(),
+        through: through.collect::<Result<_, String>>()?,
         tls: tls.map_err(|error| error.to_string())?,
         connectors: Mutex::default(),
     }))
+}
+
+/// The SDK's configuration of a proxy.
+fn config(proxy: &Proxy) -> Result<ProxyConfig, String> {
+    let config = ProxyConfig::all(proxy.url().clone()).map_err(|error| format!("{proxy}: {error}"))?;
+    Ok(match proxy.credentials() {
+        Some((user, password)) => config.with_basic_auth(user, password),
+        None => config,
+    })
 }
 
 /// Makes connectors, one for each pair of timeouts, which the clients of the SDK share.
 #[derive(Debug)]
 struct RoutingClient {
     proxies: Proxies,
+    through: Vec<(Arc<Proxy>, ProxyConfig)>,
     tls: TlsContext,
     connectors: Mutex<HashMap<[Option<Duration>; 2], SharedHttpConnector>>,
 }
@@ -71,18 +86,12 @@ impl HttpClient for RoutingClient {
                 let builder = builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc));
                 Arc::new(builder.tls_context(self.tls.clone()).build())
             };
-            let through = |proxy: &Arc<Proxy>| {
-                let config = ProxyConfig::all(proxy.url().clone()).ok()?;
-                let config = match proxy.credentials() {
-                    Some((user, password)) => config.with_basic_auth(user, password),
-                    None => config,
-                };
-                Some((proxy.clone(), connector(config)))
-            };
+            let through = self.through.iter();
+            let through = through.map(|(proxy, config)| (proxy.clone(), connector(config.clone())));
             SharedHttpConnector::new(RoutingConnector {
                 proxies: self.proxies.clone(),
                 direct: connector(ProxyConfig::disabled()),
-                through: self.proxies.all().filter_map(through).collect(),
+                through: through.collect(),
             })
         });
         connector.clone()
@@ -97,12 +106,20 @@ struct RoutingConnector {
     through: Vec<(Arc<Proxy>, Arc<Connector>)>,
 }
 
+impl RoutingConnector {
+    /// The proxy for a URL, if it has one, with its connector.
+    fn through(&self, url: &str) -> Option<&(Arc<Proxy>, Arc<Connector>)> {
+        // Most services have no proxy: then the URL is not parsed.
+        self.through.first()?;
+        let url: Uri = url.parse().ok()?;
+        let proxy = self.proxies.for_url(&url)?;
+        self.through.iter().find(|(known, _)| known == proxy)
+    }
+}
+
 impl HttpConnector for RoutingConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let url: Option<Uri> = request.uri().parse().ok();
-        let proxy = url.and_then(|url| self.proxies.for_url(&url));
-        let through = proxy.and_then(|proxy| self.through.iter().find(|(known, _)| known == proxy));
-        let Some((proxy, connector)) = through else {
+        let Some((proxy, connector)) = self.through(request.uri()) else {
             return self.direct.call(request);
         };
         let (proxy, response) = (proxy.clone(), connector.call(request));

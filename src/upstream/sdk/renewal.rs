@@ -161,7 +161,7 @@ fn check(credentials: &Credentials) -> Result<(), CredentialsError> {
         ("the secret access key", Some(credentials.secret_access_key())),
         ("the session token", credentials.session_token()),
     ];
-    let is_valid = |text: &str| !text.is_empty() && text.chars().all(|c| ('!'..='~').contains(&c));
+    let is_valid = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     match parts
         .iter()
         .find(|(_, text)| text.is_some_and(|text| !is_valid(text)))

@@ -15,6 +15,7 @@ pub(super) fn record(audit: &AuditLog, call: &EndedCall<'_>) {
     let EndedCall {
         context,
         facts,
+        attempts,
         end,
         info,
         took,
@@ -31,7 +32,6 @@ pub(super) fn record(audit: &AuditLog, call: &EndedCall<'_>) {
         return;
     }
     let principal = context.caller().map(|caller| &*caller.principal);
-    let attempts = facts.attempts_so_far();
     let attempts = attempts.as_ref();
     let decision = facts.decision.as_deref();
     // The outcome of an attempt that is in flight is not known yet; the log has it later.

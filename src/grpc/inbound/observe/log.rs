@@ -58,11 +58,9 @@ impl CallLog {
         let reason = call.info.map(|info| info.reason.as_str());
         let principal = caller.map(|caller| caller.principal.name());
         let resource = call.facts.decision.as_ref().map(|decision| &*decision.resource);
-        let attempts = call.facts.attempts_so_far();
-        let aws_request_id = attempts
-            .as_ref()
-            .and_then(|attempts| attempts.request_id.as_deref());
-        let attempts = attempts.as_ref().map(|attempts| attempts.count);
+        let attempts = call.attempts.as_ref();
+        let aws_request_id = attempts.and_then(|attempts| attempts.request_id.as_deref());
+        let attempts = attempts.map(|attempts| attempts.count);
         let fault = call.facts.fault.as_deref();
         if let End::Grpc(code) = call.end
             && level >= LogLevel::Warn
