@@ -60,6 +60,7 @@ impl Dev {
                 access_key_id: CREDENTIALS.0.to_owned(),
                 secret_access_key: CREDENTIALS.1.into(),
                 session_token: None,
+                account_id: None,
             };
             emulator.settings.credentials.insert(0, pair.clone());
             pair

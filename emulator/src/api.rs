@@ -1,9 +1,11 @@
 //! The AWS API: serves the operations over HTTP.
 //!
-//! The path of a request: `http` reads it, a fault rule may inject a fault, `signature` verifies it,
-//! `operations` dispatches it, `validation` reads its members by `shapes`, `pagination` begins its
-//! page at a `marker`, and the account of its `call` answers.
+//! The path of a request: `http` reads its `body`, a fault rule may inject a fault, `signature`
+//! verifies it, `operations` dispatches it, `validation` reads its members by `shapes`, `pagination`
+//! begins its page at a `marker`, and the account of its `call` answers. `sts` answers the requests
+//! in the AWS Query protocol.
 
+mod body;
 mod call;
 mod http;
 mod marker;
@@ -11,6 +13,7 @@ mod operations;
 mod pagination;
 mod shapes;
 mod signature;
+mod sts;
 mod validation;
 
 use axum::{Router, routing::any};

@@ -157,6 +157,7 @@ fn read(
             access_key_id: access_key_id.clone(),
             secret_access_key: secret_access_key.clone(),
             session_token: None,
+            account_id: None,
         }),
         (None, None) => None,
         (Some(_), None) => {

@@ -1,8 +1,9 @@
-//! One emulated account: its settings, its state, its clock, its fault rules and its state file.
+//! The emulated accounts: their settings, state, callers, clock, fault rules and state file.
 //!
-//! `drive` is what backup software does with its tapes, `gateways` what an operator does with its
+//! `callers` is what a test sees and changes of the callers, `drive` is what backup software does with its tapes, `gateways` what an operator does with its
 //! gateways.
 
+mod callers;
 mod drive;
 mod gateways;
 
@@ -15,6 +16,7 @@ use std::{
 use crate::{
     account::{clock::Clock, seed, store::Store, timestamp::Timestamp},
     faults::Faults,
+    identity::{Identities, calls::Calls},
     json::Problem,
     settings::Settings,
     state::{
@@ -25,7 +27,7 @@ use crate::{
 pub use drive::{DriveError, TapeState};
 pub(crate) use gateways::{GatewayChange, PutError};
 
-/// One emulated account with its tapes. Clones share the state.
+/// The emulated accounts with their tapes. Clones share the state.
 #[derive(Clone)]
 pub struct Emulator {
     pub(crate) inner: Arc<Inner>,
@@ -37,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<Clock>,
     store: Arc<RwLock<Store>>,
     pub(crate) faults: Faults,
+    pub(crate) identities: Identities,
+    pub(crate) calls: Calls,
     /// `None` if the state ends with the process.
     persister: Option<Persister>,
     state_file: Option<StateFile>,
@@ -71,7 +75,7 @@ impl Inner {
 }
 
 impl Emulator {
-    /// Makes an account with its seeded tapes. The same settings make the same tapes. The state
+    /// Makes the accounts with their seeded tapes. The same settings make the same tapes. The state
     /// ends with the last clone.
     pub fn new(settings: Settings) -> Self {
         let store = Arc::new(RwLock::new(seed::store(&settings)));
@@ -79,7 +83,7 @@ impl Emulator {
         Self::of(settings, store, clock, None)
     }
 
-    /// Restores the account from a state file, or makes the file and seeds the account.
+    /// Restores the accounts from a state file, or makes the file and seeds the accounts.
     ///
     /// Every change is in the file before a response shows it, so a crash loses nothing that a
     /// client has seen. After a method such as [`eject`](Self::eject), [`flush`](Self::flush) waits
@@ -112,6 +116,8 @@ impl Emulator {
         let (persister, state_file) = state.unzip();
         Self {
             inner: Arc::new(Inner {
+                identities: Identities::new(&settings),
+                calls: Calls::default(),
                 settings,
                 clock,
                 store,
@@ -154,7 +160,7 @@ impl Emulator {
     }
 
     /// The whole state in one JSON document: every gateway, pool, tag, tape and client token of
-    /// every region, and the time, but not the fault rules and settings.
+    /// every region of every account, and the time, but not the fault rules and settings.
     pub fn snapshot(&self) -> Vec<u8> {
         let (store, now) = self.inner.read();
         snapshot::write(&store, now, &self.inner.settings)
@@ -173,12 +179,13 @@ impl Emulator {
     }
 
     /// Replaces the whole state by that of a new emulator: the seeded tapes, the machine's time, the
-    /// fault rules of the settings.
+    /// fault rules and the roles of the settings. Sessions of roles and the list of calls stay.
     pub fn reset(&self) {
         let store = seed::store(&self.inner.settings);
         let (mut own, _) = self.inner.write();
         own.replace(store);
         self.inner.clock.set(Timestamp::now());
         self.inner.faults.reset();
+        self.inner.identities.roles.reset();
     }
 }

@@ -15,6 +15,7 @@ use std::{
 
 use serde::Serialize;
 
+use crate::protocol::Service;
 pub(super) use inject::Injection;
 pub use rule::Rule;
 use rule::{Kind, When};
@@ -125,10 +126,10 @@ impl Faults {
     }
 
     /// The faults of the next call of this operation.
-    pub(super) fn next(&self, operation: &str) -> Injection {
-        let mut injection = Injection::default();
+    pub(super) fn next(&self, service: Service, operation: &str) -> Injection {
+        let mut injection = Injection::new(service);
         for active in &mut self.state().rules {
-            let Some(random) = active.hits(operation, Instant::now()) else {
+            let Some(random) = active.hits(service, operation, Instant::now()) else {
                 continue;
             };
             tracing::debug!(operation, rule = active.id, "a fault rule hits");
@@ -152,8 +153,9 @@ impl Faults {
 
 impl Active {
     /// Tries the rule on a call and counts it. Returns the random numbers of the call if it hits.
-    fn hits(&mut self, operation: &str, now: Instant) -> Option<CallRandom> {
-        if !self.rule.is_about(operation) || self.rule.calls.is_some_and(|calls| self.seen >= calls) {
+    fn hits(&mut self, service: Service, operation: &str, now: Instant) -> Option<CallRandom> {
+        if !self.rule.is_about(service, operation) || self.rule.calls.is_some_and(|calls| self.seen >= calls)
+        {
             return None;
         }
         self.seen += 1;

@@ -21,8 +21,8 @@
 //! |---|---|
 //! | the process | `cli` the command line, `server` the socket, `config` reads the settings |
 //! | HTTP | `api` the operations of AWS, `control` the control API for tests |
-//! | the account | `emulator` one account with all it has, `state` its state file and snapshots, `account` its state in memory |
-//! | below all | `settings` what can be set, `faults` the fault rules, `protocol` AWS JSON 1.1, `json` the documents of tests, `connection` the connections of the socket |
+//! | the accounts | `emulator` the accounts with all they have, `state` their state file and snapshots, `account` their state in memory, `identity` their callers |
+//! | below all | `settings` what can be set, `faults` the fault rules, `protocol` AWS JSON 1.1 and AWS Query, `json` the documents of tests, `connection` the connections of the socket |
 //!
 //! ```no_run
 //! use tapegate_emulator::{Emulator, Settings};
@@ -43,6 +43,7 @@ mod connection;
 mod control;
 mod emulator;
 mod faults;
+mod identity;
 mod json;
 mod protocol;
 mod server;
@@ -52,12 +53,13 @@ mod state;
 pub use config::{Config, Faults as ConfigFaults, Flags, Variables};
 pub use emulator::{DriveError, Emulator, TapeState};
 pub use faults::Rule as FaultRule;
+pub use identity::{RoleSession, RoleState, SessionState, SignedCall};
 pub use json::Problem;
 pub use protocol::Code as ErrorCode;
 pub use server::{CannotStart, Server};
 pub use settings::{
-    BarcodeScope, Credentials, DefaultPool, InTransitSpelling, InternalServerErrorStatus, Life,
-    RetrievedListed, Setting, Settings, TapeArnsWithMarker, TokenMismatch, TokenScope, Undocumented,
+    Account, BarcodeScope, Credentials, DefaultPool, InTransitSpelling, InternalServerErrorStatus, Life,
+    RetrievedListed, Role, Setting, Settings, TapeArnsWithMarker, TokenMismatch, TokenScope, Undocumented,
     UnknownTapeArns,
 };
 pub use state::{NotPersisted, StateError, StateFile};

@@ -1,8 +1,10 @@
 //! AWS JSON 1.1 as Storage Gateway speaks it: the names of the operations, the errors, and the headers
-//! of a response. It uses no other module.
+//! of a response. `query` is the protocol of STS. It uses no other module.
 
 mod error;
 mod operation;
+pub(crate) mod query;
+mod service;
 
 use axum::{
     http::{HeaderName, HeaderValue, header::CONTENT_TYPE},
@@ -11,7 +13,8 @@ use axum::{
 
 pub use error::Code;
 pub(crate) use error::Error;
-pub(crate) use operation::Operation;
+pub(crate) use operation::{Operation, StsOperation};
+pub(crate) use service::Service;
 
 /// The media type of requests and responses.
 pub(crate) const AWS_JSON: &str = "application/x-amz-json-1.1";

@@ -4,7 +4,9 @@
 //! comments are the help on the command line and the reference in docs/emulator.md.
 
 mod account;
+mod arn;
 pub(crate) mod form;
+mod identity;
 mod life;
 mod process;
 mod undocumented;
@@ -12,7 +14,9 @@ mod undocumented;
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-pub use account::{Credentials, Settings};
+pub use account::Settings;
+pub(crate) use arn::{RoleArn, partition};
+pub use identity::{Account, Credentials, Role};
 pub use life::Life;
 pub(crate) use process::Process;
 pub use undocumented::{

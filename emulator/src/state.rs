@@ -23,7 +23,7 @@ use crate::{
     account::{
         clock::Clock,
         seed,
-        store::{Key, Region, Store},
+        store::{AccountRegion, Key, Region, Store},
         timestamp::{self, Timestamp},
     },
     json::Problem,
@@ -116,7 +116,7 @@ pub(super) fn open(path: &Path, settings: &Settings) -> Result<Opened, StateErro
         let store = seed::store(settings);
         let clock = Clock::new(settings.time_scale, Timestamp::from_millis(0));
         let rows = store.regions().into_iter();
-        let rows = rows.flat_map(|(name, region)| writes(name, region, region.keys()));
+        let rows = rows.flat_map(|(at, region)| writes(at, region, region.keys()));
         let file = file::File::create(path, &settings.account_id, clock.now(), rows)?;
         (file, store, clock)
     } else {
@@ -141,21 +141,24 @@ pub(super) fn open(path: &Path, settings: &Settings) -> Result<Opened, StateErro
 /// A row to write, or to remove if it is `None`.
 struct Write {
     kind: file::Kind,
-    region: Arc<str>,
+    at: Arc<AccountRegion>,
     key: String,
     row: Option<Vec<u8>>,
 }
 
 /// The rows of a region as they are now.
-fn writes(name: &str, region: &Region, keys: impl IntoIterator<Item = Key>) -> impl Iterator<Item = Write> {
-    let name: Arc<str> = name.into();
+fn writes(
+    at: &AccountRegion,
+    region: &Region,
+    keys: impl IntoIterator<Item = Key>,
+) -> impl Iterator<Item = Write> {
+    let at = Arc::new(at.clone());
     keys.into_iter().map(move |key| {
         let row = row::json(region, &key);
         let (kind, key) = file::place(key);
-        let region = Arc::clone(&name);
         Write {
             kind,
-            region,
+            at: Arc::clone(&at),
             key,
             row,
         }

@@ -1,4 +1,5 @@
-use super::barcode::Barcode;
+use super::{barcode::Barcode, store::AccountRegion};
+use crate::settings::partition;
 
 /// What the ARNs of one account's tapes in one region begin with.
 #[derive(Clone, Debug)]
@@ -7,10 +8,9 @@ pub(crate) struct TapeArns {
 }
 
 impl TapeArns {
-    pub(crate) fn new(region: &str, account: &str) -> Self {
-        let partition = partition(region);
+    pub(crate) fn new(at: &AccountRegion) -> Self {
         Self {
-            prefix: format!("arn:{partition}:storagegateway:{region}:{account}:tape/"),
+            prefix: storage_gateway_arn(at, "tape/"),
         }
     }
 
@@ -32,10 +32,9 @@ pub(crate) struct PoolArns {
 }
 
 impl PoolArns {
-    pub(crate) fn new(region: &str, account: &str) -> Self {
-        let partition = partition(region);
+    pub(crate) fn new(at: &AccountRegion) -> Self {
         Self {
-            prefix: format!("arn:{partition}:storagegateway:{region}:{account}:tapepool/"),
+            prefix: storage_gateway_arn(at, "tapepool/"),
         }
     }
 
@@ -51,21 +50,11 @@ impl PoolArns {
 }
 
 /// The ARN of a gateway.
-pub(crate) fn gateway_arn(region: &str, account: &str, id: &str) -> String {
-    let partition = partition(region);
-    format!("arn:{partition}:storagegateway:{region}:{account}:gateway/{id}")
+pub(crate) fn gateway_arn(at: &AccountRegion, id: &str) -> String {
+    storage_gateway_arn(at, &format!("gateway/{id}"))
 }
 
-/// The partition that a region is in, told by its name's beginning.
-fn partition(region: &str) -> &'static str {
-    match region {
-        _ if region.starts_with("cn-") => "aws-cn",
-        _ if region.starts_with("us-gov-") => "aws-us-gov",
-        _ if region.starts_with("us-isob-") => "aws-iso-b",
-        _ if region.starts_with("us-isof-") => "aws-iso-f",
-        _ if region.starts_with("eu-isoe-") => "aws-iso-e",
-        _ if region.starts_with("us-iso-") => "aws-iso",
-        _ if region.starts_with("eusc-") => "aws-eusc",
-        _ => "aws",
-    }
+fn storage_gateway_arn(AccountRegion { account, region }: &AccountRegion, resource: &str) -> String {
+    let partition = partition(region);
+    format!("arn:{partition}:storagegateway:{region}:{account}:{resource}")
 }

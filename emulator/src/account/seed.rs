@@ -1,20 +1,20 @@
-//! The tapes that an emulator starts with, the same in every run, so that documentation can show
+//! The tapes that each account starts with, the same in every run, so that documentation can show
 //! them. The first tapes show every status, pool and optional member; the rest fill the library up
 //! to 130 tapes, and then the archive.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
+    arn::gateway_arn,
     barcode::Barcode,
     gateway::Gateway,
     pool::{CustomPool, Pool, RetentionLock, StorageClass},
-    store::{Region, Store},
+    store::{AccountRegion, Region, Store},
     tape::{Progress, Status, Tape},
     timestamp::Timestamp,
 };
-use crate::settings::Settings;
+use crate::settings::{Account, Settings, partition};
 
-const REGION: &str = "us-east-1";
 const GATEWAY: &str = "sgw-12A3456B";
 const CUSTOM_POOL: &str = "pool-12345678";
 /// The number of tapes in the library, if there are enough.
@@ -33,8 +33,18 @@ const BEFORE_USAGE: i64 = 1_404_172_800_000;
 
 /// The store of a new emulator.
 pub(crate) fn store(settings: &Settings) -> Store {
+    let mut store = Store::default();
+    for account in settings.all_accounts() {
+        let at = AccountRegion::new(&account.id, &account.region);
+        let region = region(&at, &account, settings);
+        store.add(at, region);
+    }
+    store
+}
+
+fn region(at: &AccountRegion, account: &Account, settings: &Settings) -> Region {
     let mut region = Region::new(&settings.life);
-    let names = Names::new(&settings.account_id);
+    let names = Names::new(at);
     region.put_gateway(Gateway::tape(Arc::clone(&names.gateway)));
     region.add_pool(&names.pool);
     let special = special(&names);
@@ -49,13 +59,12 @@ pub(crate) fn store(settings: &Settings) -> Store {
             names.archived(n, pool)
         }
     });
-    for (tape, n) in special.into_iter().chain(filling).zip(1..=settings.seed_tapes) {
+    let count = account.seed_tapes.unwrap_or(settings.seed_tapes);
+    for (tape, n) in special.into_iter().chain(filling).zip(1..=count) {
         let barcode = Barcode::new(&format!("TST{n:06}")).expect("three letters and digits are a barcode");
         region.insert(barcode, tape);
     }
-    let mut store = Store::default();
-    store.add(REGION, region);
-    store
+    region
 }
 
 /// The names that the tapes share.
@@ -67,8 +76,10 @@ struct Names {
 }
 
 impl Names {
-    fn new(account: &str) -> Self {
-        let gateway = format!("arn:aws:storagegateway:{REGION}:{account}:gateway/{GATEWAY}");
+    fn new(at: &AccountRegion) -> Self {
+        let AccountRegion { account, region } = at;
+        let partition = partition(region);
+        let gateway = gateway_arn(at, GATEWAY);
         Self {
             drive: Gateway::tape(gateway.as_str()).drive(1),
             gateway: gateway.into(),
@@ -78,7 +89,8 @@ impl Names {
                 class: StorageClass::Glacier,
                 lock: RetentionLock::Governance(RETENTION),
             }),
-            key: format!("arn:aws:kms:{REGION}:{account}:key/1234abcd-12ab-34cd-56ef-1234567890ab").into(),
+            key: format!("arn:{partition}:kms:{region}:{account}:key/1234abcd-12ab-34cd-56ef-1234567890ab")
+                .into(),
         }
     }
 

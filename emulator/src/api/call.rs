@@ -5,7 +5,7 @@ use crate::{
         arn::{PoolArns, TapeArns},
         barcode::Barcode,
         gateway::Gateway,
-        store::Region,
+        store::{AccountRegion, Region},
         tape::Tape,
     },
     emulator::Inner,
@@ -15,17 +15,27 @@ use crate::{
 
 /// The context of one call of an operation.
 pub(super) struct Call<'a> {
-    /// The region that the signature is scoped to.
-    pub(super) region: &'a str,
+    /// The account that the credentials belong to, and the region that the signature is scoped to.
+    pub(super) at: AccountRegion,
     /// The ARNs of the account's tapes in that region.
     pub(super) arns: TapeArns,
     /// Those of its custom pools there.
     pub(super) pool_arns: PoolArns,
     pub(super) settings: &'a Settings,
-    pub(super) account: &'a Inner,
+    pub(super) emulator: &'a Inner,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    pub(super) fn new(at: AccountRegion, emulator: &'a Inner) -> Self {
+        Self {
+            arns: TapeArns::new(&at),
+            pool_arns: PoolArns::new(&at),
+            at,
+            settings: &emulator.settings,
+            emulator,
+        }
+    }
+
     /// The tape of an ARN, if it is not DELETED.
     pub(super) fn tape<'r>(&self, region: &'r Region, arn: &str) -> Result<(Barcode, &'r Tape), Error> {
         let found = self
@@ -60,7 +70,7 @@ impl Call<'_> {
     pub(super) fn gateway_not_found(&self, arn: &str) -> Error {
         let cause = format!(
             "Account {} has no gateway {arn} in {}.",
-            self.settings.account_id, self.region
+            self.at.account, self.at.region
         );
         Error::gateway(Code::GatewayNotFound, cause)
     }

@@ -7,20 +7,25 @@ use axum::{
     extract::{ConnectInfo, State},
     http::{
         HeaderMap, HeaderValue, Method, Request, StatusCode,
-        header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE},
+        header::{ALLOW, CONTENT_TYPE},
         request::Parts,
     },
     response::{IntoResponse, Response},
 };
-use http_body_util::BodyExt;
 use uuid::Uuid;
 
-use super::{call::Call, signature};
+use super::{
+    body,
+    call::Call,
+    signature::{self, Signed},
+    sts,
+};
 use crate::{
-    account::arn::{PoolArns, TapeArns},
+    account::store::AccountRegion,
     connection::Peer,
     emulator::Emulator,
-    protocol::{AWS_JSON, Code, Error, Operation, with_headers},
+    identity::SessionState,
+    protocol::{AWS_JSON, Error, Operation, Service, with_headers},
 };
 
 /// Handles requests to `/`.
@@ -35,13 +40,16 @@ pub(super) async fn handle(State(emulator): State<Emulator>, request: Request<Bo
             .insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
+    if sts::is_query(&parts.headers) {
+        return sts::handle(&emulator, &parts, body).await;
+    }
     let operation = operation(&parts.headers);
     let name = operation.as_ref().map_or("none", |operation| operation.name());
     // The body is read in any case: a connection with an unread body is closed, and the client may
     // not see the error.
-    let body = match read(body, &parts.headers, emulator.inner.settings.max_request_bytes).await {
+    let body = match body::read(body, &parts.headers, emulator.inner.settings.max_request_bytes).await {
         Ok(body) => body,
-        Err(error) => return respond(name, Err(error)),
+        Err(unreadable) => return respond(name, Err(unreadable.into())),
     };
     let operation = match operation {
         Ok(operation) => operation,
@@ -55,7 +63,12 @@ pub(super) async fn handle(State(emulator): State<Emulator>, request: Request<Bo
         let kept = emulator.flush().await.map_err(|error| Error::internal(&error));
         respond(name, kept.and(answer))
     };
-    emulator.inner.faults.next(name).apply(peer, run).await
+    emulator
+        .inner
+        .faults
+        .next(Service::StorageGateway, name)
+        .apply(peer, run)
+        .await
 }
 
 /// Handles requests to any other path.
@@ -86,7 +99,7 @@ fn operation(headers: &HeaderMap) -> Result<Operation, Error> {
     })
 }
 
-/// Verifies the signature as of `now`, and runs the operation.
+/// Verifies the signature as of `now`, runs the operation, and lists the call.
 fn answer(
     emulator: &Emulator,
     operation: Operation,
@@ -94,44 +107,32 @@ fn answer(
     body: &[u8],
     now: SystemTime,
 ) -> Result<Vec<u8>, Error> {
-    let settings = &emulator.inner.settings;
-    let region = signature::verify(parts, body, settings, now)?;
-    let call = Call {
-        region: &region,
-        arns: TapeArns::new(&region, &settings.account_id),
-        pool_arns: PoolArns::new(&region, &settings.account_id),
-        settings,
-        account: &emulator.inner,
-    };
-    operation.run(body, &call)
-}
-
-/// Reads a body up to the limit. A longer one is read and dropped up to a second limit, since a
-/// client whose connection closes while it writes does not read the error.
-async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> Result<Vec<u8>, Error> {
-    const DRAINED: usize = 16;
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let mut kept = Vec::with_capacity(announced.unwrap_or(0).min(limit));
-    let mut seen = 0_usize;
-    while let Some(frame) = body.frame().await {
-        let cut = |_| Error::serialization("The body is shorter than its Content-Length.");
-        let Ok(data) = frame.map_err(cut)?.into_data() else {
-            continue;
-        };
-        seen = seen.saturating_add(data.len());
-        if seen <= limit {
-            kept.extend_from_slice(&data);
-        } else if seen > limit.saturating_mul(DRAINED) {
-            break;
+    const SERVICE: Service = Service::StorageGateway;
+    let Signed {
+        region,
+        caller,
+        state,
+    } = signature::verify(parts, body, SERVICE, &emulator.inner, now)?;
+    let answer = match state {
+        SessionState::Active => {
+            let at = AccountRegion::new(&caller.account, &region);
+            operation.run(body, &Call::new(at, &emulator.inner))
         }
-    }
-    if seen > limit {
-        let cause = format!("The body is longer than {limit} bytes, the setting max_request_bytes.");
-        return Err(Error::gateway(Code::MaximumContentLengthExceeded, cause));
-    }
-    Ok(kept)
+        SessionState::Expired => Err(Error::common("ExpiredTokenException", signature::EXPIRED)),
+        SessionState::Revoked => {
+            let message = format!(
+                "User: {} is not authorized to perform: {}:{} with an explicit deny in an identity-based policy",
+                caller.arn(),
+                SERVICE.name(),
+                operation.name()
+            );
+            Err(Error::common("AccessDeniedException", message))
+        }
+    };
+    let outcome = answer.as_ref().map_or_else(Error::outcome, |_| "OK".to_owned());
+    let calls = &emulator.inner.calls;
+    calls.add(SERVICE, operation.name(), &region, &caller, outcome);
+    answer
 }
 
 fn respond(operation: &str, answer: Result<Vec<u8>, Error>) -> Response {

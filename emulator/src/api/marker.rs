@@ -13,7 +13,8 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::{account::timestamp::Timestamp, protocol::Error, settings::Settings};
+use super::call::Call;
+use crate::{account::timestamp::Timestamp, protocol::Error};
 
 const TIMELESS: u8 = 1;
 const DATED: u8 = 2;
@@ -32,10 +33,10 @@ impl Markers {
     /// must repeat.
     pub(super) fn new(
         asked: impl IntoIterator<Item = impl AsRef<[u8]>>,
-        settings: &Settings,
+        call: &Call<'_>,
         now: Timestamp,
     ) -> Self {
-        let key = format!("tapegate emulator marker {}", settings.account_id);
+        let key = format!("tapegate emulator marker {}", call.at.account);
         let mut mac = Hmac::new_from_slice(key.as_bytes()).expect("HMAC takes a key of any length");
         for part in asked {
             let part = part.as_ref();
@@ -45,7 +46,7 @@ impl Markers {
         Self {
             mac,
             now,
-            lifetime: settings.undocumented.marker_lifetime,
+            lifetime: call.settings.undocumented.marker_lifetime,
         }
     }
 

@@ -56,7 +56,7 @@ impl TapePageRequest {
         let filtered = if only.is_some() { "filtered" } else { "whole" };
         let parts = asked.iter().copied().chain([filtered]).map(str::to_owned);
         let barcodes = only.iter().flatten().map(Barcode::to_string);
-        let markers = Markers::new(parts.chain(barcodes), settings, now);
+        let markers = Markers::new(parts.chain(barcodes), call, now);
 
         let limit = rows_on_a_page(self.limit, settings);
         let (marker, limit) = match settings.undocumented.tape_arns_with_marker {
@@ -196,17 +196,12 @@ impl NamePageRequest {
     }
 
     /// Checks the marker against the request: `asked` has every part that the next request repeats.
-    pub(super) fn resolve(
-        self,
-        asked: &[&str],
-        settings: &Settings,
-        now: Timestamp,
-    ) -> Result<NamePage, Error> {
-        let markers = Markers::new(asked, settings, now);
+    pub(super) fn resolve(self, asked: &[&str], call: &Call<'_>, now: Timestamp) -> Result<NamePage, Error> {
+        let markers = Markers::new(asked, call, now);
         let after = self.marker.map(|marker| markers.read(&marker)).transpose()?;
         Ok(NamePage {
             after,
-            limit: rows_on_a_page(self.limit, settings),
+            limit: rows_on_a_page(self.limit, call.settings),
             markers,
         })
     }

@@ -8,13 +8,14 @@ use serde_json::Value;
 use super::validation::{Faults, Members, Shape};
 use crate::account::creation::Tag;
 
-type Pattern = LazyLock<Regex>;
+pub(super) type Pattern = LazyLock<Regex>;
 
 macro_rules! pattern {
     ($text:expr) => {
         LazyLock::new(|| Regex::new($text).expect("a pattern of the service model compiles"))
     };
 }
+pub(super) use pattern;
 
 static BARCODE: Pattern = pattern!(r"^[A-Z0-9]*$");
 static BARCODE_PREFIX: Pattern = pattern!(r"^[A-Z]*$");
@@ -103,9 +104,9 @@ pub(super) static TAGS: List<TagShape> = List(TagShape);
 
 /// A string. Its length is counted in characters.
 pub(super) struct Text {
-    min: usize,
-    max: usize,
-    pattern: Option<&'static Pattern>,
+    pub(super) min: usize,
+    pub(super) max: usize,
+    pub(super) pattern: Option<&'static Pattern>,
 }
 
 impl Shape for Text {
@@ -175,8 +176,8 @@ impl Shape for Long {
 
 /// A 32-bit integer with bounds.
 pub(super) struct Integer {
-    min: i32,
-    max: Option<i32>,
+    pub(super) min: i32,
+    pub(super) max: Option<i32>,
 }
 
 impl Shape for Integer {
@@ -214,7 +215,7 @@ impl Shape for Boolean {
 }
 
 /// A list. A null in it is rejected, since none of these lists is sparse.
-pub(super) struct List<S>(S);
+pub(super) struct List<S>(pub(super) S);
 
 impl<S: Shape> Shape for List<S> {
     type Output = Vec<S::Output>;

@@ -17,44 +17,64 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    protocol::Error,
-    settings::{Credentials, Settings},
+    emulator::Inner,
+    identity::{Caller, Keys, SessionState},
+    protocol::{Error, Service},
 };
-use authorization::{Authorization, Scope};
+use authorization::Authorization;
 use date::Date;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-const SERVICE: &str = "storagegateway";
 
-/// Verifies a request as of `now`, and returns the region in the scope of its signature.
-///
-/// # Errors
-/// `MissingAuthenticationTokenException`, `IncompleteSignatureException` (malformed),
-/// `UnrecognizedClientException` (key id, session token), `InvalidSignatureException` (scope, date,
-/// secret or anything signed). Without configured credentials the key id, the token and the
-/// signature are not checked.
+/// A request with a valid signature.
+pub(super) struct Signed {
+    /// The region in the scope of the signature.
+    pub(super) region: String,
+    pub(super) caller: Caller,
+    /// Whether the credentials of a session were valid when the request came.
+    pub(super) state: SessionState,
+}
+
+/// Why the signature of a request is rejected. Each service has its own codes for these.
+#[derive(Debug)]
+pub(super) enum Rejection {
+    /// The request is not signed.
+    Missing,
+    /// The signature is malformed.
+    Incomplete(String),
+    /// The key id or the session token is unknown.
+    UnknownKey,
+    /// The scope, the date, the secret or anything signed is wrong.
+    Invalid(String),
+}
+
+/// Verifies a request to a service as of `now`. Of a key id that no credentials have, if none are
+/// configured, the token and the signature are not checked.
 pub(super) fn verify(
     parts: &Parts,
     body: &[u8],
-    settings: &Settings,
+    service: Service,
+    emulator: &Inner,
     now: SystemTime,
-) -> Result<String, Error> {
+) -> Result<Signed, Rejection> {
     let authorization = Authorization::of(&parts.headers)?;
     let date = Date::of(&parts.headers)?;
     let canonical = canonical::request(parts, &authorization.signed_headers, body)?;
     let scope = &authorization.scope;
-    let pair = signer(&settings.credentials, scope, &parts.headers)?;
-    check_scope(&authorization, &date)?;
+    let settings = &emulator.settings;
+    let signer = emulator
+        .identities
+        .signer(&scope.access_key_id, &scope.region, settings);
+    let has_token = |keys: &Keys| has_token(&parts.headers, keys.token.as_ref());
+    let signer = signer.filter(|signer| signer.keys.as_ref().is_none_or(has_token));
+    let signer = signer.ok_or(Rejection::UnknownKey)?;
+    check_scope(&authorization, &date, service)?;
     date.check_near(now, settings.clock_skew)?;
-    if let Some(pair) = pair {
-        let key = generate_signing_key(
-            pair.secret_access_key.expose_secret(),
-            date.time(),
-            &scope.region,
-            SERVICE,
-        );
+    if let Some(keys) = &signer.keys {
+        let service = service.name();
+        let key = generate_signing_key(keys.secret.expose_secret(), date.time(), &scope.region, service);
         let text = format!(
-            "{ALGORITHM}\n{}\n{}/{}/{SERVICE}/aws4_request\n{}",
+            "{ALGORITHM}\n{}\n{}/{}/{service}/aws4_request\n{}",
             date.basic(),
             scope.date,
             scope.region,
@@ -68,26 +88,11 @@ pub(super) fn verify(
             ));
         }
     }
-    Ok(authorization.scope.region)
-}
-
-/// The credentials with the key id and the session token of a request; `None` if none are
-/// configured.
-fn signer<'a>(
-    credentials: &'a [Credentials],
-    scope: &Scope,
-    headers: &HeaderMap,
-) -> Result<Option<&'a Credentials>, Error> {
-    if credentials.is_empty() {
-        return Ok(None);
-    }
-    let known = credentials
-        .iter()
-        .find(|known| known.access_key_id == scope.access_key_id)
-        .filter(|known| has_token(headers, known.session_token.as_ref()));
-    known.map(Some).ok_or_else(|| {
-        let message = "The security token included in the request is invalid.";
-        Error::common("UnrecognizedClientException", message)
+    let state = signer.state_at(now);
+    Ok(Signed {
+        region: authorization.scope.region,
+        caller: signer.caller,
+        state,
     })
 }
 
@@ -104,12 +109,13 @@ fn has_token(headers: &HeaderMap, token: Option<&SecretString>) -> bool {
     }
 }
 
-fn check_scope(authorization: &Authorization, date: &Date) -> Result<(), Error> {
+fn check_scope(authorization: &Authorization, date: &Date, service: Service) -> Result<(), Rejection> {
     let scope = &authorization.scope;
     let mut causes = Vec::new();
-    if scope.service != SERVICE {
+    let service = service.name();
+    if scope.service != service {
         causes.push(format!(
-            "Credential should be scoped to correct service: '{SERVICE}'."
+            "Credential should be scoped to correct service: '{service}'."
         ));
     }
     let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -132,10 +138,28 @@ fn check_scope(authorization: &Authorization, date: &Date) -> Result<(), Error> 
     }
 }
 
-fn invalid(message: impl Into<String>) -> Error {
-    Error::common("InvalidSignatureException", message)
+fn invalid(message: impl Into<String>) -> Rejection {
+    Rejection::Invalid(message.into())
 }
 
-fn incomplete(message: impl Into<String>) -> Error {
-    Error::common("IncompleteSignatureException", message)
+fn incomplete(message: impl Into<String>) -> Rejection {
+    Rejection::Incomplete(message.into())
+}
+
+/// The message for a key id or a session token that is unknown.
+pub(super) const UNKNOWN_KEY: &str = "The security token included in the request is invalid.";
+/// The message for credentials that have expired.
+pub(super) const EXPIRED: &str = "The security token included in the request is expired";
+/// The message for a request that is not signed.
+pub(super) const MISSING: &str = "Request is missing Authentication Token";
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Missing => Self::common("MissingAuthenticationTokenException", MISSING),
+            Rejection::Incomplete(message) => Self::common("IncompleteSignatureException", message),
+            Rejection::UnknownKey => Self::common("UnrecognizedClientException", UNKNOWN_KEY),
+            Rejection::Invalid(message) => Self::common("InvalidSignatureException", message),
+        }
+    }
 }

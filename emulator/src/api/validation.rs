@@ -59,9 +59,9 @@ impl Faults {
         self.mistyped.get_or_insert(message);
     }
 
-    fn into_result(self) -> Result<(), Error> {
+    fn into_result(self) -> Result<(), Invalid> {
         if let Some(message) = self.mistyped {
-            return Err(Error::serialization(message));
+            return Err(Invalid::Mistyped(message));
         }
         let found = self.violations.len();
         if found == 0 {
@@ -73,7 +73,24 @@ impl Faults {
         if found > MAX_LISTED {
             message.push_str("; …");
         }
-        Err(Error::common("ValidationException", message))
+        Err(Invalid::Violated(message))
+    }
+}
+
+/// A request with invalid members.
+pub(super) enum Invalid {
+    /// A member has the wrong JSON type.
+    Mistyped(String),
+    /// Members violate constraints.
+    Violated(String),
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        match invalid {
+            Invalid::Mistyped(message) => Self::serialization(message),
+            Invalid::Violated(message) => Self::common("ValidationException", message),
+        }
     }
 }
 
@@ -127,6 +144,17 @@ impl<'a> Members<'a> {
 pub(super) fn read<T>(body: &[u8], read: impl FnOnce(&mut Members<'_>) -> T) -> Result<T, Error> {
     let members: Map<String, Value> = serde_json::from_slice(body)
         .map_err(|error| Error::serialization(format!("The body is not a JSON object: {error}")))?;
+    Ok(read_members(members, read)?)
+}
+
+/// Reads the members of a request with `read`, which reads the known members.
+///
+/// # Errors
+/// The first member of the wrong type, or else every violated constraint.
+pub(super) fn read_members<T>(
+    members: Map<String, Value>,
+    read: impl FnOnce(&mut Members<'_>) -> T,
+) -> Result<T, Invalid> {
     let mut faults = Faults::default();
     let request = read(&mut Members::new(members, String::new(), &mut faults));
     faults.into_result().map(|()| request)

@@ -6,12 +6,13 @@ use ini_core::{Item, Parser};
 
 use crate::settings::{
     Credentials,
-    form::{AccessKeyId, SecretKey, SessionToken, Text},
+    form::{AccessKeyId, AccountId, SecretKey, SessionToken, Text},
 };
 
 const KEY_ID: &str = "aws_access_key_id";
 const SECRET: &str = "aws_secret_access_key";
 const TOKEN: &str = "aws_session_token";
+const ACCOUNT: &str = "aws_account_id";
 
 /// The credentials of every profile with its name, or every problem of the file.
 pub(super) fn read(text: &str) -> Result<Vec<(String, Credentials)>, Vec<String>> {
@@ -82,7 +83,7 @@ impl<'a> Reading<'a> {
             return self.fault(line, "is before the first profile, [NAME]");
         };
         // Other settings of a profile, such as its region, are ignored.
-        let known = [KEY_ID, SECRET, TOKEN].contains(&name.as_str());
+        let known = [KEY_ID, SECRET, TOKEN, ACCOUNT].contains(&name.as_str());
         let value = (without_comment(value), line);
         if known && profile.settings.insert(name.clone(), value).is_some() {
             let message = format!("profile {} has {name} twice", profile.name);
@@ -97,19 +98,25 @@ impl<'a> Reading<'a> {
         let id = self.value::<AccessKeyId>(&profile, KEY_ID);
         let secret = self.value::<SecretKey>(&profile, SECRET);
         let token = self.value::<SessionToken>(&profile, TOKEN);
+        let account = self.value::<AccountId>(&profile, ACCOUNT);
         for (name, value) in [(KEY_ID, id.is_none()), (SECRET, secret.is_none())] {
             if value {
                 let message = format!("profile {} has no {name}", profile.name);
                 self.fault(profile.line, &message);
             }
         }
-        if let (Some(Some(access_key_id)), Some(Some(secret_access_key)), None | Some(Some(_))) =
-            (id, secret, &token)
+        if let (
+            Some(Some(access_key_id)),
+            Some(Some(secret_access_key)),
+            None | Some(Some(_)),
+            None | Some(Some(_)),
+        ) = (id, secret, &token, &account)
         {
             let credentials = Credentials {
                 access_key_id,
                 secret_access_key,
                 session_token: token.flatten(),
+                account_id: account.flatten(),
             };
             self.profiles.push((profile.name.to_owned(), credentials));
         }

@@ -9,12 +9,16 @@ use serde_json::Value;
 
 use super::{ErrorResponse, Json};
 use crate::{
-    account::gateway::{self, Gateway, GatewayKind},
+    account::{
+        gateway::{self, Gateway, GatewayKind},
+        store::AccountRegion,
+    },
     emulator::{Emulator, GatewayChange, PutError},
     json::{Members, Problem},
+    settings::Settings,
 };
 
-/// Every gateway, by region and ARN.
+/// Every gateway, by account, region and ARN.
 #[derive(Serialize)]
 struct Gateways {
     gateways: Vec<Row>,
@@ -33,10 +37,10 @@ struct Row {
 }
 
 impl Row {
-    fn new(region: &str, gateway: &Gateway) -> Self {
+    fn new(at: &AccountRegion, gateway: &Gateway) -> Self {
         Self {
             arn: gateway.arn.to_string(),
-            region: region.to_owned(),
+            region: at.region.clone(),
             id: gateway.id().to_owned(),
             kind: gateway.kind,
             name: gateway.name.clone(),
@@ -54,9 +58,9 @@ pub(super) fn router() -> Router<Emulator> {
 
 async fn list(State(emulator): State<Emulator>) -> Json<Gateways> {
     let (store, _) = emulator.inner.read();
-    let rows = store.regions().into_iter().flat_map(|(name, region)| {
+    let rows = store.regions().into_iter().flat_map(|(at, region)| {
         let gateways = region.gateways();
-        gateways.map(move |gateway| Row::new(name, gateway))
+        gateways.map(move |gateway| Row::new(at, gateway))
     });
     Json(Gateways {
         gateways: rows.collect(),
@@ -77,11 +81,14 @@ async fn make_or_change(
         let takes = "it takes sgw- and 8 to 26 letters and digits";
         wrong.push(Problem::new("id", format!("\"{id}\" is wrong; {takes}")));
     }
-    match read(body) {
-        Ok(change) if wrong.is_empty() => match emulator.put_gateway(&region, &id, change) {
-            Ok(gateway) => Ok(Json(Row::new(&region, &gateway))),
-            Err(error) => Err(error.into()),
-        },
+    match read(body, &emulator.inner.settings) {
+        Ok((account, change)) if wrong.is_empty() => {
+            let settings = &emulator.inner.settings;
+            let account = account.unwrap_or_else(|| settings.account_id.clone());
+            let at = AccountRegion::new(account, region);
+            let gateway = emulator.put_gateway(&at, &id, change)?;
+            Ok(Json(Row::new(&at, &gateway)))
+        }
         Ok(_) => Err(wrong.into()),
         Err(more) => {
             wrong.extend(more);
@@ -90,9 +97,14 @@ async fn make_or_change(
     }
 }
 
-fn read(body: Value) -> Result<GatewayChange, Vec<Problem>> {
+/// The account, if there is one, and the new values.
+fn read(body: Value, settings: &Settings) -> Result<(Option<String>, GatewayChange), Vec<Problem>> {
     Members::read(body, "", |members| {
-        Some(GatewayChange {
+        let account = members.get("account", "an account of the emulator, as 12 digits", |value| {
+            let account = value.as_str().filter(|account| settings.has_account(account));
+            account.map(str::to_owned)
+        });
+        let change = GatewayChange {
             kind: members.get("type", GatewayKind::WORDS, |value| {
                 serde_json::from_value(value.clone()).ok()
             }),
@@ -102,7 +114,8 @@ fn read(body: Value) -> Result<GatewayChange, Vec<Problem>> {
             }),
             cache: members.get("cache", "true or false", Value::as_bool),
             connected: members.get("connected", "true or false", Value::as_bool),
-        })
+        };
+        Some((account, change))
     })
 }
 

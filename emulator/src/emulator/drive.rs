@@ -9,7 +9,7 @@ use super::Emulator;
 use crate::account::{
     arn::TapeArns,
     gateway::{DRIVES, Gateway},
-    store::Region,
+    store::{AccountRegion, Region},
     tape::{Status, Tape},
     timestamp::Timestamp,
 };
@@ -32,8 +32,8 @@ pub struct TapeState {
 /// Why a drive rejected an action. Nothing changes then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DriveError {
-    /// No tape of the account has this ARN.
-    #[error("no tape of this account has the ARN {0}")]
+    /// No tape has this ARN.
+    #[error("no tape has the ARN {0}")]
     NotFound(String),
     /// The status of the tape does not allow the action.
     #[error("the tape is {status}; to {action} it, it must be {needed}")]
@@ -150,11 +150,12 @@ impl Emulator {
         change: impl FnOnce(&mut Tape, Timestamp, T),
     ) -> Result<TapeState, DriveError> {
         let not_found = || DriveError::NotFound(tape_arn.to_owned());
-        let name = tape_arn.split(':').nth(3).ok_or_else(not_found)?;
-        let arns = TapeArns::new(name, &self.inner.settings.account_id);
-        let barcode = arns.barcode(tape_arn).ok_or_else(not_found)?;
+        let mut parts = tape_arn.split(':').skip(3);
+        let (region, account) = parts.next().zip(parts.next()).ok_or_else(not_found)?;
+        let at = AccountRegion::new(account, region);
+        let barcode = TapeArns::new(&at).barcode(tape_arn).ok_or_else(not_found)?;
         let (mut store, now) = self.inner.write();
-        let region = store.region_mut(name).ok_or_else(not_found)?;
+        let region = store.region_mut(&at).ok_or_else(not_found)?;
         let tape = region.present(barcode).ok_or_else(not_found)?;
         let found = check(region, tape)?;
         if let Some(gateway) = gateway_of(region, tape).filter(|gateway| !gateway.connected) {

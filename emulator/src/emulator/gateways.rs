@@ -4,7 +4,7 @@ use super::Emulator;
 use crate::account::{
     arn::gateway_arn,
     gateway::{Gateway, GatewayKind},
-    store::Region,
+    store::{AccountRegion, Region},
     timestamp::Timestamp,
 };
 
@@ -33,26 +33,26 @@ impl Emulator {
     /// Creates a tape gateway with these values, or changes the gateway with this id.
     pub(crate) fn put_gateway(
         &self,
-        region: &str,
+        at: &AccountRegion,
         id: &str,
         change: GatewayChange,
     ) -> Result<Gateway, PutError> {
         let settings = &self.inner.settings;
-        let arn = gateway_arn(region, &settings.account_id, id);
+        let arn = gateway_arn(at, id);
         let (mut store, now) = self.inner.write();
-        let old = store.region(region).and_then(|region| region.gateway(&arn));
+        let old = store.region(at).and_then(|region| region.gateway(&arn));
         let Some(old) = old.cloned() else {
-            let all = store.regions().into_values().flat_map(Region::gateways).count();
+            let all = store.regions_of(&at.account).flat_map(Region::gateways).count();
             if all >= MAX_GATEWAYS {
                 return Err(PutError::TooMany);
             }
             let new = changed(Gateway::tape(arn), change);
-            let region = store.region_or_new(region, &settings.life);
+            let region = store.region_or_new(at, &settings.life);
             region.put_gateway(new.clone());
             return Ok(new);
         };
         let new = changed(old.clone(), change);
-        let region = store.region_or_new(region, &settings.life);
+        let region = store.region_or_new(at, &settings.life);
         let held = region.tape_count(&arn);
         if new.kind != old.kind && held > 0 {
             return Err(PutError::HoldsTapes(held));

@@ -6,17 +6,22 @@ use axum::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::protocol;
+use crate::protocol::{self, Service, query};
 
 const THROTTLED: &str = "ThrottlingException";
 
-/// The default status of an error code. AWS JSON services send all codes but these with 400.
+/// The default status of an error code: 400 for all but these. Those with 403 are codes of STS.
 pub(super) fn status(code: &str, internal_server_error: u16) -> u16 {
     match code {
         "InternalServerError" => internal_server_error,
         "InternalFailure" => 500,
         "ServiceUnavailable" => 503,
         "RequestTimeoutException" => 408,
+        "AccessDenied"
+        | "ExpiredToken"
+        | "InvalidClientTokenId"
+        | "RegionDisabledException"
+        | "SignatureDoesNotMatch" => 403,
         _ => 400,
     }
 }
@@ -28,25 +33,42 @@ pub(super) fn message(code: &str) -> &'static str {
         "InternalFailure" => "The request processing has failed because of an unknown error.",
         "ServiceUnavailable" => "The request has failed due to a temporary failure of the server.",
         "RequestTimeoutException" => "The request took too long to arrive.",
-        THROTTLED => "Rate exceeded",
-        "AccessDeniedException" => "You are not authorized to perform this operation.",
-        "ExpiredTokenException" => "The security token included in the request is expired",
+        THROTTLED | "Throttling" => "Rate exceeded",
+        "AccessDenied" | "AccessDeniedException" => "You are not authorized to perform this operation.",
+        "ExpiredToken" | "ExpiredTokenException" => "The security token included in the request is expired",
+        "RegionDisabledException" => {
+            "STS is not activated in this region for account. Your account administrator can activate STS in this \
+             region using the IAM Console."
+        }
         _ => "A fault rule of the emulator made this error.",
     }
 }
 
 /// The response to a throttled call.
-pub(super) fn throttled() -> Response {
-    aws(THROTTLED, None, 400, message(THROTTLED))
+pub(super) fn throttled(service: Service) -> Response {
+    let code = match service {
+        Service::StorageGateway => THROTTLED,
+        Service::Sts => "Throttling",
+    };
+    aws(service, code, None, 400, message(THROTTLED))
 }
 
-/// An error in the shape of an AWS JSON service.
-pub(super) fn aws(code: &str, nested: Option<&str>, status: u16, message: &str) -> Response {
+/// An error in the shape of the service: JSON, or XML without a nested code.
+pub(super) fn aws(
+    service: Service,
+    code: &str,
+    nested: Option<&str>,
+    status: u16,
+    message: &str,
+) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if service == Service::Sts {
+        return query::error(status, code, message);
+    }
     let mut body = json!({ "__type": code, "message": message });
     if let Some(nested) = nested {
         body["error"] = json!({ "errorCode": nested });
     }
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let response = (status, body.to_string()).into_response();
     protocol::with_headers(response, &Uuid::new_v4().to_string())
 }

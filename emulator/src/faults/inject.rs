@@ -20,17 +20,27 @@ use super::{
     error_response,
     rule::{Kind, When},
 };
-use crate::connection::Peer;
+use crate::{connection::Peer, protocol::Service};
 
 /// The faults of one call.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Injection {
+    service: Service,
     pub(super) before: Duration,
     pub(super) after: Duration,
     pub(super) fault: Option<Kind>,
 }
 
 impl Injection {
+    pub(super) fn new(service: Service) -> Self {
+        Self {
+            service,
+            before: Duration::ZERO,
+            after: Duration::ZERO,
+            fault: None,
+        }
+    }
+
     /// Runs the call with the time that its signature is checked by, and injects the faults. With
     /// a fault after `run`, the account has the change that the client does not hear of.
     pub(crate) async fn apply<F: Future<Output = Response>>(
@@ -52,7 +62,7 @@ impl Injection {
                 if fault.when() == When::After {
                     drop(run(now).await);
                 }
-                replacement(&fault, peer).await
+                replacement(&fault, self.service, peer).await
             }
         };
         pause(self.after).await;
@@ -67,16 +77,16 @@ async fn pause(wait: Duration) {
 }
 
 /// The response that replaces the real one.
-async fn replacement(fault: &Kind, peer: Option<&Peer>) -> Response {
+async fn replacement(fault: &Kind, service: Service, peer: Option<&Peer>) -> Response {
     match fault {
-        Kind::Throttle { .. } => error_response::throttled(),
+        Kind::Throttle { .. } => error_response::throttled(service),
         Kind::Error {
             code,
             nested,
             status,
             message,
             ..
-        } => error_response::aws(code, nested.as_deref(), status.unwrap_or(400), message),
+        } => error_response::aws(service, code, nested.as_deref(), status.unwrap_or(400), message),
         Kind::BadGateway { .. } => error_response::bad_gateway(),
         Kind::Reset { .. } => {
             if let Some(peer) = peer {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{error_response, selection::TokenBucket};
 use crate::{
     json::{Members, Problem},
-    protocol::Operation,
+    protocol::{Operation, Service, StsOperation},
 };
 
 /// The maximum latency of a rule, in milliseconds: an hour.
@@ -113,7 +113,7 @@ impl Rule {
         for name in operations
             .iter()
             .flatten()
-            .filter(|name| Operation::from_name(name).is_none())
+            .filter(|name| Operation::from_name(name).is_none() && StsOperation::from_name(name).is_none())
         {
             members.fault(
                 "operations",
@@ -141,9 +141,13 @@ impl Rule {
         }))
     }
 
-    pub(super) fn is_about(&self, operation: &str) -> bool {
-        let listed = |names: &Vec<String>| names.iter().any(|name| name == operation);
-        self.operations.as_ref().is_none_or(listed)
+    /// Whether the rule is about an operation: one that it lists or, if it lists none, any of Storage
+    /// Gateway.
+    pub(super) fn is_about(&self, service: Service, operation: &str) -> bool {
+        match &self.operations {
+            Some(names) => names.iter().any(|name| name == operation),
+            None => service == Service::StorageGateway,
+        }
     }
 
     /// The token bucket of a rule that throttles.

@@ -1,14 +1,14 @@
 const TARGET_PREFIX: &str = "StorageGateway_20130630.";
 
 macro_rules! operations {
-    ($($name:ident,)+) => {
-        /// An operation that this service has.
+    (#[doc = $about:literal] $type:ident { $($name:ident,)+ }) => {
+        #[doc = $about]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Operation {
+        pub(crate) enum $type {
             $($name,)+
         }
 
-        impl Operation {
+        impl $type {
             /// The operation of a name.
             pub(crate) fn from_name(name: &str) -> Option<Self> {
                 match name {
@@ -28,22 +28,34 @@ macro_rules! operations {
 }
 
 operations! {
-    AddTagsToResource,
-    AssignTapePool,
-    CreateTapePool,
-    CreateTapeWithBarcode,
-    CreateTapes,
-    DeleteTape,
-    DeleteTapeArchive,
-    DeleteTapePool,
-    DescribeGatewayInformation,
-    DescribeTapeArchives,
-    DescribeTapes,
-    ListGateways,
-    ListTagsForResource,
-    ListTapePools,
-    ListTapes,
-    RetrieveTapeArchive,
+    /// An operation of Storage Gateway.
+    Operation {
+        AddTagsToResource,
+        AssignTapePool,
+        CreateTapePool,
+        CreateTapeWithBarcode,
+        CreateTapes,
+        DeleteTape,
+        DeleteTapeArchive,
+        DeleteTapePool,
+        DescribeGatewayInformation,
+        DescribeTapeArchives,
+        DescribeTapes,
+        ListGateways,
+        ListTagsForResource,
+        ListTapePools,
+        ListTapes,
+        RetrieveTapeArchive,
+    }
+}
+
+operations! {
+    /// An operation of STS.
+    StsOperation {
+        AssumeRole,
+        AssumeRoleWithWebIdentity,
+        GetCallerIdentity,
+    }
 }
 
 impl Operation {

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 use super::{
+    arn::{RoleArn, partition},
     form::{AccountId, Text as _, Time, Whole},
     group,
+    identity::{Account, Credentials, Role},
     life::Life,
     undocumented::Undocumented,
 };
@@ -15,7 +15,8 @@ const GIB: i64 = 1 << 30;
 group! {
     /// What an emulator is made with.
     pub struct Settings: "The account and its limits" {
-        /// The account that every caller of the emulator belongs to. It is in every ARN.
+        /// The account of callers whose credentials name no other. It is in the ARNs that they see.
+        /// `[[account]]` tables add further accounts.
         account_id: String as "AccountId" = "123456789012".to_owned(),
         /// How many tapes the emulator starts with. With 0 it has only its gateway and its custom
         /// pool. The first 17 tapes show every status. The library gets up to 130 tapes; all further
@@ -46,9 +47,15 @@ group! {
         /// How far the date of a signature may be from the machine's clock, in either direction.
         clock_skew: Duration as "Time::<0, 86_400_000>" = Duration::from_secs(300),
         skip {
+            /// The accounts beside that of `account_id`, each with an id of its own. One with this id
+            /// says in which region that account is seeded.
+            accounts: Vec<Account>,
+            /// The roles of these accounts. In an account without any, every role ARN can be assumed.
+            roles: Vec<Role>,
             /// The credentials that requests may be signed with, each with an access key id of its
             /// own. Without any, every key id and session token is accepted, and only the form, the
-            /// scope and the date of a signature are checked.
+            /// scope and the date of a signature are checked. Credentials that the emulator's STS
+            /// issued are always verified.
             credentials: Vec<Credentials>,
             /// The fault rules at the start. The control API adds others.
             faults: Vec<Rule>,
@@ -60,19 +67,38 @@ group! {
     }
 }
 
-/// A pair of AWS access keys, with a session token if it is temporary.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// The access key id, such as `AKIDEXAMPLE`.
-    pub access_key_id: String,
-    /// The secret access key. `Debug` hides it.
-    pub secret_access_key: SecretString,
-    /// The `X-Amz-Security-Token` that requests must have; `None` for a long-lived pair, with which
-    /// they must have none. `Debug` hides it.
-    pub session_token: Option<SecretString>,
-}
-
 impl Settings {
+    /// Every account that the emulator has: those of `accounts`, that of `account_id`, and those that
+    /// only credentials name.
+    pub(crate) fn all_accounts(&self) -> Vec<Account> {
+        let mut all = self.accounts.clone();
+        let of_credentials = self.credentials.iter().filter_map(|one| one.account_id.as_ref());
+        for id in [&self.account_id].into_iter().chain(of_credentials) {
+            if !all.iter().any(|account| account.id == *id) {
+                all.push(Account::new(id));
+            }
+        }
+        all
+    }
+
+    /// Whether the emulator has the account.
+    pub(crate) fn has_account(&self, id: &str) -> bool {
+        self.all_accounts().iter().any(|account| account.id == id)
+    }
+
+    /// Whether the emulator has the account of a role, in its partition.
+    pub(crate) fn has_role_account(&self, role: &RoleArn<'_>) -> bool {
+        self.has_account(role.account) && self.is_in_partition(role.account, role.partition)
+    }
+
+    /// Whether an account is in a partition. An account of `accounts` is in one, that of its region;
+    /// any other account is in all.
+    pub(crate) fn is_in_partition(&self, account: &str, name: &str) -> bool {
+        let mut accounts = self.accounts.iter();
+        let known = accounts.find(|known| known.id == account);
+        known.is_none_or(|known| partition(&known.region) == name)
+    }
+
     /// Whether a tape may have this size, in bytes.
     pub(crate) fn allows_size(&self, bytes: i64) -> bool {
         let gib = bytes / GIB;

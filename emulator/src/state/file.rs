@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     fs::{self, OpenOptions, TryLockError},
     path::{Path, PathBuf},
 };
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::{FORMAT, StateError, Write, load::StoreLoader, summary};
 use crate::{
     account::{
-        store::{Key, Store},
+        store::{AccountRegion, Key, Store},
         timestamp::Timestamp,
     },
     settings::Settings,
@@ -60,6 +61,9 @@ impl Kind {
     }
 }
 
+/// What a row of another account than that of the header has between account and region.
+const SEPARATOR: char = '/';
+
 /// The table of a row, and its key beside the region.
 pub(super) fn place(key: Key) -> (Kind, String) {
     match key {
@@ -81,7 +85,7 @@ struct Header {
     clock: i64,
 }
 
-/// The state file of one account.
+/// The state file of an emulator.
 pub(crate) struct File {
     path: PathBuf,
     account_id: String,
@@ -191,13 +195,8 @@ impl File {
             for kind in Kind::ALL {
                 tables.push(transaction.open_table(kind.table()).map_err(error)?);
             }
-            for Write {
-                kind,
-                region,
-                key,
-                row,
-            } in rows
-            {
+            for Write { kind, at, key, row } in rows {
+                let region = self.region_column(&at);
                 let (table, key) = (&mut tables[kind as usize], (&*region, key.as_str()));
                 match row {
                     Some(row) => drop(table.insert(key, row.as_slice()).map_err(error)?),
@@ -207,6 +206,16 @@ impl File {
         }
         // Durable when this returns: the default of redb.
         transaction.commit().map_err(error)
+    }
+
+    /// The region in the key of a row: its name, after the account if that is not the account of the
+    /// header.
+    fn region_column<'a>(&self, AccountRegion { account, region }: &'a AccountRegion) -> Cow<'a, str> {
+        if *account == self.account_id {
+            region.into()
+        } else {
+            format!("{account}{SEPARATOR}{region}").into()
+        }
     }
 
     /// The header of the file, if this emulator can use it.
@@ -276,14 +285,18 @@ fn rows(database: &Database, settings: &Settings) -> Result<Store, StateError> {
         for entry in table.iter().map_err(error)? {
             let (place, row) = entry.map_err(error)?;
             let ((region, key), row) = (place.value(), row.value());
-            let at = || super::load::path(region, kind.name(), key);
+            let (account, region) = region
+                .split_once(SEPARATOR)
+                .unwrap_or((&settings.account_id, region));
+            let at = AccountRegion::new(account, region);
+            let path = load.path(&at, kind.name(), key);
             match kind {
-                Kind::Counters => load.counters(region, read(row, &at())?),
-                Kind::Gateways => load.gateway(region, key, read(row, &at())?),
-                Kind::Pools => load.pool(region, key, read(row, &at())?),
-                Kind::Tags => load.tags(region, key, read(row, &at())?),
-                Kind::Tapes => load.tape(region, key, read(row, &at())?),
-                Kind::Tokens => load.creation(region, key, read(row, &at())?),
+                Kind::Counters => load.counters(&at, read(row, &path)?),
+                Kind::Gateways => load.gateway(&at, key, read(row, &path)?),
+                Kind::Pools => load.pool(&at, key, read(row, &path)?),
+                Kind::Tags => load.tags(&at, key, read(row, &path)?),
+                Kind::Tapes => load.tape(&at, key, read(row, &path)?),
+                Kind::Tokens => load.creation(&at, key, read(row, &path)?),
             }
         }
     }

@@ -194,13 +194,13 @@ impl Writer {
         let rows: Vec<Write> = if changes.is_all {
             let regions = store.regions().into_iter();
             regions
-                .flat_map(|(name, region)| writes(name, region, region.keys()))
+                .flat_map(|(at, region)| writes(at, region, region.keys()))
                 .collect()
         } else {
             let regions = changes.rows.iter();
-            let there = regions.filter_map(|(name, keys)| Some((name, store.region(name)?, keys)));
+            let there = regions.filter_map(|(at, keys)| Some((at, store.region(at)?, keys)));
             there
-                .flat_map(|(name, region, keys)| writes(name, region, keys.iter().cloned()))
+                .flat_map(|(at, region, keys)| writes(at, region, keys.iter().cloned()))
                 .collect()
         };
         drop(store);

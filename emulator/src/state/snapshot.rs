@@ -5,13 +5,13 @@ use serde_json::{Map, Value};
 
 use super::{
     FORMAT,
-    load::{StoreLoader, path},
+    load::StoreLoader,
     row::{CountersRow, CreationRow, GatewayRow, PoolRow, TapeRow},
     time_problem,
 };
 use crate::{
     account::{
-        store::{Key, Region, Store},
+        store::{AccountRegion, Key, Region, Store},
         timestamp::{self, Timestamp},
     },
     json::{Members, Problem},
@@ -20,15 +20,17 @@ use crate::{
 
 /// The document of a store at a time.
 pub(crate) fn write(store: &Store, now: Timestamp, settings: &Settings) -> Vec<u8> {
+    let mut accounts: BTreeMap<&str, BTreeMap<&str, RegionView<'_>>> = BTreeMap::new();
+    for (at, region) in store.regions() {
+        let regions = accounts.entry(&at.account).or_default();
+        regions.insert(&at.region, RegionView::new(region));
+    }
     let document = Document {
         format: FORMAT,
         account_id: settings.account_id.clone(),
         clock: now.millis(),
-        regions: store
-            .regions()
-            .into_iter()
-            .map(|(name, region)| (name, RegionView::new(region)))
-            .collect::<BTreeMap<_, _>>(),
+        regions: accounts.remove(settings.account_id.as_str()).unwrap_or_default(),
+        accounts,
     };
     serde_json::to_vec(&document).expect("rows are strings, whole numbers and finite percentages")
 }
@@ -41,11 +43,15 @@ pub(crate) struct Snapshot {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document<R> {
+struct Document<N: Ord, R> {
     format: u32,
     account_id: String,
     clock: i64,
-    regions: R,
+    /// The regions of that account, by name.
+    regions: BTreeMap<N, R>,
+    /// The regions of the other accounts, by account and name.
+    #[serde(default = "BTreeMap::new", skip_serializing_if = "BTreeMap::is_empty")]
+    accounts: BTreeMap<N, BTreeMap<N, R>>,
 }
 
 #[derive(Deserialize)]
@@ -143,7 +149,7 @@ impl Snapshot {
 }
 
 fn typed(
-    document: Document<BTreeMap<String, RegionDocument>>,
+    document: Document<String, RegionDocument>,
     load: &mut StoreLoader<'_>,
     settings: &Settings,
 ) -> Timestamp {
@@ -154,22 +160,29 @@ fn typed(
         load,
         settings,
     );
-    for (name, region) in document.regions {
-        load.counters(&name, region.counters);
+    let own = document.regions.into_iter();
+    let own = own.map(|(name, region)| (AccountRegion::new(&settings.account_id, name), region));
+    let others = document.accounts.into_iter().flat_map(|(account, regions)| {
+        let regions = regions.into_iter();
+        regions.map(move |(name, region)| (AccountRegion::new(&account, name), region))
+    });
+    for (at, region) in own.chain(others) {
+        load.check_account(&at.account);
+        load.counters(&at, region.counters);
         for (arn, row) in region.gateways {
-            load.gateway(&name, &arn, row);
+            load.gateway(&at, &arn, row);
         }
         for (id, row) in region.pools {
-            load.pool(&name, &id, row);
+            load.pool(&at, &id, row);
         }
         for (arn, row) in region.tags {
-            load.tags(&name, &arn, row);
+            load.tags(&at, &arn, row);
         }
         for (barcode, row) in region.tapes {
-            load.tape(&name, &barcode, row);
+            load.tape(&at, &barcode, row);
         }
         for (token, row) in region.tokens {
-            load.creation(&name, &token, row);
+            load.creation(&at, &token, row);
         }
     }
     Timestamp::from_millis(document.clock)
@@ -208,7 +221,10 @@ fn untyped(document: &[u8], load: &mut StoreLoader<'_>, settings: &Settings) -> 
     let account = members.require("account_id", "an account's 12 digits", text);
     let clock = members.require("clock", "milliseconds since 1970", Value::as_i64);
     let object = |value: &Value| value.as_object().cloned();
-    let regions = members.require("regions", "an object with a region for each name", object);
+    let takes = "an object with a region for each name";
+    let own = members.require("regions", takes, object).unwrap_or_default();
+    let takes = "an object with an object of regions for each account";
+    let others = members.get("accounts", takes, object).unwrap_or_default();
     check(
         format.unwrap_or(FORMAT.into()),
         account.as_ref().unwrap_or(&settings.account_id),
@@ -217,44 +233,61 @@ fn untyped(document: &[u8], load: &mut StoreLoader<'_>, settings: &Settings) -> 
         settings,
     );
     load.note(members.finish(Some(())).err().into_iter().flatten());
-    for (name, region) in regions.unwrap_or_default() {
-        let mut members = match Members::of(region, format!("regions.{name}")) {
-            Ok(members) => members,
-            Err(wrong) => {
-                load.note([wrong]);
-                continue;
+    for (name, region) in own {
+        untyped_region(&AccountRegion::new(&settings.account_id, name), region, load);
+    }
+    for (account, regions) in others {
+        load.check_account(&account);
+        match regions {
+            Value::Object(regions) => {
+                for (name, region) in regions {
+                    untyped_region(&AccountRegion::new(&account, name), region, load);
+                }
             }
-        };
-        let counters = members.require("counters", "an object with barcodes and pools", |value| {
-            Some(value.clone())
-        });
-        let mut kind = |kind| members.require(kind, "an object with a row for each name", object);
-        let (gateways, pools, tags) = (kind("gateways"), kind("pools"), kind("tags"));
-        let (tapes, tokens) = (kind("tapes"), kind("tokens"));
-        load.note(members.finish(Some(())).err().into_iter().flatten());
-        if let Some(row) = counters.and_then(|row| one(row, &format!("regions.{name}.counters"), load)) {
-            load.counters(&name, row);
+            other => load.fault(
+                format!("accounts.{account}"),
+                format!("{other} is wrong; it takes an object with a region for each name"),
+            ),
         }
-        each(&name, "gateways", gateways, load, StoreLoader::gateway);
-        each(&name, "pools", pools, load, StoreLoader::pool);
-        each(&name, "tags", tags, load, StoreLoader::tags);
-        each(&name, "tapes", tapes, load, StoreLoader::tape);
-        each(&name, "tokens", tokens, load, StoreLoader::creation);
     }
     clock.map_or(timestamp::LAST, Timestamp::from_millis)
 }
 
+fn untyped_region(at: &AccountRegion, region: Value, load: &mut StoreLoader<'_>) {
+    let path = load.region_path(at);
+    let mut members = match Members::of(region, path.clone()) {
+        Ok(members) => members,
+        Err(wrong) => return load.note([wrong]),
+    };
+    let counters = members.require("counters", "an object with barcodes and pools", |value| {
+        Some(value.clone())
+    });
+    let object = |value: &Value| value.as_object().cloned();
+    let mut kind = |kind| members.require(kind, "an object with a row for each name", object);
+    let (gateways, pools, tags) = (kind("gateways"), kind("pools"), kind("tags"));
+    let (tapes, tokens) = (kind("tapes"), kind("tokens"));
+    load.note(members.finish(Some(())).err().into_iter().flatten());
+    if let Some(row) = counters.and_then(|row| one(row, &format!("{path}.counters"), load)) {
+        load.counters(at, row);
+    }
+    each(at, "gateways", gateways, load, StoreLoader::gateway);
+    each(at, "pools", pools, load, StoreLoader::pool);
+    each(at, "tags", tags, load, StoreLoader::tags);
+    each(at, "tapes", tapes, load, StoreLoader::tape);
+    each(at, "tokens", tokens, load, StoreLoader::creation);
+}
+
 /// Loads the valid rows of one kind, and adds the problems of the others.
 fn each<'l, T: Default + Serialize + DeserializeOwned>(
-    region: &str,
+    at: &AccountRegion,
     kind: &str,
     rows: Option<Map<String, Value>>,
     load: &mut StoreLoader<'l>,
-    put: impl Fn(&mut StoreLoader<'l>, &str, &str, T),
+    put: impl Fn(&mut StoreLoader<'l>, &AccountRegion, &str, T),
 ) {
     for (name, row) in rows.unwrap_or_default() {
-        if let Some(row) = one(row, &path(region, kind, &name), load) {
-            put(load, region, &name, row);
+        if let Some(row) = one(row, &load.path(at, kind, &name), load) {
+            put(load, at, &name, row);
         }
     }
 }

@@ -147,7 +147,7 @@ async fn a_drive_rejects_an_impossible_action_with_the_reason() {
     for nowhere in [arn(999), arn(12), "TST000001".to_owned(), String::new()] {
         for path in ["/_emulator/load", "/_emulator/unload", "/_emulator/eject"] {
             let refused = refused(&emulator, path, json!({ "tape_arn": nowhere })).await;
-            let expected = format!("no tape of this account has the ARN {nowhere}");
+            let expected = format!("no tape has the ARN {nowhere}");
             assert_eq!(refused, (404, expected), "{path}");
         }
     }

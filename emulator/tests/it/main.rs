@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and prints its figures"
 )]
 
+mod accounts;
 mod clock;
 mod config;
 mod control;
@@ -24,6 +25,7 @@ mod settings;
 mod signature;
 mod snapshot;
 mod state;
+mod sts;
 mod wire;
 
 use std::{net::SocketAddr, time::SystemTime};
@@ -57,6 +59,7 @@ fn settings() -> Settings {
         access_key_id: KEY_ID.to_owned(),
         secret_access_key,
         session_token: None,
+        account_id: None,
     };
     Settings {
         credentials: vec![credentials],
@@ -181,10 +184,22 @@ impl Raw {
         how: SigningSettings,
         service: &str,
     ) {
-        let identity = SdkCredentials::from_keys(key_id, secret, None).into();
+        let credentials = SdkCredentials::from_keys(key_id, secret, None);
+        self.sign_as(credentials, time, how, "us-east-1", service);
+    }
+
+    fn sign_as(
+        &mut self,
+        credentials: SdkCredentials,
+        time: SystemTime,
+        how: SigningSettings,
+        region: &str,
+        service: &str,
+    ) {
+        let identity = credentials.into();
         let params = SigningParams::builder()
             .identity(&identity)
-            .region("us-east-1")
+            .region(region)
             .name(service)
             .time(time)
             .settings(how)

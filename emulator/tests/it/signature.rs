@@ -400,6 +400,7 @@ async fn start_with_tokens() -> Running {
         access_key_id: id.to_owned(),
         secret_access_key: format!("secret of {id}").into(),
         session_token: Some(token.into()),
+        account_id: None,
     };
     let mut settings = settings();
     settings.credentials.push(with_token("ASIAONE", "token/one=="));

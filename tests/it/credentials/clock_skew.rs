@@ -35,6 +35,7 @@ impl Clocked {
                 access_key_id: "AKIDTEST".into(),
                 secret_access_key: "secret-of-the-tests".to_owned().into(),
                 session_token: None,
+                account_id: None,
             }],
             seed_tapes: 0,
             ..Settings::default()

@@ -1,5 +1,6 @@
 use std::{collections::BTreeSet, sync::Arc};
 
+use super::AccountRegion;
 use crate::account::barcode::Barcode;
 
 /// The key of a row of a region.
@@ -54,7 +55,7 @@ pub(crate) struct Changes {
     /// Whether the rows replace all rows that there are.
     pub(crate) is_all: bool,
     /// The rows by region.
-    pub(crate) rows: Vec<(String, BTreeSet<Key>)>,
+    pub(crate) rows: Vec<(AccountRegion, BTreeSet<Key>)>,
 }
 
 impl Changes {

@@ -46,20 +46,20 @@ fn read(members: &mut Members<'_>) -> (String, CreateTapes) {
 pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
     let (token, request) = validation::read(body, read)?;
     let undocumented = &call.settings.undocumented;
-    let (mut store, now) = call.account.write();
+    let (mut store, now) = call.emulator.write();
     let key = undocumented.token_key(token, request.new.gateway_arn());
-    if let Some((region, creation)) = store.creation(call.region, &key, undocumented.token_scope)
+    if let Some((at, creation)) = store.creation(&call.at, &key, undocumented.token_scope)
         && creation.counts(now, undocumented.token_window)
     {
         let same = creation.request == request;
         if !same && undocumented.token_mismatch == TokenMismatch::Refuse {
             return Err(Error::invalid("ClientToken was used with other parameters."));
         }
-        let arns = TapeArns::new(region, &call.settings.account_id);
+        let arns = TapeArns::new(at);
         return Ok(Output::new(&arns, &creation.barcodes));
     }
     let not_found = || call.gateway_not_found(request.new.gateway_arn());
-    let region = store.region(call.region).ok_or_else(not_found)?;
+    let region = store.region(&call.at).ok_or_else(not_found)?;
     let gateway = call.ready_gateway(region, request.new.gateway_arn())?;
     let tape = request.new.tape(region, Arc::clone(&gateway.arn), now, call)?;
     let count = usize::try_from(request.count).unwrap_or(0);
@@ -67,7 +67,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
 
     let mut barcodes = BTreeSet::new();
     while barcodes.len() < count {
-        let barcode = store.generate(call.region, &request.prefix, undocumented.barcode_scope);
+        let barcode = store.generate(&call.at, &request.prefix, undocumented.barcode_scope);
         let none_left = || {
             Error::invalid(format!(
                 "No free barcode is left with the prefix {}.",
@@ -77,7 +77,7 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
         barcodes.insert(barcode.ok_or_else(none_left)?);
     }
     let barcodes: Vec<Barcode> = barcodes.into_iter().collect();
-    let region = store.region_mut(call.region).ok_or_else(not_found)?;
+    let region = store.region_mut(&call.at).ok_or_else(not_found)?;
     for barcode in &barcodes {
         region.insert(*barcode, tape.clone());
         tags::add_to_new(region, &call.arns.of(*barcode), request.new.tags());

@@ -68,9 +68,9 @@ impl Row {
 
 pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
     let page = validation::read(body, TapePageRequest::read)?;
-    let (store, now) = call.account.read();
-    let walk = page.resolve(&["DescribeTapeArchives", call.region], call, now)?;
-    let region = store.region(call.region);
+    let (store, now) = call.emulator.read();
+    let walk = page.resolve(&["DescribeTapeArchives", &call.at.region], call, now)?;
+    let region = store.region(&call.at);
     let (barcodes, marker) = walk.page(region.map_or(&BarcodeIndex::new(), Region::archive))?;
     let tapes = barcodes
         .into_iter()

@@ -67,15 +67,15 @@ pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
             TapePageRequest::read(members),
         )
     })?;
-    let (store, now) = call.account.read();
+    let (store, now) = call.emulator.read();
     let not_found = || call.gateway_not_found(&gateway);
-    let region = store.region(call.region).ok_or_else(not_found)?;
+    let region = store.region(&call.at).ok_or_else(not_found)?;
     let found = call.gateway(region, &gateway)?;
     if !call.settings.undocumented.describe_offline {
         found.check_connected()?;
     }
     let library = region.library(&gateway).ok_or_else(not_found)?;
-    let walk = page.resolve(&["DescribeTapes", call.region, &gateway], call, now)?;
+    let walk = page.resolve(&["DescribeTapes", &call.at.region, &gateway], call, now)?;
     let (barcodes, marker) = walk.page(library)?;
     let tapes = barcodes
         .into_iter()

@@ -31,9 +31,9 @@ pub(super) fn describe(body: &[u8], call: &Call<'_>) -> Result<DescribeOutput, E
     let gateway_arn = validation::read(body, |members| {
         members.required("GatewayARN", &shapes::GATEWAY_ARN)
     })?;
-    let (store, _) = call.account.read();
+    let (store, _) = call.emulator.read();
     let not_found = || call.gateway_not_found(&gateway_arn);
-    let region = store.region(call.region).ok_or_else(not_found)?;
+    let region = store.region(&call.at).ok_or_else(not_found)?;
     let gateway = region.gateway(&gateway_arn).ok_or_else(not_found)?;
     gateway.check_connected()?;
     let tags = region.tags(&gateway_arn).into_iter().flatten();
@@ -83,9 +83,9 @@ impl Row {
 
 pub(super) fn list(body: &[u8], call: &Call<'_>) -> Result<ListOutput, Error> {
     let page = validation::read(body, NamePageRequest::read)?;
-    let (store, now) = call.account.read();
-    let page = page.resolve(&["ListGateways", call.region], call.settings, now)?;
-    let gateways = store.region(call.region).map(Region::gateways);
+    let (store, now) = call.emulator.read();
+    let page = page.resolve(&["ListGateways", &call.at.region], call, now)?;
+    let gateways = store.region(&call.at).map(Region::gateways);
     let rows = gateways.into_iter().flatten();
     let (gateways, marker) = page.of(rows.map(|gateway| (&*gateway.arn, Row::new(gateway))));
     Ok(ListOutput { gateways, marker })

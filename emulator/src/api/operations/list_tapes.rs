@@ -57,9 +57,9 @@ impl Row {
 
 pub(super) fn run(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
     let page = validation::read(body, TapePageRequest::read)?;
-    let (store, now) = call.account.read();
-    let walk = page.resolve(&["ListTapes", call.region], call, now)?;
-    let region = store.region(call.region);
+    let (store, now) = call.emulator.read();
+    let walk = page.resolve(&["ListTapes", &call.at.region], call, now)?;
+    let region = store.region(&call.at);
     let tape = |barcode| region?.tape(barcode);
     let twice = call.settings.undocumented.retrieved_listed == RetrievedListed::Twice;
     let rows_of = |barcode| {

@@ -27,9 +27,9 @@ pub(super) fn assign_pool(body: &[u8], call: &Call<'_>) -> Result<Output, Error>
             members.optional("BypassGovernanceRetention", &shapes::BOOLEAN),
         )
     })?;
-    let (mut store, now) = call.account.write();
+    let (mut store, now) = call.emulator.write();
     let not_found = || call.tape_not_found(&tape_arn);
-    let region = store.region_mut(call.region).ok_or_else(not_found)?;
+    let region = store.region_mut(&call.at).ok_or_else(not_found)?;
     let (barcode, tape) = call.tape(region, &tape_arn)?;
     let unknown = || Error::invalid("PoolId must be GLACIER, DEEP_ARCHIVE or the id of a custom pool.");
     let pool = region.pool(&pool_id).ok_or_else(unknown)?;
@@ -55,9 +55,9 @@ pub(super) fn delete(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
             members.required("TapeARN", &shapes::TAPE_ARN),
         )
     })?;
-    let (mut store, now) = call.account.write();
+    let (mut store, now) = call.emulator.write();
     let gateway_not_found = || call.gateway_not_found(&gateway_arn);
-    let region = store.region_mut(call.region).ok_or_else(gateway_not_found)?;
+    let region = store.region_mut(&call.at).ok_or_else(gateway_not_found)?;
     let gateway = call.gateway(region, &gateway_arn)?;
     gateway.check_connected()?;
     let (barcode, tape) = call.tape(region, &tape_arn)?;
@@ -76,9 +76,9 @@ pub(super) fn delete_archive(body: &[u8], call: &Call<'_>) -> Result<Output, Err
             members.optional("BypassGovernanceRetention", &shapes::BOOLEAN),
         )
     })?;
-    let (mut store, now) = call.account.write();
+    let (mut store, now) = call.emulator.write();
     let not_found = || call.tape_not_found(&tape_arn);
-    let region = store.region_mut(call.region).ok_or_else(not_found)?;
+    let region = store.region_mut(&call.at).ok_or_else(not_found)?;
     let (barcode, tape) = call.tape(region, &tape_arn)?;
     tape.check_status(&[Status::Archived])?;
     tape.check_retention(now, bypass == Some(true))?;
@@ -93,9 +93,9 @@ pub(super) fn retrieve(body: &[u8], call: &Call<'_>) -> Result<Output, Error> {
             members.required("GatewayARN", &shapes::GATEWAY_ARN),
         )
     })?;
-    let (mut store, now) = call.account.write();
+    let (mut store, now) = call.emulator.write();
     let gateway_not_found = || call.gateway_not_found(&gateway_arn);
-    let region = store.region_mut(call.region).ok_or_else(gateway_not_found)?;
+    let region = store.region_mut(&call.at).ok_or_else(gateway_not_found)?;
     let gateway = Arc::clone(&call.ready_gateway(region, &gateway_arn)?.arn);
     let (barcode, tape) = call.tape(region, &tape_arn)?;
     tape.check_status(&[Status::Archived])?;

@@ -57,8 +57,8 @@ pub(super) fn create(body: &[u8], call: &Call<'_>) -> Result<PoolOutput, Error> 
     if !causes.is_empty() {
         return Err(Error::invalid(causes.join(" ")));
     }
-    let (mut store, _) = call.account.write();
-    let region = store.region_or_new(call.region, &call.settings.life);
+    let (mut store, _) = call.emulator.write();
+    let region = store.region_or_new(&call.at, &call.settings.life);
     let pool = region.create_pool(name, class, lock);
     let pool_arn = call.pool_arns.of(&pool.id);
     tags::add_to_new(region, &pool_arn, &tags);
@@ -67,9 +67,9 @@ pub(super) fn create(body: &[u8], call: &Call<'_>) -> Result<PoolOutput, Error> 
 
 pub(super) fn delete(body: &[u8], call: &Call<'_>) -> Result<PoolOutput, Error> {
     let pool_arn = validation::read(body, |members| members.required("PoolARN", &shapes::POOL_ARN))?;
-    let (mut store, _) = call.account.write();
-    let not_found = || Error::invalid(format!("{} has no custom pool {pool_arn}.", call.region));
-    let region = store.region_mut(call.region).ok_or_else(not_found)?;
+    let (mut store, _) = call.emulator.write();
+    let not_found = || Error::invalid(format!("{} has no custom pool {pool_arn}.", call.at.region));
+    let region = store.region_mut(&call.at).ok_or_else(not_found)?;
     let id = call.pool_arns.id(&pool_arn).ok_or_else(not_found)?;
     if !region.pools().contains_key(id) {
         return Err(not_found());
@@ -131,11 +131,11 @@ pub(super) fn list(body: &[u8], call: &Call<'_>) -> Result<ListOutput, Error> {
         )
     })?;
     let only: BTreeSet<&str> = arns.iter().map(String::as_str).collect();
-    let mut asked = vec!["ListTapePools", call.region];
+    let mut asked = vec!["ListTapePools", &call.at.region];
     asked.extend(&only);
-    let (store, now) = call.account.read();
-    let page = page.resolve(&asked, call.settings, now)?;
-    let pools = store.region(call.region).map(Region::pools).into_iter().flatten();
+    let (store, now) = call.emulator.read();
+    let page = page.resolve(&asked, call, now)?;
+    let pools = store.region(&call.at).map(Region::pools).into_iter().flatten();
     let shown = pools
         .map(|(id, pool)| (id.as_str(), Row::new(&call.pool_arns, pool)))
         .filter(|(_, row)| only.is_empty() || only.contains(row.pool_arn.as_str()));

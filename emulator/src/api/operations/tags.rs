@@ -115,13 +115,13 @@ pub(super) fn add(body: &[u8], call: &Call<'_>) -> Result<AddOutput, Error> {
             members.required("Tags", &shapes::TAGS),
         )
     })?;
-    let (mut store, _) = call.account.write();
-    check_resource(store.region(call.region), &resource_arn, call)?;
+    let (mut store, _) = call.emulator.write();
+    check_resource(store.region(&call.at), &resource_arn, call)?;
     let causes = faults(&new);
     if !causes.is_empty() {
         return Err(Error::invalid(causes.join(" ")));
     }
-    let region = store.region_or_new(call.region, &call.settings.life);
+    let region = store.region_or_new(&call.at, &call.settings.life);
     merge(region.tags_mut(&resource_arn), new)?;
     Ok(AddOutput { resource_arn })
 }
@@ -143,13 +143,13 @@ pub(super) fn list(body: &[u8], call: &Call<'_>) -> Result<ListOutput, Error> {
             NamePageRequest::read(members),
         )
     })?;
-    let (store, now) = call.account.read();
+    let (store, now) = call.emulator.read();
     let page = page.resolve(
-        &["ListTagsForResource", call.region, &resource_arn],
-        call.settings,
+        &["ListTagsForResource", &call.at.region, &resource_arn],
+        call,
         now,
     )?;
-    let region = store.region(call.region);
+    let region = store.region(&call.at);
     check_resource(region, &resource_arn, call)?;
     let rows = region.and_then(|region| region.tags(&resource_arn));
     let rows = rows

@@ -2,8 +2,7 @@ use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 
-use super::{ALGORITHM, incomplete};
-use crate::protocol::Error;
+use super::{ALGORITHM, Rejection, incomplete};
 
 /// The parts of an `Authorization` header. Without `Debug`, since a signature must not be logged.
 pub(super) struct Authorization {
@@ -25,11 +24,10 @@ pub(super) struct Scope {
 
 impl Authorization {
     /// Parses the header. The error lists everything that is missing.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Error> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Rejection> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let Some(value) = values.next() else {
-            let message = "Request is missing Authentication Token";
-            return Err(Error::common("MissingAuthenticationTokenException", message));
+            return Err(Rejection::Missing);
         };
         let text = value.to_str().unwrap_or_default();
         let given = text

@@ -3,12 +3,11 @@ use std::fmt::Write as _;
 use axum::http::{HeaderValue, request::Parts};
 use sha2::{Digest, Sha256};
 
-use super::invalid;
-use crate::protocol::Error;
+use super::{Rejection, invalid};
 
 /// The canonical request, which the signature covers. The payload hash is that of the received body,
 /// so `UNSIGNED-PAYLOAD`, which this service does not accept, cannot match.
-pub(super) fn request(parts: &Parts, signed_headers: &[String], body: &[u8]) -> Result<Vec<u8>, Error> {
+pub(super) fn request(parts: &Parts, signed_headers: &[String], body: &[u8]) -> Result<Vec<u8>, Rejection> {
     let payload = hash(body);
     if parts
         .headers
@@ -62,7 +61,7 @@ fn query(parts: &Parts) -> String {
 }
 
 /// The values of a header, trimmed and joined by commas, with runs of spaces made one space.
-fn header(parts: &Parts, name: &str) -> Result<Vec<u8>, Error> {
+fn header(parts: &Parts, name: &str) -> Result<Vec<u8>, Rejection> {
     let mut values: Vec<&[u8]> = parts
         .headers
         .get_all(name)

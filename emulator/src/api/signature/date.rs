@@ -3,8 +3,7 @@ use std::time::{Duration, SystemTime};
 use axum::http::{HeaderMap, header};
 use jiff::{Timestamp, civil::DateTime, fmt::rfc2822, tz::TimeZone};
 
-use super::{incomplete, invalid};
-use crate::protocol::Error;
+use super::{Rejection, incomplete, invalid};
 
 const BASIC: &str = "%Y%m%dT%H%M%SZ";
 
@@ -13,7 +12,7 @@ pub(super) struct Date(Timestamp);
 
 impl Date {
     /// The date in `X-Amz-Date`, or else in `Date`, which may also be an HTTP date.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Error> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Rejection> {
         let text = |name: &str| Some(headers.get(name)?.to_str().unwrap_or_default());
         let (text, date) = match (text("x-amz-date"), text(header::DATE.as_str())) {
             (Some(text), _) => (text, basic(text)),
@@ -30,7 +29,7 @@ impl Date {
     }
 
     /// Rejects a date that differs from `now` by more than `skew`.
-    pub(super) fn check_near(&self, now: SystemTime, skew: Duration) -> Result<(), Error> {
+    pub(super) fn check_near(&self, now: SystemTime, skew: Duration) -> Result<(), Rejection> {
         let now =
             Timestamp::try_from(now).map_err(|_| invalid("The clock of this machine is out of range."))?;
         let (earliest, latest) = (now.saturating_sub(skew), now.saturating_add(skew));
