@@ -8,6 +8,7 @@ mod credentials_file;
 mod fault;
 mod file;
 mod flags;
+mod tables;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -26,6 +27,7 @@ use crate::{
 pub use fault::Faults;
 pub(crate) use fault::Place;
 pub use flags::Flags;
+use tables::Tables;
 
 /// The environment variables of a process, by name.
 pub type Variables = BTreeMap<OsString, OsString>;
@@ -139,6 +141,7 @@ impl Values {
 /// part of finds wrong with them: the key and the message.
 fn read(
     mut values: Values,
+    tables: &Tables,
     settings: &[Setting],
     check: impl FnOnce(&Config) -> Vec<(&'static str, String)>,
 ) -> Result<Config, Faults> {
@@ -179,12 +182,22 @@ fn read(
         wrong.iter().for_each(|wrong| values.fault("faults", wrong));
         Vec::new()
     });
+    let account = Settings {
+        accounts: tables
+            .accounts
+            .iter()
+            .map(|(_, account)| account.clone())
+            .collect(),
+        roles: tables.roles.iter().map(|(_, role)| role.clone()).collect(),
+        credentials,
+        ..account
+    };
+    tables.check(&account, &mut values.faults);
     let config = Config {
         listen: process.listen,
         state: process.state,
         pair,
         settings: Settings {
-            credentials,
             faults,
             life,
             undocumented: values.group::<Undocumented>(),

@@ -5,6 +5,7 @@
 //! requests of web pages are rejected: browsers send an `Origin`, and a page whose name was made to
 //! resolve to this machine (DNS rebinding) sends that name as `Host`.
 
+mod callers;
 mod clock;
 mod faults;
 mod gateways;
@@ -30,6 +31,7 @@ pub(super) fn router(emulator: &Emulator) -> Router<Emulator> {
         .merge(gateways::router())
         .merge(tapes::router())
         .merge(clock::router())
+        .merge(callers::router())
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(emulator.clone(), state::flush))

@@ -1,7 +1,7 @@
 //! An emulator of the tape side of the AWS Storage Gateway API, on a real socket.
 //!
 //! It serves sixteen operations, such as `CreateTapes` and `ListTapes`, to any AWS client: AWS JSON
-//! 1.1, signed with SigV4. `docs/emulator.md` says what it does and how that is known of AWS.
+//! 1.1, signed with SigV4. It holds several accounts, and answers STS for sessions of their roles. `docs/emulator.md` says what it does and how that is known of AWS.
 //!
 //! **Real:** the wire format (bodies, headers, signatures, error shapes), the constraints of the
 //! service model, barcodes that are unique for ever, idempotency by client token, pages and their
@@ -10,7 +10,8 @@
 //!
 //! **Simulated:** the tapes at the start, and the data on a tape: bytes are counted, not stored.
 //!
-//! **Missing:** every other operation of Storage Gateway, recovery points, IAM, KMS (keys are names).
+//! **Missing:** every other operation of Storage Gateway and of STS, recovery points, policies of IAM,
+//! KMS (keys are names).
 //!
 //! The package shares no type with the service: a wrong type that both use would hide its own
 //! error.

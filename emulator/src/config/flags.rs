@@ -3,7 +3,13 @@ use std::ffi::{OsStr, OsString};
 use clap::{Arg, ArgMatches, value_parser};
 use toml::Value;
 
-use super::{Config, Faults, Given, Layer, Place, Values, Variables, fault::did_you_mean, file, read};
+use super::{
+    Config, Faults, Given, Layer, Place, Values, Variables,
+    fault::did_you_mean,
+    file::{self, Contents},
+    read,
+    tables::Tables,
+};
 use crate::settings::Setting;
 
 /// What the name of every variable of the emulator begins with.
@@ -98,7 +104,7 @@ impl Flags {
         let flags = layer(by_flag, &settings, &mut faults);
         let variables = layer(by_variable, &settings, &mut faults);
         let file = match by_flag(CONFIG).or_else(|| by_variable(CONFIG)) {
-            None => Some(Layer::new()),
+            None => Some(Contents::default()),
             Some((place, path)) if path.is_empty() => {
                 faults.push(place, "is empty; give the path of a TOML file, or leave it out");
                 None
@@ -106,9 +112,10 @@ impl Flags {
             Some((_, path)) => file::read(&path.to_string_lossy(), &settings, &mut faults),
         };
         let is_complete = file.is_some();
-        let layers = [flags, variables, file.unwrap_or_default()];
-        let values = Values::merge(layers, &settings, faults, is_complete);
-        read(values, &settings, check)
+        let Contents { layer, tables } = file.unwrap_or_default();
+        let tables = Tables::read(tables, &mut faults);
+        let values = Values::merge([flags, variables, layer], &settings, faults, is_complete);
+        read(values, &tables, &settings, check)
     }
 }
 

@@ -37,6 +37,10 @@ pub(crate) struct RoleArn<'a> {
 }
 
 impl<'a> RoleArn<'a> {
+    /// Which texts are valid.
+    pub(crate) const TAKES: &'static str =
+        "the ARN of an IAM role, such as arn:aws:iam::123456789012:role/Tapes";
+
     /// The parts of `arn:PARTITION:iam::ACCOUNT:role/PATH/NAME`; `None` for any other text.
     pub(crate) fn parse(arn: &'a str) -> Option<Self> {
         let parts: Vec<&str> = arn.splitn(6, ':').collect();

@@ -24,7 +24,7 @@ group! {
         secret_access_key: Option<SecretString> as "SecretKey" = None,
         /// A file of credentials that requests may be signed with, in the format of AWS's shared
         /// credentials file. Every profile counts: its aws_access_key_id, aws_secret_access_key and,
-        /// if present, aws_session_token.
+        /// if present, aws_session_token and aws_account_id.
         credentials: Option<PathBuf> as "FilePath" = None,
         /// A JSON file with the fault rules that the emulator starts with. docs/emulator.md describes
         /// the rules.

@@ -1,11 +1,11 @@
 //! Settings from flags, variables and a file: a configuration or everything wrong with it.
 
-use std::{ffi::OsString, fs};
+use std::{ffi::OsString, fs, time::Duration};
 
 use clap::Command;
 use secrecy::ExposeSecret;
 use tapegate_emulator::{
-    BarcodeScope, Config, ConfigFaults, Credentials, Flags, Setting, Settings, Variables, cli,
+    Account, BarcodeScope, Config, ConfigFaults, Credentials, Flags, Role, Setting, Settings, Variables, cli,
 };
 
 /// A command line of the emulator, with its variables and its file.
@@ -218,6 +218,83 @@ fn everything_wrong_is_reported_at_once_with_its_place_and_what_is_right() {
     assert!(
         broken.len() == 2 && broken.iter().all(|fault| fault.contains("is not TOML: ")),
         "{broken:?}"
+    );
+}
+
+#[test]
+fn tables_of_a_file_describe_accounts_and_roles() {
+    let config = Call::default()
+        .file(
+            "seed_tapes = 10\n[[account]]\nid = \"210987654321\"\nseed_tapes = 3\n\
+             [[account]]\nid = \"333333333333\"\nregion = \"cn-north-1\"\n\
+             [[role]]\narn = \"arn:aws:iam::210987654321:role/backup/Tapes\"\nexternal_id = \"vault-7\"\n\
+             trusted_accounts = [\"123456789012\"]\nmax_session_duration = \"2h\"\n\
+             [[role]]\narn = \"arn:aws-cn:iam::333333333333:role/Tapes\"\nrefused = true\n",
+        )
+        .config();
+    let settings = config.settings;
+    assert_eq!(
+        settings.accounts,
+        [
+            Account {
+                seed_tapes: Some(3),
+                ..Account::new("210987654321")
+            },
+            Account {
+                region: "cn-north-1".to_owned(),
+                ..Account::new("333333333333")
+            },
+        ]
+    );
+    assert_eq!(
+        settings.roles,
+        [
+            Role {
+                external_id: Some("vault-7".to_owned()),
+                trusted_accounts: Some(vec!["123456789012".to_owned()]),
+                max_session_duration: Duration::from_secs(7_200),
+                ..Role::new("arn:aws:iam::210987654321:role/backup/Tapes")
+            },
+            Role {
+                refused: true,
+                ..Role::new("arn:aws-cn:iam::333333333333:role/Tapes")
+            },
+        ]
+    );
+}
+
+#[test]
+fn everything_wrong_with_tables_is_reported_at_once() {
+    let file = "[[account]]\nid = \"12\"\nregion = \"Mars\"\ncolor = 1\n\
+                [[account]]\nid = \"333333333333\"\nregion = \"cn-north-1\"\n\
+                [[account]]\nid = \"333333333333\"\n\
+                [[role]]\narn = \"Tapes\"\nexternal_id = \"a\"\nmax_session_duration = \"13h\"\n\
+                [[role]]\narn = \"arn:aws:iam::999999999999:role/Tapes\"\n\
+                [[role]]\narn = \"arn:aws:iam::333333333333:role/Tapes\"\n";
+    assert_eq!(
+        Call::default().file(file).faults(),
+        [
+            "emulator.toml:1:1: account.color: is unknown; the members are id, region, seed_tapes",
+            "emulator.toml:1:1: account.id: \"12\" is wrong; it takes an AWS account of 12 digits, such as 123456789012",
+            "emulator.toml:1:1: account.region: \"Mars\" is wrong; it takes a region, such as us-east-1",
+            "emulator.toml:8:1: account.id: 333333333333 has two tables; keep one",
+            "emulator.toml:10:1: role.arn: \"Tapes\" is wrong; it takes the ARN of an IAM role, such as \
+             arn:aws:iam::123456789012:role/Tapes",
+            "emulator.toml:10:1: role.external_id: \"a\" is wrong; it takes 2 to 1224 letters, digits and \
+             characters of _+=,.@:/-",
+            "emulator.toml:10:1: role.max_session_duration: \"13h\" is wrong; it takes a duration from 1h to 12h, \
+             such as 4h",
+            "emulator.toml:14:1: role.arn: the emulator has no account 999999999999; add [[account]] with id = \
+             \"999999999999\"",
+            "emulator.toml:16:1: role.arn: the partition aws is not that of the region of account 333333333333; \
+             change one of them",
+        ]
+    );
+    assert_eq!(
+        Call::default()
+            .file("[account]\nid = \"210987654321\"\n")
+            .faults(),
+        ["emulator.toml:1:1: account: write each one as a table that begins with [[account]]"]
     );
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod accounts;
+mod callers;
 mod clock;
 mod config;
 mod control;
@@ -26,6 +27,7 @@ mod signature;
 mod snapshot;
 mod state;
 mod sts;
+mod web_identity;
 mod wire;
 
 use std::{net::SocketAddr, time::SystemTime};

@@ -29,13 +29,19 @@ fn the_reference_of_settings_is_up_to_date() {
 }
 
 #[test]
-fn the_example_of_a_file_is_valid() {
+fn the_examples_of_files_are_valid() {
     let page = include_str!("../../../docs/emulator.md");
-    let (_, rest) = page.split_once("```toml\n").unwrap();
-    let (example, _) = rest.split_once("```").unwrap();
-    let settings = Call::default().file(example).config().settings;
-    assert_eq!(settings.seed_tapes, 1_000);
-    assert_eq!(settings.undocumented.token_scope, TokenScope::Gateway);
+    let blocks = page.split("```toml\n").skip(1);
+    let settings = |block: &str| {
+        let (example, _) = block.split_once("```").unwrap();
+        Call::default().file(example).config().settings
+    };
+    let [tables, keys] = &blocks.map(settings).collect::<Vec<_>>()[..] else {
+        panic!("two examples");
+    };
+    assert_eq!((tables.accounts.len(), tables.roles.len()), (2, 1));
+    assert_eq!(keys.seed_tapes, 1_000);
+    assert_eq!(keys.undocumented.token_scope, TokenScope::Gateway);
 }
 
 fn reference() -> String {

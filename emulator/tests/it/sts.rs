@@ -13,15 +13,15 @@ use super::{
     codes,
 };
 
-const ROLE: &str = "arn:aws:iam::210987654321:role/backup/Tapes";
-const SESSION: &str = "arn:aws:sts::210987654321:assumed-role/Tapes/tapegate-1";
+pub(super) const ROLE: &str = "arn:aws:iam::210987654321:role/backup/Tapes";
+pub(super) const SESSION: &str = "arn:aws:sts::210987654321:assumed-role/Tapes/tapegate-1";
 
-fn keys(key_id: &str) -> SdkCredentials {
+pub(super) fn keys(key_id: &str) -> SdkCredentials {
     SdkCredentials::from_keys(key_id, SECRET, None)
 }
 
 impl Running {
-    fn form(&self, fields: &[(&str, &str)]) -> Raw {
+    pub(super) fn form(&self, fields: &[(&str, &str)]) -> Raw {
         let encoded = |text: &str| -> String {
             let bytes = text.bytes().map(|byte| match byte {
                 b' ' => "+".to_owned(),
@@ -42,14 +42,14 @@ impl Running {
     }
 
     /// The answer of STS in a region to a signed form.
-    async fn sts(&self, by: SdkCredentials, region: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(super) async fn sts(&self, by: SdkCredentials, region: &str, fields: &[(&str, &str)]) -> Answer {
         let mut raw = self.form(fields);
         raw.sign_as(by, SystemTime::now(), SigningSettings::default(), region, "sts");
         raw.send().await
     }
 
     /// The answer to AssumeRole of [`ROLE`], or with other fields.
-    async fn assume(&self, by: SdkCredentials, more: &[(&str, &str)]) -> Answer {
+    pub(super) async fn assume(&self, by: SdkCredentials, more: &[(&str, &str)]) -> Answer {
         let mut fields = vec![
             ("Action", "AssumeRole"),
             ("RoleArn", ROLE),
@@ -63,7 +63,7 @@ impl Running {
 }
 
 impl Answer {
-    fn xml(&self) -> &str {
+    pub(super) fn xml(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
@@ -74,7 +74,7 @@ impl Answer {
         found.map(|found| found[1].to_owned()).collect()
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(super) fn text(&self, name: &str) -> String {
         let [text] = &self.texts(name)[..] else {
             panic!("not one {name}: {}", self.xml());
         };
@@ -82,7 +82,7 @@ impl Answer {
     }
 
     /// The credentials that STS issued.
-    fn credentials(&self) -> SdkCredentials {
+    pub(super) fn credentials(&self) -> SdkCredentials {
         SdkCredentials::from_keys(
             self.text("AccessKeyId"),
             self.text("SecretAccessKey"),
@@ -90,7 +90,7 @@ impl Answer {
         )
     }
 
-    fn error(&self) -> (u16, String) {
+    pub(super) fn error(&self) -> (u16, String) {
         assert!(self.xml().starts_with(
             "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>"
         ));
