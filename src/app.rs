@@ -9,6 +9,7 @@ mod access;
 mod check;
 pub mod cli;
 pub mod commands;
+mod credentials;
 mod http_server;
 mod metrics;
 mod service;

@@ -116,7 +116,9 @@ pub(crate) async fn run(dev: Dev, announce: impl FnOnce(&str)) -> Result<(), Box
     } = dev;
     let emulator = Server::bind(emulator).await?;
     let address = emulator.address();
-    service.config.sdk.endpoint = Some(format!("http://{address}"));
+    let endpoint = format!("http://{address}");
+    service.config.sdk.sts_endpoint = Some(endpoint.clone());
+    service.config.sdk.endpoint = Some(endpoint);
     let signer = Signer::new(
         credentials.access_key_id,
         credentials.secret_access_key.expose_secret(),

@@ -6,6 +6,7 @@
 //! - May use: [`domain`](crate::domain) and [`call`](crate::call). It knows neither gRPC nor the
 //!   upstream stack; they call it.
 
+pub mod account_names;
 pub mod admin;
 pub mod calls;
 pub mod metrics;

@@ -21,6 +21,7 @@ pub mod pagination;
 mod partition;
 mod quota;
 pub mod retry;
+pub mod retry_budget;
 pub mod sdk;
 mod wait_for_turn;
 
@@ -49,8 +50,8 @@ use crate::{
     access::{Authority, AuthorizedCall, limits::Limits},
     call::{Answer, middleware::Around},
     domain::{
-        CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Failure, ListTapes,
-        Operation, OperationKind, Region,
+        AccountId, CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Failure,
+        ListTapes, Operation, OperationKind, Scope,
     },
     observability::readiness::{Readiness, UpstreamCondition},
 };
@@ -77,6 +78,9 @@ pub struct UpstreamSettings {
     /// Whether the account of every call is known. Pacing and coalescing are then per account and
     /// region, otherwise per region.
     pub by_account: bool,
+    /// The accounts that each caller has a session of its own for. Reads of different callers are not
+    /// coalesced there.
+    pub per_caller: BTreeSet<AccountId>,
 }
 
 /// The state that the stacks of all operations share.
@@ -104,11 +108,16 @@ impl Shared {
         readiness: Readiness,
         metrics: Arc<UpstreamMetrics>,
     ) -> Self {
+        let partitions = Partitions::new(
+            settings.by_account,
+            settings.pace.clone(),
+            settings.retry.budget.clone(),
+        );
         Self {
             sent_creates: TaskTracker::new(),
             readiness,
-            partitions: Partitions::new(settings.by_account, settings.pace.clone()),
-            retry: RetryLayer::new(settings.retry.clone(), metrics.clone()),
+            retry: RetryLayer::new(settings.retry.clone(), partitions.clone(), metrics.clone()),
+            partitions,
             authority,
             limits,
             metrics,
@@ -116,19 +125,19 @@ impl Shared {
         }
     }
 
-    /// The conditions of AWS, according to recent attempts, by region.
-    pub fn conditions(&self) -> BTreeMap<Region, BTreeSet<UpstreamCondition>> {
+    /// The conditions of AWS, according to recent attempts, by region and account.
+    pub fn conditions(&self) -> BTreeMap<Scope, BTreeSet<UpstreamCondition>> {
         self.partitions.conditions()
     }
 
-    /// The number of retries that are left in the budget.
-    pub fn retry_budget(&self) -> usize {
-        self.retry.budget_left()
+    /// The number of retries that are left, by region and account. Of the budgets of several gateways
+    /// it is the smallest.
+    pub fn retry_budgets(&self) -> BTreeMap<Scope, usize> {
+        self.partitions.retry_budgets()
     }
 
-    /// The limits of attempts per second, by region and kind of operation. With several accounts,
-    /// the lowest of them.
-    pub fn paces(&self) -> Vec<(Region, OperationKind, f64)> {
+    /// The limits of attempts per second, by region, account and kind of operation.
+    pub fn paces(&self) -> Vec<(Scope, OperationKind, f64)> {
         self.partitions.paces()
     }
 }
@@ -213,11 +222,15 @@ pub fn stack<O: Operation>(shared: &Shared, transport: impl Transport<O>) -> Sta
         // Above retries, so that coalesced reads share them.
         .layer(Around(Coalesce::new(
             partitions.clone(),
+            settings.per_caller,
             settings.operation_timeout,
             metrics.clone(),
         )))
         // Above retries: only the end of a call tells whether AWS accepts our credentials.
-        .layer(Around(ReportCredentials(readiness)))
+        .layer(Around(ReportCredentials {
+            readiness,
+            partitions: partitions.clone(),
+        }))
         // The only layer that retries.
         .layer(retry)
         // Below retries, so that every attempt waits for its turn and every throttle is recorded.

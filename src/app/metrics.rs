@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
+use super::credentials::AwsCredentials;
 use crate::{
     access::{
         Authenticator, Authority, audit::AuditLog, identity::jwt::RemoteKeys, limits::Limits, reload::Reload,
     },
-    domain::OperationKind,
     grpc::inbound::{Refusals, accept},
     observability::{
+        account_names::{ACCOUNT, AccountNames},
         metrics::{Count, Metrics, approximate, catalog},
         readiness::{Readiness, UpstreamCondition},
         telemetry,
     },
-    upstream::{Shared, metrics::UpstreamMetrics, sdk::Clients},
+    upstream::{Shared, metrics::UpstreamMetrics},
 };
 
 const OPERATION: &str = "tapegate.operation";
@@ -23,7 +24,8 @@ const RESULT: &str = "tapegate.result";
 /// The parts of the service whose counters and state are metrics.
 pub(super) struct MetricSources {
     pub(super) shared: Shared,
-    pub(super) clients: Arc<Clients>,
+    pub(super) credentials: AwsCredentials,
+    pub(super) names: AccountNames,
     pub(super) readiness: Readiness,
     pub(super) connections: Arc<accept::ConnectionMetrics>,
     pub(super) shed: Arc<Count>,
@@ -41,7 +43,8 @@ impl MetricSources {
     pub(super) fn register(self, metrics: &Metrics) {
         let Self {
             shared,
-            clients,
+            credentials,
+            names,
             readiness,
             connections,
             shed,
@@ -60,7 +63,7 @@ impl MetricSources {
                 remotes.iter().map(|remote| remote.failures()).sum()
             });
         }
-        register_upstream(metrics, shared, readiness.clone());
+        register_upstream(metrics, shared, readiness.clone(), names.clone());
         metrics.counts_by(&catalog::LIMITS_REACHED, "tapegate.limit", move || {
             limits.exceeded.get()
         });
@@ -80,8 +83,9 @@ impl MetricSources {
             }
         });
         metrics.gauges(&catalog::CREDENTIALS_AGE, move |observe| {
-            if let Some(obtained) = clients.credentials_obtained() {
-                observe(obtained.elapsed().as_secs_f64(), &[]);
+            for (account, obtained) in credentials.obtained_by_account() {
+                let account = names.of(account.as_ref()).map(|name| (ACCOUNT, name));
+                observe(obtained.elapsed().as_secs_f64(), account.as_slice());
             }
         });
         metrics.counts_by(&catalog::SPANS, RESULT, || {
@@ -137,7 +141,7 @@ fn register_access(
     metrics.count(&catalog::TRIAL_DIFFERENCES, move || policies.trial_differs());
 }
 
-fn register_upstream(metrics: &Metrics, shared: Shared, readiness: Readiness) {
+fn register_upstream(metrics: &Metrics, shared: Shared, readiness: Readiness, names: AccountNames) {
     let upstream = &shared.metrics;
     let counts = upstream.clone();
     metrics.counts_by(&catalog::PAGES, OPERATION, move || counts.pages.get());
@@ -169,30 +173,27 @@ fn register_upstream(metrics: &Metrics, shared: Shared, readiness: Readiness) {
         let counts = upstream.clone();
         metrics.count(definition, move || count(&counts).get());
     }
-    let budget = shared.clone();
-    metrics.gauge(&catalog::RETRY_BUDGET, move || approximate(budget.retry_budget()));
-    let conditions = shared.clone();
+    let (budget, its_names) = (shared.clone(), names.clone());
+    metrics.gauges(&catalog::RETRY_BUDGET, move |observe| {
+        for (scope, left) in budget.retry_budgets() {
+            observe(approximate(left), &its_names.attributes(&scope));
+        }
+    });
+    let (conditions, its_names) = (shared.clone(), names.clone());
     metrics.gauges(&catalog::CONDITION, move |observe| {
-        for (region, found) in readiness.with_rejections(conditions.conditions()) {
+        for (scope, found) in readiness.with_credentials(conditions.conditions()) {
             for condition in UpstreamCondition::ALL {
-                let attributes = [
-                    ("cloud.region", region.as_str()),
-                    ("tapegate.condition", condition.as_str()),
-                ];
+                let mut attributes = its_names.attributes(&scope);
+                attributes.push(("tapegate.condition", condition.as_str()));
                 observe(flag(found.contains(&condition)), &attributes);
             }
         }
     });
     metrics.gauges(&catalog::PACE, move |observe| {
-        for (region, kind, rate) in shared.paces() {
-            let kind = match kind {
-                OperationKind::Read => "read",
-                OperationKind::Create => "create",
-            };
-            observe(
-                rate,
-                &[("cloud.region", region.as_str()), ("tapegate.kind", kind)],
-            );
+        for (scope, kind, rate) in shared.paces() {
+            let mut attributes = names.attributes(&scope);
+            attributes.push(("tapegate.kind", kind.as_str()));
+            observe(rate, &attributes);
         }
     });
 }

@@ -13,6 +13,7 @@ use tokio_util::{
 use super::{
     access::Access,
     commands::Checked,
+    credentials::AwsCredentials,
     http_server::{Bound, LINGER},
     metrics::MetricSources,
     settings::{IgnoredVariable, ShutdownSettings},
@@ -21,31 +22,26 @@ use super::{
 use crate::{
     access::audit::AuditLog,
     grpc::{
+        convert::Rules,
         health::Health,
         inbound::{self, accept},
         server::GrpcServer,
         service::Tapes,
     },
     observability::{
+        account_names::AccountNames,
         admin::{self, AdminState, ServiceInfo, UpstreamState, history::History},
         calls::CallRegistry,
         metrics::{Metrics, catalog},
-        readiness::{CredentialsState, Readiness},
+        readiness::Readiness,
         telemetry,
     },
     upstream::{
         Shared, Upstream,
         metrics::UpstreamMetrics,
-        sdk::{Clients, Sdk},
+        sdk::{AccountSettings, Clients, Sdk},
     },
 };
-
-/// How long a start waits for AWS credentials, so that a service which has them at hand is ready as
-/// soon as it listens. If it takes longer, the service listens meanwhile.
-const CREDENTIALS_AT_HAND: Duration = Duration::from_secs(1);
-
-/// How long the credentials chain may take to answer.
-const CREDENTIALS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often the conditions of AWS are reported to readiness.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -63,12 +59,11 @@ pub(super) struct Service {
     watching: CancellationToken,
     readiness: Readiness,
     access: Access,
-    clients: Arc<Clients>,
+    credentials: AwsCredentials,
     calls: TaskTracker,
     shared: Shared,
     reload_interval: Duration,
     shutdown: ShutdownSettings,
-    credentials_pause: Duration,
     /// The endpoint that is called, and where it comes from.
     upstream: String,
 }
@@ -111,7 +106,9 @@ impl Service {
         let mut access = Access::open(&config)?;
         let (grpc, grpc_address) = listen("listen", config.server.listen).await?;
         let rules = config.rules;
-        let readiness = Readiness::new(rules.regions.len(), config.readiness);
+        let scopes = rules.scopes();
+        let readiness = Readiness::new(scopes.clone(), config.readiness);
+        let names = account_names(&rules, &config.sdk.accounts);
         let metrics = Metrics::new(telemetry::resource(), telemetry::metrics(&config.otlp)?);
         let metrics = Arc::new(metrics);
 
@@ -122,9 +119,9 @@ impl Service {
                 .map_err(|fault| CannotStart::Files(vec![fault]))?,
         );
         access.watch(clients.files());
-        if let Ok(Ok(())) = timeout(CREDENTIALS_AT_HAND, clients.obtain_credentials()).await {
-            readiness.credentials_obtained();
-        }
+        let pause = config.sdk.credentials_pause;
+        let credentials = AwsCredentials::new(clients.clone(), readiness.clone(), &scopes, pause);
+        credentials.obtain_at_start().await;
         let shared = Shared::new(
             config.upstream,
             access.authority.clone(),
@@ -132,6 +129,7 @@ impl Service {
             readiness.clone(),
             Arc::new(UpstreamMetrics::new(
                 metrics.histogram(&catalog::ATTEMPT_DURATION),
+                names.clone(),
             )),
         );
         let upstream = Upstream::new(&shared, &Sdk::new(clients.clone()));
@@ -147,12 +145,13 @@ impl Service {
             metrics: metrics.clone(),
             history: history.clone(),
             calls: registry.clone(),
-            upstream: upstream_state(shared.clone(), clients.clone()),
+            upstream: upstream_state(shared.clone(), credentials.clone()),
+            names: names.clone(),
             service: Arc::new(ServiceInfo {
                 started: Timestamp::now(),
                 grpc: grpc_address,
                 endpoint: config.sdk.endpoint,
-                regions: rules.regions.into_iter().collect(),
+                scopes,
                 settings: document,
             }),
         };
@@ -162,7 +161,8 @@ impl Service {
         let connections = Arc::new(accept::ConnectionMetrics::new(server.max_connections));
         let sources = MetricSources {
             shared: shared.clone(),
-            clients: clients.clone(),
+            credentials: credentials.clone(),
+            names: names.clone(),
             readiness: readiness.clone(),
             connections: connections.clone(),
             shed: Arc::clone(&shed),
@@ -183,7 +183,7 @@ impl Service {
             auth: access.auth.clone(),
             limits: access.limits.clone(),
             audit: access.audit.clone(),
-            metrics: inbound::CallMetrics::exported_by(&metrics),
+            metrics: inbound::CallMetrics::exported_by(&metrics, names.clone()),
             shed,
             refusals,
         };
@@ -204,12 +204,11 @@ impl Service {
             watching,
             readiness,
             access,
-            clients,
+            credentials,
             calls,
             shared,
             reload_interval: server.reload_interval,
             shutdown: config.shutdown,
-            credentials_pause: config.sdk.credentials_pause,
             upstream: upstream_shown,
         })
     }
@@ -224,11 +223,7 @@ impl Service {
             "the service has started"
         );
         let admin = self.admin.start();
-        let _credentials = AbortOnDropHandle::new(tokio::spawn(keep_credentials(
-            self.clients,
-            self.readiness.clone(),
-            self.credentials_pause,
-        )));
+        let _credentials = AbortOnDropHandle::new(tokio::spawn(self.credentials.keep()));
         let _conditions = AbortOnDropHandle::new(tokio::spawn(report_conditions(
             self.shared.clone(),
             self.readiness.clone(),
@@ -281,12 +276,24 @@ impl Service {
     }
 }
 
+/// The names of the accounts that are served: their aliases, or their IDs.
+fn account_names(rules: &Rules, accounts: &[AccountSettings]) -> AccountNames {
+    let by_id = rules.accounts.keys().map(|id| (id.clone(), id.to_string()));
+    let by_alias = accounts
+        .iter()
+        .map(|account| (account.id.clone(), account.label().to_owned()));
+    AccountNames::new(by_id.chain(by_alias))
+}
+
 /// Reads what the admin page shows of the upstream stack.
-fn upstream_state(shared: Shared, clients: Arc<Clients>) -> Arc<dyn Fn() -> UpstreamState + Send + Sync> {
+fn upstream_state(
+    shared: Shared,
+    credentials: AwsCredentials,
+) -> Arc<dyn Fn() -> UpstreamState + Send + Sync> {
     Arc::new(move || UpstreamState {
         paces: shared.paces(),
-        retry_budget: shared.retry_budget(),
-        credentials_obtained: clients.credentials_obtained(),
+        retry_budgets: shared.retry_budgets(),
+        credentials_obtained: credentials.obtained_by_account(),
     })
 }
 
@@ -306,44 +313,5 @@ async fn report_conditions(shared: Shared, readiness: Readiness) {
     loop {
         ticks.tick().await;
         readiness.set_conditions(shared.conditions());
-    }
-}
-
-/// Keeps readiness up to date about AWS credentials without calls: fetches missing ones again, and
-/// lets rejections lapse.
-async fn keep_credentials(clients: Arc<Clients>, readiness: Readiness, pause: Duration) {
-    let mut watch = readiness.watch();
-    loop {
-        match watch.credentials() {
-            CredentialsState::Good => {
-                let is_file_changed = tokio::select! {
-                    true = watch.changed() => false,
-                    () = clients.files_changed() => true,
-                    else => return,
-                };
-                // Not only the next call finds out that the new files have no credentials.
-                if is_file_changed && let Err(why) = clients.obtain_credentials().await {
-                    readiness.credentials_missing(&why);
-                }
-            }
-            CredentialsState::Rejected => {
-                sleep(pause).await;
-                readiness.forget_rejections();
-            }
-            CredentialsState::Missing => {
-                let obtained = timeout(CREDENTIALS_PATIENCE, clients.obtain_credentials()).await;
-                match obtained.unwrap_or_else(|_| Err(format!("no answer within {CREDENTIALS_PATIENCE:?}"))) {
-                    Ok(()) => readiness.credentials_obtained(),
-                    Err(why) => {
-                        tracing::warn!(why, "no AWS credentials; trying again in {pause:?}");
-                        readiness.credentials_missing(&why);
-                        tokio::select! {
-                            () = sleep(pause) => {}
-                            () = clients.files_changed() => {}
-                        }
-                    }
-                }
-            }
-        }
     }
 }

@@ -10,8 +10,10 @@
 //! default. All faults are reported at once, each [`Fault`] with its [`Origin`]. Nothing here
 //! opens the files that settings name, apart from the configuration file.
 
+mod accounts;
 pub(crate) mod auth;
 mod effective;
+mod endpoints;
 mod environment;
 mod fault;
 mod file;
@@ -102,12 +104,14 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &policy::AUDIT_READS,
     &policy::AUDIT_QUEUE,
     &upstream::UPSTREAM_ENDPOINT,
+    &upstream::STS_ENDPOINT,
     &upstream::CONNECT_TIMEOUT,
     &upstream::ATTEMPT_TIMEOUT,
     &upstream::CREATE_TIMEOUT,
     &upstream::OPERATION_TIMEOUT,
     &upstream::MAX_ANSWER_BYTES,
     &upstream::CREDENTIALS_PAUSE,
+    &upstream::MAX_CALLER_SESSIONS,
     &requests::UNARY,
     &requests::UNARY_MAX,
     &requests::STREAM,
@@ -138,7 +142,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
 ];
 
 /// Every table of settings, in the order in which documents show them.
-pub static TABLES: &[&Table] = &[&jwt::TABLE, &limits::TABLE];
+pub static TABLES: &[&Table] = &[&accounts::TABLE, &endpoints::TABLE, &jwt::TABLE, &limits::TABLE];
 
 /// The settings of the service.
 #[derive(Clone, Debug, PartialEq)]
@@ -186,9 +190,11 @@ impl Config {
         let identities = auth::read(values);
         let policy = policy::read(values);
         let limits = limits::read(values);
-        let rules = requests::rules(values);
+        requests::set_default_of_regions(values);
+        let accounts = accounts::read(values);
+        let rules = requests::rules(values, accounts.as_deref());
         let deadlines = requests::deadlines(values);
-        let upstream = upstream::read(values);
+        let upstream = upstream::read(values, accounts);
         let (sdk, upstream) = upstream?;
         Some(Self {
             server: server?,

@@ -7,7 +7,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::LiveAttempts;
-use crate::domain::{Attempts, Failure, Outcome, Principal};
+use crate::domain::{Attempts, Failure, Outcome, Principal, Scope};
 
 /// What is known of one gRPC call, from its first header to its last trailer.
 ///
@@ -68,9 +68,9 @@ pub struct CallFacts {
     pub attempts: Option<Attempts>,
     /// Why the call failed upstream, for operators.
     pub fault: Option<String>,
-    /// Whether the request is valid, so that its handling goes on to authorization and then to the
-    /// upstream stack, which ends the call at its deadline.
-    pub is_dispatched: bool,
+    /// Where the call goes. `None` until the request is found to be valid, so that its handling goes on
+    /// to authorization and then to the upstream stack, which ends the call at its deadline.
+    pub scope: Option<Scope>,
     /// Whether the call panicked.
     pub panicked: bool,
     /// The attempts of the step in progress, if one is; a list has one step for each page.
@@ -92,7 +92,7 @@ impl CallFacts {
         match &self.step {
             Some(step) => step.outcome(),
             // The response was complete, but the caller has not read it.
-            None if self.is_dispatched => Outcome::Unknown,
+            None if self.scope.is_some() => Outcome::Unknown,
             None => Outcome::NotApplied,
         }
     }
@@ -192,9 +192,10 @@ impl CallContext {
         self.lock().hidden_tapes += tapes;
     }
 
-    /// Records that the request is valid and that authorization and the upstream stack follow.
-    pub fn dispatch(&self) {
-        self.lock().is_dispatched = true;
+    /// Records that the request is valid, where the call goes, and that authorization and the upstream
+    /// stack follow.
+    pub fn dispatch(&self, scope: Scope) {
+        self.lock().scope = Some(scope);
     }
 
     /// Begins the step that makes these attempts.
@@ -285,7 +286,10 @@ mod tests {
         let outcome = |context: &CallContext| context.facts().outcome_if_given_up();
         let context = context();
         assert_eq!(outcome(&context), Outcome::NotApplied, "never dispatched");
-        context.dispatch();
+        context.dispatch(Scope {
+            region: "us-east-1".parse().unwrap(),
+            account: None,
+        });
         let step = LiveAttempts::new(false);
         context.enter_step(&step);
         assert_eq!(outcome(&context), Outcome::NotApplied, "not sent");

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr, sync::LazyLock};
 
 use regex::Regex;
 
-use super::{AccountId, Barcode, Invalid, Region};
+use super::{AccountId, AwsPartition, Barcode, Invalid, Region};
 
 /// The partitions of the service model's pattern for a tape's ARN.
 static PARTITION: LazyLock<Regex> = LazyLock::new(|| {
@@ -18,6 +18,20 @@ struct Owner {
     partition: String,
     region: Region,
     account: AccountId,
+}
+
+impl Owner {
+    /// Rejects a region of another partition, whose account AWS would not find.
+    fn check(&self) -> Result<(), Invalid> {
+        let is_of = AwsPartition::of(&self.region);
+        match self.partition.parse::<AwsPartition>() {
+            Ok(partition) if partition != is_of => Err(Invalid::new(format!(
+                "region {} is in partition {is_of}, not in {partition}",
+                self.region
+            ))),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The ARN of a gateway: `arn:PARTITION:storagegateway:REGION:ACCOUNT:gateway/ID`.
@@ -110,6 +124,7 @@ impl FromStr for GatewayArn {
                 _ => format!("{quoted} is not the ARN of a gateway; use {SHAPE}"),
             })
         })?;
+        owner.check()?;
         Ok(Self {
             owner,
             text: text.to_owned(),
@@ -135,6 +150,7 @@ impl FromStr for TapeArn {
                 _ => format!("{quoted} is not the ARN of a tape; use {SHAPE}"),
             })
         })?;
+        owner.check()?;
         Ok(Self {
             owner,
             text: text.to_owned(),

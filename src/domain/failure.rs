@@ -14,7 +14,7 @@ pub use self::{
     status_code::StatusCode,
     table::ErrorKind,
 };
-use super::{Attempts, OperationKind};
+use super::{AccountId, Attempts, OperationKind};
 
 /// Why a call did not succeed, and what it took.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -129,6 +129,14 @@ pub enum Fault {
         /// The error of the credentials chain.
         cause: String,
     },
+    /// The credentials of the service belong to another account than the request.
+    #[error("the request is for account {requested}, but the AWS credentials belong to account {owner}")]
+    WrongAccount {
+        /// The account of the request.
+        requested: AccountId,
+        /// The account of the credentials.
+        owner: AccountId,
+    },
     /// The list would never end.
     #[error("AWS sent the same marker twice: the list would never end")]
     MarkerRepeated,
@@ -201,6 +209,7 @@ impl Fault {
             Self::TapeExists { .. } => ErrorKind::TapeExists,
             Self::BarcodeTaken => ErrorKind::BarcodeTaken,
             Self::NoCredentials { .. } => ErrorKind::NoAwsCredentials,
+            Self::WrongAccount { .. } => ErrorKind::WrongAccount,
             Self::MarkerRepeated => ErrorKind::UpstreamMarkerRepeated,
             Self::PageTooLong { .. } => ErrorKind::UpstreamPageTooLong,
             // A caller's library may retry what is only unavailable; then the tape is looked up

@@ -22,6 +22,14 @@ pub trait Operation: Clone + Eq + Hash + Send + Sync + 'static {
     /// The account of the tapes, if the request names it.
     fn account(&self) -> Option<&AccountId>;
 
+    /// The region, and the account if the request names it.
+    fn scope(&self) -> Scope {
+        Scope {
+            region: self.region().clone(),
+            account: self.account().cloned(),
+        }
+    }
+
     /// The gateway that the request names.
     fn gateway(&self) -> Option<&GatewayArn>;
 
@@ -51,6 +59,16 @@ pub enum OperationKind {
     Read,
     /// It creates tapes. An attempt that was sent must run to its end.
     Create,
+}
+
+impl OperationKind {
+    /// The name for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Create => "create",
+        }
+    }
 }
 
 /// The tapes that a create asks for.

@@ -64,7 +64,7 @@ impl Tapes {
             .into_inner()
             .parse(&self.rules)
             .map_err(|faults| status::invalid(&faults))?;
-        context.dispatch();
+        context.dispatch(operation.scope());
         let call = Call::new(&context, caller, operation.clone(), deadline)
             .fresh(fresh)
             .resent(resent);
@@ -114,7 +114,7 @@ impl Tapes {
             visibility: Visibility::By(self.upstream.authority.clone()),
         };
         let mut pages = Paginator::new(stack.clone(), list.clone(), params, list_context);
-        context.dispatch();
+        context.dispatch(list.scope());
         let metrics = self.upstream.metrics.clone();
         let record = move |answer: &Result<Answer<Arc<Page<L::Row>>>, Failure>| {
             if let Ok(Answer { output, .. }) = answer {

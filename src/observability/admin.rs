@@ -10,7 +10,7 @@ mod log_filter;
 mod page;
 mod serve;
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
 
 use axum::{
     Json, Router,
@@ -32,11 +32,12 @@ pub use self::{
     serve::{AdminSettings, serve},
 };
 use crate::{
-    domain::{OperationKind, Region},
+    domain::{AccountId, OperationKind, Scope},
     observability::{
+        account_names::AccountNames,
         calls::CallRegistry,
         metrics::{self, Metrics},
-        readiness::Readiness,
+        readiness::{Readiness, UpstreamCondition},
     },
 };
 
@@ -53,6 +54,8 @@ pub struct AdminState {
     pub calls: Arc<CallRegistry>,
     /// Reads the current state of the upstream stack.
     pub upstream: Arc<dyn Fn() -> UpstreamState + Send + Sync>,
+    /// What the accounts are called.
+    pub names: AccountNames,
     /// What runs.
     pub service: Arc<ServiceInfo>,
 }
@@ -60,12 +63,12 @@ pub struct AdminState {
 /// The state of the upstream stack at one moment.
 #[derive(Clone, Debug)]
 pub struct UpstreamState {
-    /// The paced rates in attempts per second, by region and kind.
-    pub paces: Vec<(Region, OperationKind, f64)>,
-    /// How many retries the retry budget allows now.
-    pub retry_budget: usize,
-    /// When the AWS credentials in use were obtained; `None` before that.
-    pub credentials_obtained: Option<Instant>,
+    /// The paced rates in attempts per second, by region, account and kind.
+    pub paces: Vec<(Scope, OperationKind, f64)>,
+    /// How many retries the retry budget allows now, by region and account.
+    pub retry_budgets: BTreeMap<Scope, usize>,
+    /// When the AWS credentials in use were obtained, by account; an account without any is left out.
+    pub credentials_obtained: BTreeMap<Option<AccountId>, Instant>,
 }
 
 /// What runs, as it was started.
@@ -77,8 +80,8 @@ pub struct ServiceInfo {
     pub grpc: SocketAddr,
     /// The configured AWS endpoint; `None` for AWS's own endpoints.
     pub endpoint: Option<String>,
-    /// The regions that are served.
-    pub regions: Vec<Region>,
+    /// The regions and accounts that are served.
+    pub scopes: Vec<Scope>,
     /// The settings in effect, without secrets.
     pub settings: String,
 }
@@ -134,13 +137,21 @@ async fn readyz(State(state): State<AdminState>) -> (StatusCode, Json<Value>) {
         .map(|why| json!({ "reason": why.reason(), "message": why.message() }))
         .collect();
     let conditions = state.readiness.conditions();
-    let aws = conditions.iter().flat_map(|(region, found)| {
+    let aws = conditions.iter().flat_map(|(scope, found)| {
         found.iter().map(|condition| {
-            json!({
-                "region": region.as_str(),
+            let account = scope.account.as_ref();
+            let mut shown = json!({
+                "region": scope.region.as_str(),
                 "condition": condition.as_str(),
                 "message": condition.message(),
-            })
+            });
+            if let Some(name) = state.names.of(account) {
+                shown["account"] = name.into();
+            }
+            if *condition == UpstreamCondition::CredentialsMissing {
+                shown["cause"] = state.readiness.why_missing(account).into();
+            }
+            shown
         })
     });
     let aws: Vec<_> = aws.collect();

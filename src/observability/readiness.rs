@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::domain::Region;
+use crate::domain::{AccountId, Scope};
 
 /// Readiness of this replica. Clones share one state.
 #[derive(Clone, Debug)]
@@ -18,19 +18,23 @@ pub struct Readiness(Arc<watch::Sender<State>>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
     draining: bool,
-    /// Why there are no AWS credentials; `None` once they were obtained.
-    missing: Option<String>,
+    /// The accounts without AWS credentials, and why. The account is `None` if calls may name any.
+    missing: BTreeMap<Option<AccountId>, String>,
+    /// Why the AWS credentials are those of a wrong account.
+    wrong_account: Option<String>,
     /// Whether callers can be authenticated.
     can_authenticate: bool,
-    /// The regions where AWS rejected the credentials, with its error code.
-    rejected: BTreeMap<Region, String>,
-    /// The conditions of AWS in the regions that were called.
-    conditions: BTreeMap<Region, BTreeSet<UpstreamCondition>>,
-    regions: usize,
+    /// Where AWS rejected the credentials, with its error code.
+    rejected: BTreeMap<Scope, String>,
+    /// The conditions of AWS where it was called.
+    conditions: BTreeMap<Scope, BTreeSet<UpstreamCondition>>,
+    /// The regions and accounts that are served.
+    scopes: Arc<[Scope]>,
     not_ready_on: NotReadyOn,
 }
 
-/// Which condition of AWS makes a replica not ready, if it holds in every region that is served.
+/// Which condition of AWS makes a replica not ready, if it holds in every region and account that is
+/// served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotReadyOn {
     /// None: conditions are only reported.
@@ -50,11 +54,18 @@ pub enum UpstreamCondition {
     NoAnswer,
     /// AWS rejected the service's own credentials.
     CredentialsRejected,
+    /// There are no AWS credentials for the account.
+    CredentialsMissing,
 }
 
 impl UpstreamCondition {
     /// All conditions.
-    pub const ALL: [Self; 3] = [Self::Throttled, Self::NoAnswer, Self::CredentialsRejected];
+    pub const ALL: [Self; 4] = [
+        Self::Throttled,
+        Self::NoAnswer,
+        Self::CredentialsRejected,
+        Self::CredentialsMissing,
+    ];
 
     /// The name for programs.
     pub fn as_str(self) -> &'static str {
@@ -62,6 +73,7 @@ impl UpstreamCondition {
             Self::Throttled => "throttled",
             Self::NoAnswer => "no_answer",
             Self::CredentialsRejected => "credentials_refused",
+            Self::CredentialsMissing => "credentials_missing",
         }
     }
 
@@ -76,6 +88,7 @@ impl UpstreamCondition {
                 "AWS rejects the service's own credentials; check that they are valid in this region, and that this \
                  machine's clock is right"
             }
+            Self::CredentialsMissing => "the service has no AWS credentials for this account",
         }
     }
 }
@@ -85,9 +98,12 @@ impl UpstreamCondition {
 pub enum NotReady {
     /// The service is shutting down.
     Draining,
-    /// The service cannot obtain AWS credentials.
+    /// The service cannot obtain AWS credentials, for any account.
     CredentialsMissing(String),
-    /// AWS rejects the service's own credentials in every region that is served.
+    /// The AWS credentials belong to an account that is not served.
+    WrongAccount(String),
+    /// In every region and account that is served, AWS rejects the service's own credentials, or there
+    /// are none.
     CredentialsRejected(String),
     /// No issuer's keys can be fetched, and there is no other way to authenticate callers.
     IdentityKeysMissing,
@@ -101,11 +117,13 @@ impl NotReady {
         match self {
             Self::Draining => "draining",
             Self::CredentialsMissing(_) => "aws_credentials_missing",
+            Self::WrongAccount(_) => "aws_account_mismatch",
             Self::CredentialsRejected(_) => "aws_credentials_refused",
             Self::IdentityKeysMissing => "identity_keys_missing",
             Self::Aws(UpstreamCondition::Throttled) => "aws_throttled",
             Self::Aws(UpstreamCondition::NoAnswer) => "aws_no_answer",
             Self::Aws(UpstreamCondition::CredentialsRejected) => "aws_credentials_refused",
+            Self::Aws(UpstreamCondition::CredentialsMissing) => "aws_credentials_missing",
         }
     }
 
@@ -123,6 +141,9 @@ impl NotReady {
                      profile"
                 )
             }
+            Self::WrongAccount(why) => format!(
+                "{why}; check the settings account_id and accounts, and the AWS credentials of the service"
+            ),
             Self::CredentialsRejected(codes) => format!(
                 "AWS rejects the service's own credentials ({codes}); check that they are valid in these regions, and \
                  that this machine's clock is right"
@@ -134,7 +155,7 @@ impl NotReady {
             }
             Self::Aws(condition) => {
                 format!(
-                    "in every served region, {} (readiness.aws makes this count)",
+                    "in every served region and account, {} (readiness.aws makes this count)",
                     condition.message()
                 )
             }
@@ -145,20 +166,35 @@ impl NotReady {
 impl State {
     fn reasons(&self) -> Vec<NotReady> {
         let draining = self.draining.then_some(NotReady::Draining);
-        let missing = self.missing.clone().map(NotReady::CredentialsMissing);
-        // A region that is not enabled for the account rejects valid credentials; the others still serve.
-        let rejected = (self.rejected.len() >= self.regions).then(|| {
-            let codes = self
-                .rejected
-                .iter()
-                .map(|(region, code)| format!("{region}: {code}"));
-            NotReady::CredentialsRejected(codes.collect::<Vec<_>>().join(", "))
-        });
+        let wrong_account = self.wrong_account.clone().map(NotReady::WrongAccount);
         let no_keys = (!self.can_authenticate).then_some(NotReady::IdentityKeysMissing);
-        [draining, missing, rejected, no_keys, self.aws()]
+        [draining, self.credentials(), wrong_account, no_keys, self.aws()]
             .into_iter()
             .flatten()
             .collect()
+    }
+
+    /// An account without credentials, and a region that is not enabled for an account, leave the others
+    /// to be served.
+    fn credentials(&self) -> Option<NotReady> {
+        let is_missing = |scope: &Scope| self.missing.contains_key(&scope.account);
+        if self.scopes.iter().all(is_missing) {
+            let causes = self.missing.iter().map(|(account, why)| match account {
+                Some(account) if self.missing.len() > 1 => format!("account {account}: {why}"),
+                _ => why.clone(),
+            });
+            return Some(NotReady::CredentialsMissing(
+                causes.collect::<Vec<_>>().join("; "),
+            ));
+        }
+        let is_unusable = |scope: &Scope| is_missing(scope) || self.rejected.contains_key(scope);
+        self.scopes.iter().all(is_unusable).then(|| {
+            let codes = self
+                .rejected
+                .iter()
+                .map(|(scope, code)| format!("{scope}: {code}"));
+            NotReady::CredentialsRejected(codes.collect::<Vec<_>>().join(", "))
+        })
     }
 
     fn aws(&self) -> Option<NotReady> {
@@ -171,22 +207,25 @@ impl State {
             here.iter().copied().filter(|one| counting.contains(one)).max()
         };
         let bad: Vec<_> = self.conditions.values().filter_map(worst).collect();
-        let everywhere = bad.len() >= self.regions;
+        let everywhere = bad.len() >= self.scopes.len();
         bad.into_iter().max().filter(|_| everywhere).map(NotReady::Aws)
     }
 }
 
 impl Readiness {
-    /// Starts as not ready, until AWS credentials are obtained. `regions` is how many regions are
-    /// served, at least 1; `not_ready_on` says which conditions of AWS count.
-    pub fn new(regions: usize, not_ready_on: NotReadyOn) -> Self {
+    /// Starts as not ready, until AWS credentials are obtained. `scopes` are the regions and accounts
+    /// that are served, at least one; `not_ready_on` says which conditions of AWS count.
+    pub fn new(scopes: impl IntoIterator<Item = Scope>, not_ready_on: NotReadyOn) -> Self {
+        let scopes: Arc<[_]> = scopes.into_iter().collect();
+        let not_yet = |scope: &Scope| (scope.account.clone(), "they were not obtained yet".to_owned());
         Self(Arc::new(watch::Sender::new(State {
             draining: false,
-            missing: Some("they were not obtained yet".to_owned()),
+            missing: scopes.iter().map(not_yet).collect(),
+            wrong_account: None,
             can_authenticate: true,
             rejected: BTreeMap::new(),
             conditions: BTreeMap::new(),
-            regions: regions.max(1),
+            scopes,
             not_ready_on,
         })))
     }
@@ -196,35 +235,48 @@ impl Readiness {
         self.update(|state| state.draining = true);
     }
 
-    /// Records that the service has AWS credentials.
-    pub fn credentials_obtained(&self) {
-        self.update(|state| state.missing = None);
-    }
-
-    /// Records that the service cannot obtain AWS credentials, and why.
-    pub fn credentials_missing(&self, why: &str) {
-        self.update(|state| state.missing = Some(why.to_owned()));
-    }
-
-    /// Records that AWS accepted the credentials in this region.
-    pub fn credentials_accepted(&self, region: &Region) {
+    /// Records that the service has AWS credentials for an account.
+    pub fn credentials_obtained(&self, account: Option<&AccountId>) {
         self.update(|state| {
-            state.missing = None;
-            state.rejected.remove(region);
+            state.missing.remove(&account.cloned());
         });
     }
 
-    /// Records that AWS rejected the credentials in this region, with this error code.
-    pub fn credentials_rejected(&self, region: &Region, code: &str) {
+    /// Records that the service cannot obtain AWS credentials for an account, and why.
+    pub fn credentials_missing(&self, account: Option<&AccountId>, why: &str) {
         self.update(|state| {
-            state.rejected.insert(region.clone(), code.to_owned());
+            state.missing.insert(account.cloned(), why.to_owned());
         });
     }
 
-    /// Forgets that AWS rejected the credentials: a replica without calls could not find out that
-    /// they are accepted again.
-    pub fn forget_rejections(&self) {
-        self.update(|state| state.rejected.clear());
+    /// Records whether the credentials belong to an account that is not served, and why that is so.
+    pub fn set_wrong_account(&self, why: Option<String>) {
+        self.update(|state| state.wrong_account = why);
+    }
+
+    /// Records that AWS accepted the credentials in this region and account.
+    pub fn credentials_accepted(&self, scope: &Scope) {
+        self.update(|state| {
+            state.missing.remove(&scope.account);
+            state.rejected.remove(scope);
+        });
+    }
+
+    /// Records that AWS rejected the credentials in this region and account, with this error code.
+    pub fn credentials_rejected(&self, scope: &Scope, code: &str) {
+        self.update(|state| {
+            state.rejected.insert(scope.clone(), code.to_owned());
+        });
+    }
+
+    /// Forgets that AWS rejected the credentials of an account: a replica without calls could not find
+    /// out that they are accepted again.
+    pub fn forget_rejections(&self, account: Option<&AccountId>) {
+        self.update(|state| {
+            state
+                .rejected
+                .retain(|scope, _| scope.account.as_ref() != account)
+        });
     }
 
     /// Records whether there are keys to authenticate callers with.
@@ -232,28 +284,39 @@ impl Readiness {
         self.update(|state| state.can_authenticate = available);
     }
 
-    /// Records the conditions of AWS in the regions that were called.
-    pub fn set_conditions(&self, conditions: BTreeMap<Region, BTreeSet<UpstreamCondition>>) {
+    /// Records the conditions of AWS where it was called.
+    pub fn set_conditions(&self, conditions: BTreeMap<Scope, BTreeSet<UpstreamCondition>>) {
         self.update(|state| state.conditions = conditions);
     }
 
-    /// The conditions of AWS in the regions that were called, whether they count or not.
-    pub fn conditions(&self) -> BTreeMap<Region, BTreeSet<UpstreamCondition>> {
+    /// The conditions of AWS where it was called, whether they count or not.
+    pub fn conditions(&self) -> BTreeMap<Scope, BTreeSet<UpstreamCondition>> {
         let conditions = self.0.borrow().conditions.clone();
-        self.with_rejections(conditions)
+        self.with_credentials(conditions)
     }
 
-    /// These conditions, and the regions where AWS rejects the credentials. The others still serve, so
-    /// this does not make the replica not ready.
-    pub fn with_rejections(
+    /// These conditions, and the regions and accounts where AWS rejects the credentials or where there
+    /// are none. The others still serve, so this does not make the replica not ready.
+    pub fn with_credentials(
         &self,
-        mut conditions: BTreeMap<Region, BTreeSet<UpstreamCondition>>,
-    ) -> BTreeMap<Region, BTreeSet<UpstreamCondition>> {
-        for region in self.0.borrow().rejected.keys() {
-            let here = conditions.entry(region.clone()).or_default();
-            here.insert(UpstreamCondition::CredentialsRejected);
+        mut conditions: BTreeMap<Scope, BTreeSet<UpstreamCondition>>,
+    ) -> BTreeMap<Scope, BTreeSet<UpstreamCondition>> {
+        let state = self.0.borrow();
+        let missing = |scope: &&Scope| state.missing.contains_key(&scope.account);
+        let missing = state.scopes.iter().filter(missing);
+        let found = missing.map(|scope| (scope, UpstreamCondition::CredentialsMissing));
+        let rejected = state.rejected.keys();
+        for (scope, condition) in
+            found.chain(rejected.map(|scope| (scope, UpstreamCondition::CredentialsRejected)))
+        {
+            conditions.entry(scope.clone()).or_default().insert(condition);
         }
         conditions
+    }
+
+    /// Why an account has no AWS credentials, if it has none.
+    pub fn why_missing(&self, account: Option<&AccountId>) -> Option<String> {
+        self.0.borrow().missing.get(&account.cloned()).cloned()
     }
 
     /// Why the replica is not ready; empty when it is.
@@ -296,13 +359,17 @@ impl ReadinessWatch {
         self.0.borrow_and_update().reasons().is_empty()
     }
 
-    /// The state of the AWS credentials now.
-    pub fn credentials(&mut self) -> CredentialsState {
+    /// The state of the AWS credentials of an account now.
+    pub fn credentials(&mut self, account: Option<&AccountId>) -> CredentialsState {
         let state = self.0.borrow_and_update();
-        match (&state.missing, state.rejected.is_empty()) {
-            (Some(_), _) => CredentialsState::Missing,
-            (None, false) => CredentialsState::Rejected,
-            (None, true) => CredentialsState::Good,
+        let is_rejected = state
+            .rejected
+            .keys()
+            .any(|scope| scope.account.as_ref() == account);
+        match (state.missing.contains_key(&account.cloned()), is_rejected) {
+            (true, _) => CredentialsState::Missing,
+            (false, true) => CredentialsState::Rejected,
+            (false, false) => CredentialsState::Good,
         }
     }
 
@@ -318,17 +385,43 @@ mod tests {
 
     use super::*;
 
+    fn scope(region: &str, account: Option<&str>) -> Scope {
+        Scope {
+            region: region.parse().unwrap(),
+            account: account.map(|account| account.parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_replica_is_ready_while_one_account_has_accepted_credentials() {
+        let [one, two] = ["111111111111", "222222222222"].map(|id| scope("us-east-1", Some(id)));
+        let readiness = Readiness::new([one.clone(), two.clone()], NotReadyOn::Nothing);
+        let reasons = || {
+            let reasons = readiness.reasons();
+            reasons.iter().map(NotReady::reason).collect::<Vec<_>>()
+        };
+        assert_eq!(reasons(), ["aws_credentials_missing"]);
+        readiness.credentials_obtained(one.account.as_ref());
+        assert_eq!(reasons(), [""; 0]);
+        let missing = BTreeSet::from([UpstreamCondition::CredentialsMissing]);
+        assert_eq!(readiness.conditions(), BTreeMap::from([(two.clone(), missing)]));
+        readiness.credentials_rejected(&one, "ExpiredTokenException");
+        assert_eq!(reasons(), ["aws_credentials_refused"]);
+        readiness.credentials_accepted(&two);
+        assert_eq!(reasons(), [""; 0]);
+    }
+
     #[test]
     fn a_replica_is_not_ready_when_every_region_has_a_condition_that_counts() {
         use UpstreamCondition::{NoAnswer, Throttled};
         let two = |here: &[UpstreamCondition], there: &[UpstreamCondition], by| {
-            let readiness = Readiness::new(2, by);
-            readiness.credentials_obtained();
-            let conditions = [("us-east-1", here), ("eu-west-1", there)];
+            let scopes = [scope("us-east-1", None), scope("eu-west-1", None)];
+            let readiness = Readiness::new(scopes.clone(), by);
+            readiness.credentials_obtained(None);
+            let conditions = scopes.into_iter().zip([here, there]);
             readiness.set_conditions(
                 conditions
-                    .into_iter()
-                    .map(|(region, found)| (region.parse().unwrap(), found.iter().copied().collect()))
+                    .map(|(scope, found)| (scope, found.iter().copied().collect()))
                     .collect(),
             );
             readiness.reasons()

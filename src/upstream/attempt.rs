@@ -9,7 +9,7 @@ use super::metrics::UpstreamMetrics;
 use crate::{
     access::AuthorizedCall,
     call::{Answer, Deadline, middleware::Middleware},
-    domain::{Attempts, Failure, Fault, GatewayArn, Operation, OperationKind},
+    domain::{Attempts, Failure, Fault, GatewayArn, Operation, OperationKind, Scope},
     observability::{metrics::labels, telemetry::SPAN_TARGET},
 };
 
@@ -73,11 +73,13 @@ where
             OperationKind::Create => timeouts.create,
         };
         let deadline = call.deadline.clone();
+        let scope = call.operation.scope();
         let sent = inner.call(call);
         let attempt_trace = trace.clone();
         let attempt = async move {
             let mut measured = MeasuredAttempt::<O> {
                 operation: PhantomData,
+                scope,
                 deadline,
                 began: Instant::now(),
                 trace: attempt_trace,
@@ -98,6 +100,7 @@ where
 /// or its caller has gone. Without this, a hanging upstream would not appear in the metrics.
 struct MeasuredAttempt<O: Operation> {
     operation: PhantomData<fn() -> O>,
+    scope: Scope,
     deadline: Deadline,
     began: Instant,
     trace: Span,
@@ -113,7 +116,8 @@ impl<O: Operation> MeasuredAttempt<O> {
             Ok(answer) => (&answer.attempts, None),
             Err(failure) => (&failure.attempts, Some(&failure.fault)),
         };
-        self.metrics.record_attempt::<O>(fault, self.began.elapsed());
+        self.metrics
+            .record_attempt::<O>(&self.scope, fault, self.began.elapsed());
         let request_id = attempts.request_id.as_deref();
         for span in [&span, &self.trace] {
             span.record("aws.request_id", request_id);
@@ -143,7 +147,7 @@ impl<O: Operation> Drop for MeasuredAttempt<O> {
             false => labels::GIVEN_UP,
         };
         self.metrics
-            .record_dropped_attempt::<O>(why, self.began.elapsed());
+            .record_dropped_attempt::<O>(&self.scope, why, self.began.elapsed());
         self.trace.record("error.type", why);
         self.trace.record("otel.status_code", "ERROR");
     }

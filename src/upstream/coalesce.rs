@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -18,7 +18,7 @@ use super::{metrics::UpstreamMetrics, partition::Partitions};
 use crate::{
     access::AuthorizedCall,
     call::{Answer, LatestDeadline, LiveAttempts, middleware::Middleware},
-    domain::{Failure, Fault, Operation, OperationKind},
+    domain::{AccountId, Failure, Fault, Operation, OperationKind},
 };
 
 /// Coalesces identical reads: those in flight at the same time become one upstream call, a fetch.
@@ -32,6 +32,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Coalesce<O: Operation> {
     partitions: Partitions,
+    /// The accounts whose reads are signed in a session of their caller.
+    per_caller: Arc<BTreeSet<AccountId>>,
     timeout: Duration,
     metrics: Arc<UpstreamMetrics>,
     fetches: Fetches<O>,
@@ -40,11 +42,13 @@ pub(super) struct Coalesce<O: Operation> {
 type Outcome<O> = Result<Answer<Arc<<O as Operation>::Output>>, Failure>;
 type Running<O> = BoxFuture<'static, Outcome<O>>;
 
-/// What is equal in coalesced reads: the epoch, and the operation with its arguments.
+/// What is equal in coalesced reads: the epoch, the operation with its arguments, and the name of the
+/// caller where it has a session of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key<O> {
     epoch: u64,
     operation: O,
+    caller: Option<String>,
 }
 
 /// The fetches in flight.
@@ -67,13 +71,26 @@ struct Fetch<O: Operation> {
 
 impl<O: Operation> Coalesce<O> {
     /// Coalesces within the epochs of `partitions`. A fetch with all its attempts may take `timeout`.
-    pub(super) fn new(partitions: Partitions, timeout: Duration, metrics: Arc<UpstreamMetrics>) -> Self {
+    pub(super) fn new(
+        partitions: Partitions,
+        per_caller: BTreeSet<AccountId>,
+        timeout: Duration,
+        metrics: Arc<UpstreamMetrics>,
+    ) -> Self {
         Self {
             partitions,
+            per_caller: Arc::new(per_caller),
             timeout,
             metrics,
             fetches: Fetches::default(),
         }
+    }
+
+    /// The name of the caller, if the call is signed in a session of that caller.
+    fn session_of(&self, call: &AuthorizedCall<O>) -> Option<String> {
+        let account = call.operation.account()?;
+        let is_own = self.per_caller.contains(account);
+        is_own.then(|| call.caller.principal.name().to_owned())
     }
 }
 
@@ -98,6 +115,7 @@ where
         let key = Key {
             epoch: self.partitions.of(&call.operation).epoch(),
             operation: call.operation.clone(),
+            caller: self.session_of(&call),
         };
         let mut in_flight = self.fetches.lock();
         if let Some(fetch) = in_flight.by_key.get(&key)
@@ -246,13 +264,22 @@ mod tests {
         access::Authority,
         call::{Call, CallContext, Caller, middleware::Around},
         domain::{Attempts, ListTapes, Page, PageRequest, Principal, Scope},
-        upstream::pace,
+        upstream::{pace, retry_budget::RetryBudgetSettings},
     };
 
     #[tokio::test]
     async fn a_fetch_is_removed_when_it_ends_and_when_all_callers_leave() {
-        let partitions = Partitions::new(false, pace::PaceSettings::default());
-        let layer = Coalesce::<ListTapes>::new(partitions, Duration::from_secs(60), Arc::default());
+        let partitions = Partitions::new(
+            false,
+            pace::PaceSettings::default(),
+            RetryBudgetSettings::default(),
+        );
+        let layer = Coalesce::<ListTapes>::new(
+            partitions,
+            BTreeSet::new(),
+            Duration::from_secs(60),
+            Arc::default(),
+        );
         let service = Around(layer.clone()).layer(service_fn(async |call: AuthorizedCall<ListTapes>| {
             if call.operation.tapes.is_empty() {
                 std::future::pending::<()>().await;

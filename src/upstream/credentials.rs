@@ -1,10 +1,11 @@
 use futures_util::future::BoxFuture;
 use tower::Service;
 
+use super::partition::Partitions;
 use crate::{
     access::AuthorizedCall,
     call::{Answer, middleware::Middleware},
-    domain::{Failure, Fault, Operation, Region},
+    domain::{Failure, Fault, Operation, Scope},
     observability::readiness::Readiness,
 };
 
@@ -13,7 +14,10 @@ use crate::{
 /// It stands above retries, because only the end of a call tells: if the credentials have expired
 /// or the clock is wrong, the retry succeeds with renewed ones.
 #[derive(Clone, Debug)]
-pub(super) struct ReportCredentials(pub(super) Readiness);
+pub(super) struct ReportCredentials {
+    pub(super) readiness: Readiness,
+    pub(super) partitions: Partitions,
+}
 
 impl<O, T, S> Middleware<S, AuthorizedCall<O>> for ReportCredentials
 where
@@ -26,27 +30,27 @@ where
     type Future = BoxFuture<'static, Result<Answer<T>, Failure>>;
 
     fn call(&self, inner: &mut S, call: AuthorizedCall<O>) -> Self::Future {
-        let readiness = self.0.clone();
-        let region = call.operation.region().clone();
+        let readiness = self.readiness.clone();
+        let scope = self.partitions.scope(&call.operation);
         let outcome = inner.call(call);
         Box::pin(async move {
             let outcome = outcome.await;
             let fault = outcome.as_ref().err().map(|failure| &failure.fault);
-            report(&readiness, &region, fault);
+            report(&readiness, &scope, fault);
             outcome
         })
     }
 }
 
-fn report(readiness: &Readiness, region: &Region, fault: Option<&Fault>) {
+fn report(readiness: &Readiness, scope: &Scope, fault: Option<&Fault>) {
     match fault {
-        None => readiness.credentials_accepted(region),
-        Some(Fault::NoCredentials { cause }) => readiness.credentials_missing(cause),
+        None => readiness.credentials_accepted(scope),
+        Some(Fault::NoCredentials { cause }) => readiness.credentials_missing(scope.account.as_ref(), cause),
         Some(fault @ Fault::Aws { code, .. }) if fault.is_about_credentials() => {
-            readiness.credentials_rejected(region, code);
+            readiness.credentials_rejected(scope, code);
         }
         // AWS nests a code only in responses to requests whose signature it has accepted.
-        Some(Fault::Aws { nested: true, .. }) => readiness.credentials_accepted(region),
+        Some(Fault::Aws { nested: true, .. }) => readiness.credentials_accepted(scope),
         Some(_) => {}
     }
 }

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use crate::{
-    domain::{Fault, Operation},
-    observability::metrics::{Count, Counts, Histogram, labels},
+    domain::{Fault, Operation, Scope},
+    observability::{
+        account_names::AccountNames,
+        metrics::{Count, Counts, Histogram, labels},
+    },
 };
 
 /// Counts since the start. Each layer adds to its own.
@@ -13,6 +16,7 @@ use crate::{
 pub struct UpstreamMetrics {
     pub attempts: Count,
     pub attempt_duration: Histogram,
+    pub names: AccountNames,
     /// By operation, and by the kind of fault that was retried.
     pub retries: Counts<(&'static str, &'static str)>,
     /// Calls that could be retried and were not, by reason.
@@ -37,37 +41,45 @@ pub struct UpstreamMetrics {
 const RETRIES_ENDED_BY: [&str; 3] = ["attempts", "deadline", "budget"];
 
 impl UpstreamMetrics {
-    /// Metrics that record durations in `attempt_duration`.
-    pub fn new(attempt_duration: Histogram) -> Self {
+    /// Metrics that record durations in `attempt_duration`, with these names of accounts.
+    pub fn new(attempt_duration: Histogram, names: AccountNames) -> Self {
         Self {
             attempt_duration,
+            names,
             ..Self::default()
         }
     }
 
     /// Records an attempt that has ended, with a fault or with success.
-    pub(super) fn record_attempt<O: Operation>(&self, fault: Option<&Fault>, took: Duration) {
-        let mut attributes = vec![
+    pub(super) fn record_attempt<O: Operation>(&self, scope: &Scope, fault: Option<&Fault>, took: Duration) {
+        let mut attributes = self.names.attributes(scope);
+        attributes.extend([
             ("tapegate.operation", O::NAME),
             ("tapegate.outcome", labels::outcome(fault)),
-        ];
+        ]);
         attributes.extend(fault.map(|fault| ("error.type", labels::error_type(fault))));
         self.attempt_duration.record(took.as_secs_f64(), &attributes);
     }
 
     /// Records an attempt that was dropped: at a deadline AWS has not answered, after a panic the
     /// service has a defect, and otherwise the caller has gone, which says nothing of AWS.
-    pub(super) fn record_dropped_attempt<O: Operation>(&self, why: &'static str, took: Duration) {
+    pub(super) fn record_dropped_attempt<O: Operation>(
+        &self,
+        scope: &Scope,
+        why: &'static str,
+        took: Duration,
+    ) {
         let outcome = match why {
             labels::DEADLINE => "no_answer",
             labels::PANIC => "error",
             _ => "given_up",
         };
-        let attributes = [
+        let mut attributes = self.names.attributes(scope);
+        attributes.extend([
             ("tapegate.operation", O::NAME),
             ("tapegate.outcome", outcome),
             ("error.type", why),
-        ];
+        ]);
         self.attempt_duration.record(took.as_secs_f64(), &attributes);
     }
 

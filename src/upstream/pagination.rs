@@ -176,12 +176,9 @@ where
 
     /// An error text if a page has tapes of another account or region than the list.
     ///
-    /// AWS returns the tapes of the account whose credentials signed the request. The caller, and so
-    /// the policies' decision, may have named another one.
+    /// AWS returns the tapes of the account whose credentials signed the request, whichever the caller
+    /// named.
     fn scope_mismatch(&self, page: &Page<L::Row>) -> Option<String> {
-        let Visibility::By(Authority::Policies(_)) = &self.context.visibility else {
-            return None;
-        };
         let (region, account) = (self.list.region(), self.list.account()?);
         page.rows.iter().find_map(|row| {
             let mut parts = view(row).arn.split(':').skip(3);
@@ -190,7 +187,7 @@ where
             is_other.then(|| {
                 format!(
                     "it lists tapes of {of_account}/{of_region}, but {account}/{region} was requested; \
-                     check the settings account_id and accounts, and the account of the AWS credentials"
+                     check the settings account_id and [[account]], and the account of the AWS credentials"
                 )
             })
         })

@@ -2,8 +2,6 @@
 //!
 //! This is the only layer that retries; the SDK's retries are off.
 
-mod budget;
-
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Sleep, sleep};
@@ -12,8 +10,11 @@ use tower::{
     retry::{Policy, Retry},
 };
 
-use self::budget::Budget;
-use super::metrics::UpstreamMetrics;
+use super::{
+    metrics::UpstreamMetrics,
+    partition::Partitions,
+    retry_budget::{Budget, RetryBudgetSettings},
+};
 use crate::{
     access::AuthorizedCall,
     call::{Answer, AttemptHistory, NextAttempt},
@@ -28,7 +29,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct RetryLayer {
     settings: RetrySettings,
-    budget: Arc<Budget>,
+    partitions: Partitions,
     metrics: Arc<UpstreamMetrics>,
 }
 
@@ -43,10 +44,20 @@ pub struct RetrySettings {
     pub throttled_base: Duration,
     /// The maximum pause before any attempt.
     pub cap: Duration,
-    /// How many calls earn one retry: 5 is a budget of 20 % of all calls.
-    pub calls_per_retry: u16,
-    /// Retries per second in addition to those that calls earn.
-    pub reserve: u32,
+    /// How many retries the calls to one gateway, and those without a gateway, may make.
+    pub budget: RetryBudgetSettings,
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        Self {
+            attempts: 4,
+            base: Duration::from_millis(100),
+            throttled_base: Duration::from_secs(1),
+            cap: Duration::from_secs(5),
+            budget: RetryBudgetSettings::default(),
+        }
+    }
 }
 
 /// An attempt that failed, and all else that the decision about a retry depends on.
@@ -133,14 +144,7 @@ impl RetrySettings {
     /// use tapegate::domain::{Fault, OperationKind};
     /// use tapegate::upstream::retry::{FailedAttempt, RetryDecision, RetrySettings, StopReason};
     ///
-    /// let settings = RetrySettings {
-    ///     attempts: 4,
-    ///     base: Duration::from_millis(100),
-    ///     throttled_base: Duration::from_secs(1),
-    ///     cap: Duration::from_secs(5),
-    ///     calls_per_retry: 5,
-    ///     reserve: 10,
-    /// };
+    /// let settings = RetrySettings::default(); // 4 attempts, from 100 ms to 5 s
     /// let failed = FailedAttempt {
     ///     fault: &Fault::AttemptTimeout,
     ///     was_sent: true,
@@ -198,19 +202,17 @@ impl RetrySettings {
 }
 
 impl RetryLayer {
-    /// A layer with its own retry budget, which its clones share.
-    pub(super) fn new(settings: RetrySettings, metrics: Arc<UpstreamMetrics>) -> Self {
-        let budget = Arc::new(Budget::new(&settings));
+    /// A layer that takes retries from the budgets of `partitions`.
+    pub(super) fn new(
+        settings: RetrySettings,
+        partitions: Partitions,
+        metrics: Arc<UpstreamMetrics>,
+    ) -> Self {
         Self {
             settings,
-            budget,
+            partitions,
             metrics,
         }
-    }
-
-    /// The number of retries that are left in the budget.
-    pub(super) fn budget_left(&self) -> usize {
-        self.budget.left()
     }
 }
 
@@ -220,6 +222,7 @@ impl<S> Layer<S> for RetryLayer {
     fn layer(&self, inner: S) -> Self::Service {
         let policy = RetryPolicy {
             layer: self.clone(),
+            budget: None,
             history: None,
             was_renewed: false,
         };
@@ -231,6 +234,8 @@ impl<S> Layer<S> for RetryLayer {
 #[derive(Clone, Debug)]
 pub(super) struct RetryPolicy {
     layer: RetryLayer,
+    /// The budget of the call; `None` before the first attempt has ended.
+    budget: Option<Arc<Budget>>,
     /// The attempts of the call; `None` before the first one has ended.
     history: Option<AttemptHistory>,
     /// Whether the call was retried because the service had renewed its credentials or clock.
@@ -247,9 +252,13 @@ impl<O: Operation, T> Policy<AuthorizedCall<O>, Answer<T>, Failure> for RetryPol
     ) -> Option<Sleep> {
         let RetryLayer {
             settings,
-            budget,
+            partitions,
             metrics,
         } = &self.layer;
+        let budget = self.budget.get_or_insert_with(|| {
+            let operation = &call.operation;
+            partitions.of(operation).budget(operation.gateway())
+        });
         let history = self
             .history
             .get_or_insert_with(|| AttemptHistory::new(call.resent));

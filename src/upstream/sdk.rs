@@ -4,8 +4,11 @@
 //! off: it does not know which operations are idempotent, and would turn a lost response into a
 //! false "already exists".
 
+mod assumed_role;
 mod aws_files;
-mod client;
+mod caller_sessions;
+mod client_factory;
+mod clients;
 mod clock;
 mod create_tape_with_barcode;
 mod create_tapes;
@@ -19,6 +22,9 @@ mod interceptors;
 mod list_tapes;
 mod members;
 mod renewal;
+mod session;
+mod settings;
+mod sts;
 
 use std::{
     sync::Arc,
@@ -31,7 +37,10 @@ use tower::Service;
 
 pub use aws_credential_types::Credentials;
 
-pub use self::client::{Clients, SdkSettings};
+pub use self::{
+    clients::Clients,
+    settings::{AccountSettings, EndpointSettings, SdkSettings},
+};
 use crate::{
     access::AuthorizedCall,
     call::Answer,
@@ -48,7 +57,7 @@ pub trait SdkOperation: Operation {
     fn send(self, client: &Client) -> impl Future<Output = Result<Answer<Self::Output>, Failure>> + Send;
 }
 
-/// The transport of all upstream stacks: sends a call with the client of its region.
+/// The transport of all upstream stacks: sends a call with the client of its account and region.
 #[derive(Clone, Debug)]
 pub struct Sdk(Arc<Clients>);
 
@@ -71,19 +80,23 @@ impl<O: SdkOperation> Service<AuthorizedCall<O>> for Sdk {
     fn call(&mut self, call: AuthorizedCall<O>) -> Self::Future {
         let clients = self.0.clone();
         Box::pin(async move {
-            let region = call.operation.region();
-            let Some(client) = clients.of(region) else {
-                let cause = format!("there is no client for region {region}");
-                return Err(Fault::Internal { cause }.after(Attempts::default()));
+            let operation = &call.operation;
+            let not_sent = |fault: Fault| fault.after(Attempts::default());
+            let clients = clients
+                .of(operation.account(), call.caller.principal.name())
+                .map_err(not_sent)?;
+            let Some(client) = clients.of(operation.region()) else {
+                let cause = format!("there is no client for region {}", operation.region());
+                return Err(not_sent(Fault::Internal { cause }));
             };
-            let epoch = clients.epoch();
+            let epoch = clients.session.epoch();
             let outcome = call.operation.clone().send(client).await;
             if let Err(Failure { fault, .. }) = &outcome
                 && matches!(fault, Fault::Aws { .. })
                 && fault.is_about_credentials()
                 && !fault.is_about_clock()
             {
-                clients.rejected(epoch);
+                clients.session.rejected(epoch);
             }
             outcome
         })

@@ -1,6 +1,7 @@
 //! Settings and the command line: parses arguments, variables and a file, and compares the
 //! resulting command or list of faults.
 mod access;
+mod accounts;
 mod check;
 mod commands;
 mod faults;

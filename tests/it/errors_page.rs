@@ -299,6 +299,10 @@ fn faults() -> Vec<Fault> {
         },
         Fault::BarcodeTaken,
         Fault::NoCredentials { cause: text() },
+        Fault::WrongAccount {
+            requested: "123456789012".parse().unwrap(),
+            owner: "210987654321".parse().unwrap(),
+        },
         Fault::MarkerRepeated,
         Fault::PageTooLong { rows: 2, limit: 1 },
         Fault::NotSent { cause: text() },

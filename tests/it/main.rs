@@ -13,6 +13,8 @@
 #![allow(clippy::cast_possible_truncation, reason = "what a test counts is small")]
 
 mod access;
+mod accounts;
+
 mod admin;
 mod architecture;
 mod cancellation;

@@ -18,7 +18,7 @@ use crate::{
         certificate::NamePattern,
         jwt::{ClaimPath, JwksLocation},
     },
-    domain::{AccountId, Invalid, MAX_NAME, Region},
+    domain::{AccountId, AwsPartition, Invalid, MAX_NAME, Region, RoleArn},
     observability::telemetry::Directives,
 };
 
@@ -290,3 +290,44 @@ pub(crate) const REGION: Parsed<Region> = Parsed::domain("REGION", "an AWS regio
 /// An AWS account.
 pub(crate) const ACCOUNT: Parsed<AccountId> =
     Parsed::domain("ACCOUNT", "an AWS account of 12 digits, such as 123456789012");
+
+/// An AWS partition.
+pub(crate) const PARTITION: Parsed<AwsPartition> =
+    Parsed::domain("PARTITION", "an AWS partition, such as aws, aws-cn or aws-us-gov");
+
+/// An IAM role.
+pub(crate) const ROLE: Parsed<RoleArn> = Parsed::domain(
+    "ARN",
+    "the ARN of an IAM role, such as arn:aws:iam::123456789012:role/tapegate",
+);
+
+/// The name of an account.
+pub(crate) const ALIAS: Parsed<String> = Parsed::new(
+    "NAME",
+    "a name of 1 to 64 letters, digits, hyphens and underscores",
+    |text| {
+        let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        ((1..=64).contains(&text.len()) && text.chars().all(is_letter)).then(|| text.to_owned())
+    },
+);
+
+/// The external ID of a role's trust policy (STS, AssumeRole).
+pub(crate) const EXTERNAL_ID: Parsed<String> =
+    Parsed::new("TEXT", "2 to 1224 letters, digits and +=,.@:/-_", |text| {
+        let is_letter = |c: char| c.is_ascii_alphanumeric() || "+=,.@:/-_".contains(c);
+        ((2..=1224).contains(&text.len()) && text.chars().all(is_letter)).then(|| text.to_owned())
+    });
+
+/// The name of a session of a role (STS, AssumeRole).
+pub(crate) const SESSION_NAME: Parsed<String> =
+    Parsed::new("NAME", "2 to 64 letters, digits and +=,.@-_", |text| {
+        let is_letter = |c: char| c.is_ascii_alphanumeric() || "+=,.@-_".contains(c);
+        ((2..=64).contains(&text.len()) && text.chars().all(is_letter)).then(|| text.to_owned())
+    });
+
+/// A profile of the AWS files.
+pub(crate) const PROFILE: Parsed<String> =
+    Parsed::new("PROFILE", "the name of a profile in the AWS files", |text| {
+        let is_valid = (1..=MAX_NAME).contains(&text.len()) && !text.contains(char::is_control);
+        is_valid.then(|| text.to_owned())
+    });

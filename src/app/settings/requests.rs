@@ -1,10 +1,14 @@
 //! What a request may ask for, and how long it may take: regions and accounts, `[tapes]` and
 //! `[deadline]`.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+    time::Duration,
+};
 
 use super::{
-    Setting,
+    Setting, accounts,
     parsers::{self, DurationIn, Integer, Parsed},
     setting_type::List,
     values::Values,
@@ -15,6 +19,7 @@ use crate::{
         convert::Rules,
         inbound::{Bounds, Deadlines},
     },
+    upstream::sdk::AccountSettings,
 };
 
 pub(crate) static REGION: Setting<Parsed<Region>> = Setting {
@@ -29,7 +34,8 @@ pub(crate) static REGIONS: Setting<List<Parsed<Region>>> = Setting {
     key: "regions",
     kind: List(parsers::REGION),
     default: None,
-    help: "All regions that calls may name, including the value of `region`. Default: only the value of `region`.",
+    help: "All regions that calls may name, including the value of `region`. Default: the value of `region`, and the \
+           regions of every [[account]].",
 };
 
 pub(crate) static ACCOUNT_ID: Setting<Parsed<AccountId>> = Setting {
@@ -37,15 +43,17 @@ pub(crate) static ACCOUNT_ID: Setting<Parsed<AccountId>> = Setting {
     kind: parsers::ACCOUNT,
     default: None,
     help: "The account of a request that contains neither a gateway ARN nor an account. Required unless anonymous \
-           callers are allowed.",
+           callers are allowed. Without [[account]] it is the account of the AWS credentials, which is checked at the \
+           start (STS, GetCallerIdentity).",
 };
 
 pub(crate) static ACCOUNTS: Setting<List<Parsed<AccountId>>> = Setting {
     key: "accounts",
     kind: List(parsers::ACCOUNT),
     default: None,
-    help: "All accounts that calls may name, including the value of `account_id`. An empty list allows any account. \
-           Default: only the value of `account_id`; any account if that is not set.",
+    help: "The accounts that calls may name. Without [[account]], the AWS credentials belong to one account, so the list \
+           has at most one; an empty list allows calls to name any, and those that name another account than that of \
+           the credentials fail. Default: the accounts of [[account]]; without any, the value of `account_id`.",
 };
 
 const fn gib() -> Integer<i64> {
@@ -99,38 +107,110 @@ pub(crate) static STREAM_MAX: Setting<DurationIn> = Setting {
     help: "The maximum timeout of a streaming call. A longer grpc-timeout is reduced to it.",
 };
 
-pub(super) fn rules(values: &mut Values) -> Option<Rules> {
+/// Sets the default of `regions`: the value of `region`, and the regions that accounts name.
+pub(super) fn set_default_of_regions(values: &mut Values) {
+    let mut regions = accounts::regions_of_all(values);
+    regions.extend(values.optional(&REGION).flatten());
+    if !regions.is_empty() {
+        values.set_default_list(&REGIONS, regions.iter().map(Region::as_str));
+    }
+}
+
+/// The rules of requests. `accounts` are those with a role of their own.
+pub(super) fn rules(values: &mut Values, accounts: Option<&[AccountSettings]>) -> Option<Rules> {
     let (region, account_id) = (region(values), values.optional(&ACCOUNT_ID));
-    if let Some(region) = &region {
-        values.set_default_list(&REGIONS, [region.as_str()]);
-    }
-    if let Some(account_id) = &account_id {
-        values.set_default_list(&ACCOUNTS, account_id.iter().map(AccountId::as_str));
-    }
-    let (regions, accounts) = (values.get(&REGIONS), values.get(&ACCOUNTS));
+    let regions = values.get(&REGIONS);
     if let (Some(region), Some(regions)) = (&region, &regions)
         && !regions.contains(region)
     {
         let message = format!("does not contain {region}, the value of `region`; add it");
         values.fault(&REGIONS, message);
     }
-    if let (Some(Some(account)), Some(accounts)) = (&account_id, &accounts)
+    let of_calls = account_id.as_ref().and_then(Option::as_ref);
+    let served = match accounts::are_given(values) {
+        true => of_table(values, accounts, region.as_ref(), of_calls),
+        false => of_credentials(values, of_calls, regions.as_ref()),
+    };
+    let (min, max) = (values.get(&MIN_SIZE_GIB), values.get(&MAX_SIZE_GIB));
+    values.ordered((&MIN_SIZE_GIB, min), (&MAX_SIZE_GIB, max));
+    let accounts = served?;
+    let only = accounts.keys().next().filter(|_| accounts.len() == 1);
+    Some(Rules {
+        region: region?,
+        regions: regions?,
+        account_id: account_id?.or(only.cloned()),
+        accounts,
+        // Invalid bounds have just become a fault.
+        tape_sizes: TapeSizeBounds::gib(min?, max?).ok()?,
+    })
+}
+
+/// The accounts that are served, each with its regions.
+type Accounts = BTreeMap<AccountId, BTreeSet<Region>>;
+
+/// The accounts that have roles. `account_id` is one of them, and `region` one of its regions.
+fn of_table(
+    values: &mut Values,
+    accounts: Option<&[AccountSettings]>,
+    region: Option<&Region>,
+    account_id: Option<&AccountId>,
+) -> Option<Accounts> {
+    if values.is_given(&ACCOUNTS) {
+        values.fault(
+            &ACCOUNTS,
+            "is set beside [[account]], which names the accounts; leave it out",
+        );
+    }
+    let accounts = accounts?.iter().map(|one| (one.id.clone(), one.regions.clone()));
+    let accounts: Accounts = accounts.collect();
+    values.set_default_list(&ACCOUNTS, accounts.keys().map(AccountId::as_str));
+    if let Some(id) = account_id {
+        match (accounts.get(id), region) {
+            (None, _) => values.fault(
+                &ACCOUNT_ID,
+                format!("{id} has no [[account]]; add one with its role"),
+            ),
+            (Some(its), Some(region)) if !its.contains(region) => {
+                let message =
+                    format!("{id} is not served in {region}, the value of `region`; add the region to it");
+                values.fault(&ACCOUNT_ID, message);
+            }
+            _ => {}
+        }
+    }
+    Some(accounts)
+}
+
+/// The account that the credentials of the chain belong to; none if any account may be named.
+fn of_credentials(
+    values: &mut Values,
+    account_id: Option<&AccountId>,
+    regions: Option<&BTreeSet<Region>>,
+) -> Option<Accounts> {
+    values.set_default_list(&ACCOUNTS, account_id.into_iter().map(AccountId::as_str));
+    let accounts = values.get(&ACCOUNTS)?;
+    if let Some(account) = account_id
         && !accounts.is_empty()
         && !accounts.contains(account)
     {
         let message = format!("does not contain {account}, the value of `account_id`; add it");
         values.fault(&ACCOUNTS, message);
     }
-    let (min, max) = (values.get(&MIN_SIZE_GIB), values.get(&MAX_SIZE_GIB));
-    values.ordered((&MIN_SIZE_GIB, min), (&MAX_SIZE_GIB, max));
-    Some(Rules {
-        region: region?,
-        regions: regions?,
-        account_id: account_id?,
-        accounts: accounts?,
-        // Invalid bounds have just become a fault.
-        tape_sizes: TapeSizeBounds::gib(min?, max?).ok()?,
-    })
+    if accounts.len() > 1 {
+        let message = format!(
+            "names {} accounts, but the AWS credentials belong to one; leave it out, and give each account an \
+             [[account]] with its role",
+            accounts.len()
+        );
+        values.fault(&ACCOUNTS, message);
+    }
+    let regions = regions?;
+    Some(
+        accounts
+            .into_iter()
+            .map(|account| (account, regions.clone()))
+            .collect(),
+    )
 }
 
 fn region(values: &mut Values) -> Option<Region> {

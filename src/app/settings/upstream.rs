@@ -5,14 +5,18 @@ use std::time::Duration;
 use http::Uri;
 
 use super::{
-    Setting,
+    Setting, endpoints,
     parsers::{DurationIn, ENDPOINT, Integer, Parsed},
     requests,
     values::Values,
 };
 use crate::upstream::{
-    UpstreamSettings, idempotency::ReconcileSettings, pace::PaceSettings, retry::RetrySettings,
-    sdk::SdkSettings,
+    UpstreamSettings,
+    idempotency::ReconcileSettings,
+    pace::PaceSettings,
+    retry::RetrySettings,
+    retry_budget::RetryBudgetSettings,
+    sdk::{AccountSettings, SdkSettings},
 };
 
 const fn up_to(max: Duration) -> DurationIn {
@@ -25,6 +29,25 @@ pub(crate) static UPSTREAM_ENDPOINT: Setting<Parsed<Uri>> = Setting {
     default: None,
     help: "The URL of a server that is called instead of AWS, such as the emulator. FIPS and dual-stack endpoints are \
            not used then. Default: the endpoint of AWS in each region.",
+};
+
+pub(crate) static STS_ENDPOINT: Setting<Parsed<Uri>> = Setting {
+    key: "upstream.sts_endpoint",
+    kind: ENDPOINT,
+    default: None,
+    help: "The URL of STS, which gives out the credentials of roles and says which account credentials belong to. \
+           Default: the endpoint of AWS in the region.",
+};
+
+pub(crate) static MAX_CALLER_SESSIONS: Setting<Integer<usize>> = Setting {
+    key: "upstream.max_caller_sessions",
+    kind: Integer {
+        range: 1..=100_000,
+        unit: "sessions",
+    },
+    default: Some("1000"),
+    help: "The maximum number of sessions of callers in memory, over all accounts with session_per_caller. For a \
+           further caller, the session that was not used for the longest time is forgotten.",
 };
 
 pub(crate) static CONNECT_TIMEOUT: Setting<DurationIn> = Setting {
@@ -115,8 +138,8 @@ pub(crate) static RETRY_BUDGET_SHARE: Setting<Integer<u16>> = Setting {
         unit: "percent",
     },
     default: Some("20"),
-    help: "The retry budget of all calls together, as a percentage of the calls of the last ten seconds. The service \
-           allows one retry for every N calls. N is a whole number, so the percentage is rounded down: 30 allows one \
+    help: "The retry budget of all calls to one gateway, and of those in a region and account that name no gateway, as a \
+           percentage of these calls in the last ten seconds. The service allows one retry for every N calls. N is a whole number, so the percentage is rounded down: 30 allows one \
            retry for every 4 calls, which is 25 percent.",
 };
 
@@ -203,16 +226,26 @@ pub(crate) static RESEND_WINDOW: Setting<DurationIn> = Setting {
            create.clock_skew.",
 };
 
-pub(super) fn read(values: &mut Values) -> Option<(SdkSettings, UpstreamSettings)> {
+pub(super) fn read(
+    values: &mut Values,
+    accounts: Option<Vec<AccountSettings>>,
+) -> Option<(SdkSettings, UpstreamSettings)> {
+    let endpoints = endpoints::read(values);
     let [connect_timeout, attempt_timeout] = values.in_order([&CONNECT_TIMEOUT, &ATTEMPT_TIMEOUT]);
     let [_, operation_timeout] = values.in_order([&ATTEMPT_TIMEOUT, &OPERATION_TIMEOUT]);
     let [_, create_timeout] = values.in_order([&CONNECT_TIMEOUT, &CREATE_TIMEOUT]);
     let retry = retry(values);
     let (attempt_timeout, create_timeout) = (attempt_timeout?, create_timeout?);
+    let url = |url: Option<Uri>| url.map(|url| url.to_string());
+    let accounts = accounts?;
+    let per_caller = accounts.iter().filter(|account| account.session_per_caller);
+    let per_caller = per_caller.map(|account| account.id.clone()).collect();
     let sdk = SdkSettings {
-        endpoint: values
-            .optional(&UPSTREAM_ENDPOINT)?
-            .map(|endpoint| endpoint.to_string()),
+        endpoint: url(values.optional(&UPSTREAM_ENDPOINT)?),
+        sts_endpoint: url(values.optional(&STS_ENDPOINT)?),
+        endpoints: endpoints?,
+        accounts,
+        max_caller_sessions: values.get(&MAX_CALLER_SESSIONS)?,
         network: values.environment().network.clone(),
         credentials: None,
         connect_timeout: connect_timeout?,
@@ -226,7 +259,8 @@ pub(super) fn read(values: &mut Values) -> Option<(SdkSettings, UpstreamSettings
         operation_timeout: operation_timeout?,
         retry: retry?,
         pace: pace(values)?,
-        by_account: values.optional(&requests::ACCOUNT_ID)?.is_some(),
+        by_account: !values.get(&requests::ACCOUNTS)?.is_empty(),
+        per_caller,
     };
     Some((sdk, upstream))
 }
@@ -238,8 +272,10 @@ fn retry(values: &mut Values) -> Option<RetrySettings> {
         base: base?,
         throttled_base: values.get(&RETRY_THROTTLED_BASE)?,
         cap: cap?,
-        calls_per_retry: 100_u16.div_ceil(values.get(&RETRY_BUDGET_SHARE)?),
-        reserve: values.get(&RETRY_BUDGET_RESERVE)?,
+        budget: RetryBudgetSettings {
+            calls_per_retry: 100_u16.div_ceil(values.get(&RETRY_BUDGET_SHARE)?),
+            reserve: values.get(&RETRY_BUDGET_RESERVE)?,
+        },
     })
 }
 

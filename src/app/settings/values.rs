@@ -67,14 +67,18 @@ impl Values {
 
     /// The results of `read` for each row of a table, in the order of the file; `None` if one of
     /// them is `None`. The rows have to be merged.
-    pub(crate) fn rows<T>(&mut self, table: &Table, read: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+    pub(crate) fn rows<T>(
+        &mut self,
+        table: &Table,
+        mut read: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
         let rows = self.resolved.rows.remove(table.key).unwrap_or_default();
-        let (results, rows): (Vec<_>, Vec<_>) = rows.into_iter().map(|row| self.row(row, &read)).unzip();
+        let (results, rows): (Vec<_>, Vec<_>) = rows.into_iter().map(|row| self.row(row, &mut read)).unzip();
         self.resolved.rows.insert(table.key, rows);
         results.into_iter().collect()
     }
 
-    fn row<T>(&mut self, row: Row, read: impl Fn(&mut Self) -> Option<T>) -> (Option<T>, Row) {
+    fn row<T>(&mut self, row: Row, read: impl FnOnce(&mut Self) -> Option<T>) -> (Option<T>, Row) {
         let Row { origin, values } = row;
         let mut row = Self {
             resolved: Resolved {

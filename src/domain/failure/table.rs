@@ -267,6 +267,7 @@ service_failures! {
     OperationTimeout:        "timeout",         Tapegate,         "UPSTREAM_TIMEOUT",          Grpc::Unavailable,        Aws,             Warn,  true,  Never, Never, Unknown,    Failed,        Some(1),  WAIT;
     NoAwsCredentials:        "no_credentials",  Tapegate,         "NO_AWS_CREDENTIALS",        Grpc::Unavailable,        Service,         Warn,  true,  Never, Never, NotApplied, NoCredentials, Some(10), WAIT;
     UpstreamNotAsked:        "not_sent",        Tapegate,         "UPSTREAM_NOT_ASKED",        Grpc::Internal,           Service,         Error, true,  Never, Never, NotApplied, NotSent,       None,     "report it to the operator of this service";
+    WrongAccount:            "wrong_account",  Tapegate,         "AWS_ACCOUNT_MISMATCH",      Grpc::Internal,           Service,         Error, true,  Never, Never, NotApplied, NotSent,       None,     "report it to the operator of this service";
     Internal:                OTHER,             Tapegate,         "INTERNAL",                  Grpc::Internal,           Service,         Error, true,  Never, Never, Unknown,    Failed,        None,     "report it to the operator of this service, with the `x-request-id`";
 
     // Responses that the service cannot use.

@@ -112,6 +112,7 @@ fn scope_and_tapes(
     violations: &mut Violations,
 ) -> (Option<Scope>, Arc<[TapeArn]>) {
     let region = rules.region(region, violations);
+    let names_account = account_id.is_some();
     let account = rules.account(account_id, violations);
     let tapes = Rules::tapes(tape_arns, violations, |tape| {
         if let Some(region) = region.as_ref().filter(|region| tape.region() != *region) {
@@ -133,6 +134,9 @@ fn scope_and_tapes(
     let scope = region
         .zip(account)
         .map(|(region, account)| Scope { region, account });
+    if let Some(scope) = &scope {
+        rules.serves_scope(scope, names_account, violations);
+    }
     (scope, tapes.into())
 }
 

@@ -1,7 +1,7 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    domain::{AccountId, GatewayArn, Invalid, Region, TapeArn, TapeSizeBounds},
+    domain::{AccountId, GatewayArn, Invalid, Region, Scope, TapeArn, TapeSizeBounds},
     grpc::violations::Violations,
 };
 
@@ -14,8 +14,8 @@ pub struct Rules {
     pub regions: BTreeSet<Region>,
     /// The account of a call that names no gateway and no account.
     pub account_id: Option<AccountId>,
-    /// The accounts that are served; empty means any.
-    pub accounts: BTreeSet<AccountId>,
+    /// The accounts that are served, each with its regions; empty means any account, in all regions.
+    pub accounts: BTreeMap<AccountId, BTreeSet<Region>>,
     /// The sizes of new tapes.
     pub tape_sizes: TapeSizeBounds,
 }
@@ -25,9 +25,41 @@ impl Rules {
     pub(super) fn gateway(&self, arn: &str, violations: &mut Violations) -> Option<GatewayArn> {
         const FIELD: &str = "gateway_arn";
         let gateway: GatewayArn = violations.take(FIELD, arn.parse())?;
-        violations.take(FIELD, self.serves_region(gateway.region()));
-        violations.take(FIELD, self.serves_account(gateway.account()));
+        let of_region = violations.take(FIELD, self.serves_region(gateway.region()));
+        let of_account = violations.take(FIELD, self.serves_account(gateway.account()));
+        if of_region.is_some() && of_account.is_some() {
+            violations.take(FIELD, self.serves_both(gateway.account(), gateway.region()));
+        }
         Some(gateway)
+    }
+
+    /// Checks that an account is served in a region, after each of them was found to be served.
+    pub(super) fn serves_scope(&self, scope: &Scope, names_account: bool, violations: &mut Violations) {
+        let field = if names_account { "account_id" } else { "region" };
+        if let Some(account) = &scope.account
+            && self.serves_region(&scope.region).is_ok()
+            && self.serves_account(account).is_ok()
+        {
+            violations.take(field, self.serves_both(account, &scope.region));
+        }
+    }
+
+    /// The accounts and regions that are served; the account is `None` if calls may name any.
+    pub fn scopes(&self) -> Vec<Scope> {
+        let scope = |region: &Region, account: Option<&AccountId>| Scope {
+            region: region.clone(),
+            account: account.cloned(),
+        };
+        if self.accounts.is_empty() {
+            return self.regions.iter().map(|region| scope(region, None)).collect();
+        }
+        let of = |(account, regions): (_, &BTreeSet<Region>)| {
+            regions
+                .iter()
+                .map(|region| scope(region, Some(account)))
+                .collect::<Vec<_>>()
+        };
+        self.accounts.iter().flat_map(of).collect()
     }
 
     /// The region of a request without a gateway.
@@ -50,6 +82,11 @@ impl Rules {
     ) -> Option<Option<AccountId>> {
         const FIELD: &str = "account_id";
         let Some(requested) = requested else {
+            if self.account_id.is_none() && !self.accounts.is_empty() {
+                let accounts = list(self.accounts.keys());
+                violations.push(FIELD, format!("required: one of {accounts}"));
+                return None;
+            }
             return Some(self.account_id.clone());
         };
         let account = violations.take(FIELD, requested.parse())?;
@@ -92,22 +129,32 @@ impl Rules {
         }
         Err(Invalid::new(format!(
             "region {region} is not served; use one of {} (setting regions)",
-            list(&self.regions)
+            list(self.regions.iter())
         )))
     }
 
     /// Checks that calls may name this account.
     pub(super) fn serves_account(&self, account: &AccountId) -> Result<(), Invalid> {
-        if self.accounts.is_empty() || self.accounts.contains(account) {
+        if self.accounts.is_empty() || self.accounts.contains_key(account) {
             return Ok(());
         }
         Err(Invalid::new(format!(
-            "account {account} is not served; use one of {} (setting accounts)",
-            list(&self.accounts)
+            "account {account} is not served; use one of {} (settings accounts and [[account]])",
+            list(self.accounts.keys())
         )))
+    }
+
+    fn serves_both(&self, account: &AccountId, region: &Region) -> Result<(), Invalid> {
+        match self.accounts.get(account) {
+            Some(regions) if !regions.contains(region) => Err(Invalid::new(format!(
+                "account {account} is not served in {region}; use one of {} (setting account.regions)",
+                list(regions.iter())
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 
-fn list<T: ToString>(all: &BTreeSet<T>) -> String {
-    all.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+fn list<'a, T: ToString + 'a>(all: impl Iterator<Item = &'a T>) -> String {
+    all.map(T::to_string).collect::<Vec<_>>().join(", ")
 }

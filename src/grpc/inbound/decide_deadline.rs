@@ -84,7 +84,7 @@ where
                 return response;
             }
             // The upstream stack ends a call that has reached it, and knows its outcome.
-            if context.read(|facts| facts.is_dispatched) {
+            if context.read(|facts| facts.scope.is_some()) {
                 return response.await;
             }
             Ok(status::out_of_time().into_http())

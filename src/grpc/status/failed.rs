@@ -215,6 +215,9 @@ fn describe(fault: &Fault) -> String {
         Fault::NoCredentials { .. } => {
             "the service has no AWS credentials; readiness shows the cause to its operator".to_owned()
         }
+        Fault::WrongAccount { requested, .. } => {
+            format!("the AWS credentials of the service do not belong to account {requested}; readiness shows the cause to its operator")
+        }
         Fault::AttemptTimeout => {
             format!("{fault} (settings upstream.attempt_timeout and upstream.create_timeout)")
         }

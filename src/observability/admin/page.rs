@@ -2,7 +2,10 @@
 
 mod chart;
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use axum::{
     extract::State,
@@ -16,11 +19,11 @@ use maud::{DOCTYPE, Markup, html};
 
 use self::chart::{Line, chart};
 use super::{
-    AdminState,
+    AdminState, UpstreamState,
     history::{self, Point},
 };
 use crate::{
-    domain::OperationKind,
+    domain::{OperationKind, Scope},
     observability::{
         calls::{CallFailure, CallInProgress, FailedCall, MAX_FAILED},
         readiness::UpstreamCondition,
@@ -115,50 +118,62 @@ fn aws(state: &AdminState) -> Markup {
     let service = &state.service;
     let conditions = state.readiness.conditions();
     let upstream = (state.upstream)();
-    let pace = |region: &_, kind: OperationKind| {
-        let found = upstream
-            .paces
-            .iter()
-            .find(|(of, which, _)| of == region && *which == kind);
-        found.map_or("not limited".to_owned(), |(_, _, rate)| format!("{rate:.1}/s"))
-    };
     html! {
         section #aws {
             h2 { "AWS" }
             dl {
                 dt { "endpoint" }
                 dd { (service.endpoint.as_deref().unwrap_or("default of AWS")) }
-                dt { "credentials" }
-                dd {
-                    @match upstream.credentials_obtained {
-                        Some(at) => { "obtained " (span(at.elapsed())) " ago" }
-                        None => span.bad { "none" }
-                    }
-                }
-                dt { "retry budget" }
-                dd { (upstream.retry_budget) }
             }
             div.wide {
                 table {
-                    thead { tr { th { "region" } th { "condition" } th { "pace of reads" } th { "pace of creates" } } }
-                    tbody {
-                        @for region in &service.regions {
-                            tr {
-                                td { (region) }
-                                td {
-                                    @match conditions.get(region) {
-                                        None => { "not called yet" }
-                                        Some(found) if found.is_empty() => { "normal" }
-                                        Some(found) => span.bad { (names(found.iter().copied())) }
-                                    }
-                                }
-                                td { (pace(region, OperationKind::Read)) }
-                                td { (pace(region, OperationKind::Create)) }
-                            }
+                    thead {
+                        tr {
+                            th { "account" } th { "region" } th { "condition" } th { "credentials" }
+                            th { "pace of reads" } th { "pace of creates" } th { "retry budget" }
                         }
                     }
+                    tbody { @for scope in &service.scopes { (place(state, &upstream, &conditions, scope)) } }
                 }
             }
+        }
+    }
+}
+
+/// The row of one region and account.
+fn place(
+    state: &AdminState,
+    upstream: &UpstreamState,
+    conditions: &BTreeMap<Scope, BTreeSet<UpstreamCondition>>,
+    scope: &Scope,
+) -> Markup {
+    let pace = |kind: OperationKind| {
+        let found = upstream
+            .paces
+            .iter()
+            .find(|(of, which, _)| of == scope && *which == kind);
+        found.map_or("not limited".to_owned(), |(_, _, rate)| format!("{rate:.1}/s"))
+    };
+    html! {
+        tr {
+            td { (or_none(state.names.of(scope.account.as_ref()))) }
+            td { (scope.region) }
+            td {
+                @match conditions.get(scope) {
+                    None => { "not called yet" }
+                    Some(found) if found.is_empty() => { "normal" }
+                    Some(found) => span.bad { (names(found.iter().copied())) }
+                }
+            }
+            td {
+                @match upstream.credentials_obtained.get(&scope.account) {
+                    Some(at) => { "obtained " (span(at.elapsed())) " ago" }
+                    None => span.bad { "none" }
+                }
+            }
+            td { (pace(OperationKind::Read)) }
+            td { (pace(OperationKind::Create)) }
+            td { (upstream.retry_budgets.get(scope).map_or("not used yet".to_owned(), ToString::to_string)) }
         }
     }
 }

@@ -37,8 +37,8 @@ macro_rules! metrics {
 
 metrics! {
     CALL_DURATION = CALLS, Stable, "rpc.server.call.duration", "s",
-        ["rpc.system.name", "rpc.method", "rpc.response.status_code", "error.type", "tapegate.fault_owner"],
-        "Duration of a call, up to the last byte of its response. `tapegate.fault_owner` of a failed call is the party that can fix it: caller, unauthenticated (the caller was not authenticated), deadline (the deadline passed, and it is not known who can fix it), gateway, aws or service.";
+        ["rpc.system.name", "rpc.method", "cloud.region", "tapegate.account", "rpc.response.status_code", "error.type", "tapegate.fault_owner"],
+        "Duration of a call, up to the last byte of its response. `tapegate.fault_owner` of a failed call is the party that can fix it: caller, unauthenticated (the caller was not authenticated), deadline (the deadline passed, and it is not known who can fix it), gateway, aws or service. `cloud.region` and `tapegate.account` are absent if the request is not valid or its caller was not authenticated; `tapegate.account` is the alias or the ID of an account that is served.";
     ACTIVE_CALLS = Gauge, Stable, "tapegate.server.active_calls", "{call}", ["rpc.method"],
         "Calls in progress, including streams.";
     FIRST_MESSAGE = CALLS, Stable, "tapegate.server.first_message.duration", "s", ["rpc.method"],
@@ -74,18 +74,18 @@ metrics! {
     BROKEN_FILES = Gauge, Stable, "tapegate.files.broken", "", ["tapegate.setting"],
         "1 while a changed file is not valid and its previous content stays in force, otherwise 0.";
     ATTEMPT_DURATION = ATTEMPTS, Stable, "tapegate.upstream.attempt.duration", "s",
-        ["tapegate.operation", "tapegate.outcome", "error.type"],
+        ["cloud.region", "tapegate.account", "tapegate.operation", "tapegate.outcome", "error.type"],
         "Duration of an attempt, which is one request to AWS, by outcome: ok, throttled, error, no_answer (also if the call's deadline passed first), given_up (the caller cancelled the call or disconnected) or not_sent.";
     RETRIES = Counter, Stable, "tapegate.upstream.retries", "{attempt}", ["tapegate.operation", "tapegate.reason"],
         "Retries by their reason: throttling, no_answer or error.";
     RETRIES_ENDED = Counter, Stable, "tapegate.upstream.retries_ended", "{call}", ["tapegate.reason"],
         "Failed calls that were not retried again although a retry could have succeeded, by the limit that was reached: attempts, deadline or budget.";
-    RETRY_BUDGET = Gauge, Stable, "tapegate.upstream.retry_budget", "{attempt}", [],
-        "Retries that the budget of all calls allows now (retry.budget_share, retry.budget_reserve).";
-    CONDITION = Gauge, Stable, "tapegate.upstream.condition", "", ["cloud.region", "tapegate.condition"],
-        "1 while recent calls show that AWS is in this condition, throttled, no_answer or credentials_refused; otherwise 0. Exists for regions that were called.";
-    PACE = Gauge, Stable, "tapegate.upstream.pace", "Hz", ["cloud.region", "tapegate.kind"],
-        "Maximum rate of attempts while AWS throttles, for each kind of call (read or create). Absent while the rate is not limited. If several accounts are limited, it is the lowest rate.";
+    RETRY_BUDGET = Gauge, Stable, "tapegate.upstream.retry_budget", "{attempt}", ["cloud.region", "tapegate.account"],
+        "Retries that the retry budget allows now (retry.budget_share, retry.budget_reserve). Each gateway has a budget of its own; of those in a region and account this is the smallest. Exists where AWS was called.";
+    CONDITION = Gauge, Stable, "tapegate.upstream.condition", "", ["cloud.region", "tapegate.account", "tapegate.condition"],
+        "1 while AWS is in this condition, otherwise 0: throttled, no_answer and credentials_refused as recent calls show it, credentials_missing if there are no AWS credentials for the account. Exists where AWS was called, and where credentials are missing.";
+    PACE = Gauge, Stable, "tapegate.upstream.pace", "Hz", ["cloud.region", "tapegate.account", "tapegate.kind"],
+        "Maximum rate of attempts while AWS throttles, for each kind of call (read or create). Absent while the rate is not limited.";
     PACED = Counter, Stable, "tapegate.upstream.paced_attempts", "{attempt}", [],
         "Attempts that waited because of the rate limit.";
     PACE_REFUSALS = Counter, Stable, "tapegate.upstream.pace_refusals", "{attempt}", [],
@@ -102,7 +102,7 @@ metrics! {
         "Creates that were reported as a success because the look-up found their own tape.";
     CREATES_UNCLEAR = Counter, Stable, "tapegate.creates.unclear", "{create}", [],
         "Creates that ended with the outcome unknown: their tapes may exist. The error tells the caller to retry.";
-    CREDENTIALS_AGE = Gauge, Stable, "tapegate.aws_credentials.age", "s", [],
+    CREDENTIALS_AGE = Gauge, Stable, "tapegate.aws_credentials.age", "s", ["tapegate.account"],
         "Time since the AWS credentials in use were obtained. Absent before that.";
     SPANS = Counter, Stable, "tapegate.telemetry.spans", "{span}", ["tapegate.result"],
         "Spans by result: ended (all spans), taken (the collector accepted them), failed (not exported) or dropped (the queue was full, OTEL_BSP_MAX_QUEUE_SIZE). The rest are queued.";

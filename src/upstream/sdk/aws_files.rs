@@ -50,11 +50,11 @@ impl AwsFiles {
         })
     }
 
-    /// Where the profile in use is defined, for an error.
-    pub(super) fn place_of_profile(&self) -> String {
-        let name = env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
-        let name = name.as_deref().unwrap_or("default");
-        self.place_of(name)
+    /// Where a profile is defined, for an error; `None` is the profile that the environment selects.
+    pub(super) fn place_of_profile(&self, name: Option<&str>) -> String {
+        let selected = env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
+        let selected = selected.as_deref().unwrap_or("default");
+        self.place_of(name.unwrap_or(selected))
     }
 
     fn place_of(&self, profile: &str) -> String {

@@ -28,6 +28,8 @@ use super::{
 pub(super) struct CredentialsChain {
     configure: Box<dyn Fn() -> ProviderConfig + Send + Sync>,
     files: AwsFiles,
+    /// The only profile that is used, and the only link of the chain; `None` is the whole chain.
+    profile: Option<String>,
     built: Mutex<Option<Built>>,
 }
 
@@ -50,14 +52,14 @@ enum Link {
 
 impl Link {
     /// Its name for operators, with what it reads.
-    fn describe(self, files: &AwsFiles) -> String {
+    fn describe(self, files: &AwsFiles, profile: Option<&str>) -> String {
         let variable = |name| match env::var(name) {
             Ok(value) => format!("{name}={value}"),
             Err(_) => format!("{name} is not set"),
         };
         match self {
             Self::Environment => "environment variables".to_owned(),
-            Self::Profile => files.place_of_profile(),
+            Self::Profile => files.place_of_profile(profile),
             Self::WebIdentity => format!("web identity ({})", variable("AWS_WEB_IDENTITY_TOKEN_FILE")),
             Self::Container => "container".to_owned(),
             Self::Instance => "EC2 instance".to_owned(),
@@ -66,15 +68,17 @@ impl Link {
 }
 
 impl CredentialsChain {
-    /// A chain of providers that `configure` configures. A configuration remembers the profiles that
+    /// A chain of providers that `configure` configures, or one profile alone. A configuration remembers the profiles that
     /// it has read, so each time the chain is made it gets a new one.
     pub(super) fn new(
         files: AwsFiles,
+        profile: Option<&str>,
         configure: impl Fn() -> ProviderConfig + Send + Sync + 'static,
     ) -> Self {
         Self {
             configure: Box::new(configure),
             files,
+            profile: profile.map(str::to_owned),
             built: Mutex::default(),
         }
     }
@@ -94,6 +98,13 @@ impl CredentialsChain {
 
     fn build(&self) -> Arc<[(Link, SharedCredentialsProvider)]> {
         let config = (self.configure)();
+        if let Some(profile) = &self.profile {
+            let profile = ProfileFileCredentialsProvider::builder()
+                .configure(&config)
+                .profile_name(profile)
+                .build();
+            return Arc::new([(Link::Profile, SharedCredentialsProvider::new(profile))]);
+        }
         let environment = EnvironmentVariableCredentialsProvider::new();
         let profile = ProfileFileCredentialsProvider::builder()
             .configure(&config)
@@ -125,7 +136,10 @@ impl CredentialsChain {
                 _ => None,
             };
             let cause = cause.unwrap_or_else(|| causes(&error));
-            failures.push(format!("{}: {cause}", link.describe(&self.files)));
+            failures.push(format!(
+                "{}: {cause}",
+                link.describe(&self.files, self.profile.as_deref())
+            ));
             // A provider that is configured and fails ends the chain, as in the SDK's own.
             if !matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
                 break;

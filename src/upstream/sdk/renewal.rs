@@ -1,5 +1,5 @@
 use std::{
-    fmt,
+    fmt, mem,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
@@ -14,6 +14,7 @@ use futures_util::FutureExt;
 use tokio::time::timeout;
 
 use super::failure::causes;
+use crate::domain::AccountId;
 
 /// How long before they expire credentials are renewed, unless they live for less than four times that.
 const AHEAD: Duration = Duration::from_secs(5 * 60);
@@ -37,6 +38,8 @@ pub(super) struct RenewingProvider {
 #[derive(Default)]
 struct State {
     current: Option<Credentials>,
+    /// Whether the current credentials were fetched ahead and not provided yet.
+    is_ahead: bool,
     obtained: Option<Instant>,
     failed: Option<Instant>,
 }
@@ -56,9 +59,25 @@ impl RenewingProvider {
         self.lock().obtained
     }
 
+    /// Fetches credentials ahead: the next request gets them without another fetch.
+    pub(super) async fn fetch_ahead(&self) -> Result<(), CredentialsError> {
+        self.fetch().await?;
+        self.lock().is_ahead = true;
+        Ok(())
+    }
+
+    /// The account of the current credentials, if their source knows it.
+    pub(super) fn account(&self) -> Option<AccountId> {
+        let state = self.lock();
+        let account = state.current.as_ref()?.account_id()?;
+        account.as_str().parse().ok()
+    }
+
     /// Forgets the current credentials, because AWS rejected them or their source has changed.
     pub(super) fn forget(&self) {
-        self.lock().current = None;
+        let mut state = self.lock();
+        state.current = None;
+        state.is_ahead = false;
     }
 
     async fn provide(&self) -> Result<Credentials, CredentialsError> {
@@ -68,6 +87,11 @@ impl RenewingProvider {
             state
                 .current
                 .take_if(|current| current.expiry().is_some_and(|expiry| expiry <= now));
+            if mem::take(&mut state.is_ahead)
+                && let Some(current) = &state.current
+            {
+                return Ok(renewed_early(current.clone()));
+            }
             // Credentials without an expiry are fetched anew whenever the SDK asks.
             let old = state.current.clone().filter(|current| current.expiry().is_some());
             let is_recent = state.failed.is_some_and(|failed| failed.elapsed() < self.pause);
@@ -107,10 +131,7 @@ impl RenewingProvider {
         state.obtained = Some(Instant::now());
         state.failed = None;
         state.current = Some(provided.clone());
-        Ok(with_expiry(provided, |expiry, now| {
-            let life = expiry.duration_since(now).unwrap_or_default();
-            expiry - AHEAD.min(life / 4)
-        }))
+        Ok(renewed_early(provided))
     }
 
     /// The old credentials, for which the SDK asks again after the pause.
@@ -132,6 +153,14 @@ impl ProvideCredentials for RenewingProvider {
     {
         future::ProvideCredentials::new(self.provide())
     }
+}
+
+/// The credentials with an expiry at which they are to be renewed.
+fn renewed_early(credentials: Credentials) -> Credentials {
+    with_expiry(credentials, |expiry, now| {
+        let life = expiry.duration_since(now).unwrap_or_default();
+        expiry - AHEAD.min(life / 4)
+    })
 }
 
 /// The credentials with another expiry, if they have one.

@@ -125,7 +125,7 @@ async fn a_hanging_upstream_is_counted_although_deadlines_end_every_attempt() {
     let [silent, given_up] = [("deadline", "no_answer", 2), ("given_up", "given_up", 1)].map(
         |(error_type, outcome, times)| {
             format!(
-                r#"{count}{{error_type="{error_type}",tapegate_operation="ListTapes",tapegate_outcome="{outcome}"}} {times}"#
+                r#"{count}{{cloud_region="us-east-1",error_type="{error_type}",tapegate_operation="ListTapes",tapegate_outcome="{outcome}"}} {times}"#
             )
         },
     );

@@ -69,7 +69,7 @@ async fn a_denied_caller_does_not_join_an_allowed_read() {
         settings(),
         authority.clone(),
         limits,
-        Readiness::new(1, NotReadyOn::Nothing),
+        Readiness::new([list(1).scope], NotReadyOn::Nothing),
         Arc::default(),
     );
     let transport = service_fn(|_: AuthorizedCall<ListTapes>| async {

@@ -365,10 +365,12 @@ fn lists_are_in_the_file_only() {
             .contains("unexpected argument")
     );
     let rules = Call::serve()
-        .file("account_id = '123456789012'\naccounts = ['210987654321', '123456789012']\nregions = ['us-east-1', 'eu-west-1']")
+        .file(
+            "account_id = '123456789012'\naccounts = ['123456789012']\nregions = ['us-east-1', 'eu-west-1']",
+        )
         .config()
         .rules;
-    assert_eq!((rules.regions.len(), rules.accounts.len()), (2, 2));
+    assert_eq!((rules.regions.len(), rules.accounts.len()), (2, 1));
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn every_setting_of_the_service_except_lists_has_a_key_a_variable_and_a_flag() {
         "allow_anonymous" => "true",
         "region" => "eu-west-1",
         "account_id" => "999999999999",
-        "upstream.endpoint" => "http://localhost:4588",
+        "upstream.endpoint" | "upstream.sts_endpoint" => "http://localhost:4588",
         "max_request_bytes" => "65536",
         "log.filter" => "warn",
         "log.format" => "json",
@@ -199,9 +199,10 @@ fn every_setting_of_the_service_except_lists_has_a_key_a_variable_and_a_flag() {
 #[test]
 fn accounts_default_to_the_account_id() {
     let one = Call::serve().arg("--account-id=123456789012");
+    let rules = one.config().rules;
     assert_eq!(
-        one.config().rules.accounts,
-        [one.config().rules.account_id.unwrap()].into()
+        rules.accounts,
+        [(rules.account_id.unwrap(), rules.regions)].into()
     );
     assert!(
         one.clone()

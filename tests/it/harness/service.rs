@@ -49,7 +49,9 @@ impl Service {
         let ours = ["dev", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
         let matches = cli::dev_command().get_matches_from(ours.into_iter().chain(of_service));
         let mut checked = cli::dev(&matches, &Variables::new()).unwrap_or_else(|faults| panic!("{faults}"));
-        checked.config.sdk.endpoint = Some(format!("http://{address}"));
+        let endpoint = format!("http://{address}");
+        checked.config.sdk.sts_endpoint = Some(endpoint.clone());
+        checked.config.sdk.endpoint = Some(endpoint);
         let service = Self::run(App::serve(checked, Some(credentials())).await.unwrap());
         Self {
             emulator: Some(address),

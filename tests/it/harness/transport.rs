@@ -30,16 +30,10 @@ pub fn settings() -> UpstreamSettings {
         attempt_timeout: Duration::from_secs(20),
         create_timeout: Duration::from_secs(30),
         operation_timeout: Duration::from_secs(60),
-        retry: retry::RetrySettings {
-            attempts: 4,
-            base: Duration::from_millis(100),
-            throttled_base: Duration::from_secs(1),
-            cap: Duration::from_secs(5),
-            calls_per_retry: 5,
-            reserve: 10,
-        },
+        retry: retry::RetrySettings::default(),
         pace: pace::PaceSettings::default(),
         by_account: false,
+        per_caller: Default::default(),
     }
 }
 
@@ -50,7 +44,7 @@ pub fn shared(settings: UpstreamSettings) -> Shared {
         settings,
         Authority::Anyone,
         limits,
-        Readiness::new(1, NotReadyOn::Nothing),
+        Readiness::new([list(0).scope], NotReadyOn::Nothing),
         Arc::default(),
     )
 }

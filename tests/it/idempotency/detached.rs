@@ -12,7 +12,7 @@ use tapegate::{
     grpc::proto::tape_service_client::TapeServiceClient,
     network::NetworkSettings,
     upstream::{
-        self, Shared, idempotency, pace, retry,
+        self, Shared, idempotency, pace, retry, retry_budget,
         sdk::{self, Clients},
         stack,
     },
@@ -39,6 +39,10 @@ impl Stacks {
         let region = "us-east-1".parse().unwrap();
         let settings = sdk::SdkSettings {
             endpoint: Some(endpoint),
+            sts_endpoint: None,
+            endpoints: Vec::new(),
+            accounts: Vec::new(),
+            max_caller_sessions: 1,
             credentials: Some(Credentials::new(
                 "AKIDTEST",
                 "secret-of-the-tests",
@@ -62,11 +66,14 @@ impl Stacks {
                 base: LONG,
                 throttled_base: LONG,
                 cap: LONG,
-                calls_per_retry: 1,
-                reserve: 100,
+                budget: retry_budget::RetryBudgetSettings {
+                    calls_per_retry: 1,
+                    reserve: 100,
+                },
             },
             pace: pace::PaceSettings::default(),
             by_account: false,
+            per_caller: Default::default(),
         };
         let shared = transport::shared(settings);
         Self {

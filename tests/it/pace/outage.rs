@@ -8,7 +8,7 @@ use std::{
 use tapegate::{
     access::AuthorizedCall,
     domain::{Failure, Fault, ListTapes},
-    upstream::{Shared, UpstreamSettings, retry, stack},
+    upstream::{Shared, UpstreamSettings, retry, retry_budget::RetryBudgetSettings, stack},
 };
 use tokio::{
     task::JoinSet,
@@ -53,7 +53,10 @@ async fn run(lost: Lost) -> Seen {
     let shared = shared(UpstreamSettings {
         attempt_timeout: ATTEMPT,
         retry: retry::RetrySettings {
-            reserve: 0,
+            budget: RetryBudgetSettings {
+                reserve: 0,
+                ..RetryBudgetSettings::default()
+            },
             ..settings().retry
         },
         ..settings()

@@ -1,11 +1,11 @@
-//! The retry budget that all calls share.
+//! The retry budgets: of each gateway, and of the calls without one.
 
 use std::time::Duration;
 
 use tapegate::{
     access::AuthorizedCall,
-    domain::ListTapes,
-    upstream::{Shared, UpstreamSettings, retry, stack},
+    domain::{CreateTapes, ListTapes},
+    upstream::{Shared, UpstreamSettings, retry, retry_budget::RetryBudgetSettings, stack},
 };
 use tokio::{
     task::JoinSet,
@@ -13,7 +13,7 @@ use tokio::{
 };
 use tower::{ServiceExt, service_fn};
 
-use crate::harness::transport::{aws, call, list, settings, shared};
+use crate::harness::transport::{aws, call, create, list, page, settings, shared};
 
 /// So many calls a second, for so many seconds, before an upstream that fails every one.
 async fn fail(retry: retry::RetrySettings, per_second: u32, seconds: u32) -> Shared {
@@ -35,8 +35,10 @@ async fn retries_stay_within_their_share_of_the_calls() {
     for calls_per_retry in [1, 2, 3, 5, 7, 20, 100] {
         let retry = retry::RetrySettings {
             attempts: 20,
-            calls_per_retry,
-            reserve: 0,
+            budget: RetryBudgetSettings {
+                calls_per_retry,
+                reserve: 0,
+            },
             ..settings().retry
         };
         let tally = fail(retry, 100, 30).await.metrics;
@@ -53,7 +55,10 @@ async fn retries_stay_within_their_share_of_the_calls() {
 async fn the_reserve_allows_retries_of_few_calls_and_runs_out() {
     let retry = |reserve| retry::RetrySettings {
         attempts: 20,
-        reserve,
+        budget: RetryBudgetSettings {
+            reserve,
+            ..RetryBudgetSettings::default()
+        },
         cap: Duration::from_millis(100),
         ..settings().retry
     };
@@ -132,4 +137,31 @@ async fn retries_are_counted_by_the_failure_before() {
         assert_eq!(tally.retries.get(), [(("ListTapes", after), 1)].into(), "{code}");
         assert_eq!(tally.throttled_attempts.get(), u64::from(after == "throttling"));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_does_not_respond_takes_no_retries_from_others() {
+    let shared = shared(settings());
+    let offline = service_fn(|_: AuthorizedCall<CreateTapes>| async { Err(aws("GatewayNotConnected", 400)) });
+    let creates = stack::<CreateTapes>(&shared, offline);
+    let flaky = service_fn(|call: AuthorizedCall<ListTapes>| async move {
+        match call.attempt.earlier {
+            0 => Err(aws("InternalFailure", 500)),
+            _ => Ok(page("LISTED01")),
+        }
+    });
+    let lists = stack::<ListTapes>(&shared, flaky);
+    let mut ticks = interval(Duration::from_millis(10));
+    let (mut failing, mut others) = (JoinSet::new(), JoinSet::new());
+    for number in 0..3_000_u32 {
+        ticks.tick().await;
+        let create = create(&format!("token-{number}"));
+        failing.spawn(creates.clone().oneshot(call(create, Duration::from_secs(60))));
+        if number % 10 == 0 {
+            others.spawn(lists.clone().oneshot(call(list(number), Duration::from_secs(60))));
+        }
+    }
+    failing.join_all().await;
+    assert!(shared.metrics.retries_ended.of(&"budget") > 0);
+    assert!(others.join_all().await.iter().all(Result::is_ok));
 }

@@ -75,6 +75,10 @@ fn outcomes() -> Vec<(Fault, May, May)> {
         Fault::TapeExists { differs: Vec::new() },
         Fault::BarcodeTaken,
         Fault::NoCredentials { cause: text() },
+        Fault::WrongAccount {
+            requested: "123456789012".parse().unwrap(),
+            owner: "210987654321".parse().unwrap(),
+        },
         Fault::MarkerRepeated,
         Fault::PageTooLong { rows: 2, limit: 1 },
         Fault::LookUpFailed {

@@ -3,7 +3,11 @@ use std::borrow::Cow;
 use http::{HeaderName, HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
 
-use crate::{app::settings::parsers, domain::Invalid, network::read_root_certificates};
+use crate::{
+    app::settings::{parsers, setting_type::ValueParser},
+    domain::{Invalid, RoleArn},
+    network::read_root_certificates,
+};
 
 /// The values that a library takes.
 #[derive(Clone, Copy, Debug)]
@@ -122,16 +126,8 @@ impl Rule {
                 value.chars().all(is_name) && value.len() <= 50
             }
             Self::AccountId => value.len() == 12 && value.bytes().all(|byte| byte.is_ascii_digit()),
-            Self::RoleArn => {
-                let parts: Vec<_> = value.splitn(6, ':').collect();
-                let is_role =
-                    matches!(parts[..], ["arn", _, "iam", "", _, role] if role.starts_with("role/"));
-                is_role && value.bytes().all(|byte| byte.is_ascii_graphic()) && value.len() <= 2048
-            }
-            Self::SessionName => {
-                let is_name = |c: char| c.is_ascii_alphanumeric() || "+=,.@-_".contains(c);
-                (2..=64).contains(&value.len()) && value.chars().all(is_name)
-            }
+            Self::RoleArn => value.parse::<RoleArn>().is_ok(),
+            Self::SessionName => parsers::SESSION_NAME.parse(value).is_some(),
             Self::Headers => pairs().all(is_header),
             Self::Pairs => pairs().all(|pair| {
                 pair.split_once('=')

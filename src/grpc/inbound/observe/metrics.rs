@@ -9,7 +9,10 @@ use std::{
 use super::{End, EndedCall, method};
 use crate::{
     grpc::status,
-    observability::metrics::{Histogram, Metrics, catalog},
+    observability::{
+        account_names::AccountNames,
+        metrics::{Histogram, Metrics, catalog},
+    },
 };
 
 /// The metrics of calls: durations, time to the first message, calls in progress.
@@ -18,15 +21,17 @@ pub struct CallMetrics {
     duration: Histogram,
     first_message: Histogram,
     active: [AtomicI64; method::KNOWN.len() + 1],
+    names: AccountNames,
 }
 
 impl CallMetrics {
-    /// Call metrics that `metrics` exports.
-    pub fn exported_by(metrics: &Metrics) -> Arc<Self> {
+    /// Call metrics that `metrics` exports, with these names of accounts.
+    pub fn exported_by(metrics: &Metrics, names: AccountNames) -> Arc<Self> {
         let calls = Arc::new(Self {
             duration: metrics.histogram(&catalog::CALL_DURATION),
             first_message: metrics.histogram(&catalog::FIRST_MESSAGE),
             active: Default::default(),
+            names,
         });
         let exported = calls.clone();
         metrics.gauges(&catalog::ACTIVE_CALLS, move |observe| {
@@ -50,6 +55,9 @@ impl CallMetrics {
     pub(super) fn end(&self, method: usize, call: &EndedCall<'_>) {
         self.active[method].fetch_sub(1, Ordering::Relaxed);
         let mut attributes = vec![("rpc.system.name", "grpc"), ("rpc.method", method::name(method))];
+        if let Some(scope) = &call.facts.scope {
+            attributes.extend(self.names.attributes(scope));
+        }
         match &call.end {
             End::Http(status) => attributes.push(("error.type", status.as_str())),
             end => {

@@ -1,3 +1,5 @@
+//! Retry budgets: how many retries the calls may make that share one.
+
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -5,9 +7,25 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::RetrySettings;
+/// How many retries calls may make together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryBudgetSettings {
+    /// How many calls earn one retry: 5 is a budget of 20 % of all calls.
+    pub calls_per_retry: u16,
+    /// Retries per second in addition to those that calls earn.
+    pub reserve: u32,
+}
 
-/// The retry budget: how many retries all calls together may make.
+impl Default for RetryBudgetSettings {
+    fn default() -> Self {
+        Self {
+            calls_per_retry: 5,
+            reserve: 10,
+        }
+    }
+}
+
+/// A retry budget: how many retries the calls together may make that share it.
 ///
 /// In a window of 10 s, that is one retry for every `calls_per_retry` calls, plus the reserve of
 /// 10 s. tower's own budget does not show how much of it is left.
@@ -39,7 +57,7 @@ struct Slot {
 }
 
 impl Budget {
-    pub(super) fn new(settings: &RetrySettings) -> Self {
+    pub(super) fn new(settings: &RetryBudgetSettings) -> Self {
         Self {
             calls_per_retry: usize::from(settings.calls_per_retry),
             reserve: usize::try_from(settings.reserve)
@@ -71,6 +89,16 @@ impl Budget {
     /// The number of retries that are left.
     pub(super) fn left(&self) -> usize {
         self.left_in(&mut self.window())
+    }
+
+    /// Whether no call and no retry of the window is counted.
+    pub(super) fn is_unused(&self) -> bool {
+        let mut window = self.window();
+        window.now();
+        window
+            .slots
+            .iter()
+            .all(|slot| slot.calls == 0 && slot.retries == 0)
     }
 
     fn left_in(&self, window: &mut Window) -> usize {
@@ -109,11 +137,7 @@ mod tests {
     use super::*;
 
     fn budget(calls_per_retry: u16, reserve: u32) -> Budget {
-        Budget::new(&RetrySettings {
-            attempts: 4,
-            base: SLOT,
-            throttled_base: SLOT,
-            cap: SLOT,
+        Budget::new(&RetryBudgetSettings {
             calls_per_retry,
             reserve,
         })

@@ -1,0 +1,204 @@
+//! `[[account]]`: the AWS accounts that are served, each with its role.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Setting, Table,
+    parsers::{self, Bool, Parsed},
+    requests::REGIONS,
+    setting_type::List,
+    values::Values,
+};
+use crate::{
+    domain::{AccountId, AwsPartition, Region, RoleArn},
+    upstream::sdk::AccountSettings,
+};
+
+/// The accounts.
+pub(crate) static TABLE: Table = Table {
+    key: "account",
+    help: "An AWS account, which the service enters by assuming a role. One table for each account. Without any, all \
+           requests are signed with the credentials of the standard chain, whichever account they belong to.",
+    settings: &[
+        &ID,
+        &ALIAS,
+        &ROLE,
+        &EXTERNAL_ID,
+        &PROFILE,
+        &PARTITION,
+        &ITS_REGIONS,
+        &SESSION_NAME,
+        &SESSION_PER_CALLER,
+        &SESSION_TAGS,
+    ],
+};
+
+static ID: Setting<Parsed<AccountId>> = Setting {
+    key: "account.id",
+    kind: parsers::ACCOUNT,
+    default: None,
+    help: "The account.",
+};
+
+static ALIAS: Setting<Parsed<String>> = Setting {
+    key: "account.alias",
+    kind: parsers::ALIAS,
+    default: None,
+    help: "The name of the account in metrics, in the log and on the admin page. Default: the account ID.",
+};
+
+static ROLE: Setting<Parsed<RoleArn>> = Setting {
+    key: "account.role",
+    kind: parsers::ROLE,
+    default: None,
+    help: "The IAM role that is assumed for all requests to the account. It belongs to the account, and its trust \
+           policy allows the AWS identity of the service to assume it.",
+};
+
+static EXTERNAL_ID: Setting<Parsed<String>> = Setting {
+    key: "account.external_id",
+    kind: parsers::EXTERNAL_ID,
+    default: None,
+    help: "The external ID that the trust policy of the role asks for (sts:ExternalId). Default: none is sent.",
+};
+
+static PROFILE: Setting<Parsed<String>> = Setting {
+    key: "account.profile",
+    kind: parsers::PROFILE,
+    default: None,
+    help: "The profile in the AWS files whose credentials assume the role. An account in another partition needs one, \
+           because credentials are valid in one partition. Default: the standard chain.",
+};
+
+static PARTITION: Setting<Parsed<AwsPartition>> = Setting {
+    key: "account.partition",
+    kind: parsers::PARTITION,
+    default: None,
+    help: "The AWS partition of the account, its role and its regions. Default: that of the role.",
+};
+
+static ITS_REGIONS: Setting<List<Parsed<Region>>> = Setting {
+    key: "account.regions",
+    kind: List(parsers::REGION),
+    default: None,
+    help: "The regions that calls to the account may name. Default: those of `regions` in the partition of the account.",
+};
+
+static SESSION_NAME: Setting<Parsed<String>> = Setting {
+    key: "account.session_name",
+    kind: parsers::SESSION_NAME,
+    default: Some("tapegate"),
+    help: "The name of the sessions of the role, which CloudTrail shows for every request.",
+};
+
+static SESSION_PER_CALLER: Setting<Bool> = Setting {
+    key: "account.session_per_caller",
+    kind: Bool,
+    default: Some("false"),
+    help: "Assume the role once for each caller, so that CloudTrail shows who called: the session is named \
+           SESSION_NAME-CALLER, shortened to 64 characters, with _ for characters that a session name cannot have. \
+           Reads of different callers are not coalesced then. upstream.max_caller_sessions limits the number of \
+           sessions.",
+};
+
+static SESSION_TAGS: Setting<Bool> = Setting {
+    key: "account.session_tags",
+    kind: Bool,
+    default: Some("false"),
+    help: "Tag the sessions with tapegate:service (the name of the session) and, with session_per_caller, \
+           tapegate:caller. The trust policy of the role must allow sts:TagSession.",
+};
+
+/// Whether accounts are configured, valid or not.
+pub(super) fn are_given(values: &Values) -> bool {
+    values.has_rows(&TABLE)
+}
+
+/// The accounts of the table.
+pub(super) fn read(values: &mut Values) -> Option<Vec<AccountSettings>> {
+    let served = values.get(&REGIONS).unwrap_or_default();
+    let mut taken = BTreeSet::new();
+    values.rows(&TABLE, |row| {
+        let account = account(row, &served)?;
+        if !taken.insert(account.id.to_string()) {
+            row.fault(&ID, format!("{} has an [[account]] already", account.id));
+        }
+        if let Some(alias) = account.alias.clone()
+            && alias != account.id.as_str()
+            && !taken.insert(alias.clone())
+        {
+            row.fault(&ALIAS, format!("{alias} is the name of another account too"));
+        }
+        Some(account)
+    })
+}
+
+/// The regions that accounts name themselves.
+pub(super) fn regions_of_all(values: &mut Values) -> BTreeSet<Region> {
+    let all = values.rows(&TABLE, |row| row.optional(&ITS_REGIONS));
+    all.into_iter().flatten().flatten().flatten().collect()
+}
+
+fn account(row: &mut Values, served: &BTreeSet<Region>) -> Option<AccountSettings> {
+    let id = row.required(&ID);
+    let role = row.required(&ROLE);
+    if let (Some(id), Some(role)) = (&id, &role)
+        && role.account() != id
+    {
+        let message = format!("{role} belongs to account {}, not to {id}", role.account());
+        row.fault(&ROLE, message);
+    }
+    let partition = row.optional(&PARTITION)?;
+    if let (Some(partition), Some(role)) = (partition, &role)
+        && role.partition() != partition
+    {
+        row.fault(&ROLE, format!("{role} is not in partition {partition}"));
+    }
+    let regions = match role.as_ref() {
+        Some(role) => regions(row, role.partition(), served),
+        None => None,
+    };
+    Some(AccountSettings {
+        id: id?,
+        alias: row.optional(&ALIAS)?,
+        role: role?,
+        external_id: row.optional(&EXTERNAL_ID)?,
+        profile: row.optional(&PROFILE)?,
+        session_name: row.get(&SESSION_NAME)?,
+        session_per_caller: row.get(&SESSION_PER_CALLER)?,
+        session_tags: row.get(&SESSION_TAGS)?,
+        regions: regions?,
+    })
+}
+
+/// The regions of an account in this partition. `served` are those of the setting `regions`.
+fn regions(row: &mut Values, partition: AwsPartition, served: &BTreeSet<Region>) -> Option<BTreeSet<Region>> {
+    let its_own = row.optional(&ITS_REGIONS)?;
+    let is_in_partition = |region: &&Region| AwsPartition::of(region) == partition;
+    let Some(regions) = its_own else {
+        let regions: BTreeSet<_> = served.iter().filter(is_in_partition).cloned().collect();
+        if regions.is_empty() {
+            let message = format!("is not set, and no region of `regions` is in partition {partition}");
+            row.fault(&ITS_REGIONS, message);
+        }
+        return Some(regions);
+    };
+    if regions.is_empty() {
+        row.fault(&ITS_REGIONS, "is empty, so no call could reach the account");
+    }
+    for region in &regions {
+        if !is_in_partition(&region) {
+            let message = format!(
+                "{region} is in partition {}, the account in {partition}",
+                AwsPartition::of(region)
+            );
+            row.fault(&ITS_REGIONS, message);
+        } else if !served.contains(region) {
+            row.fault(
+                &ITS_REGIONS,
+                format!("{region} is not in `regions`; add it there"),
+            );
+        }
+    }
+    Some(regions)
+}

@@ -1,0 +1,297 @@
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwapOption;
+use aws_sdk_storagegateway::Client;
+use tokio::{sync::watch, time::timeout};
+
+use super::{
+    assumed_role::AssumedRole,
+    aws_files::{AwsFiles, ReloadAwsFiles},
+    caller_sessions::CallerSessions,
+    client_factory::ClientFactory,
+    session::Session,
+    settings::{AccountSettings, SdkSettings},
+    sts::Sts,
+};
+use crate::{
+    access::reload::Reload,
+    domain::{AccountId, Fault, Region},
+};
+
+/// How long STS may take to say whose the credentials are. Calls do not wait for it.
+const OWNER_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The clients of the SDK: one for each region of each account that is served. A client costs
+/// milliseconds to make and has its own connections, so it is made once and shared.
+#[derive(Debug)]
+pub struct Clients {
+    accounts: Accounts,
+    callers: CallerSessions,
+    /// The files of AWS, if credentials can come from them.
+    files: Option<Arc<ReloadAwsFiles>>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+enum Accounts {
+    /// One set of credentials, for whichever account it belongs to.
+    OfCredentials {
+        clients: Arc<SessionClients>,
+        /// `None` if STS is not asked.
+        sts: Option<Sts>,
+        owner: Arc<ArcSwapOption<AccountId>>,
+    },
+    /// Several accounts, each with a role.
+    WithRoles(BTreeMap<AccountId, AccountClients>),
+}
+
+/// The clients of an account, and how those of a caller are made.
+#[derive(Debug)]
+struct AccountClients {
+    of_service: Arc<SessionClients>,
+    settings: AccountSettings,
+    /// The credentials that assume the role.
+    base: Session,
+    sts: Sts,
+    factory: Arc<ClientFactory>,
+}
+
+/// The clients that sign with one set of credentials, by region.
+#[derive(Debug)]
+pub(super) struct SessionClients {
+    pub(super) session: Session,
+    by_region: BTreeMap<Region, Client>,
+}
+
+impl SessionClients {
+    fn new<'r>(
+        factory: &ClientFactory,
+        session: Session,
+        account: Option<&AccountId>,
+        regions: impl Iterator<Item = &'r Region>,
+    ) -> Self {
+        let client = |region: &Region| {
+            let client = factory.storage_gateway(region, account, &session);
+            (region.clone(), client)
+        };
+        Self {
+            by_region: regions.map(client).collect(),
+            session,
+        }
+    }
+
+    /// The client of a region, if it is served.
+    pub(super) fn of(&self, region: &Region) -> Option<&Client> {
+        self.by_region.get(region)
+    }
+}
+
+impl AccountClients {
+    fn new(factory: &Arc<ClientFactory>, settings: &AccountSettings, base: &Session) -> Self {
+        let sts = factory.sts(settings.regions.iter(), Some(&settings.id), base);
+        Self {
+            of_service: Arc::new(Self::session(factory, settings, &sts, None)),
+            settings: settings.clone(),
+            base: base.clone(),
+            sts,
+            factory: factory.clone(),
+        }
+    }
+
+    /// The clients of the service, or of one caller.
+    fn session(
+        factory: &ClientFactory,
+        settings: &AccountSettings,
+        sts: &Sts,
+        caller: Option<&str>,
+    ) -> SessionClients {
+        let role = AssumedRole::new(sts.clone(), settings, caller);
+        let session = Session::new(role, factory.settings().credentials_pause);
+        SessionClients::new(factory, session, Some(&settings.id), settings.regions.iter())
+    }
+
+    fn of_caller(&self, caller: &str) -> SessionClients {
+        Self::session(&self.factory, &self.settings, &self.sts, Some(caller))
+    }
+}
+
+impl Clients {
+    /// Makes the clients of `regions`, or of the accounts with their own regions. The standard
+    /// credentials chain uses the region `home`.
+    ///
+    /// # Errors
+    ///
+    /// If the file of root certificates is invalid, or a proxy cannot be used.
+    pub async fn new(
+        settings: &SdkSettings,
+        home: &Region,
+        regions: impl IntoIterator<Item = Region>,
+    ) -> Result<Self, String> {
+        let files = AwsFiles::of_environment();
+        let factory = Arc::new(ClientFactory::new(settings.clone(), home).await?);
+        let mut bases = BTreeMap::new();
+        let changed = watch::Sender::new(());
+        let mut owner: Option<Arc<ArcSwapOption<AccountId>>> = None;
+        let accounts = match &settings.accounts[..] {
+            [] => {
+                let session = factory.session(None, &files);
+                bases.insert(None, session.clone());
+                let regions: Vec<_> = regions.into_iter().collect();
+                let clients = SessionClients::new(&factory, session.clone(), None, regions.iter());
+                // Where something else stands for AWS, AWS's own STS knows nothing of it.
+                let is_asked = settings.credentials.is_none()
+                    && (settings.endpoint.is_none() || settings.sts_endpoint.is_some());
+                Accounts::OfCredentials {
+                    clients: Arc::new(clients),
+                    sts: is_asked.then(|| factory.sts(regions.iter(), None, &session)),
+                    owner: owner.insert(Arc::default()).clone(),
+                }
+            }
+            accounts => {
+                let account = |settings: &AccountSettings| {
+                    let base = bases.entry(settings.profile.clone());
+                    let base = base.or_insert_with(|| factory.session(settings.profile.as_deref(), &files));
+                    (settings.id.clone(), AccountClients::new(&factory, settings, base))
+                };
+                Accounts::WithRoles(accounts.iter().map(account).collect())
+            }
+        };
+        let renew = {
+            let changed = changed.clone();
+            move || {
+                bases.values().for_each(Session::renew);
+                if let Some(owner) = &owner {
+                    owner.store(None);
+                }
+                changed.send_replace(());
+            }
+        };
+        let files = settings
+            .credentials
+            .is_none()
+            .then(|| ReloadAwsFiles::new(files, renew));
+        Ok(Self {
+            accounts,
+            callers: CallerSessions::new(settings.max_caller_sessions),
+            files,
+            changed,
+        })
+    }
+
+    /// The files of AWS, which can be checked for changes; `None` if the credentials are given.
+    pub fn files(&self) -> Option<Arc<dyn Reload>> {
+        self.files.clone().map(|files| files as Arc<dyn Reload>)
+    }
+
+    /// Receives that a file of AWS has changed.
+    pub fn watch_files(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// The clients that send a request of this caller to an account.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::WrongAccount`], and [`Fault::Internal`] for an account that is not served.
+    pub(super) fn of(&self, account: Option<&AccountId>, caller: &str) -> Result<Arc<SessionClients>, Fault> {
+        match &self.accounts {
+            Accounts::OfCredentials { clients, owner, .. } => {
+                let owner = owner.load();
+                match (account, owner.as_deref()) {
+                    (Some(requested), Some(owner)) if requested != owner => Err(Fault::WrongAccount {
+                        requested: requested.clone(),
+                        owner: owner.clone(),
+                    }),
+                    _ => Ok(clients.clone()),
+                }
+            }
+            Accounts::WithRoles(accounts) => {
+                let Some((id, account)) = account.and_then(|account| accounts.get_key_value(account)) else {
+                    let cause = "there is no client for the account".to_owned();
+                    return Err(Fault::Internal { cause });
+                };
+                Ok(match account.settings.session_per_caller {
+                    false => account.of_service.clone(),
+                    true => self.callers.of(id, caller, || account.of_caller(caller)),
+                })
+            }
+        }
+    }
+
+    fn session(&self, account: Option<&AccountId>) -> Option<&Session> {
+        match &self.accounts {
+            Accounts::OfCredentials { clients, .. } => Some(&clients.session),
+            Accounts::WithRoles(accounts) => Some(&accounts.get(account?)?.of_service.session),
+        }
+    }
+
+    /// When the credentials of an account were last obtained, if ever.
+    pub fn credentials_obtained(&self, account: Option<&AccountId>) -> Option<Instant> {
+        self.session(account)?.obtained()
+    }
+
+    /// Obtains the credentials of an account from their provider.
+    ///
+    /// # Errors
+    ///
+    /// The provider's error, for the operator.
+    pub async fn obtain_credentials(&self, account: Option<&AccountId>) -> Result<(), String> {
+        match self.session(account) {
+            Some(session) => session.obtain().await,
+            None => Err("the account is not served".to_owned()),
+        }
+    }
+
+    /// Looks whether the changed files of AWS have credentials for an account. Those of a session that
+    /// has begun last until they expire.
+    ///
+    /// # Errors
+    ///
+    /// Why calls have no credentials now; for the operator.
+    pub async fn check_changed_files(&self, account: Option<&AccountId>) -> Result<(), String> {
+        match &self.accounts {
+            Accounts::OfCredentials { clients, .. } => clients.session.obtain().await,
+            Accounts::WithRoles(accounts) => {
+                let account = account.and_then(|account| accounts.get(account));
+                if let Some(account) = account
+                    && let Err(why) = account.base.obtain().await
+                {
+                    let role = account.settings.role.as_str();
+                    tracing::warn!(
+                        why,
+                        role,
+                        "the changed files have no credentials to assume a role with"
+                    );
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The account that the credentials belong to, as their provider or STS says. `None` where each
+    /// account has its role, and where nothing is known.
+    ///
+    /// # Errors
+    ///
+    /// STS was not reached, or refused; for the operator.
+    pub async fn find_owner(&self) -> Option<Result<AccountId, String>> {
+        let Accounts::OfCredentials { clients, sts, owner } = &self.accounts else {
+            return None;
+        };
+        let found = match (clients.session.account(), sts) {
+            (Some(account), _) => Ok(account),
+            (None, None) => return None,
+            (None, Some(sts)) => timeout(OWNER_PATIENCE, sts.account_of_credentials())
+                .await
+                .unwrap_or_else(|_| Err(format!("no answer within {OWNER_PATIENCE:?}"))),
+        };
+        if let Ok(account) = &found {
+            owner.store(Some(Arc::new(account.clone())));
+        }
+        Some(found)
+    }
+}

@@ -1,0 +1,77 @@
+use std::time::{Duration, Instant};
+
+use aws_sdk_storagegateway::config::{ProvideCredentials, SharedCredentialsProvider};
+
+use super::{
+    credentials::{CredentialsCache, CredentialsEpoch},
+    failure::causes,
+    renewal::RenewingProvider,
+};
+use crate::domain::AccountId;
+
+/// One set of credentials: the provider that renews them, and the cache of the SDK. Clones share both.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    provider: RenewingProvider,
+    cache: CredentialsCache,
+}
+
+impl Session {
+    /// A session with the credentials of `source`. Rejected credentials are fetched again at most once
+    /// in `pause`.
+    pub(super) fn new(source: impl ProvideCredentials + 'static, pause: Duration) -> Self {
+        let source = SharedCredentialsProvider::new(source);
+        Self {
+            provider: RenewingProvider::new(source, pause),
+            cache: CredentialsCache::new(pause),
+        }
+    }
+
+    /// The provider, for a client.
+    pub(super) fn provider(&self) -> SharedCredentialsProvider {
+        SharedCredentialsProvider::new(self.provider.clone())
+    }
+
+    /// The cache, for a client.
+    pub(super) fn cache(&self) -> CredentialsCache {
+        self.cache.clone()
+    }
+
+    /// The epoch of a request that begins now.
+    pub(super) fn epoch(&self) -> CredentialsEpoch {
+        self.cache.epoch()
+    }
+
+    /// Drops the credentials, because AWS rejected a request of this epoch.
+    pub(super) fn rejected(&self, epoch: CredentialsEpoch) {
+        if self.cache.rejected(epoch) {
+            self.provider.forget();
+        }
+    }
+
+    /// Drops the credentials, because their source has changed.
+    pub(super) fn renew(&self) {
+        self.provider.forget();
+        self.cache.renew();
+    }
+
+    /// When credentials were last obtained, if ever.
+    pub(super) fn obtained(&self) -> Option<Instant> {
+        self.provider.obtained()
+    }
+
+    /// The account of the credentials in use, if their provider knows it.
+    pub(super) fn account(&self) -> Option<AccountId> {
+        self.provider.account()
+    }
+
+    /// Obtains credentials from the provider.
+    ///
+    /// # Errors
+    ///
+    /// The provider's error, for the operator.
+    pub(super) async fn obtain(&self) -> Result<(), String> {
+        let obtained = self.provider.fetch_ahead().await;
+        obtained.map_err(|error| causes(&error))
+    }
+}
