@@ -9,6 +9,7 @@ mod http_client;
 mod no_proxy;
 mod proxy;
 mod settings;
+mod x509;
 
 pub use self::{
     certificates::{certificates, read_root_certificates, root_certificates},
@@ -16,4 +17,5 @@ pub use self::{
     no_proxy::NoProxy,
     proxy::{PROXY_VARIABLES, Proxies, Proxy},
     settings::NetworkSettings,
+    x509::X509,
 };

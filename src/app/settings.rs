@@ -12,6 +12,7 @@
 
 mod accounts;
 pub(crate) mod auth;
+pub(crate) mod certificate;
 mod effective;
 mod endpoints;
 mod environment;
@@ -142,7 +143,13 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
 ];
 
 /// Every table of settings, in the order in which documents show them.
-pub static TABLES: &[&Table] = &[&accounts::TABLE, &endpoints::TABLE, &jwt::TABLE, &limits::TABLE];
+pub static TABLES: &[&Table] = &[
+    &accounts::TABLE,
+    &endpoints::TABLE,
+    &jwt::TABLE,
+    &certificate::TABLE,
+    &limits::TABLE,
+];
 
 /// The settings of the service.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,10 +1,11 @@
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
-/// An authenticated caller: its name, its groups, and how it was authenticated.
+/// An authenticated caller: its name, its groups, its tags, and how it was authenticated.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Principal {
     name: String,
     groups: Vec<String>,
+    tags: BTreeMap<String, String>,
     proof: Proof,
 }
 
@@ -39,6 +40,7 @@ impl Principal {
         Self {
             name: "anonymous".to_owned(),
             groups: Vec::new(),
+            tags: BTreeMap::new(),
             proof: Proof::None,
         }
     }
@@ -63,7 +65,17 @@ impl Principal {
         }
         groups.sort_unstable();
         groups.dedup();
-        Some(Self { name, groups, proof })
+        Some(Self {
+            name,
+            groups,
+            tags: BTreeMap::new(),
+            proof,
+        })
+    }
+
+    /// The same principal with these tags.
+    pub fn with_tags(self, tags: BTreeMap<String, String>) -> Self {
+        Self { tags, ..self }
     }
 
     /// The name, as in policies and the audit log.
@@ -74,6 +86,11 @@ impl Principal {
     /// The groups, sorted and without duplicates.
     pub fn groups(&self) -> &[String] {
         &self.groups
+    }
+
+    /// The tags that policies see: what a pattern captured from a client certificate.
+    pub fn tags(&self) -> &BTreeMap<String, String> {
+        &self.tags
     }
 
     /// How it was authenticated.

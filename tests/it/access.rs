@@ -4,6 +4,7 @@
 mod access_modes;
 mod attacks;
 mod audit;
+mod certificate_patterns;
 mod certificates;
 mod filtered;
 mod limits;

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     auth_error::AuthError,
-    certificate::CertificateRule,
+    certificate::CertificateIdentity,
     jwt::{self, Issuer, IssuerSettings, VerifiedToken},
     static_tokens::{self, StaticTokens},
 };
@@ -17,8 +17,8 @@ use crate::{access::reload::Reloading, domain::Principal, observability::metrics
 /// How callers are authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentitySettings {
-    /// Which names of client certificates identify callers (`auth.mtls`).
-    pub certificates: CertificateRule,
+    /// Which names of client certificates identify callers (`auth.mtls` or `auth.certificate`).
+    pub certificates: CertificateIdentity,
     /// The trusted issuers of JSON Web Tokens (`auth.jwt`).
     pub issuers: Vec<IssuerSettings>,
     /// The file of static tokens (`auth.tokens.file`).
@@ -32,7 +32,7 @@ pub struct IdentitySettings {
 /// Authenticates callers by client certificate, JSON Web Token or static token.
 #[derive(Debug)]
 pub struct Authenticator {
-    certificates: Option<CertificateRule>,
+    certificates: Option<CertificateIdentity>,
     issuers: Vec<Issuer>,
     tokens: Option<Arc<Reloading<StaticTokens>>>,
     max_token_bytes: usize,
@@ -63,7 +63,7 @@ impl Authenticator {
     /// A verified JSON Web Token is cached for at most `remember`. A token longer than
     /// `max_token_bytes` is rejected unread.
     pub fn new(
-        certificates: Option<CertificateRule>,
+        certificates: Option<CertificateIdentity>,
         issuers: Vec<Issuer>,
         tokens: Option<Arc<Reloading<StaticTokens>>>,
         remember: Duration,
@@ -170,7 +170,7 @@ impl Authenticator {
     ) -> Result<Arc<Principal>, AuthError> {
         let accepts_tokens = self.tokens.is_some() || !self.issuers.is_empty();
         match (&self.certificates, certificate) {
-            (Some(rule), Some(certificate)) => rule.principal(certificate?).map(Arc::new),
+            (Some(identity), Some(certificate)) => identity.principal(certificate?).map(Arc::new),
             (Some(_), None) if accepts_tokens => Err(AuthError::CredentialsMissing(
                 "connect with a client certificate, or send `authorization: Bearer TOKEN`",
             )),

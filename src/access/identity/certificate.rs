@@ -1,14 +1,61 @@
 //! Maps the names of a client certificate to a principal.
 
+mod names;
+mod pattern;
+mod source;
+mod template;
+
 use regex::Regex;
 use rustls::pki_types::CertificateDer;
-use webpki::EndEntityCert;
 
+use self::names::CertificateNames;
+pub use self::{
+    pattern::{CertificatePattern, PatternFault},
+    source::NameSource,
+    template::Template,
+};
 use super::auth_error::AuthError;
 use crate::{
     access::wildcard::wildcard,
     domain::{Principal, Proof},
 };
+
+/// How client certificates identify callers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateIdentity {
+    /// By a name of the certificate itself (`auth.mtls`).
+    Names(CertificateRule),
+    /// By the first pattern that matches a name (`auth.certificate`).
+    Patterns(Vec<CertificatePattern>),
+}
+
+impl CertificateIdentity {
+    /// Returns the principal of a certificate that the TLS handshake has verified.
+    ///
+    /// Logs the names of a certificate that it rejects.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::CertificateNameRejected`] if the certificate has no acceptable name, or if its
+    /// names are ambiguous.
+    pub fn principal(&self, certificate: &CertificateDer<'_>) -> Result<Principal, AuthError> {
+        let mut names = CertificateNames::read(certificate)?;
+        let principal = match self {
+            Self::Names(rule) => rule.choose(&names),
+            Self::Patterns(patterns) => {
+                if patterns.iter().any(CertificatePattern::needs_details) {
+                    names.read_details(certificate)?;
+                }
+                pattern::principal(patterns, &names)
+            }
+        };
+        principal.inspect_err(|reason| {
+            // An operator wants to see all names, whether they count or not.
+            let _ = names.read_details(certificate);
+            tracing::info!(%names, %reason, "client certificate rejected");
+        })
+    }
+}
 
 /// Which names of a client certificate identify a caller, and its groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,44 +119,28 @@ impl Ord for NamePattern {
 }
 
 impl CertificateRule {
-    /// Returns the principal of a certificate that the TLS handshake has verified.
+    /// Chooses the name that identifies the caller.
     ///
     /// Only the first type of name that the certificate has is used. If several names of that
     /// type are allowed, the certificate is rejected, because the caller's name is ambiguous.
-    ///
-    /// # Errors
-    ///
-    /// [`AuthError::CertificateNameRejected`] if the certificate has no acceptable name.
-    pub fn principal(&self, certificate: &CertificateDer<'_>) -> Result<Principal, AuthError> {
-        let parsed = EndEntityCert::try_from(certificate)
-            .map_err(|_| AuthError::CertificateNameRejected("it is not a valid X.509 certificate"))?;
-        let uris: Vec<_> = parsed.valid_uri_names().collect();
-        let (spiffe, others): (Vec<_>, Vec<_>) = uris.iter().copied().partition(|uri| has_spiffe_scheme(uri));
-        if !spiffe.is_empty() && (uris.len() > 1 || !spiffe.iter().all(|id| is_spiffe(id))) {
-            return Err(AuthError::CertificateNameRejected(
-                "its SPIFFE id is malformed, or is not its only URI",
-            ));
-        }
+    fn choose(&self, names: &CertificateNames) -> Result<Principal, AuthError> {
         for kind in &self.kinds {
-            let names: Vec<_> = match kind {
-                NameKind::Spiffe => spiffe.iter().map(ToString::to_string).collect(),
-                NameKind::Uri => others.iter().map(ToString::to_string).collect(),
-                NameKind::Dns => {
-                    let plain = parsed.valid_dns_names().filter(|name| !name.contains('*'));
-                    plain.map(str::to_ascii_lowercase).collect()
-                }
+            let names = match kind {
+                NameKind::Spiffe => &names.spiffe,
+                NameKind::Uri => &names.uris,
+                NameKind::Dns => &names.dns,
             };
             if names.is_empty() {
                 continue;
             }
-            let mut allowed = names.into_iter().filter(|name| self.allows(name));
+            let mut allowed = names.iter().filter(|name| self.allows(name));
             let Some(name) = allowed.next() else { break };
             if allowed.next().is_some() {
                 return Err(AuthError::CertificateNameRejected(
                     "several of its names are allowed, so the caller's name is ambiguous",
                 ));
             }
-            return Principal::new(name, self.groups.iter().cloned(), Proof::Certificate).ok_or(
+            return Principal::new(name.clone(), self.groups.iter().cloned(), Proof::Certificate).ok_or(
                 AuthError::CertificateNameRejected(
                     "its name is longer than 2048 bytes or contains control characters",
                 ),
@@ -123,27 +154,4 @@ impl CertificateRule {
     fn allows(&self, name: &str) -> bool {
         self.allowed.is_empty() || self.allowed.iter().any(|pattern| pattern.regex.is_match(name))
     }
-}
-
-fn has_spiffe_scheme(uri: &str) -> bool {
-    uri.split_once(':')
-        .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("spiffe"))
-}
-
-/// Whether a URI is a SPIFFE id as specified: a trust domain, and a path of plain segments.
-fn is_spiffe(uri: &str) -> bool {
-    let Some(rest) = uri.strip_prefix("spiffe://") else {
-        return false;
-    };
-    let (domain, path) = rest
-        .split_once('/')
-        .map_or((rest, None), |(domain, path)| (domain, Some(path)));
-    let in_domain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b);
-    let in_path = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
-    let is_segment = |segment: &str| {
-        !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(in_path)
-    };
-    (1..=255).contains(&domain.len())
-        && domain.bytes().all(in_domain)
-        && path.is_none_or(|path| path.split('/').all(is_segment))
 }

@@ -1,4 +1,9 @@
-use std::{borrow::Cow, collections::HashSet, fmt, net::IpAddr};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+    fmt,
+    net::IpAddr,
+};
 
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression};
 
@@ -61,6 +66,7 @@ impl fmt::Display for AttributeValue {
 pub(super) struct PrincipalEntity {
     pub(super) uid: EntityUid,
     pub(super) groups: Vec<EntityUid>,
+    tags: BTreeMap<String, String>,
 }
 
 /// A tape as policies see it. Values that AWS did not return are empty.
@@ -87,6 +93,7 @@ impl PrincipalEntity {
                 .iter()
                 .map(|group| EntityType::Group.uid(group))
                 .collect(),
+            tags: principal.tags().clone(),
         }
     }
 }
@@ -170,13 +177,17 @@ impl AuthorizationRequest {
         }
     }
 
-    /// Returns the attributes of the resource and the context, with their values.
+    /// Returns the tags of the principal and the attributes of the resource and the context, with
+    /// their values.
     pub fn attributes(&self) -> impl Iterator<Item = (String, String)> {
+        let tags = self.principal.tags.iter();
+        let tags = tags.map(|(name, value)| (format!("principal.getTag({name:?})"), format!("{value:?}")));
         let named = |of: &'static str| {
             move |(name, value): &(&str, AttributeValue)| (format!("{of}.{name}"), value.to_string())
         };
         let resource = self.resource_attributes.iter().map(named("resource"));
-        resource.chain(self.context.iter().map(named("context")))
+        tags.chain(resource)
+            .chain(self.context.iter().map(named("context")))
     }
 
     /// Returns the id of the resource.
@@ -198,14 +209,19 @@ impl AuthorizationRequest {
             context,
             None,
         );
-        let principal = Entity::new_no_attrs(
+        let tag = |(name, value): (&String, &String)| {
+            (name.clone(), RestrictedExpression::new_string(value.clone()))
+        };
+        let principal = Entity::new_with_tags(
             self.principal.uid.clone(),
-            self.principal.groups.iter().cloned().collect(),
+            [],
+            self.principal.groups.iter().cloned(),
+            self.principal.tags.iter().map(tag),
         );
         let parents: HashSet<_> = parents.iter().cloned().collect();
         let attributes = expressions(&self.resource_attributes).collect();
         let resource = Entity::new(resource.clone(), attributes, parents).ok()?;
-        let entities = Entities::from_entities([principal, resource], None).ok()?;
+        let entities = Entities::from_entities([principal.ok()?, resource], None).ok()?;
         Some((request.ok()?, entities))
     }
 }

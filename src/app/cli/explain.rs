@@ -50,6 +50,11 @@ pub(super) fn arguments(command: Command) -> Command {
                 .help("Explain what the policies decide for the principal of this name. Exits with 0 if the call is allowed, 1 if it is denied, and 2 if this cannot be determined"),
         )
         .arg(text("group", "GROUP", "A group of the principal; can be repeated").action(ArgAction::Append))
+        .arg(
+            text("tag", "NAME=VALUE", "A tag of the principal: a capture of a pattern in auth.certificate; can be repeated")
+                .action(ArgAction::Append)
+                .value_parser(tag),
+        )
         .arg(text("action", "ACTION", "The action of the call").value_parser(ACTIONS))
         .arg(text("gateway", "ARN", "The gateway of the call, or of the tape to read"))
         .arg(text("pool", "POOL", "The pool of the tapes to create, or of the tape to read"))
@@ -62,6 +67,13 @@ pub(super) fn arguments(command: Command) -> Command {
         .arg(text("tape", "ARN", "The tape to read"))
         .arg(text("status", "STATUS", "The status of the tape to read, such as ARCHIVED"))
         .arg(text("address", "IP", "The address of the caller. Default: 127.0.0.1").value_parser(value_parser!(IpAddr)))
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("expected NAME=VALUE, such as site=berlin")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// A hypothetical call whose decision is explained.
@@ -119,6 +131,8 @@ impl HypotheticalCall {
                 flag: "--as",
                 why: "the name or a group is invalid; expected 1 to 2048 bytes without control characters, and at most 1000 groups".to_owned(),
             })?;
+        let tags = matches.get_many::<(String, String)>("tag").unwrap_or_default();
+        let principal = principal.with_tags(tags.cloned().collect());
         let address = matches.get_one("address").copied();
         Ok(Some(Self {
             caller: Caller::new(principal, address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))),

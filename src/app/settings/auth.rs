@@ -1,9 +1,9 @@
-//! `[auth]`, `[auth.tokens]` and `[auth.mtls]`: how callers are authenticated.
+//! `[auth]`, `[auth.tokens]`, `[auth.mtls]` and `[[auth.certificate]]`: how callers are authenticated.
 
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    Setting, jwt,
+    Setting, certificate, jwt,
     parsers::{Choice, DurationIn, FILE, Integer, NAME_PATTERN, Parsed, Text},
     setting_type::List,
     values::Values,
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     access::{
         IdentitySettings,
-        identity::certificate::{CertificateRule, NameKind, NamePattern},
+        identity::certificate::{CertificateIdentity, CertificateRule, NameKind, NamePattern},
     },
     grpc::inbound::AccessMode,
 };
@@ -105,7 +105,19 @@ pub(super) fn read(values: &mut Values) -> Option<IdentitySettings> {
     })
 }
 
-fn certificates(values: &mut Values) -> Option<CertificateRule> {
+fn certificates(values: &mut Values) -> Option<CertificateIdentity> {
+    if values.has_rows(&certificate::TABLE) {
+        let message = "cannot be combined with [[auth.certificate]]; write a pattern for these names, too";
+        values.reject_given(&MTLS_NAMES, message);
+        values.reject_given(&MTLS_ALLOWED, message);
+        values.reject_given(&MTLS_GROUPS, message);
+        let patterns = values.rows(&certificate::TABLE, certificate::read)?;
+        return Some(CertificateIdentity::Patterns(patterns));
+    }
+    names(values).map(CertificateIdentity::Names)
+}
+
+fn names(values: &mut Values) -> Option<CertificateRule> {
     values.set_default_list(&MTLS_NAMES, ["spiffe", "uri", "dns"]);
     values.set_default_list(&MTLS_ALLOWED, [""; 0]);
     values.set_default_list(&MTLS_GROUPS, [""; 0]);

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use super::setting_type::{TomlType, ValueParser};
 use crate::{
     access::identity::{
-        certificate::NamePattern,
+        certificate::{NamePattern, Template},
         jwt::{ClaimPath, JwksLocation},
     },
     domain::{AccountId, AwsPartition, Invalid, MAX_NAME, Region, RoleArn},
@@ -275,6 +275,13 @@ pub(crate) const NAME_PATTERN: Parsed<NamePattern> = Parsed::new(
     "PATTERN",
     "a name in which * matches any characters, such as spiffe://example.org/agents/*",
     |text| (text.len() <= MAX_NAME).then(|| NamePattern::new(text)).flatten(),
+);
+
+/// A text with captures of a pattern.
+pub(crate) const TEMPLATE: Parsed<Template> = Parsed::new(
+    "TEMPLATE",
+    "text with captures of the pattern in braces, such as site-{site}",
+    |text| (text.len() <= MAX_NAME).then(|| text.parse().ok()).flatten(),
 );
 
 /// A claim of a token.

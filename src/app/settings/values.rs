@@ -247,6 +247,13 @@ impl Values {
         self.faults.push_about(setting.key, origin, message.as_ref());
     }
 
+    /// Rejects a setting that is given though others make it useless.
+    pub(crate) fn reject_given<T>(&mut self, setting: &Setting<T>, message: &str) {
+        if self.is_given(setting) {
+            self.fault(setting, message);
+        }
+    }
+
     /// `read` with the resolved values; or all faults.
     pub(crate) fn finish<T>(self, read: Option<T>) -> Result<(T, Resolved), Faults> {
         let Self { resolved, faults, .. } = self;

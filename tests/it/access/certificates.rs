@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use tapegate::access::identity::certificate::{CertificateRule, NameKind, NamePattern};
+use tapegate::access::identity::certificate::{CertificateIdentity, CertificateRule, NameKind, NamePattern};
 use tapegate::grpc::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
 
 use super::attacks::{attack, audited, authorization, recorded};
@@ -117,10 +117,12 @@ fn only_the_first_type_of_name_that_a_certificate_has_is_used() {
     let names = ["spiffe://example.org/web", "x.agents.example.org"];
     let certified = Ca::new("an authority").client(&names, Valid::Now);
     let certificate = CertificateDer::from_pem_slice(certified.cert.as_bytes()).unwrap();
-    let rule = |allowed: &str| CertificateRule {
-        kinds: vec![NameKind::Spiffe, NameKind::Uri, NameKind::Dns],
-        allowed: vec![NamePattern::new(allowed).unwrap()],
-        groups: Vec::new(),
+    let rule = |allowed: &str| {
+        CertificateIdentity::Names(CertificateRule {
+            kinds: vec![NameKind::Spiffe, NameKind::Uri, NameKind::Dns],
+            allowed: vec![NamePattern::new(allowed).unwrap()],
+            groups: Vec::new(),
+        })
     };
     assert!(rule("*.agents.example.org").principal(&certificate).is_err());
     let known = rule("spiffe://example.org/*").principal(&certificate).unwrap();

@@ -1,6 +1,6 @@
 //! Settings of access control, and the files that they name.
 
-use tapegate::grpc::inbound::AccessMode;
+use tapegate::{access::identity::certificate::CertificateIdentity, grpc::inbound::AccessMode};
 
 use super::*;
 use crate::harness::{Ca, Site};
@@ -284,5 +284,69 @@ fn a_certificate_needs_its_key_and_a_key_its_certificate() {
     assert_faults(
         &Call::serve().arg(format!("--tls-client-ca={}", site.path("clients.pem").display())),
         &[("tls.cert: is not set", ""), ("tls.key: is not set", "")],
+    );
+}
+
+#[test]
+fn the_faults_of_patterns_of_certificates_are_reported_where_they_are() {
+    let site = Site::new();
+    let valid = serve(
+        &site,
+        "[[auth.certificate]]\nfrom = \"dns\"\npattern = \"{name}.example\"\ngroups = [\"agents\"]\n",
+    );
+    let CertificateIdentity::Patterns(patterns) = valid.config().identities.certificates else {
+        panic!("the pattern is not used")
+    };
+    assert_eq!(patterns.len(), 1);
+
+    let wrong = Call::serve().file(
+        "[auth.mtls]\n\
+         groups = [\"agents\"]\n\
+         [[auth.certificate]]\n\
+         from = \"san\"\n\
+         pattern = \"{name}\"\n\
+         [[auth.certificate]]\n\
+         from = \"subject\"\n\
+         pattern = \"CN={name},GN=x\"\n\
+         [[auth.certificate]]\n\
+         from = \"spiffe\"\n\
+         pattern = \"spiffe://a.example/{site}/{name}\"\n\
+         name = \"{site}-{name}\"\n\
+         groups = [\"{site}\", \"g-{team}\", \"{\"]\n\
+         [[auth.certificate]]\n\
+         from = \"spiffe\"\n\
+         pattern = \"spiffe://a.example/{site}/{name}\"\n\
+         name = \"{site}-{name}\"\n\
+         groups = [\"{site}\"]\n",
+    );
+    assert_faults(
+        &wrong,
+        &[
+            (
+                "tapegate.toml:2:10: auth.mtls.groups: cannot be combined with [[auth.certificate]]",
+                "",
+            ),
+            (
+                "tapegate.toml:4:8: auth.certificate.from: invalid value \"san\"",
+                "\"spiffe\"",
+            ),
+            ("tapegate.toml:6:1: auth.certificate.name: is not set", ""),
+            (
+                "tapegate.toml:8:11: auth.certificate.pattern: unknown attribute \"GN\"",
+                "CN, O, OU",
+            ),
+            (
+                "tapegate.toml:13:33: auth.certificate.groups: invalid value \"{\"",
+                "site-{site}",
+            ),
+            (
+                "tapegate.toml:17:8: auth.certificate.name: {site}-{name} is ambiguous",
+                "such as / or :",
+            ),
+            (
+                "tapegate.toml:18:10: auth.certificate.groups: {site} has no text of its own",
+                "site-{site}",
+            ),
+        ],
     );
 }

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use hyper_util::rt::TokioIo;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, SanType, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
 };
 use rustls::{
     ClientConfig, RootCertStore,
@@ -58,17 +58,33 @@ impl Ca {
         self.issue(&params)
     }
 
-    /// A client's certificate with these names: URIs have a colon, others are DNS names.
+    /// A client's certificate with these names: URIs have a colon, e-mail addresses an @, and others
+    /// are DNS names.
     pub fn client(&self, names: &[&str], valid: Valid) -> Certified {
+        let subject = [(DnType::CommonName, "a name that does not count")];
+        self.client_with_subject(subject, names, valid)
+    }
+
+    /// The same with this subject.
+    pub fn client_with_subject<const N: usize>(
+        &self,
+        subject: [(DnType, &str); N],
+        names: &[&str],
+        valid: Valid,
+    ) -> Certified {
         let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "a name that does not count");
+        params.distinguished_name = DistinguishedName::new();
+        for (attribute, value) in subject {
+            params.distinguished_name.push(attribute, value);
+        }
         for name in names {
             let name = *name;
-            params.subject_alt_names.push(match name.contains(':') {
-                true => SanType::URI(name.try_into().unwrap()),
-                false => SanType::DnsName(name.try_into().unwrap()),
+            params.subject_alt_names.push(if name.contains(':') {
+                SanType::URI(name.try_into().unwrap())
+            } else if name.contains('@') {
+                SanType::Rfc822Name(name.try_into().unwrap())
+            } else {
+                SanType::DnsName(name.try_into().unwrap())
             });
         }
         params.insert_extended_key_usage(ExtendedKeyUsagePurpose::ClientAuth);

@@ -1,0 +1,81 @@
+//! `[[auth.certificate]]`: names and groups from client certificates.
+
+use super::{
+    Setting, Table,
+    parsers::{Choice, Parsed, TEMPLATE, Text},
+    setting_type::List,
+    values::Values,
+};
+use crate::access::identity::certificate::{CertificatePattern, NameSource, PatternFault, Template};
+
+/// The patterns of names.
+pub(crate) static TABLE: Table = Table {
+    key: "auth.certificate",
+    help: "A pattern of names of client certificates, which gives the name and the groups of the caller. One table for \
+           each pattern. The first one that matches decides. A certificate is rejected if no pattern matches, or if \
+           two of its names of the same type give different callers. Replaces [auth.mtls].\n\nA capture such as \
+           {name} matches one or more ASCII letters, digits, -, _ and ., but no . in DNS names and behind the @ of \
+           e-mail addresses, and single spaces, too, in the subject. All other text matches itself. A pattern \
+           matches a whole name. Policies see the captures as tags: principal.getTag(\"site\").",
+    settings: &[&FROM, &PATTERN, &NAME, &GROUPS],
+};
+
+static FROM: Setting<Choice<NameSource>> = Setting {
+    key: "auth.certificate.from",
+    kind: Choice(&[
+        ("spiffe", NameSource::Spiffe),
+        ("uri", NameSource::Uri),
+        ("dns", NameSource::Dns),
+        ("email", NameSource::Email),
+        ("subject", NameSource::Subject),
+    ]),
+    default: None,
+    help: "Where the name is: a SPIFFE id, another URI, a DNS name or an e-mail address among the subject alternative \
+           names, or the subject. DNS names and the domains of e-mail addresses are compared in lower case.",
+};
+
+static PATTERN: Setting<Text> = Setting {
+    key: "auth.certificate.pattern",
+    kind: Text {
+        what: "text with captures, such as spiffe://example.org/site/{site}/agent/{name}",
+    },
+    default: None,
+    help: "The pattern. For a subject: attributes (CN, O, OU, L, ST, C, DC, UID, SERIALNUMBER) in any order, such as \
+           CN={name},OU=site-{site}, with \\, for a comma in a value. Each must match exactly one value of the subject; \
+           attributes that the pattern does not name are ignored.",
+};
+
+static NAME: Setting<Parsed<Template>> = Setting {
+    key: "auth.certificate.name",
+    kind: TEMPLATE,
+    default: None,
+    help: "The name of the caller. It must have all captures that make the caller unique: {site}/{name}, if agents of \
+           two sites can have the same name. Default: the whole name in the certificate; a subject has no default.",
+};
+
+static GROUPS: Setting<List<Parsed<Template>>> = Setting {
+    key: "auth.certificate.groups",
+    kind: List(TEMPLATE),
+    default: None,
+    help: "The groups of the caller. Each needs a text of its own, such as site-{site}, so that a certificate cannot \
+           choose any group. Default: none.",
+};
+
+pub(super) fn read(values: &mut Values) -> Option<CertificatePattern> {
+    values.set_default_list(&GROUPS, [""; 0]);
+    let source = values.required(&FROM);
+    let pattern = values.required(&PATTERN);
+    let (name, groups) = (values.optional(&NAME), values.get(&GROUPS));
+    let groups = groups?.into_iter().collect();
+    CertificatePattern::new(source?, &pattern?, name?, groups)
+        .map_err(|faults| {
+            for fault in faults {
+                match fault {
+                    PatternFault::Pattern(what) => values.fault(&PATTERN, what),
+                    PatternFault::Name(what) => values.fault(&NAME, what),
+                    PatternFault::Groups(what) => values.fault(&GROUPS, what),
+                }
+            }
+        })
+        .ok()
+}
