@@ -91,7 +91,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             });
         }
         Command::Health(check) => check.run().await?,
-        Command::NewToken(token) => token.create(&mut io::stdout(), &mut io::stderr())?,
+        Command::Token(token) => token.run(&mut io::stdout(), &mut io::stderr())?,
         Command::Serve(checked) => {
             let config = &checked.config;
             let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;

@@ -34,8 +34,8 @@ pub enum Command {
     Explain(Box<Config>, explain::HypotheticalCall),
     /// Check the health of a running service.
     Health(health::HealthCheck),
-    /// Create a static token.
-    NewToken(token::TokenRequest),
+    /// Create, list or revoke static tokens.
+    Token(token::TokenRequest),
 }
 
 /// Why there is no command to run.
@@ -148,7 +148,7 @@ pub fn command(matches: &ArgMatches, variables: &Variables) -> Result<Command, S
             }
         }
         flags::TOKEN => match token::TokenRequest::read(matches) {
-            Some(token) => Command::NewToken(token),
+            Some(token) => Command::Token(token),
             None => {
                 let message = "no command is given";
                 return Err(Stop::Usage(

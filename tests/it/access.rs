@@ -12,6 +12,7 @@ mod policy;
 mod remote_keys;
 mod rotation;
 mod secrets;
+mod static_tokens;
 mod transport;
 mod trial;
 mod wycheproof;

@@ -4,7 +4,9 @@
 //! people may edit, contains the id and the SHA-256 of each token, never the token.
 
 mod digest;
+mod edit;
 mod issue;
+mod revoke;
 
 use std::{
     collections::{HashMap, hash_map},
@@ -16,7 +18,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use self::digest::TokenDigest;
-pub use self::issue::{NewToken, NewTokenError};
+pub use self::{
+    edit::TokensFileError,
+    issue::NewToken,
+    revoke::{ListedToken, Revocation, list},
+};
 use super::auth_error::AuthError;
 use crate::{
     access::reload::{FileContents, Files, Reloading},
@@ -43,9 +49,9 @@ struct StaticToken {
     digest: TokenDigest,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct TokensFile {
     #[serde(default)]
     token: Vec<Spanned<Table>>,
 }
@@ -58,6 +64,7 @@ struct Table {
     name: String,
     #[serde(default)]
     groups: Vec<String>,
+    created: Option<Timestamp>,
     expires: Timestamp,
     sha256: String,
 }
@@ -104,7 +111,7 @@ impl StaticTokens {
     /// Adds the tokens of a file's text. Faults come with their line.
     fn add(&mut self, text: &str) -> Result<(), Vec<(usize, String)>> {
         let line = |offset: usize| text[..text.floor_char_boundary(offset)].matches('\n').count() + 1;
-        let file: File = toml::from_str(text).map_err(|error| {
+        let file: TokensFile = toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             vec![(line(at), error.message().trim_end().to_owned())]
         })?;
@@ -153,6 +160,7 @@ impl Table {
             id,
             name,
             groups,
+            created: _,
             expires,
             sha256,
         } = self;

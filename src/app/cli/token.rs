@@ -1,21 +1,26 @@
-//! `tapegate token new`: creates static tokens.
+//! `tapegate token …`: creates, lists and revokes static tokens.
 
 use std::{
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
-use crate::access::identity::static_tokens::{NewToken, NewTokenError};
+use crate::access::identity::static_tokens::{self, ListedToken, NewToken, Revocation, TokensFileError};
 
 /// The command `name`.
 pub(super) fn command(name: &'static str) -> Command {
     let text = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)
+    };
+    let file = |help: &'static str| {
+        text("file", "FILE", help)
+            .required(true)
+            .value_parser(value_parser!(PathBuf))
     };
     let new = Command::new("new")
         .about("Create a token, add it to a file, and print it once")
@@ -33,16 +38,35 @@ pub(super) fn command(name: &'static str) -> Command {
                 .default_value("90d")
                 .value_parser(lifetime),
         )
-        .arg(
-            text("file", "FILE", "The file of tokens; created if it does not exist")
-                .required(true)
-                .value_parser(value_parser!(PathBuf)),
-        );
+        .arg(file("The file of tokens; created if it does not exist"));
+    let list = Command::new("list")
+        .about("List the tokens of a file: id, expiry, creation, name and groups, never a secret")
+        .arg(file("The file of tokens"));
+    let revoke = Command::new("revoke")
+        .about("Remove tokens from a file")
+        .before_help(
+            "Other lines of the file stay as they are, comments too. A running service with this file in \
+             auth.tokens.file rejects the tokens within two reload_intervals.",
+        )
+        .arg(text(
+            "name",
+            "NAME",
+            "Revoke all tokens of the caller of this name",
+        ))
+        .arg(text(
+            "id",
+            "ID",
+            "Revoke the token with this id; `token list` shows it",
+        ))
+        .group(ArgGroup::new("which").args(["name", "id"]).required(true))
+        .arg(file("The file of tokens"));
     Command::new(name)
-        .about("Create static tokens, for grpcurl and small sites")
+        .about("Create, list and revoke static tokens, for grpcurl and small sites")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(new)
+        .subcommand(list)
+        .subcommand(revoke)
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {
@@ -53,64 +77,137 @@ fn lifetime(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A token to create, and the file to add it to.
+/// What to do with the tokens of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRequest {
-    name: String,
-    groups: Vec<String>,
-    lifetime: Duration,
     file: PathBuf,
+    action: Action,
 }
 
-/// Why a token was not created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Action {
+    Create {
+        name: String,
+        groups: Vec<String>,
+        lifetime: Duration,
+    },
+    List,
+    Revoke(Revocation),
+}
+
+/// Why a command about tokens failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// The file could not be written.
+    /// The file could not be read or changed.
     #[error(transparent)]
-    NewToken(#[from] NewTokenError),
+    File(#[from] TokensFileError),
     /// The expiry is out of range.
     #[error("the expiry of the token is out of range: {0}; set the clock of this machine")]
     Clock(jiff::Error),
     /// The token is in the file, but could not be printed.
     #[error("the token could not be printed and is lost; remove its table from the file: {0}")]
     NotPrinted(io::Error),
+    /// The list of tokens could not be printed.
+    #[error("the tokens could not be printed: {0}")]
+    NotListed(io::Error),
 }
 
 impl TokenRequest {
     pub(super) fn read(matches: &ArgMatches) -> Option<Self> {
-        let (_, matches) = matches.subcommand()?;
-        Some(Self {
-            name: matches.get_one::<String>("name")?.clone(),
-            groups: matches.get_many("group").unwrap_or_default().cloned().collect(),
-            lifetime: *matches.get_one("expires-in")?,
-            file: matches.get_one::<PathBuf>("file")?.clone(),
-        })
+        let (command, matches) = matches.subcommand()?;
+        let text = |name| matches.get_one::<String>(name).cloned();
+        let action = match command {
+            "new" => Action::Create {
+                name: text("name")?,
+                groups: matches.get_many("group").unwrap_or_default().cloned().collect(),
+                lifetime: *matches.get_one("expires-in")?,
+            },
+            "list" => Action::List,
+            _ => Action::Revoke(match text("name") {
+                Some(name) => Revocation::Name(name),
+                None => Revocation::Id(text("id")?),
+            }),
+        };
+        let file = matches.get_one::<PathBuf>("file")?.clone();
+        Some(Self { file, action })
     }
 
-    /// Creates the token and prints it to `out`, and information about it to `notes`.
+    /// Creates, lists or revokes tokens. Prints a new token or the list to `out`, and other
+    /// information to `notes`.
     ///
     /// # Errors
     ///
     /// [`TokenError`].
-    pub fn create(&self, out: &mut impl Write, notes: &mut impl Write) -> Result<(), TokenError> {
-        let expires = Timestamp::try_from(SystemTime::now() + self.lifetime).map_err(TokenError::Clock)?;
-        let expires = Timestamp::from_second(expires.as_second()).map_err(TokenError::Clock)?;
-        let token = NewToken {
-            name: self.name.clone(),
-            groups: self.groups.clone(),
-            expires,
-        };
-        let token = token.add_to(&self.file)?;
-        writeln!(out, "{}", token.expose_secret())
-            .and_then(|()| out.flush())
-            .map_err(TokenError::NotPrinted)?;
-        // The token is created even if the information cannot be printed.
-        let _ = writeln!(
-            notes,
-            "the token of {} is valid until {expires}; {} has its hash",
-            self.name,
-            self.file.display()
-        );
-        Ok(())
+    pub fn run(&self, out: &mut impl Write, notes: &mut impl Write) -> Result<(), TokenError> {
+        let Self { file, action } = self;
+        match action {
+            Action::Create {
+                name,
+                groups,
+                lifetime,
+            } => create(file, name, groups, *lifetime, out, notes),
+            Action::List => print(&static_tokens::list(file)?, out).map_err(TokenError::NotListed),
+            Action::Revoke(which) => {
+                for ListedToken { id, name, .. } in which.apply(file)? {
+                    // The token is revoked even if the information cannot be printed.
+                    let _ = writeln!(notes, "revoked the token {id} of {name}");
+                }
+                Ok(())
+            }
+        }
     }
+}
+
+fn create(
+    file: &Path,
+    name: &str,
+    groups: &[String],
+    lifetime: Duration,
+    out: &mut impl Write,
+    notes: &mut impl Write,
+) -> Result<(), TokenError> {
+    let now = SystemTime::now();
+    let whole_seconds = |time: SystemTime| Timestamp::from_second(Timestamp::try_from(time)?.as_second());
+    let token = NewToken {
+        name: name.to_owned(),
+        groups: groups.to_vec(),
+        created: whole_seconds(now).map_err(TokenError::Clock)?,
+        expires: whole_seconds(now + lifetime).map_err(TokenError::Clock)?,
+    };
+    let secret = token.add_to(file)?;
+    writeln!(out, "{}", secret.expose_secret())
+        .and_then(|()| out.flush())
+        .map_err(TokenError::NotPrinted)?;
+    // The token is created even if the information cannot be printed.
+    let _ = writeln!(
+        notes,
+        "the token of {name} is valid until {}; {} has its hash",
+        token.expires,
+        file.display()
+    );
+    Ok(())
+}
+
+/// Prints a table of tokens.
+fn print(tokens: &[ListedToken], out: &mut impl Write) -> io::Result<()> {
+    let now = Timestamp::now();
+    writeln!(
+        out,
+        "{:16}  {:20}  {:20}  NAME  GROUPS",
+        "ID", "EXPIRES", "CREATED"
+    )?;
+    for token in tokens {
+        let created = token
+            .created
+            .map_or_else(|| "-".to_owned(), |created| created.to_string());
+        let groups = match token.groups.is_empty() {
+            true => "-".to_owned(),
+            false => token.groups.join(","),
+        };
+        let (id, name) = (&token.id, &token.name);
+        let expires = token.expires.to_string();
+        let note = if token.expires <= now { "  (expired)" } else { "" };
+        writeln!(out, "{id}  {expires:20}  {created:20}  {name}  {groups}{note}")?;
+    }
+    out.flush()
 }

@@ -103,6 +103,7 @@ impl Site {
         let token = NewToken {
             name: name.to_owned(),
             groups: groups.iter().map(ToString::to_string).collect(),
+            created: Timestamp::now(),
             expires: Timestamp::from_second(expires).unwrap(),
         };
         let token = token.add_to(&self.path("tokens.toml")).unwrap();
