@@ -74,6 +74,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &requests::REGIONS,
     &requests::ACCOUNT_ID,
     &requests::ACCOUNTS,
+    &requests::REQUIRE_POOL,
     &server::MAX_REQUEST_BYTES,
     &server::MAX_CONCURRENT_STREAMS,
     &server::MAX_CONCURRENT_CALLS,

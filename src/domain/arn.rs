@@ -197,6 +197,12 @@ impl fmt::Display for TapeArn {
     }
 }
 
+impl From<TapeArn> for String {
+    fn from(tape: TapeArn) -> Self {
+        tape.text
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@ mod tape;
 pub use rules::Rules;
 
 use super::violations::Violations;
+use crate::domain::Operation;
 
 /// Parses a request: `TryFrom` with the operator's rules.
 pub trait Parse: Sized {
@@ -24,4 +25,13 @@ pub trait Parse: Sized {
     ///
     /// Everything that is wrong with the request.
     fn parse(self, rules: &Rules) -> Result<Self::Operation, Violations>;
+}
+
+/// A create that succeeded, whose response repeats a part of the request.
+#[derive(Clone, Debug)]
+pub struct Created<O: Operation> {
+    /// What was requested.
+    pub operation: O,
+    /// What was created.
+    pub output: O::Output,
 }

@@ -10,16 +10,16 @@ use tonic::{Request, Response, Status, async_trait, codegen::BoxStream};
 use crate::{
     access::AuthorizedCall,
     call::{Answer, Call, CallContext, Caller},
-    domain::{Failure, ListOperation, Operation, Outcome, Page},
+    domain::{Failure, ListOperation, Operation, Outcome},
     grpc::{
-        convert::{Parse, Rules},
+        convert::{Created, Parse, Rules},
         inbound,
         proto::{self, tape_service_server::TapeService},
         status,
     },
     upstream::{
         Stack, Upstream, idempotency,
-        pagination::{ListContext, ListParams, Paginator, Visibility},
+        pagination::{ListContext, ListPage, ListParams, Paginator, Visibility},
     },
 };
 
@@ -50,7 +50,7 @@ impl Tapes {
     where
         M: Parse<Operation = O>,
         O: Operation,
-        R: From<O::Output>,
+        R: From<Created<O>>,
         F: Future<Output = Result<Answer<Arc<O::Output>>, Failure>>,
     {
         let CallParts {
@@ -80,7 +80,8 @@ impl Tapes {
         {
             self.upstream.metrics.creates_unclear.add();
         }
-        Ok(Response::new(finish(&operation, &context, answer)?))
+        let output = Arc::unwrap_or_clone(finish(&operation, &context, answer)?);
+        Ok(Response::new(Created { operation, output }.into()))
     }
 
     /// Handles a list, which is streamed page by page. The first page is fetched before the response
@@ -93,7 +94,7 @@ impl Tapes {
     where
         M: Parse<Operation = (L, ListParams)>,
         L: ListOperation,
-        R: From<Page<L::Row>> + Send + 'static,
+        R: From<ListPage<L::Row>> + Send + 'static,
     {
         let CallParts {
             context,
@@ -116,9 +117,9 @@ impl Tapes {
         let mut pages = Paginator::new(stack.clone(), list.clone(), params, list_context);
         context.dispatch(list.scope());
         let metrics = self.upstream.metrics.clone();
-        let record = move |answer: &Result<Answer<Arc<Page<L::Row>>>, Failure>| {
+        let record = move |answer: &Result<Answer<ListPage<L::Row>>, Failure>| {
             if let Ok(Answer { output, .. }) = answer {
-                metrics.record_page::<L>(output.rows.len());
+                metrics.record_page::<L>(output.page.rows.len());
             }
         };
         let first = pages.next().await.inspect(&record);
@@ -127,7 +128,8 @@ impl Tapes {
         let rest = rest
             .inspect(record)
             .map(move |answer| finish(&list, &context, answer));
-        Ok(Response::new(Box::pin(stream::iter(first.map(Ok)).chain(rest))))
+        let pages = stream::iter(first.map(Ok)).chain(rest);
+        Ok(Response::new(Box::pin(pages.map(|page| page.map(R::from)))))
     }
 }
 
@@ -163,17 +165,16 @@ impl CallParts {
     }
 }
 
-/// Adds a result to the call's context, and converts it to a message or a status.
-fn finish<O: Operation, T: Clone, R: From<T>>(
+/// Adds a result to the call's context, and converts a failure to a status.
+fn finish<O: Operation, T>(
     operation: &O,
     context: &CallContext,
-    answer: Result<Answer<Arc<T>>, Failure>,
-) -> Result<R, Status> {
+    answer: Result<Answer<T>, Failure>,
+) -> Result<T, Status> {
     match answer {
         Ok(Answer { output, attempts }) => {
             context.add_attempts(&attempts);
-            // Cloned only if other callers share the output.
-            Ok(Arc::unwrap_or_clone(output).into())
+            Ok(output)
         }
         Err(failure) => {
             let failure = context.fail(failure);

@@ -10,6 +10,7 @@
 //! contains how many rows of AWS's page to skip.
 
 mod cycle_detector;
+mod named_tapes;
 
 use std::{num::NonZeroU32, sync::Arc};
 
@@ -17,14 +18,14 @@ use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 use tracing::{Instrument, field::Empty, info_span};
 
-use self::cycle_detector::CycleDetector;
+use self::{cycle_detector::CycleDetector, named_tapes::NamedTapes};
 use crate::{
     access::{
         Authority, AuthorizedCall, Grant,
         policy::{RowFilter, TapeView},
     },
     call::{Answer, Call, CallContext, Caller},
-    domain::{Cursor, Failure, Fault, ListOperation, Marker, Page, PageRequest, Row, TapeStatus},
+    domain::{Cursor, Failure, Fault, ListOperation, Marker, Page, PageRequest, Row, TapeArn, TapeStatus},
     observability::telemetry::SPAN_TARGET,
 };
 
@@ -66,6 +67,17 @@ pub enum Visibility {
     PartOf(Grant),
 }
 
+/// A page of a list as the reader sees it.
+#[derive(Clone, Debug)]
+pub struct ListPage<R> {
+    /// The rows that the reader may see, and the marker after them.
+    pub page: Arc<Page<R>>,
+    /// The tapes that the request names and that the list did not show, because they do not exist or
+    /// because the reader may not see them. Only the last page has them, and only if the list began at
+    /// its beginning and is complete.
+    pub missing: Vec<TapeArn>,
+}
+
 /// Fetches a list page by page.
 pub struct Paginator<L, S> {
     upstream: S,
@@ -75,6 +87,7 @@ pub struct Paginator<L, S> {
     remaining: Option<u64>,
     position: Position,
     cycles: CycleDetector,
+    named: NamedTapes,
 }
 
 enum Position {
@@ -95,6 +108,7 @@ where
             max_items,
         } = params;
         let cycles = CycleDetector::starting_at(start.marker.clone());
+        let named = NamedTapes::of(&list, &start);
         Self {
             upstream,
             list,
@@ -103,6 +117,7 @@ where
             remaining: max_items,
             position: Position::At(start),
             cycles,
+            named,
         }
     }
 
@@ -112,7 +127,7 @@ where
     ///
     /// Those of the upstream stack, [`Fault::Denied`], [`Fault::MarkerRepeated`],
     /// [`Fault::PageTooLong`], and [`Fault::Unreadable`] for tapes of another account or region.
-    pub async fn next(&mut self) -> Option<Result<Answer<Arc<Page<L::Row>>>, Failure>> {
+    pub async fn next(&mut self) -> Option<Result<Answer<ListPage<L::Row>>, Failure>> {
         let Position::At(cursor) = std::mem::replace(&mut self.position, Position::Ended) else {
             return None;
         };
@@ -279,12 +294,18 @@ where
     }
 
     /// Moves to the next page, unless this one was the last.
-    fn advance(&mut self, cursor: &Cursor, shown: ShownPage<L::Row>) -> Result<Arc<Page<L::Row>>, Fault> {
+    fn advance(&mut self, cursor: &Cursor, shown: ShownPage<L::Row>) -> Result<ListPage<L::Row>, Fault> {
         let ShownPage {
             page,
             next,
             is_truncated,
         } = shown;
+        self.named.show(&page.rows);
+        let missing = match &next {
+            None => self.named.take_missing(),
+            Some(_) => Vec::new(),
+        };
+        let page = ListPage { page, missing };
         let Some(next) = next.filter(|_| !is_truncated) else {
             return Ok(page);
         };

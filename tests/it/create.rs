@@ -47,7 +47,7 @@ async fn pools(service: &Service, arn: &str) -> [(PoolId, Option<String>); 2] {
 }
 
 #[tokio::test]
-async fn a_described_tape_has_the_pool_of_the_request() {
+async fn the_response_and_the_described_tape_have_the_pool_of_the_request() {
     use create_tapes_request::Pool;
     let service = Service::dev(&[]).await;
     let cases = [
@@ -70,16 +70,64 @@ async fn a_described_tape_has_the_pool_of_the_request() {
         (None, PoolId::Glacier, "GLACIER"),
     ];
     for (index, (pool, id, text)) in cases.into_iter().enumerate() {
+        let requested = pool.clone();
         let request = CreateTapesRequest {
             pool,
             ..create_tapes(&format!("token-{index}"))
         };
         let created = service.client().create_tapes(request).await.unwrap().into_inner();
         assert_eq!(created.tape_arns.len(), 2);
+        // The response repeats the pool of the request, and so has none if AWS chose it.
+        let (asked_id, asked_text) = match requested {
+            Some(_) => (id, Some(text.to_owned())),
+            None => (PoolId::Unspecified, None),
+        };
+        assert_eq!((created.pool_id(), created.pool_id_text), (asked_id, asked_text));
         for arn in &created.tape_arns {
             let expected = (id, Some(text.to_owned()));
             assert_eq!(pools(&service, arn).await, [expected.clone(), expected]);
         }
+    }
+}
+
+#[tokio::test]
+async fn require_pool_rejects_a_create_without_a_pool() {
+    use create_tape_with_barcode_request::Pool;
+    let service = Service::dev(&["--require-pool=true"]).await;
+    let mut client = service.client();
+    let one = CreateTapeWithBarcodeRequest {
+        gateway_arn: GATEWAY.into(),
+        tape_size_in_bytes: SIZE,
+        tape_barcode: "POOLED01".into(),
+        ..Default::default()
+    };
+    let rejected = [
+        client.create_tapes(create_tapes("token")).await.unwrap_err(),
+        client.create_tape_with_barcode(one.clone()).await.unwrap_err(),
+    ];
+    for status in &rejected {
+        let rejected = refusal(status);
+        assert_eq!(rejected.code, Code::InvalidArgument);
+        assert_eq!(rejected.fields(), ["pool_id"]);
+        for part in [
+            "require_pool",
+            "POOL_ID_GLACIER",
+            "custom_pool_id",
+            "pool-12345678",
+        ] {
+            assert!(rejected.message.contains(part), "{}", rejected.message);
+        }
+    }
+    for (barcode, pool) in [
+        ("POOLED01", Pool::PoolId(PoolId::Glacier.into())),
+        ("POOLED02", Pool::CustomPoolId("pool-12345678".into())),
+    ] {
+        let with_pool = CreateTapeWithBarcodeRequest {
+            tape_barcode: barcode.into(),
+            pool: Some(pool),
+            ..one.clone()
+        };
+        client.create_tape_with_barcode(with_pool).await.unwrap();
     }
 }
 
@@ -138,7 +186,9 @@ async fn a_barcode_can_be_used_once() {
     assert_eq!(
         created,
         proto::CreateTapeWithBarcodeResponse {
-            tape_arn: tape_arn("MINE0001")
+            tape_arn: tape_arn("MINE0001"),
+            pool_id: PoolId::Unspecified.into(),
+            pool_id_text: Some("pool-12345678".into()),
         }
     );
     let expected = (PoolId::Unspecified, Some("pool-12345678".to_owned()));

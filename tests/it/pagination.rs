@@ -1,5 +1,6 @@
 //! Paginated lists: properties of the paginator, then lists over the wire.
 
+mod named_tapes;
 mod properties;
 
 use std::{

@@ -32,6 +32,7 @@ fn rules() -> Rules {
         account_id: None,
         accounts: [].into(),
         tape_sizes: TapeSizeBounds::default(),
+        require_pool: false,
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Setting, accounts,
-    parsers::{self, DurationIn, Integer, Parsed},
+    parsers::{self, Bool, DurationIn, Integer, Parsed},
     setting_type::List,
     values::Values,
 };
@@ -77,6 +77,14 @@ pub(crate) static MAX_SIZE_GIB: Setting<Integer<i64>> = Setting {
     help: "The maximum size of a new tape.",
 };
 
+pub(crate) static REQUIRE_POOL: Setting<Bool> = Setting {
+    key: "require_pool",
+    kind: Bool,
+    default: Some("false"),
+    help: "Whether a create must name a pool. A create that names none is then invalid. Otherwise AWS chooses the pool, \
+           and so the storage class.",
+};
+
 const UP_TO_A_DAY: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(24 * 60 * 60);
 
 pub(crate) static UNARY: Setting<DurationIn> = Setting {
@@ -133,6 +141,7 @@ pub(super) fn rules(values: &mut Values, accounts: Option<&[AccountSettings]>) -
     };
     let (min, max) = (values.get(&MIN_SIZE_GIB), values.get(&MAX_SIZE_GIB));
     values.ordered((&MIN_SIZE_GIB, min), (&MAX_SIZE_GIB, max));
+    let require_pool = values.get(&REQUIRE_POOL);
     let accounts = served?;
     let only = accounts.keys().next().filter(|_| accounts.len() == 1);
     Some(Rules {
@@ -142,6 +151,7 @@ pub(super) fn rules(values: &mut Values, accounts: Option<&[AccountSettings]>) -
         accounts,
         // Invalid bounds have just become a fault.
         tape_sizes: TapeSizeBounds::gib(min?, max?).ok()?,
+        require_pool: require_pool?,
     })
 }
 

@@ -1,6 +1,6 @@
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Parse, Rules};
+use super::{Created, Parse, Rules, tape::pool_fields};
 use crate::{
     domain::{
         Barcode, BarcodePrefix, ClientToken, CreateTapeWithBarcode, CreateTapes, CreatedTape, CreatedTapes,
@@ -123,7 +123,7 @@ impl CommonFields {
             TapeSize::new(self.tape_size_in_bytes, &rules.tape_sizes),
         );
         let encryption = encryption(self.kms_encrypted, self.kms_key, violations);
-        let pool = pool(self.pool, violations);
+        let pool = pool(self.pool, rules.require_pool, violations);
         let tags = tags(self.tags, violations);
         Some(NewTape {
             gateway: gateway?,
@@ -161,9 +161,17 @@ fn encryption(
     violations.take("kms_key", Encryption::new(encrypted, key))
 }
 
-/// The pool of a create, which is optional.
-fn pool(choice: Option<PoolChoice>, violations: &mut Violations) -> Option<Option<Pool>> {
+/// The pool of a create, which is optional unless the operator requires one.
+fn pool(choice: Option<PoolChoice>, is_required: bool, violations: &mut Violations) -> Option<Option<Pool>> {
     Some(match choice {
+        None if is_required => {
+            violations.push(
+                "pool_id",
+                "required by the operator of this service (setting require_pool): POOL_ID_GLACIER or \
+                 POOL_ID_DEEP_ARCHIVE, or custom_pool_id with the ID of a custom pool, such as pool-12345678",
+            );
+            return None;
+        }
         None => None,
         Some(PoolChoice::Custom(id)) => Some(violations.take("custom_pool_id", id.parse())?),
         Some(PoolChoice::Listed(number)) => Some(violations.take("pool_id", listed_pool(number))?),
@@ -215,16 +223,28 @@ fn tags(tags: Vec<proto::Tag>, violations: &mut Violations) -> Arc<[Tag]> {
     valid.into()
 }
 
-impl From<CreatedTape> for proto::CreateTapeWithBarcodeResponse {
-    fn from(created: CreatedTape) -> Self {
-        let CreatedTape { tape_arn } = created;
-        Self { tape_arn }
+impl From<Created<CreateTapeWithBarcode>> for proto::CreateTapeWithBarcodeResponse {
+    fn from(created: Created<CreateTapeWithBarcode>) -> Self {
+        let Created { operation, output } = created;
+        let CreatedTape { tape_arn } = output;
+        let (pool_id, pool_id_text) = pool_fields(operation.tape.pool);
+        Self {
+            tape_arn,
+            pool_id,
+            pool_id_text,
+        }
     }
 }
 
-impl From<CreatedTapes> for proto::CreateTapesResponse {
-    fn from(created: CreatedTapes) -> Self {
-        let CreatedTapes { tape_arns } = created;
-        Self { tape_arns }
+impl From<Created<CreateTapes>> for proto::CreateTapesResponse {
+    fn from(created: Created<CreateTapes>) -> Self {
+        let Created { operation, output } = created;
+        let CreatedTapes { tape_arns } = output;
+        let (pool_id, pool_id_text) = pool_fields(operation.tape.pool);
+        Self {
+            tape_arns,
+            pool_id,
+            pool_id_text,
+        }
     }
 }

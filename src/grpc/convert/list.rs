@@ -7,7 +7,7 @@ use crate::{
         Tape, TapeArchive, TapeArn, TapeInfo,
     },
     grpc::{proto, violations::Violations},
-    upstream::pagination::ListParams,
+    upstream::pagination::{ListPage, ListParams},
 };
 
 /// The most tapes per page. AWS has no maximum; this one limits the memory of a call.
@@ -182,32 +182,41 @@ fn marker(next: Option<Marker>) -> String {
     next.map(String::from).unwrap_or_default()
 }
 
-impl From<Page<TapeArchive>> for proto::DescribeTapeArchivesResponse {
-    fn from(page: Page<TapeArchive>) -> Self {
-        let Page { rows, next } = page;
+impl From<ListPage<TapeArchive>> for proto::DescribeTapeArchivesResponse {
+    fn from(page: ListPage<TapeArchive>) -> Self {
+        let ListPage { page, missing } = page;
+        // Cloned only if other callers share the page.
+        let Page { rows, next } = Arc::unwrap_or_clone(page);
         Self {
             tape_archives: rows.into_iter().map(Into::into).collect(),
             marker: marker(next),
+            missing_tape_arns: missing.into_iter().map(String::from).collect(),
         }
     }
 }
 
-impl From<Page<Tape>> for proto::DescribeTapesResponse {
-    fn from(page: Page<Tape>) -> Self {
-        let Page { rows, next } = page;
+impl From<ListPage<Tape>> for proto::DescribeTapesResponse {
+    fn from(page: ListPage<Tape>) -> Self {
+        let ListPage { page, missing } = page;
+        // Cloned only if other callers share the page.
+        let Page { rows, next } = Arc::unwrap_or_clone(page);
         Self {
             tapes: rows.into_iter().map(Into::into).collect(),
             marker: marker(next),
+            missing_tape_arns: missing.into_iter().map(String::from).collect(),
         }
     }
 }
 
-impl From<Page<TapeInfo>> for proto::ListTapesResponse {
-    fn from(page: Page<TapeInfo>) -> Self {
-        let Page { rows, next } = page;
+impl From<ListPage<TapeInfo>> for proto::ListTapesResponse {
+    fn from(page: ListPage<TapeInfo>) -> Self {
+        let ListPage { page, missing } = page;
+        // Cloned only if other callers share the page.
+        let Page { rows, next } = Arc::unwrap_or_clone(page);
         Self {
             tape_infos: rows.into_iter().map(Into::into).collect(),
             marker: marker(next),
+            missing_tape_arns: missing.into_iter().map(String::from).collect(),
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct Rules {
     pub accounts: BTreeMap<AccountId, BTreeSet<Region>>,
     /// The sizes of new tapes.
     pub tape_sizes: TapeSizeBounds,
+    /// Whether a create must name a pool.
+    pub require_pool: bool,
 }
 
 impl Rules {

@@ -20,7 +20,7 @@ impl From<Tape> for proto::Tape {
             retention_start_date,
             pool_entry_date,
         } = tape;
-        let (pool_id, pool_id_text) = pool(pool_id);
+        let (pool_id, pool_id_text) = pool_fields(pool_id);
         let (tape_status, tape_status_text) = status(tape_status);
         Self {
             tape_arn,
@@ -59,7 +59,7 @@ impl From<TapeArchive> for proto::TapeArchive {
             retention_start_date,
             pool_entry_date,
         } = tape;
-        let (pool_id, pool_id_text) = pool(pool_id);
+        let (pool_id, pool_id_text) = pool_fields(pool_id);
         let (tape_status, tape_status_text) = status(tape_status);
         Self {
             tape_arn,
@@ -93,7 +93,7 @@ impl From<TapeInfo> for proto::TapeInfo {
             retention_start_date,
             pool_entry_date,
         } = tape;
-        let (pool_id, pool_id_text) = pool(pool_id);
+        let (pool_id, pool_id_text) = pool_fields(pool_id);
         let (tape_status, tape_status_text) = status(tape_status);
         Self {
             tape_arn,
@@ -111,7 +111,7 @@ impl From<TapeInfo> for proto::TapeInfo {
 }
 
 /// The enum and the text of a pool.
-fn pool(pool: Option<Pool>) -> (i32, Option<String>) {
+pub(super) fn pool_fields(pool: Option<Pool>) -> (i32, Option<String>) {
     let id = match pool.as_ref().and_then(Pool::storage_class) {
         Some(StorageClass::Glacier) => proto::PoolId::Glacier,
         Some(StorageClass::DeepArchive) => proto::PoolId::DeepArchive,

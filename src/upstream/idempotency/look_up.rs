@@ -102,7 +102,7 @@ async fn rows<L: ListOperation>(
     let mut found = Vec::new();
     while let Some(page) = pages.next().await {
         match page {
-            Ok(page) => found.extend(page.output.rows.iter().filter(|row| matches(row)).cloned()),
+            Ok(page) => found.extend(page.output.page.rows.iter().filter(|row| matches(row)).cloned()),
             // AWS does not document whether it omits a tape that does not exist or returns this error.
             Err(failure) if is_nested(&failure.fault, "TapeCartridgeNotFound") => {}
             Err(failure) => return Err(failure),

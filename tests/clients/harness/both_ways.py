@@ -106,6 +106,7 @@ def of_grpc(rows: list[dict], since: Since) -> list[dict]:
 
 
 def rows(page: dict) -> list[dict]:
-    """The one list of a page, which gRPC's JSON leaves out when it is empty."""
-    [found] = [value for value in page.values() if isinstance(value, list)] or [[]]
+    """The one list of tapes of a page, which gRPC's JSON leaves out when it is empty."""
+    lists = [value for name, value in page.items() if isinstance(value, list) and name != "missing_tape_arns"]
+    [found] = lists or [[]]
     return found

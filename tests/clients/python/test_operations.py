@@ -30,6 +30,7 @@ def test_a_tape_with_a_barcode_comes_back_with_all_it_was_made_with(tapes: TapeS
         timeout=DEADLINE,
     )
     assert created.tape_arn == tape_arn(barcode)
+    assert (created.pool_id, created.pool_id_text) == (tape_pb2.POOL_ID_UNSPECIFIED, CUSTOM_POOL)
 
     (tape,) = described(tapes, [created.tape_arn])
     assert tape.tape_barcode == barcode
@@ -57,10 +58,21 @@ def test_repeating_create_tapes_with_its_token_makes_no_more(tapes: TapeServiceS
     first = tapes.CreateTapes(request, timeout=DEADLINE)
     again = tapes.CreateTapes(request, timeout=DEADLINE)
     assert list(again.tape_arns) == list(first.tape_arns)
+    assert (first.pool_id, first.pool_id_text) == (pool, word)
 
     made = described(tapes, list(first.tape_arns))
     assert sorted(tape.tape_arn for tape in made) == sorted(first.tape_arns)
     assert {(tape.pool_id, tape.pool_id_text) for tape in made} == {(pool, word)}
+
+
+def test_named_tapes_that_do_not_come_are_missing_in_the_last_message(tapes: TapeServiceStub):
+    nowhere = tape_arn("NONE0001")
+    arns = [tape_arn("TST000001"), nowhere, tape_arn("TST000003")]
+    request = tape_service_pb2.ListTapesRequest(tape_arns=arns, limit=1)
+    *before, last = tapes.ListTapes(request, timeout=DEADLINE)
+    assert [list(page.missing_tape_arns) for page in before] == [[]] * len(before)
+    assert list(last.missing_tape_arns) == [nowhere]
+    assert last.marker == ""
 
 
 def test_the_archive_knows_when_each_tape_was_archived(tapes: TapeServiceStub):

@@ -62,7 +62,7 @@ async fn a_thousand_identical_lists_share_most_of_their_pages() {
             let mut pages = 0;
             while let Some(answer) = walk.next().await {
                 let Answer { output, .. } = answer.unwrap();
-                assert_eq!(output.rows.len(), 1);
+                assert_eq!(output.page.rows.len(), 1);
                 pages += 1;
             }
             assert_eq!(pages, PAGES);

@@ -125,7 +125,7 @@ impl Tapes {
         let mut walk = Paginator::new(upstream, all(), plan, reader(self.mine.is_none()));
         let mut pages = Vec::new();
         while let Some(page) = futures_util::FutureExt::now_or_never(walk.next()).unwrap() {
-            let page = page.unwrap().output;
+            let page = page.unwrap().output.page;
             pages.push((
                 page.rows
                     .iter()

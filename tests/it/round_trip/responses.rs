@@ -325,7 +325,13 @@ async fn creates_return_the_arns() {
         .unwrap()
         .into_inner();
     let [tape_arn, _] = arns.clone();
-    assert_eq!(answer, CreateTapeWithBarcodeResponse { tape_arn });
+    assert_eq!(
+        answer,
+        CreateTapeWithBarcodeResponse {
+            tape_arn,
+            ..Default::default()
+        }
+    );
     let several = CreateTapesRequest {
         gateway_arn: GATEWAY.into(),
         tape_size_in_bytes: SIZE,
@@ -338,7 +344,8 @@ async fn creates_return_the_arns() {
     assert_eq!(
         answer,
         CreateTapesResponse {
-            tape_arns: arns.into()
+            tape_arns: arns.into(),
+            ..Default::default()
         }
     );
 }
