@@ -3,15 +3,18 @@
 //! No limit is set by default. Anonymous callers are not limited, because they would all share
 //! one limit. State is kept only for principals that currently use something.
 
+mod tape_charges;
 mod token_bucket;
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use self::token_bucket::TokenBuckets;
+pub use self::tape_charges::{CreateEnd, OpenCharge};
+use self::{tape_charges::TapeCharges, token_bucket::TokenBuckets};
 use crate::{domain::Principal, observability::metrics};
 
 /// The limits of one principal; `None` is unlimited.
@@ -66,7 +69,7 @@ pub struct Limits {
     settings: LimitSettings,
     calls: TokenBuckets,
     open: OpenCalls,
-    tapes: TokenBuckets,
+    tapes: Arc<TapeCharges>,
     /// How often each limit was exceeded, by its setting.
     pub exceeded: metrics::Counts<&'static str>,
 }
@@ -87,7 +90,7 @@ impl Limits {
             settings,
             calls: TokenBuckets::new(Duration::from_secs(1)),
             open: OpenCalls::default(),
-            tapes: TokenBuckets::new(Duration::from_secs(60 * 60)),
+            tapes: Arc::new(TapeCharges::new()),
             exceeded: metrics::Counts::default(),
         }
     }
@@ -114,29 +117,26 @@ impl Limits {
         Ok(open)
     }
 
-    /// Counts tapes before they are created.
+    /// Counts the tapes of a create before they are created. A create that the principal repeats
+    /// within an hour is counted once; `create` identifies it. `None` if the principal has no limit.
     ///
     /// # Errors
     ///
     /// [`LimitExceeded`]; none of the tapes is then counted.
-    pub fn reserve_tapes(&self, principal: &Principal, tapes: u8) -> Result<(), LimitExceeded> {
-        match self.limit(principal, |limits| limits.tapes_per_hour) {
-            None => Ok(()),
-            Some(max) => self
-                .tapes
-                .take(principal.name(), max, u32::from(tapes))
-                .map_err(|wait| {
-                    let quota = format!("tapes created by one caller per hour: {max}");
-                    self.exceed("limits.tapes_per_hour", quota, wait)
-                }),
-        }
-    }
-
-    /// Gives back reserved tapes that were certainly not created.
-    pub fn release_tapes(&self, principal: &Principal, tapes: u8) {
-        if let Some(max) = self.limit(principal, |limits| limits.tapes_per_hour) {
-            self.tapes.give_back(principal.name(), max, u32::from(tapes));
-        }
+    pub fn charge_create(
+        &self,
+        principal: &Principal,
+        create: impl Hash,
+        tapes: u8,
+    ) -> Result<Option<OpenCharge>, LimitExceeded> {
+        let Some(max) = self.limit(principal, |limits| limits.tapes_per_hour) else {
+            return Ok(None);
+        };
+        let charge = self.tapes.charge(principal.name(), max, create, tapes.into());
+        charge.map(Some).map_err(|wait| {
+            let quota = format!("tapes created by one caller per hour: {max}");
+            self.exceed("limits.tapes_per_hour", quota, wait)
+        })
     }
 
     fn exceed(&self, setting: &'static str, quota: String, retry_after: Option<Duration>) -> LimitExceeded {

@@ -46,6 +46,11 @@ pub trait Operation: Clone + Eq + Hash + Send + Sync + 'static {
         None
     }
 
+    /// The ARNs of the tapes that a create returned, if AWS chose them; empty otherwise.
+    fn chosen_tapes(_output: &Self::Output) -> &[String] {
+        &[]
+    }
+
     /// How to find the tapes of a create whose response was lost, for the log; empty for a read.
     fn lookup_hint(&self) -> String {
         String::new()
@@ -256,6 +261,10 @@ impl Operation for CreateTapes {
             count: self.count,
             barcode: RequestedBarcode::Prefix(&self.prefix),
         })
+    }
+
+    fn chosen_tapes(output: &CreatedTapes) -> &[String] {
+        &output.tape_arns
     }
 
     fn lookup_hint(&self) -> String {

@@ -6,10 +6,10 @@ use tower::Service;
 use crate::{
     access::{
         AuthorizedCall,
-        limits::{LimitExceeded, Limits},
+        limits::{CreateEnd, LimitExceeded, Limits, OpenCharge},
     },
     call::{Answer, LiveAttempts, middleware::Middleware},
-    domain::{Failure, Fault, Operation, Outcome, Principal},
+    domain::{Failure, Fault, Operation, Outcome, TapeArn},
 };
 
 /// Enforces the number of tapes that a principal may create in an hour.
@@ -19,63 +19,90 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct TapeQuota(pub(super) Arc<Limits>);
 
-impl<O, T, S> Middleware<S, AuthorizedCall<O>> for TapeQuota
+impl<O, S> Middleware<S, AuthorizedCall<O>> for TapeQuota
 where
     O: Operation,
-    T: Send + 'static,
-    S: Service<AuthorizedCall<O>, Response = Answer<T>, Error = Failure>,
+    S: Service<AuthorizedCall<O>, Response = Answer<Arc<O::Output>>, Error = Failure>,
     S::Future: Send + 'static,
 {
-    type Response = Answer<T>;
-    type Future = BoxFuture<'static, Result<Answer<T>, Failure>>;
+    type Response = Answer<Arc<O::Output>>;
+    type Future = BoxFuture<'static, Result<Self::Response, Failure>>;
 
     fn call(&self, inner: &mut S, call: AuthorizedCall<O>) -> Self::Future {
         let Some(count) = call.operation.requested_tapes().map(|requested| requested.count) else {
             return inner.call(call).boxed();
         };
-        let principal = call.caller.principal.clone();
-        if let Err(LimitExceeded { quota, retry_after }) = self.0.reserve_tapes(&principal, count) {
-            let rejected = call.not_sent(Fault::QuotaUsedUp {
-                quota,
-                wait: retry_after,
-            });
-            return ready(Err(rejected)).boxed();
-        }
-        let charge = Charge {
-            limits: self.0.clone(),
-            principal,
-            count,
+        let create = CreateIdentity::of(&call.operation);
+        let charge = match self.0.charge_create(&call.caller.principal, create, count) {
+            Ok(charge) => charge,
+            Err(LimitExceeded { quota, retry_after }) => {
+                let rejected = call.not_sent(Fault::QuotaUsedUp {
+                    quota,
+                    wait: retry_after,
+                });
+                return ready(Err(rejected)).boxed();
+            }
+        };
+        let mut charge = EndOnDrop {
+            charge,
             live: call.live.clone(),
-            is_final: false,
         };
         let answer = inner.call(call);
         Box::pin(async move {
-            let mut charge = charge;
             let answer = answer.await;
-            charge.is_final = match &answer {
-                Ok(_) => true,
-                Err(failure) => failure.outcome == Outcome::Unknown,
-            };
+            charge.end(match &answer {
+                Ok(Answer { output, .. }) => CreateEnd::Created(O::chosen_tapes(output)),
+                Err(failure) => end_by(failure.outcome),
+            });
             answer
         })
     }
 }
 
-/// Tapes charged to a principal's quota. They are refunded when this is dropped, if they were
-/// certainly not created.
-struct Charge {
-    limits: Arc<Limits>,
-    principal: Arc<Principal>,
-    count: u8,
-    live: LiveAttempts,
-    is_final: bool,
+/// What a repeat of a create has in common with it.
+///
+/// For a barcode, AWS creates one tape at most, so the parameters do not count. With a client token,
+/// the parameters count: AWS rejects other ones, but a larger number of tapes must not be charged as
+/// the smaller one if AWS does not.
+#[derive(Hash)]
+enum CreateIdentity<'a, O> {
+    Barcode(TapeArn),
+    Request(&'a O),
 }
 
-impl Drop for Charge {
-    fn drop(&mut self) {
-        // An abandoned call has no result, but its attempts have an outcome.
-        if !self.is_final && self.live.outcome() == Outcome::NotApplied {
-            self.limits.release_tapes(&self.principal, self.count);
+impl<'a, O: Operation> CreateIdentity<'a, O> {
+    fn of(operation: &'a O) -> Self {
+        operation
+            .new_tape_arn()
+            .map_or(Self::Request(operation), Self::Barcode)
+    }
+}
+
+/// Ends the charge of a call that is abandoned. Such a call has no result, but its attempts have an
+/// outcome.
+struct EndOnDrop {
+    /// `None` if the principal has no quota, and after the end.
+    charge: Option<OpenCharge>,
+    live: LiveAttempts,
+}
+
+impl EndOnDrop {
+    fn end(&mut self, end: CreateEnd<'_>) {
+        if let Some(charge) = self.charge.take() {
+            charge.end(end);
         }
+    }
+}
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.end(end_by(self.live.outcome()));
+    }
+}
+
+fn end_by(outcome: Outcome) -> CreateEnd<'static> {
+    match outcome {
+        Outcome::Unknown => CreateEnd::Unknown,
+        Outcome::NotApplied => CreateEnd::NotCreated,
     }
 }

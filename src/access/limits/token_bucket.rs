@@ -62,6 +62,12 @@ impl TokenBuckets {
         Err(Duration::try_from_secs_f64(lacking / f64::from(size) * self.period.as_secs_f64()).ok())
     }
 
+    /// Takes tokens out of a principal's bucket of this size, even if there are too few. The lacking
+    /// ones are refilled first.
+    pub(super) fn take_in_debt(&self, name: &str, size: u32, tokens: u32) {
+        self.state().bucket(name, size, self.period).tokens -= f64::from(tokens);
+    }
+
     /// Puts unused tokens back.
     pub(super) fn give_back(&self, name: &str, size: u32, tokens: u32) {
         let mut state = self.state();

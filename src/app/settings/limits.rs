@@ -45,8 +45,10 @@ macro_rules! limits {
             default: None,
             help: concat!(
                 "The maximum number of tapes that one principal may create per hour, on this replica. The tapes of a \
-                 create with the outcome not_applied do not count. If the caller retries a create, its tapes count \
-                 again.",
+                 create with the outcome not_applied do not count. A create that the caller repeats within an hour \
+                 counts once: CreateTapes with the same client_token and parameters, CreateTapeWithBarcode with the \
+                 same barcode. Each replica remembers at most 4,096 creates of a principal; the repeat of another one \
+                 counts again.",
                 $also
             ),
         };

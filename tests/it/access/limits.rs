@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tapegate::grpc::proto::{CreateTapesRequest, ListTapesRequest};
+use serde_json::json;
+use tapegate::grpc::proto::{CreateTapeWithBarcodeRequest, CreateTapesRequest, ListTapesRequest};
 use tokio::{io::AsyncReadExt, net::TcpStream, time::Instant};
 use tonic::{Code, Status};
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use super::attacks::OPERATORS;
 use crate::harness::{
-    Client, GATEWAY, Refusal, Reply, SIZE, Service, Site, Upstream, bearer, collect, refusal,
+    Client, GATEWAY, Refusal, Reply, SIZE, Service, Site, Upstream, bearer, collect, refusal, tape_arn,
 };
 
 async fn list(client: &Client) -> Result<(), Status> {
@@ -22,6 +23,11 @@ async fn list(client: &Client) -> Result<(), Status> {
 }
 
 async fn create(client: &Client, token: &str, tapes: i32) -> Result<(), Status> {
+    created(client, token, tapes).await.map(drop)
+}
+
+/// The ARNs of the tapes of a create.
+async fn created(client: &Client, token: &str, tapes: i32) -> Result<Vec<String>, Status> {
     let request = CreateTapesRequest {
         gateway_arn: GATEWAY.into(),
         tape_size_in_bytes: SIZE,
@@ -30,7 +36,8 @@ async fn create(client: &Client, token: &str, tapes: i32) -> Result<(), Status> 
         tape_barcode_prefix: "LIM".into(),
         ..Default::default()
     };
-    client.clone().create_tapes(request).await.map(drop)
+    let created = client.clone().create_tapes(request).await?;
+    Ok(created.into_inner().tape_arns)
 }
 
 fn limited(answer: Result<(), Status>) -> Refusal {
@@ -169,6 +176,79 @@ async fn tapes_per_hour_counts_only_tapes_that_may_have_been_created() {
     create(&client, "the-last-two", 2).await.unwrap();
     limited(create(&client, "one-more", 1).await);
     list(&client).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_repeat_with_the_same_token_counts_once() {
+    let site = Site::new();
+    let service = site
+        .run(&(site.config() + "[limits]\ntapes_per_hour = 10\n"), &[])
+        .await;
+    let client = bearer(service.channel(), Some(&site.jwt("one", OPERATORS)));
+    let first = created(&client, "token-1", 8).await.unwrap();
+    assert_eq!(created(&client, "token-1", 8).await.unwrap(), first);
+    // With another number of tapes it is another create. It is charged before AWS rejects it, and stays
+    // charged, because INVALID_PARAMETERS does not say whether tapes were created.
+    limited(create(&client, "token-1", 10).await);
+    let rejected = refusal(&create(&client, "token-1", 2).await.unwrap_err());
+    assert_eq!(rejected.reason, "INVALID_PARAMETERS");
+    // For another caller, the token is a new one.
+    let other = bearer(service.channel(), Some(&site.jwt("other", OPERATORS)));
+    create(&other, "token-1", 8).await.unwrap();
+    limited(create(&other, "token-2", 3).await);
+    limited(create(&client, "token-2", 1).await);
+    assert_eq!(created(&client, "token-1", 8).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn a_repeat_after_a_lost_response_counts_once() {
+    let site = Site::new();
+    let lost = Reply::aws(500, &json!({ "__type": "InternalFailure" }));
+    let made = json!({ "TapeARNs": [tape_arn("LIM000001")] });
+    let upstream = Upstream::script([lost, Reply::ok(&made)]).await;
+    let config = site.config() + "[limits]\ntapes_per_hour = 10\n";
+    let service = site.over(&upstream, &config, &["--retry-attempts=1"]).await;
+    let client = bearer(service.channel(), Some(&site.jwt("one", OPERATORS)));
+    let unclear = refusal(&create(&client, "token-1", 8).await.unwrap_err());
+    assert_eq!(unclear.metadata["outcome"], "unknown");
+    create(&client, "token-1", 8).await.unwrap();
+    limited(create(&client, "token-2", 3).await);
+}
+
+#[tokio::test]
+async fn a_token_that_aws_has_forgotten_creates_no_tapes_free_of_charge() {
+    let site = Site::new();
+    let made = |number| Reply::ok(&json!({ "TapeARNs": [tape_arn(&format!("LIM00000{number}"))] }));
+    let upstream = Upstream::script((0..2).map(made)).await;
+    let config = site.config() + "[limits]\ntapes_per_hour = 10\n";
+    let service = site.over(&upstream, &config, &[]).await;
+    let client = bearer(service.channel(), Some(&site.jwt("one", OPERATORS)));
+    create(&client, "token-1", 5).await.unwrap();
+    create(&client, "token-1", 5).await.unwrap();
+    limited(create(&client, "token-1", 5).await);
+    limited(create(&client, "token-2", 1).await);
+}
+
+#[tokio::test]
+async fn a_repeat_with_the_same_barcode_counts_once() {
+    let site = Site::new();
+    let service = site
+        .run(&(site.config() + "[limits]\ntapes_per_hour = 1\n"), &[])
+        .await;
+    let client = bearer(service.channel(), Some(&site.jwt("one", OPERATORS)));
+    let create = async |barcode: &str| {
+        let request = CreateTapeWithBarcodeRequest {
+            gateway_arn: GATEWAY.into(),
+            tape_size_in_bytes: SIZE,
+            tape_barcode: barcode.into(),
+            ..Default::default()
+        };
+        client.clone().create_tape_with_barcode(request).await.map(drop)
+    };
+    create("LIMIT001").await.unwrap();
+    let exists = refusal(&create("LIMIT001").await.unwrap_err());
+    assert_eq!(exists.reason, "TAPE_EXISTS");
+    limited(create("LIMIT002").await);
 }
 
 #[tokio::test]
