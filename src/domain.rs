@@ -10,6 +10,7 @@
 //! settings.
 
 mod account_id;
+mod add_tags;
 mod arn;
 mod attempts;
 mod aws_partition;
@@ -33,6 +34,7 @@ mod tape_status;
 mod timestamp;
 
 pub use account_id::AccountId;
+pub use add_tags::AddTagsToResource;
 pub use arn::{GatewayArn, TapeArn};
 pub use attempts::Attempts;
 pub use aws_partition::AwsPartition;

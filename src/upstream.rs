@@ -23,6 +23,7 @@ mod quota;
 pub mod retry;
 pub mod retry_budget;
 pub mod sdk;
+pub mod tags;
 mod wait_for_turn;
 
 use std::{
@@ -50,8 +51,8 @@ use crate::{
     access::{Authority, AuthorizedCall, limits::Limits},
     call::{Answer, middleware::Around},
     domain::{
-        AccountId, CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Failure,
-        ListTapes, Operation, OperationKind, Scope,
+        AccountId, AddTagsToResource, CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives,
+        DescribeTapes, Failure, ListTapes, Operation, OperationKind, Scope,
     },
     observability::readiness::{Readiness, UpstreamCondition},
 };
@@ -81,6 +82,8 @@ pub struct UpstreamSettings {
     /// The accounts that each caller has a session of its own for. Reads of different callers are not
     /// coalesced there.
     pub per_caller: BTreeSet<AccountId>,
+    /// Whether the tags of CreateTapeWithBarcode are added by AddTagsToResource.
+    pub add_tags: bool,
 }
 
 /// The state that the stacks of all operations share.
@@ -146,7 +149,7 @@ impl Shared {
 #[derive(Clone)]
 #[allow(
     missing_docs,
-    reason = "each is the stack of the operation of that name; they share authority and metrics"
+    reason = "each stack is that of the operation of its name; they share authority, metrics and the setting `create.add_tags`"
 )]
 pub struct Upstream {
     pub create_tape_with_barcode: Stack<CreateTapeWithBarcode>,
@@ -154,6 +157,8 @@ pub struct Upstream {
     pub describe_tape_archives: Stack<DescribeTapeArchives>,
     pub describe_tapes: Stack<DescribeTapes>,
     pub list_tapes: Stack<ListTapes>,
+    pub add_tags_to_resource: Stack<AddTagsToResource>,
+    pub add_tags: bool,
     pub authority: Authority,
     pub metrics: Arc<UpstreamMetrics>,
 }
@@ -167,7 +172,8 @@ impl Upstream {
             + Transport<CreateTapes>
             + Transport<DescribeTapeArchives>
             + Transport<DescribeTapes>
-            + Transport<ListTapes>,
+            + Transport<ListTapes>
+            + Transport<AddTagsToResource>,
     {
         Self {
             create_tape_with_barcode: stack(shared, transport.clone()),
@@ -175,6 +181,8 @@ impl Upstream {
             describe_tape_archives: stack(shared, transport.clone()),
             describe_tapes: stack(shared, transport.clone()),
             list_tapes: stack(shared, transport.clone()),
+            add_tags_to_resource: stack(shared, transport.clone()),
+            add_tags: shared.settings.add_tags,
             authority: shared.authority.clone(),
             metrics: shared.metrics.clone(),
         }

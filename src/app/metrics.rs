@@ -169,6 +169,7 @@ fn register_upstream(metrics: &Metrics, shared: Shared, readiness: Readiness, na
         (&catalog::CREATES_LOOKED_UP, |counts| &counts.creates_looked_up),
         (&catalog::CREATES_RECONCILED, |counts| &counts.creates_reconciled),
         (&catalog::CREATES_UNCLEAR, |counts| &counts.creates_unclear),
+        (&catalog::TAGS_NOT_ADDED, |counts| &counts.tags_not_added),
     ] {
         let counts = upstream.clone();
         metrics.count(definition, move || count(&counts).get());

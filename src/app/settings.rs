@@ -129,6 +129,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &upstream::PACE_INCREASE,
     &upstream::PACE_FORGET,
     &upstream::PACE_SILENCE,
+    &upstream::ADD_TAGS,
     &upstream::CLOCK_SKEW,
     &upstream::RESEND_WINDOW,
     &requests::MIN_SIZE_GIB,

@@ -60,7 +60,7 @@ pub trait Operation: Clone + Eq + Hash + Send + Sync + 'static {
 /// Whether an operation reads or creates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OperationKind {
-    /// It changes nothing, and may be cancelled at any moment.
+    /// It creates nothing: it can be repeated and cancelled at any moment. Adding tags counts as one.
     Read,
     /// It creates tapes. An attempt that was sent must run to its end.
     Create,
@@ -187,6 +187,8 @@ pub struct ListTapes {
 pub struct CreatedTape {
     /// The ARN of the tape; never empty.
     pub tape_arn: String,
+    /// The tags of the request that the tape may lack.
+    pub unconfirmed_tags: Arc<[Tag]>,
 }
 
 /// The result of CreateTapes.

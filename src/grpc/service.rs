@@ -20,6 +20,7 @@ use crate::{
     upstream::{
         Stack, Upstream, idempotency,
         pagination::{ListContext, ListPage, ListParams, Paginator, Visibility},
+        tags,
     },
 };
 
@@ -189,7 +190,7 @@ impl TapeService for Tapes {
         &self,
         request: Request<proto::CreateTapeWithBarcodeRequest>,
     ) -> Result<Response<proto::CreateTapeWithBarcodeResponse>, Status> {
-        let create = |call| idempotency::create_with_barcode(&self.upstream, self.reconcile, call);
+        let create = |call| tags::create_with_barcode(&self.upstream, self.reconcile, call);
         self.create(request, create).await
     }
 

@@ -117,7 +117,10 @@ async fn create_or_find(
                 let tape_arn = arn.to_string();
                 tracing::info!(tape_arn, "a create whose response was lost had succeeded");
                 return Ok(Answer {
-                    output: Arc::new(CreatedTape { tape_arn }),
+                    output: Arc::new(CreatedTape {
+                        tape_arn,
+                        unconfirmed_tags: call.operation.tape.tags.clone(),
+                    }),
                     attempts: rejected.attempts,
                 });
             }

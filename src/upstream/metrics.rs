@@ -35,6 +35,8 @@ pub struct UpstreamMetrics {
     pub creates_reconciled: Count,
     /// Creates that ended with an unknown outcome.
     pub creates_unclear: Count,
+    /// Creates whose tags could not be added to their tape.
+    pub tags_not_added: Count,
 }
 
 /// The reasons of `retries_ended`.

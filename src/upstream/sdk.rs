@@ -4,6 +4,7 @@
 //! off: it does not know which operations are idempotent, and would turn a lost response into a
 //! false "already exists".
 
+mod add_tags_to_resource;
 mod assumed_role;
 mod aws_files;
 mod caller_sessions;

@@ -189,6 +189,7 @@ async fn a_barcode_can_be_used_once() {
             tape_arn: tape_arn("MINE0001"),
             pool_id: PoolId::Unspecified.into(),
             pool_id_text: Some("pool-12345678".into()),
+            unconfirmed_tags: Vec::new(),
         }
     );
     let expected = (PoolId::Unspecified, Some("pool-12345678".to_owned()));

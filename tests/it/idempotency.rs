@@ -14,6 +14,7 @@ mod look_up;
 pub mod replica;
 mod same_request;
 mod scenarios;
+mod tags;
 
 use std::env;
 

@@ -6,7 +6,7 @@ use http::Uri;
 
 use super::{
     Setting, endpoints,
-    parsers::{DurationIn, ENDPOINT, Integer, Parsed},
+    parsers::{Bool, DurationIn, ENDPOINT, Integer, Parsed},
     requests,
     values::Values,
 };
@@ -208,6 +208,15 @@ pub(crate) static PACE_SILENCE: Setting<Integer<u32>> = Setting {
            an outage, new calls fail immediately with the last cause, except for probes at the rate of pace.floor.",
 };
 
+pub(crate) static ADD_TAGS: Setting<Bool> = Setting {
+    key: "create.add_tags",
+    kind: Bool,
+    default: Some("false"),
+    help: "Whether the service adds the tags of CreateTapeWithBarcode by AddTagsToResource, because AWS drops them. It \
+           needs the IAM permission storagegateway:AddTagsToResource. The response names the tags that the tape may \
+           lack.",
+};
+
 pub(crate) static CLOCK_SKEW: Setting<DurationIn> = Setting {
     key: "create.clock_skew",
     kind: DurationIn(Duration::ZERO..=Duration::from_secs(60 * 60)),
@@ -261,6 +270,7 @@ pub(super) fn read(
         pace: pace(values)?,
         by_account: !values.get(&requests::ACCOUNTS)?.is_empty(),
         per_caller,
+        add_tags: values.get(&ADD_TAGS)?,
     };
     Some((sdk, upstream))
 }

@@ -223,15 +223,28 @@ fn tags(tags: Vec<proto::Tag>, violations: &mut Violations) -> Arc<[Tag]> {
     valid.into()
 }
 
+impl From<&Tag> for proto::Tag {
+    fn from(Tag { key, value }: &Tag) -> Self {
+        Self {
+            key: key.as_str().to_owned(),
+            value: value.as_str().to_owned(),
+        }
+    }
+}
+
 impl From<Created<CreateTapeWithBarcode>> for proto::CreateTapeWithBarcodeResponse {
     fn from(created: Created<CreateTapeWithBarcode>) -> Self {
         let Created { operation, output } = created;
-        let CreatedTape { tape_arn } = output;
+        let CreatedTape {
+            tape_arn,
+            unconfirmed_tags,
+        } = output;
         let (pool_id, pool_id_text) = pool_fields(operation.tape.pool);
         Self {
             tape_arn,
             pool_id,
             pool_id_text,
+            unconfirmed_tags: unconfirmed_tags.iter().map(proto::Tag::from).collect(),
         }
     }
 }

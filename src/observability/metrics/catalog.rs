@@ -102,6 +102,8 @@ metrics! {
         "Creates that were reported as a success because the look-up found their own tape.";
     CREATES_UNCLEAR = Counter, Stable, "tapegate.creates.unclear", "{create}", [],
         "Creates that ended with the outcome unknown: their tapes may exist. The error tells the caller to retry.";
+    TAGS_NOT_ADDED = Counter, Stable, "tapegate.tags.not_added", "{create}", [],
+        "Creates whose tags could not be added to their tape (setting create.add_tags). The response names the tags.";
     CREDENTIALS_AGE = Gauge, Stable, "tapegate.aws_credentials.age", "s", ["tapegate.account"],
         "Time since the AWS credentials in use were obtained. Absent before that.";
     SPANS = Counter, Stable, "tapegate.telemetry.spans", "{span}", ["tapegate.result"],

@@ -20,7 +20,7 @@ impl SdkOperation for CreateTapeWithBarcode {
                     tags,
                 },
         } = self;
-        let tags = members::tags(&tags).map_err(|fault| fault.after(Attempts::default()))?;
+        let sdk_tags = members::tags(&tags).map_err(|fault| fault.after(Attempts::default()))?;
         let output = client
             .create_tape_with_barcode()
             .gateway_arn(gateway.as_str())
@@ -30,12 +30,17 @@ impl SdkOperation for CreateTapeWithBarcode {
             .set_kms_key(encryption.kms_key().map(KmsKey::as_str).map(str::to_owned))
             .set_pool_id(pool.as_ref().map(Pool::as_str).map(str::to_owned))
             .set_worm(worm)
-            .set_tags(tags)
+            .set_tags(sdk_tags)
             .send()
             .await
             .map_err(|error| failure(&error))?;
         let attempts = Attempts::one(output.request_id());
         let tape_arn = members::tape_arn(output.tape_arn);
-        members::answer(tape_arn.map(|tape_arn| CreatedTape { tape_arn }), attempts)
+        let created = tape_arn.map(|tape_arn| CreatedTape {
+            tape_arn,
+            // The response does not say that AWS drops them.
+            unconfirmed_tags: tags,
+        });
+        members::answer(created, attempts)
     }
 }

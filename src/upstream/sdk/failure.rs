@@ -4,7 +4,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_storagegateway::{
     error::{ProvideErrorMetadata, SdkError},
     operation::{
-        RequestId, create_tape_with_barcode::CreateTapeWithBarcodeError, create_tapes::CreateTapesError,
+        RequestId, add_tags_to_resource::AddTagsToResourceError,
+        create_tape_with_barcode::CreateTapeWithBarcodeError, create_tapes::CreateTapesError,
         describe_tape_archives::DescribeTapeArchivesError, describe_tapes::DescribeTapesError,
         list_tapes::ListTapesError,
     },
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::domain::{Attempts, Failure, Fault, is_about_credentials};
 
-/// The errors of the service model. All five operations have these two and no others.
+/// The errors of the service model. All operations have these two and no others.
 pub(super) enum Modelled<'a> {
     InvalidGatewayRequest(&'a InvalidGatewayRequestException),
     InternalServer(&'a InternalServerError),
@@ -49,6 +50,7 @@ macro_rules! operation_errors {
 }
 
 operation_errors!(
+    AddTagsToResourceError,
     CreateTapeWithBarcodeError,
     CreateTapesError,
     DescribeTapeArchivesError,

@@ -34,6 +34,7 @@ pub fn settings() -> UpstreamSettings {
         pace: pace::PaceSettings::default(),
         by_account: false,
         per_caller: Default::default(),
+        add_tags: false,
     }
 }
 

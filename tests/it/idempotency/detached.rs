@@ -74,6 +74,7 @@ impl Stacks {
             pace: pace::PaceSettings::default(),
             by_account: false,
             per_caller: Default::default(),
+            add_tags: false,
         };
         let shared = transport::shared(settings);
         Self {
