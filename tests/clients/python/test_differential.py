@@ -161,6 +161,9 @@ class Comparison:
             pool = {"pool_id_text": arguments["PoolId"]} if "PoolId" in arguments else {}
             [message] = messages
             message.pop("pool_id", None)
+            dropped = message.pop("unconfirmed_tags", [])
+            asked = arguments.get("Tags", []) if operation == "CreateTapeWithBarcode" else []
+            assert [tag["key"] for tag in dropped] == [tag["Key"] for tag in asked]
             assert message == made | pool
             for arn in arns:
                 self.known.statuses.setdefault(arn.rpartition("/")[2], "AVAILABLE")

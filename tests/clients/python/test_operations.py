@@ -31,6 +31,7 @@ def test_a_tape_with_a_barcode_comes_back_with_all_it_was_made_with(tapes: TapeS
     )
     assert created.tape_arn == tape_arn(barcode)
     assert (created.pool_id, created.pool_id_text) == (tape_pb2.POOL_ID_UNSPECIFIED, CUSTOM_POOL)
+    assert [(tag.key, tag.value) for tag in created.unconfirmed_tags] == [("owner", "agent")]
 
     (tape,) = described(tapes, [created.tape_arn])
     assert tape.tape_barcode == barcode
