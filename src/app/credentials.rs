@@ -163,6 +163,6 @@ impl AwsCredentials {
 /// Waits for a change; for ever if there will be none.
 async fn changed(files: &mut watch::Receiver<()>) {
     if files.changed().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -252,6 +252,8 @@ impl CallContext {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
     use super::*;
     use crate::{
         call::{Answer, AttemptHistory},

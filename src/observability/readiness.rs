@@ -275,7 +275,7 @@ impl Readiness {
         self.update(|state| {
             state
                 .rejected
-                .retain(|scope, _| scope.account.as_ref() != account)
+                .retain(|scope, _| scope.account.as_ref() != account);
         });
     }
 

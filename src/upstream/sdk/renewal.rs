@@ -1,5 +1,5 @@
 use std::{
-    fmt, mem,
+    fmt,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
@@ -18,6 +18,10 @@ use crate::domain::AccountId;
 
 /// How long before they expire credentials are renewed, unless they live for less than four times that.
 const AHEAD: Duration = Duration::from_secs(5 * 60);
+
+/// How long before credentials are renewed they are fetched for every client that asks. It is longer
+/// than the time by which the cache of the SDK asks early.
+const FRESH: Duration = Duration::from_secs(20);
 
 /// How long a renewal may take while the old credentials are valid.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -38,8 +42,9 @@ pub(super) struct RenewingProvider {
 #[derive(Default)]
 struct State {
     current: Option<Credentials>,
-    /// Whether the current credentials were fetched ahead and not provided yet.
-    is_ahead: bool,
+    /// Until when the current credentials are provided without a fetch: each client has a cache entry
+    /// of its own, and asks for itself.
+    fresh_until: Option<SystemTime>,
     obtained: Option<Instant>,
     failed: Option<Instant>,
 }
@@ -59,13 +64,6 @@ impl RenewingProvider {
         self.lock().obtained
     }
 
-    /// Fetches credentials ahead: the next request gets them without another fetch.
-    pub(super) async fn fetch_ahead(&self) -> Result<(), CredentialsError> {
-        self.fetch().await?;
-        self.lock().is_ahead = true;
-        Ok(())
-    }
-
     /// The account of the current credentials, if their source knows it.
     pub(super) fn account(&self) -> Option<AccountId> {
         let state = self.lock();
@@ -77,7 +75,7 @@ impl RenewingProvider {
     pub(super) fn forget(&self) {
         let mut state = self.lock();
         state.current = None;
-        state.is_ahead = false;
+        state.fresh_until = None;
     }
 
     async fn provide(&self) -> Result<Credentials, CredentialsError> {
@@ -87,7 +85,7 @@ impl RenewingProvider {
             state
                 .current
                 .take_if(|current| current.expiry().is_some_and(|expiry| expiry <= now));
-            if mem::take(&mut state.is_ahead)
+            if state.fresh_until.is_some_and(|until| now < until)
                 && let Some(current) = &state.current
             {
                 return Ok(renewed_early(current.clone()));
@@ -131,7 +129,9 @@ impl RenewingProvider {
         state.obtained = Some(Instant::now());
         state.failed = None;
         state.current = Some(provided.clone());
-        Ok(renewed_early(provided))
+        let provided = renewed_early(provided);
+        state.fresh_until = provided.expiry().and_then(|expiry| expiry.checked_sub(FRESH));
+        Ok(provided)
     }
 
     /// The old credentials, for which the SDK asks again after the pause.
@@ -260,10 +260,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn clients_that_ask_one_after_the_other_get_the_same_credentials() {
+        let provider = provider(Duration::ZERO, |number| {
+            Ok(valid_for(["ONE", "TWO"][number as usize], 3600))
+        });
+        for _ in 0..2 {
+            let credentials = provider.provide_credentials().await.unwrap();
+            assert_eq!(credentials.access_key_id(), "ONE");
+        }
+        provider.forget();
+        let credentials = provider.provide_credentials().await.unwrap();
+        assert_eq!(credentials.access_key_id(), "TWO");
+    }
+
+    #[tokio::test]
     async fn the_old_credentials_last_while_they_cannot_be_renewed() {
         let failed = || Err(CredentialsError::provider_error("of the test"));
         let provider = provider(Duration::ZERO, move |number| match number {
-            0 => Ok(valid_for("OLD", 60)),
+            0 => Ok(valid_for("OLD", 20)),
             1 | 2 => failed(),
             _ => Ok(valid_for("NEW", 60)),
         });
@@ -279,7 +293,7 @@ mod tests {
     #[tokio::test]
     async fn after_a_failed_renewal_there_is_a_pause() {
         let provider = provider(Duration::from_secs(3600), |number| match number {
-            0 => Ok(valid_for("OLD", 60)),
+            0 => Ok(valid_for("OLD", 20)),
             1 => Err(CredentialsError::provider_error("of the test")),
             _ => Ok(valid_for("NEW", 60)),
         });

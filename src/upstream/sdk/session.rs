@@ -71,7 +71,7 @@ impl Session {
     ///
     /// The provider's error, for the operator.
     pub(super) async fn obtain(&self) -> Result<(), String> {
-        let obtained = self.provider.fetch_ahead().await;
-        obtained.map_err(|error| causes(&error))
+        let obtained = self.provider.provide_credentials().await;
+        obtained.map(drop).map_err(|error| causes(&error))
     }
 }

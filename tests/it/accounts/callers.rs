@@ -1,9 +1,9 @@
 use tapegate::grpc::proto::ListTapesRequest;
 
 use super::*;
-use crate::harness::{Service, Site, bearer, collect};
+use crate::harness::{Site, bearer, collect};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn each_caller_has_a_session_of_its_own_where_the_operator_wants_it() {
     let world = World::new().await;
     let site = Site::new();
@@ -11,7 +11,6 @@ async fn each_caller_has_a_session_of_its_own_where_the_operator_wants_it() {
     let config = format!(
         r#"{}
         [upstream]
-        sts_endpoint = "http://{}"
         max_caller_sessions = 2
 
         [[account]]
@@ -22,16 +21,13 @@ async fn each_caller_has_a_session_of_its_own_where_the_operator_wants_it() {
         session_tags = true
         "#,
         site.config(),
-        world.address,
         role(MAIN),
     );
-    let file = site.path("accounts.toml");
-    fs::write(&file, config).unwrap();
-    let file = format!("--config={}", file.display());
-    let service = Service::serve(&format!("http://{}", world.address), &[&file]).await;
+    let program = world.serve(&config, &[]);
+    let channel = Channel::from_shared(program.grpc.clone()).unwrap().connect_lazy();
     let names = ["agent-1", "spiffe://example.org/agent 2", "agent-3"];
     for name in names.iter().chain(&names[1..]) {
-        let mut client = bearer(service.channel(), Some(&site.jwt(name, &[])));
+        let mut client = bearer(channel.clone(), Some(&site.jwt(name, &[])));
         collect(client.list_tapes(ListTapesRequest::default()).await)
             .await
             .unwrap();

@@ -17,7 +17,11 @@ async fn a_refused_role_is_told_and_touches_no_other_account() {
     world.emulator.refuse_role(&role(BACKUP));
     let program = world.serve(
         ACCOUNTS,
-        &["--allow-anonymous", "--upstream-credentials-pause=20ms"],
+        &[
+            "--allow-anonymous",
+            "--upstream-credentials-pause=200ms",
+            "--log-filter=error",
+        ],
     );
     let mut client = connect(&program).await;
     for _ in 0..20 {
@@ -78,7 +82,11 @@ async fn a_wrong_external_id_is_a_refused_role() {
     let world = World::with(&[of_backup]).await;
     let program = world.serve(
         ACCOUNTS,
-        &["--allow-anonymous", "--upstream-credentials-pause=20ms"],
+        &[
+            "--allow-anonymous",
+            "--upstream-credentials-pause=200ms",
+            "--log-filter=error",
+        ],
     );
     let told = async || {
         let (_, page) = readyz(&program).await;

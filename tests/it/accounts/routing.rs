@@ -104,18 +104,20 @@ async fn an_expired_role_is_renewed_without_a_failed_call() {
     let world = World::new().await;
     let program = world.serve(
         ACCOUNTS,
-        &["--allow-anonymous", "--upstream-credentials-pause=1ms"],
+        &[
+            "--allow-anonymous",
+            "--upstream-credentials-pause=1ms",
+            "--log-filter=error",
+        ],
     );
     let mut client = connect(&program).await;
-    let mut expired = 0;
     for number in 0..60 {
         if number % 20 == 10 {
-            expired += world.emulator.expire_sessions(&role(BACKUP));
+            assert!(world.emulator.expire_sessions(&role(BACKUP)) > 0);
         }
         list(&mut client, BACKUP, "us-east-1").await.unwrap();
         list(&mut client, MAIN, "us-east-1").await.unwrap();
     }
-    assert_eq!(expired, 3);
     let sessions = world.emulator.sessions().into_iter();
     let of_backup = sessions.filter(|(session, _)| session.account == BACKUP).count();
     assert_eq!(of_backup, 4);
@@ -127,6 +129,7 @@ async fn keys_that_assume_a_role_are_rotated_without_a_failed_call() {
     let flags = [
         "--allow-anonymous",
         "--upstream-credentials-pause=1ms",
+        "--log-filter=error",
         "--reload-interval=10ms",
     ];
     let program = world.serve(ACCOUNTS, &flags);

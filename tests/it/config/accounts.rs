@@ -130,6 +130,10 @@ url = "https://example.com"
                 "tapegate.toml:6:1: account.role: is not set",
                 "ARN of an IAM role",
             ),
+            (
+                "tapegate.toml:12:8: account.role: arn:aws:iam::999999999999:role/tapegate belongs to account",
+                "not to 210987654321",
+            ),
             ("tapegate.toml:12:8: account.role:", "is not in partition aws-cn"),
             (
                 "tapegate.toml:17:9: account.alias: twice is the name of another account",
