@@ -10,6 +10,8 @@ mod check;
 pub mod cli;
 pub mod commands;
 mod credentials;
+mod drain;
+mod expiry;
 mod http_server;
 mod metrics;
 mod service;
@@ -21,7 +23,8 @@ use std::{fmt, net::SocketAddr};
 
 use self::{commands::Checked, service::Service};
 pub use self::{
-    service::Cut,
+    drain::Cut,
+    expiry::Expiring,
     startup::{CannotListen, CannotStart},
 };
 pub use crate::upstream::sdk::Credentials;

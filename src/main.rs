@@ -13,11 +13,11 @@ use std::{
 use dev::Dev;
 use tapegate::{
     app::{
-        App,
+        App, Cut,
         cli::{self, Command, Stop},
         shutdown,
     },
-    observability::telemetry,
+    observability::telemetry::{self, Telemetry},
 };
 
 const DEV: &str = "dev";
@@ -78,7 +78,14 @@ fn report(error: &dyn Error) {
 
 async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     match command {
-        Command::Check(checked) => io::stdout().write_all(checked.document.as_bytes())?,
+        Command::Check(checked) => {
+            io::stdout().write_all(checked.document.as_bytes())?;
+            let warnings = checked.warnings();
+            write!(io::stderr(), "{warnings}")?;
+            if warnings.are_fatal() {
+                return Ok(ExitCode::from(cli::MISUSE));
+            }
+        }
         Command::Explain(config, call) => {
             return Ok(match call.explain(&config, &mut io::stdout()) {
                 Ok(true) => ExitCode::SUCCESS,
@@ -96,8 +103,7 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
             let config = &checked.config;
             let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
             let ran = serve(App::serve(*checked, None).await?).await;
-            telemetry.shut_down().await;
-            ran?;
+            return end(ran, telemetry).await;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -113,8 +119,21 @@ async fn run_dev(dev: Dev) -> Result<ExitCode, Box<dyn Error>> {
     let config = dev.config();
     let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
     let ran = dev::run(dev, announce).await;
+    end(ran, telemetry).await
+}
+
+/// Sends the last telemetry. That calls were cut is logged like all other lines, because the log may
+/// be read by a program.
+async fn end(ran: Result<(), Box<dyn Error>>, telemetry: Telemetry) -> Result<ExitCode, Box<dyn Error>> {
+    let code = match ran {
+        Err(error) if error.is::<Cut>() => {
+            tracing::error!(%error, "the service did not stop cleanly");
+            Ok(ExitCode::FAILURE)
+        }
+        ended => ended.map(|()| ExitCode::SUCCESS),
+    };
     telemetry.shut_down().await;
-    ran.map(|()| ExitCode::SUCCESS)
+    code
 }
 
 /// Prints the first lines on stdout: where the program listens, and more about it.

@@ -1,11 +1,12 @@
 //! Composes access control: authentication, authorization, limits and audit.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures_util::future::select_all;
+use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{settings::Config, startup::CannotStart};
+use super::{expiry::Expiries, settings::Config, startup::CannotStart};
 use crate::{
     access::{
         Authenticator, Authority, IdentitySettings,
@@ -90,6 +91,11 @@ impl Access {
         self.upkeep.remotes.clone()
     }
 
+    /// The files whose content expires.
+    pub(super) fn expiries(&self) -> Expiries {
+        Expiries::of(self.tls.as_ref(), self.auth.identities.as_deref())
+    }
+
     /// Checks these files for changes, too.
     pub(super) fn watch(&mut self, files: Option<Arc<dyn Reload>>) {
         self.upkeep.files.extend(files);
@@ -110,26 +116,74 @@ impl Access {
         for remote in remotes.clone() {
             tasks.push(tokio::spawn(async move { remote.keep_fresh().await }));
         }
-        // If callers can be authenticated in another way, too, missing keys do not make the replica
-        // unready.
-        let identities = self.auth.identities.as_ref();
-        if identities.is_some_and(|identities| identities.needs_remote_keys()) {
-            tasks.push(tokio::spawn(report_keys(remotes.clone(), readiness.clone())));
+        if let Some(identities) = &self.auth.identities
+            && !remotes.is_empty()
+        {
+            let keys = ReportedKeys {
+                remotes: remotes.clone(),
+                are_needed: identities.needs_remote_keys(),
+                readiness: readiness.clone(),
+            };
+            // At once, so that the replica is not ready before the first fetch.
+            keys.report(true);
+            tasks.push(tokio::spawn(keys.keep_reporting()));
         }
         tasks.into_iter().map(AbortOnDropHandle::new).collect()
     }
 }
 
-/// Reports to readiness whether the keys of any issuer are available.
-async fn report_keys(remotes: Vec<Arc<RemoteKeys>>, readiness: Readiness) {
-    let mut watches: Vec<_> = remotes.iter().map(|remote| remote.watch()).collect();
-    loop {
-        let are_available = watches.iter_mut().any(|watch| *watch.borrow_and_update());
-        readiness.set_identity_keys(are_available);
-        let changes = watches.iter_mut().map(|watch| Box::pin(watch.changed()));
-        if select_all(changes).await.0.is_err() {
-            return;
+/// The keys of issuers at URLs, as readiness sees them.
+struct ReportedKeys {
+    remotes: Vec<Arc<RemoteKeys>>,
+    /// Whether nobody can be authenticated without them.
+    are_needed: bool,
+    readiness: Readiness,
+}
+
+/// How long a start waits for the keys of every issuer. One issuer that fails must not keep replicas
+/// out of service for ever that callers of the other sources can use.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+
+impl ReportedKeys {
+    /// Reports missing keys whenever they change. During the start, the keys of every issuer count;
+    /// after that, only that there are some, if nobody can be authenticated without them.
+    async fn keep_reporting(self) {
+        let mut watches: Vec<_> = self.remotes.iter().map(|remote| remote.watch()).collect();
+        let mut is_starting = true;
+        let patience = sleep(START_PATIENCE);
+        tokio::pin!(patience);
+        loop {
+            watches
+                .iter_mut()
+                .for_each(|watch| drop(watch.borrow_and_update()));
+            is_starting &= self.report(is_starting);
+            let changes = watches.iter_mut().map(|watch| Box::pin(watch.changed()));
+            tokio::select! {
+                (changed, _, _) = select_all(changes) => if changed.is_err() { return },
+                () = &mut patience, if is_starting => {
+                    is_starting = false;
+                    tracing::warn!(
+                        "the keys of an issuer were not fetched within a minute; its callers are rejected until they are"
+                    );
+                }
+            }
         }
+    }
+
+    /// Returns whether the start still waits for keys.
+    fn report(&self, is_starting: bool) -> bool {
+        let never_fetched = self
+            .remotes
+            .iter()
+            .filter(|remote| is_starting && remote.age().is_none());
+        let awaited: BTreeSet<_> = never_fetched.map(|remote| remote.url().to_owned()).collect();
+        let is_waiting = !awaited.is_empty();
+        self.readiness.set_awaited_keys(awaited);
+        if self.are_needed {
+            let are_available = self.remotes.iter().any(|remote| remote.keys().is_some());
+            self.readiness.set_identity_keys(are_available);
+        }
+        is_waiting
     }
 }
 

@@ -1,9 +1,10 @@
 //! Which settings each command reads, and which it rejects.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
     check,
+    expiry::{Expiries, Expiring},
     settings::{
         Config, Effective, Faults, IgnoredVariable, Origin, Setting, Sources, Values, auth, jwt,
         parsers::Parsed, policy, requests, server, upstream,
@@ -74,6 +75,58 @@ impl Checked {
             endpoint_origin: endpoint.map(|given| given.origin.clone()),
             ignored,
         })
+    }
+}
+
+/// What an operator should change in settings that have no faults.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Warnings {
+    /// What has expired, or will soon.
+    pub expiring: Vec<Expiring>,
+    /// Other warnings.
+    pub others: Vec<String>,
+}
+
+/// How long Kubernetes waits by default between SIGTERM and SIGKILL.
+const TERMINATION_GRACE: Duration = Duration::from_secs(30);
+
+impl Checked {
+    /// What an operator should change.
+    pub fn warnings(&self) -> Warnings {
+        let Config { server, shutdown, .. } = &self.config;
+        let needed = shutdown.needed();
+        let grace = (needed > TERMINATION_GRACE).then(|| {
+            let needed = humantime::format_duration(needed);
+            format!(
+                "shutdown: the service can take {needed} to stop, and Kubernetes kills it 30s after SIGTERM by default; \
+                 set terminationGracePeriodSeconds to more than {needed}, or shorten shutdown.delay or \
+                 shutdown.drain_timeout"
+            )
+        });
+        Warnings {
+            expiring: Expiries::open(&self.config).within(server.expiry_warning),
+            others: grace.into_iter().collect(),
+        }
+    }
+}
+
+impl Warnings {
+    /// Whether clients cannot connect to a service with these settings.
+    pub fn are_fatal(&self) -> bool {
+        self.expiring.iter().any(Expiring::is_fatal)
+    }
+}
+
+/// One line for each.
+impl fmt::Display for Warnings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for expiring in &self.expiring {
+            let word = if expiring.is_fatal() { "error" } else { "warning" };
+            writeln!(f, "{word}: {expiring}")?;
+        }
+        self.others
+            .iter()
+            .try_for_each(|other| writeln!(f, "warning: {other}"))
     }
 }
 

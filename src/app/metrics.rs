@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::credentials::AwsCredentials;
+use super::{credentials::AwsCredentials, expiry::Expiries};
 use crate::{
     access::{
         Authenticator, Authority, audit::AuditLog, identity::jwt::RemoteKeys, limits::Limits, reload::Reload,
@@ -36,6 +36,7 @@ pub(super) struct MetricSources {
     pub(super) limits: Arc<Limits>,
     pub(super) audit: Arc<AuditLog>,
     pub(super) files: Vec<Arc<dyn Reload>>,
+    pub(super) expiries: Expiries,
 }
 
 impl MetricSources {
@@ -55,10 +56,27 @@ impl MetricSources {
             limits,
             audit,
             files,
+            expiries,
         } = self;
         register_calls(metrics, shed, connections);
         register_access(metrics, refusals, identities, authority);
+        metrics.gauges(&catalog::EXPIRY, move |observe| {
+            for expiring in expiries.next_of_each_kind() {
+                observe(
+                    expiring.seconds_left(),
+                    &[("tapegate.kind", expiring.kind.as_str())],
+                );
+            }
+        });
         if !remotes.is_empty() {
+            let fetched = remotes.clone();
+            metrics.gauges(&catalog::KEYS_AGE, move |observe| {
+                for remote in &fetched {
+                    if let Some(age) = remote.age() {
+                        observe(age.as_secs_f64(), &[("url.full", remote.url())]);
+                    }
+                }
+            });
             metrics.count(&catalog::KEY_FETCH_FAILURES, move || {
                 remotes.iter().map(|remote| remote.failures()).sum()
             });

@@ -1,20 +1,19 @@
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
     net::TcpListener,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, sleep},
 };
-use tokio_util::{
-    sync::CancellationToken,
-    task::{AbortOnDropHandle, TaskTracker},
-};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
     access::Access,
     commands::Checked,
     credentials::AwsCredentials,
-    http_server::{Bound, LINGER},
+    drain::{Cut, InProgress},
+    expiry,
+    http_server::Bound,
     metrics::MetricSources,
     settings::{IgnoredVariable, ShutdownSettings},
     startup::{CannotStart, listen},
@@ -60,30 +59,12 @@ pub(super) struct Service {
     readiness: Readiness,
     access: Access,
     credentials: AwsCredentials,
-    calls: TaskTracker,
+    in_progress: InProgress,
     shared: Shared,
     reload_interval: Duration,
     shutdown: ShutdownSettings,
     /// The endpoint that is called, and where it comes from.
     upstream: String,
-}
-
-/// Why the service did not stop cleanly.
-#[derive(Debug, thiserror::Error)]
-pub enum Cut {
-    /// Calls were still in progress after `shutdown.drain_timeout`.
-    #[error(
-        "{calls} calls and {creates} sent creates were still in progress after shutdown.drain_timeout and were cut"
-    )]
-    InProgress {
-        /// Calls whose callers were still waiting.
-        calls: usize,
-        /// Creates sent to AWS whose outcome is now unknown.
-        creates: usize,
-    },
-    /// A server failed.
-    #[error("a server failed: {0}")]
-    Server(#[from] io::Error),
 }
 
 impl Service {
@@ -104,6 +85,9 @@ impl Service {
             tracing::warn!(variable = name, instead, "a variable has no effect");
         }
         let mut access = Access::open(&config)?;
+        for expiring in access.expiries().within(config.server.expiry_warning) {
+            expiry::warn(&expiring);
+        }
         let (grpc, grpc_address) = listen("listen", config.server.listen).await?;
         let rules = config.rules;
         let scopes = rules.scopes();
@@ -136,7 +120,10 @@ impl Service {
         let tapes = Tapes::new(rules.clone(), config.reconcile, upstream);
         let watching = CancellationToken::new();
         let health = Health::new(readiness.clone(), watching.clone());
-        let calls = TaskTracker::new();
+        let in_progress = InProgress {
+            sent_creates: shared.sent_creates.clone(),
+            ..InProgress::default()
+        };
         let registry = Arc::<CallRegistry>::default();
         let (shed, refusals) = (Arc::default(), Arc::default());
         let history = Arc::<History>::default();
@@ -173,10 +160,11 @@ impl Service {
             limits: access.limits.clone(),
             audit: access.audit.clone(),
             files: access.files(),
+            expiries: access.expiries(),
         };
         sources.register(&metrics);
         let inbound = inbound::InboundSettings {
-            calls: calls.clone(),
+            calls: in_progress.calls.clone(),
             registry,
             deadlines: config.deadlines,
             max_concurrent_calls: server.max_concurrent_calls,
@@ -186,11 +174,13 @@ impl Service {
             metrics: inbound::CallMetrics::exported_by(&metrics, names.clone()),
             shed,
             refusals,
+            cut: in_progress.cut.clone(),
         };
         let grpc_server = GrpcServer::new(&server.grpc, inbound, tapes, health);
         let acceptance = accept::AcceptSettings {
             tls: access.tls.clone(),
             handshake_timeout: server.handshake_timeout,
+            close: in_progress.close.clone(),
         };
         Ok(Self {
             grpc_address,
@@ -205,7 +195,7 @@ impl Service {
             readiness,
             access,
             credentials,
-            calls,
+            in_progress,
             shared,
             reload_interval: server.reload_interval,
             shutdown: config.shutdown,
@@ -222,6 +212,8 @@ impl Service {
             upstream = self.upstream,
             "the service has started"
         );
+        // First, so that readiness knows what is missing before anybody asks.
+        let _upkeep = self.access.keep_up_to_date(self.reload_interval, &self.readiness);
         let admin = self.admin.start();
         let _credentials = AbortOnDropHandle::new(tokio::spawn(self.credentials.keep()));
         let _conditions = AbortOnDropHandle::new(tokio::spawn(report_conditions(
@@ -231,7 +223,6 @@ impl Service {
         let (history, metrics) = (self.history, self.metrics.clone());
         let _history = AbortOnDropHandle::new(tokio::spawn(async move { history.record(&metrics).await }));
         let stop_grpc = CancellationToken::new();
-        let _upkeep = self.access.keep_up_to_date(self.reload_interval, &self.readiness);
         let serving = self
             .server
             .serve(self.grpc, self.acceptance, self.connections, stop_grpc.clone());
@@ -253,26 +244,9 @@ impl Service {
         stop_grpc.cancel();
         // Ends the health watches, whose streams have no end of their own.
         self.watching.cancel();
-        self.calls.close();
-        self.shared.sent_creates.close();
-        let drained = timeout(self.shutdown.drain_timeout, async {
-            tokio::select! {
-                ended = &mut serving => ended?,
-                () = async { self.calls.wait().await; sleep(LINGER).await } => {}
-            }
-            self.shared.sent_creates.wait().await;
-            Ok::<_, io::Error>(())
-        })
-        .await;
-        let outcome = match drained {
-            Ok(ended) => ended.map_err(Cut::from),
-            Err(_) => Err(Cut::InProgress {
-                calls: self.calls.len(),
-                creates: self.shared.sent_creates.len(),
-            }),
-        };
+        let drained = self.in_progress.drain(serving, self.shutdown.drain_timeout).await;
         finish(self.access.audit, self.metrics).await;
-        outcome.and(admin.end().await.map_err(Cut::from))
+        drained.and(admin.end().await.map_err(Cut::from))
     }
 }
 

@@ -85,6 +85,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &server::KEEPALIVE_TIMEOUT,
     &server::TRUSTED_PROXIES,
     &server::RELOAD_INTERVAL,
+    &server::EXPIRY_WARNING,
     &server::TLS_CERT,
     &server::TLS_KEY,
     &server::TLS_CLIENT_CA,

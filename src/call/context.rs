@@ -230,6 +230,17 @@ impl CallContext {
         }
     }
 
+    /// Records that a shutdown cuts the call, with the attempts so far, and returns the outcome if the
+    /// call is a create.
+    pub fn cut(&self) -> Outcome {
+        let mut facts = self.lock();
+        let outcome = facts.outcome_if_given_up();
+        facts.attempts = facts.attempts_so_far();
+        facts.step = None;
+        facts.fault = Some("cut by the shutdown of the service".to_owned());
+        outcome
+    }
+
     /// Records that the call panicked.
     pub fn record_panic(&self) {
         self.lock().panicked = true;

@@ -16,6 +16,7 @@ mod catch_panic;
 mod complete;
 mod connection;
 mod decide_deadline;
+mod end_at_shutdown;
 mod frames;
 mod grpc_only;
 mod limit;
@@ -28,7 +29,7 @@ mod wrap;
 use std::sync::Arc;
 
 use http::Request;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
     address::of_caller as address_of_caller,
@@ -44,6 +45,7 @@ use self::{
     catch_panic::CatchPanic,
     complete::CompleteTrailers,
     decide_deadline::DecideDeadline,
+    end_at_shutdown::EndAtShutdown,
     frames::SplitFrames,
     grpc_only::GrpcOnly,
     limit::LimitPrincipals,
@@ -68,6 +70,7 @@ pub type Stack = (
     Around<Authenticate>,
     Around<LimitPrincipals>,
     Around<SplitFrames>,
+    Around<EndAtShutdown>,
 );
 
 /// What the layers of the inbound stack need.
@@ -93,6 +96,8 @@ pub struct InboundSettings {
     pub shed: Arc<Count>,
     /// How many were rejected because they were not authenticated.
     pub refusals: Arc<Refusals>,
+    /// Cancelled when a shutdown cuts the calls in progress.
+    pub cut: CancellationToken,
 }
 
 /// Composes the inbound stack, outermost layer first.
@@ -108,6 +113,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
         metrics,
         shed,
         refusals,
+        cut,
     } = settings;
     (
         // Outermost, so that every end of a call is traced, logged, measured and recorded.
@@ -133,8 +139,10 @@ pub fn stack(settings: InboundSettings) -> Stack {
         Around(Authenticate::new(auth, refusals)),
         // Needs the principal.
         Around(LimitPrincipals(limits)),
-        // Innermost, so that a slow reader slows down the fetching of pages.
+        // So near the service that a slow reader slows down the fetching of pages.
         Around(SplitFrames),
+        // Innermost, where the response still consists of whole messages.
+        Around(EndAtShutdown(cut)),
     )
 }
 

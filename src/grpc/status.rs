@@ -19,7 +19,7 @@ use tonic_types::{ErrorDetails, ErrorInfo, FieldViolation, StatusExt};
 
 pub use self::{
     fault_owner::{classify, is_server_error, name_of},
-    rejected::{limited, overloaded, reason_of, unauthenticated},
+    rejected::{limited, overloaded, reason_of, shutting_down, unauthenticated},
 };
 use crate::{
     domain::{ErrorDomain, ErrorKind, Failure, Operation, Outcome, RetryVerdict},

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use jiff::Timestamp;
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
@@ -21,7 +22,7 @@ use crate::{
         AuthError,
         reload::{FileContents, Files, Reloading},
     },
-    network::{certificates, root_certificates},
+    network::{self, X509, certificates},
 };
 
 /// The files of TLS.
@@ -42,6 +43,9 @@ pub struct Tls {
     config: Arc<ServerConfig>,
     /// Verifies client certificates, if they are requested.
     verifier: Option<Arc<dyn ClientCertVerifier>>,
+    /// The certificates of the files, the service's own first in the first list.
+    own: Vec<X509>,
+    roots: Vec<X509>,
 }
 
 /// The certificate of a client, which the handshake has verified.
@@ -91,7 +95,7 @@ pub fn check_key(path: &Path) -> Result<(), Vec<String>> {
 ///
 /// If it cannot be read, or has no valid root certificate.
 pub fn check_roots(path: &Path) -> Result<(), Vec<String>> {
-    check(path, root_certificates)
+    check(path, network::root_certificates)
 }
 
 fn check<T>(path: &Path, parser: impl Fn(&[u8]) -> Result<T, String>) -> Result<(), Vec<String>> {
@@ -117,12 +121,13 @@ impl Tls {
         let key = files
             .next()
             .and_then(|file| parse(file, private_key, &mut faults));
-        let roots = files
-            .next()
-            .map(|file| parse(file, root_certificates, &mut faults));
+        let roots = files.next();
+        let root_certificates = roots.and_then(|(_, pem)| certificates(pem).ok());
+        let roots = roots.map(|file| parse(file, network::root_certificates, &mut faults));
         let (Some(chain), Some(key), false) = (chain, key, matches!(roots, Some(None))) else {
             return Err(faults);
         };
+        let own = read_x509(&chain);
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = match roots.flatten() {
             None => None,
@@ -143,13 +148,29 @@ impl Tls {
         Ok(Self {
             config: Arc::new(config),
             verifier,
+            own,
+            roots: read_x509(&root_certificates.unwrap_or_default()),
         })
+    }
+
+    /// When the service's certificate, or an intermediate one, expires.
+    pub fn certificate_expires(&self) -> Option<Timestamp> {
+        self.own.iter().map(|certificate| certificate.not_after).min()
+    }
+
+    /// The root certificates of client certificates.
+    pub fn roots(&self) -> &[X509] {
+        &self.roots
     }
 
     /// Returns the configuration for rustls.
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
     }
+}
+
+fn read_x509(certificates: &[CertificateDer<'_>]) -> Vec<X509> {
+    certificates.iter().filter_map(|der| X509::parse(der)).collect()
 }
 
 /// Parses a file, or adds its fault with its path.

@@ -15,10 +15,27 @@ pub struct X509 {
 /// The type of the extension of subject alternative names (RFC 5280, section 4.2.1.6).
 const SUBJECT_ALT_NAME: [u64; 4] = [2, 5, 29, 17];
 
+/// The type of a common name (RFC 5280, appendix A.1).
+const COMMON_NAME: [u64; 4] = [2, 5, 4, 3];
+
 /// The tag of an e-mail address in it.
 const RFC822_NAME: u64 = 1;
 
 impl X509 {
+    /// The common name of the subject, or all its texts if it has none.
+    pub fn display_name(&self) -> String {
+        let common = self.subject.iter().find(|(kind, _)| *kind == COMMON_NAME);
+        match common {
+            Some((_, name)) => name.clone(),
+            None => self
+                .subject
+                .iter()
+                .map(|(_, text)| text.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+        }
+    }
+
     /// Parses a certificate. `None` if it is not a valid one.
     pub fn parse(der: &[u8]) -> Option<Self> {
         yasna::parse_der(der, |certificate| {

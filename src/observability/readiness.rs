@@ -24,6 +24,8 @@ struct State {
     wrong_account: Option<String>,
     /// Whether callers can be authenticated.
     can_authenticate: bool,
+    /// The URLs of issuers' keys that were never fetched and that the start waits for.
+    awaited_keys: BTreeSet<String>,
     /// Where AWS rejected the credentials, with its error code.
     rejected: BTreeMap<Scope, String>,
     /// The conditions of AWS where it was called.
@@ -107,6 +109,8 @@ pub enum NotReady {
     CredentialsRejected(String),
     /// No issuer's keys can be fetched, and there is no other way to authenticate callers.
     IdentityKeysMissing,
+    /// The keys at these URLs were not fetched yet since the start.
+    IdentityKeysAwaited(BTreeSet<String>),
     /// AWS is in this condition in every region that is served, and `readiness.aws` makes it count.
     Aws(UpstreamCondition),
 }
@@ -120,6 +124,7 @@ impl NotReady {
             Self::WrongAccount(_) => "aws_account_mismatch",
             Self::CredentialsRejected(_) => "aws_credentials_refused",
             Self::IdentityKeysMissing => "identity_keys_missing",
+            Self::IdentityKeysAwaited(_) => "identity_keys_awaited",
             Self::Aws(UpstreamCondition::Throttled) => "aws_throttled",
             Self::Aws(UpstreamCondition::NoAnswer) => "aws_no_answer",
             Self::Aws(UpstreamCondition::CredentialsRejected) => "aws_credentials_refused",
@@ -153,6 +158,14 @@ impl NotReady {
                  can reach the URLs of auth.jwt"
                     .to_owned()
             }
+            Self::IdentityKeysAwaited(urls) => {
+                let urls: Vec<_> = urls.iter().map(String::as_str).collect();
+                format!(
+                    "the keys of these issuers were not fetched yet, so their callers would be rejected: {}; check that \
+                     this machine can reach these URLs of auth.jwt",
+                    urls.join(", ")
+                )
+            }
             Self::Aws(condition) => {
                 format!(
                     "in every served region and account, {} (readiness.aws makes this count)",
@@ -168,10 +181,19 @@ impl State {
         let draining = self.draining.then_some(NotReady::Draining);
         let wrong_account = self.wrong_account.clone().map(NotReady::WrongAccount);
         let no_keys = (!self.can_authenticate).then_some(NotReady::IdentityKeysMissing);
-        [draining, self.credentials(), wrong_account, no_keys, self.aws()]
-            .into_iter()
-            .flatten()
-            .collect()
+        let awaited = (self.can_authenticate && !self.awaited_keys.is_empty())
+            .then(|| NotReady::IdentityKeysAwaited(self.awaited_keys.clone()));
+        [
+            draining,
+            self.credentials(),
+            wrong_account,
+            no_keys,
+            awaited,
+            self.aws(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// An account without credentials, and a region that is not enabled for an account, leave the others
@@ -223,6 +245,7 @@ impl Readiness {
             missing: scopes.iter().map(not_yet).collect(),
             wrong_account: None,
             can_authenticate: true,
+            awaited_keys: BTreeSet::new(),
             rejected: BTreeMap::new(),
             conditions: BTreeMap::new(),
             scopes,
@@ -282,6 +305,11 @@ impl Readiness {
     /// Records whether there are keys to authenticate callers with.
     pub fn set_identity_keys(&self, available: bool) {
         self.update(|state| state.can_authenticate = available);
+    }
+
+    /// Records which URLs of issuers' keys the start still waits for.
+    pub fn set_awaited_keys(&self, urls: BTreeSet<String>) {
+        self.update(|state| state.awaited_keys = urls);
     }
 
     /// Records the conditions of AWS where it was called.

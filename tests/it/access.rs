@@ -6,6 +6,7 @@ mod attacks;
 mod audit;
 mod certificate_patterns;
 mod certificates;
+mod expiry;
 mod filtered;
 mod limits;
 mod policy;

@@ -1,8 +1,14 @@
 //! Calls in progress during shutdown.
 
-use std::sync::Arc;
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tapegate::{
     app::Cut,
     grpc::proto::{CreateTapeWithBarcodeRequest, ListTapesRequest, tape_service_client::TapeServiceClient},
@@ -12,8 +18,9 @@ use tonic::Code;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
+use tonic_types::StatusExt;
 
-use crate::harness::{GATEWAY, Program, Reply, SIZE, Service, Upstream, tape_arn};
+use crate::harness::{GATEWAY, Program, Reply, SIZE, Service, Upstream, refusal, tape_arn};
 
 fn create() -> CreateTapeWithBarcodeRequest {
     CreateTapeWithBarcodeRequest {
@@ -129,18 +136,146 @@ async fn the_result_of_a_cancelled_create_is_logged_with_token_and_barcode() {
     }
 }
 
+/// The records of the audit file.
+fn records(file: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
 #[tokio::test]
-async fn calls_that_exceed_the_drain_timeout_are_cut_off_and_counted() {
+async fn calls_that_exceed_the_drain_timeout_get_a_status_and_a_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = folder.path().join("audit.jsonl");
     let (upstream, _never) = held().await;
-    let service = Service::over(&upstream, &["--shutdown-drain-timeout=100ms"]).await;
+    let flags = [
+        "--shutdown-drain-timeout=100ms",
+        "--audit-reads=true",
+        &format!("--audit-file={}", audit.display()),
+    ];
+    let service = Service::over(&upstream, &flags).await;
     let mut client = service.client();
     let call = tokio::spawn(async move { client.create_tape_with_barcode(create()).await });
     upstream.was_asked(1).await;
+    let mut client = service.client();
+    let list = tokio::spawn(async move { client.list_tapes(ListTapesRequest::default()).await.map(drop) });
+    upstream.was_asked(2).await;
     match service.stop().await {
-        Err(Cut::InProgress { calls: 1, creates: 1 }) => {}
+        Err(Cut::InProgress { calls: 2, creates: 1 }) => {}
         other => panic!("{other:?}"),
     }
-    call.abort();
+    let created = call.await.unwrap().unwrap_err();
+    let listed = list.await.unwrap().unwrap_err();
+    for status in [&created, &listed] {
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        let told = refusal(status);
+        assert_eq!(told.reason, "SHUTTING_DOWN");
+        assert_eq!(told.metadata["retry"], "same_call");
+        assert!(status.get_details_retry_info().is_some(), "{status:?}");
+        assert!(status.get_details_request_info().is_some(), "{status:?}");
+        assert_eq!(status.metadata().get("x-tapegate-attempts").unwrap(), "1");
+    }
+    assert_eq!(refusal(&created).metadata["outcome"], "unknown");
+    let records = records(&audit);
+    assert_eq!(records.len(), 2, "{records:?}");
+    for record in &records {
+        assert_eq!(record["reason"], "SHUTTING_DOWN");
+        assert_eq!(record["code"], "UNAVAILABLE");
+    }
+    assert!(records.iter().any(|record| record["outcome"] == "unknown"));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_ends_with_its_status_after_whole_pages() {
+    let pages = Arc::new(AtomicU32::new(0));
+    let upstream = Upstream::answering(move |_| {
+        let pages = pages.clone();
+        async move {
+            if pages.fetch_add(1, Ordering::Relaxed) > 0 {
+                std::future::pending::<()>().await;
+            }
+            let tapes: Vec<_> = (0..500)
+                .map(|number| json!({ "TapeARN": tape_arn(&format!("LAST{number:04}")) }))
+                .collect();
+            Reply::ok(&json!({ "TapeInfos": tapes, "Marker": "next" }))
+        }
+    })
+    .await;
+    let service = Service::over(&upstream, &["--shutdown-drain-timeout=100ms"]).await;
+    let mut client = service.client();
+    let mut stream = client
+        .list_tapes(ListTapesRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(stream.message().await.unwrap().unwrap().tape_infos.len(), 500);
+    let next = tokio::spawn(async move { stream.message().await });
+    upstream.was_asked(2).await;
+    assert!(matches!(
+        service.stop().await,
+        Err(Cut::InProgress { calls: 1, creates: 0 })
+    ));
+    let status = next.await.unwrap().unwrap_err();
+    assert_eq!(refusal(&status).reason, "SHUTTING_DOWN");
+    assert!(!refusal(&status).metadata.contains_key("outcome"));
+}
+
+#[tokio::test]
+async fn a_reader_that_reads_nothing_does_not_hold_the_end_and_has_its_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = folder.path().join("audit.jsonl");
+    let flags = [
+        "--shutdown-drain-timeout=100ms",
+        "--audit-reads=true",
+        "--emulator-seed-tapes=20000",
+        &format!("--audit-file={}", audit.display()),
+    ];
+    let service = Service::dev(&flags).await;
+    // A window that is smaller than a page, so that the rest of the page holds up the trailers.
+    let endpoint = service.endpoint().initial_stream_window_size(16 * 1024);
+    let mut client = TapeServiceClient::new(endpoint.connect().await.unwrap());
+    let unread = client.list_tapes(ListTapesRequest::default()).await.unwrap();
+    assert!(matches!(
+        service.stop().await,
+        Err(Cut::InProgress { calls: 1, .. })
+    ));
+    let records = records(&audit);
+    assert_eq!(records.len(), 1, "{records:?}");
+    assert_eq!(records[0]["code"], "given up");
+    drop(unread);
+}
+
+#[tokio::test]
+async fn the_last_line_of_a_json_log_is_json() {
+    let (upstream, _never) = held().await;
+    let mut program = Program::serve(
+        &upstream.endpoint(),
+        [
+            ("TAPEGATE_LOG_FORMAT", "json"),
+            ("TAPEGATE_SHUTDOWN_DRAIN_TIMEOUT", "100ms"),
+            ("AWS_ACCESS_KEY_ID", "AKIDTEST"),
+            ("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests"),
+        ],
+    );
+    let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+    let call = tokio::spawn(async move { client.create_tape_with_barcode(create()).await });
+    upstream.was_asked(1).await;
+    program.ask_to_stop();
+    let (code, lines) = program.ended().await;
+    assert_eq!(code, Some(1));
+    for line in &lines {
+        let parsed: Result<Value, _> = serde_json::from_str(line);
+        assert!(parsed.is_ok(), "{line}");
+    }
+    let last = lines.last().unwrap();
+    assert!(last.contains("1 calls and 1 sent creates"), "{last}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("SHUTTING_DOWN") && line.contains("call ended"))
+    );
+    assert_eq!(refusal(&call.await.unwrap().unwrap_err()).reason, "SHUTTING_DOWN");
 }
 
 #[tokio::test]

@@ -85,6 +85,11 @@ impl Authenticator {
         }
     }
 
+    /// The static tokens, if there is a file of them.
+    pub fn static_tokens(&self) -> Option<&Arc<Reloading<StaticTokens>>> {
+        self.tokens.as_ref()
+    }
+
     /// Whether nobody can be authenticated without keys from a URL.
     pub fn needs_remote_keys(&self) -> bool {
         let are_remote = self.issuers.iter().all(|issuer| issuer.remote_keys().is_some());

@@ -9,7 +9,7 @@ mod issue;
 mod revoke;
 
 use std::{
-    collections::{HashMap, hash_map},
+    collections::{BTreeMap, HashMap, hash_map},
     path::Path,
 };
 
@@ -130,6 +130,16 @@ impl StaticTokens {
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    /// When the last token of each principal expires.
+    pub fn expiries(&self) -> BTreeMap<&str, Timestamp> {
+        let mut last = BTreeMap::new();
+        for token in self.0.values() {
+            let expires = last.entry(token.principal.name()).or_insert(token.expires);
+            *expires = token.expires.max(*expires);
+        }
+        last
     }
 
     /// Returns the principal of a token.

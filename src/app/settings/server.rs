@@ -10,6 +10,7 @@ use super::{
     setting_type::List,
     values::Values,
 };
+use crate::app::drain::CUT_GRACE;
 use crate::{
     grpc::{inbound::AccessMode, server::GrpcSettings, tls::TlsSettings},
     observability::{
@@ -45,6 +46,8 @@ pub struct ServerSettings {
     pub trusted_proxies: BTreeSet<IpNet>,
     /// How often files are checked for changes (`reload_interval`).
     pub reload_interval: Duration,
+    /// How long before something expires the start warns (`expiry_warning`).
+    pub expiry_warning: Duration,
 }
 
 /// How the service stops.
@@ -54,6 +57,15 @@ pub struct ShutdownSettings {
     pub delay: Duration,
     /// How long calls in progress may take after that (`shutdown.drain_timeout`).
     pub drain_timeout: Duration,
+}
+
+impl ShutdownSettings {
+    /// How long a stop takes at most: the delay, the drain, the end of calls that were cut, and a
+    /// second for the rest. Telemetry for a collector that does not answer can take five seconds
+    /// more.
+    pub fn needed(&self) -> Duration {
+        self.delay + self.drain_timeout + 2 * CUT_GRACE + Duration::from_secs(1)
+    }
 }
 
 pub(crate) static LISTEN: Setting<Parsed<SocketAddr>> = Setting {
@@ -202,6 +214,14 @@ pub(crate) static MAX_CONCURRENT_CALLS: Setting<Integer<usize>> = Setting {
            watches have limits of their own, each a tenth of this one; a single health check does not count.",
 };
 
+pub(crate) static EXPIRY_WARNING: Setting<DurationIn> = Setting {
+    key: "expiry_warning",
+    kind: DurationIn(Duration::ZERO..=Duration::from_secs(365 * 24 * 60 * 60)),
+    default: Some("30days"),
+    help: "How long before a certificate or the last static token of a principal expires the start and `tapegate check` \
+           warn.",
+};
+
 pub(crate) static TLS_CERT: Setting<Parsed<PathBuf>> = Setting {
     key: "tls.cert",
     kind: FILE,
@@ -245,14 +265,18 @@ pub(crate) static SHUTDOWN_DELAY: Setting<DurationIn> = Setting {
     key: "shutdown.delay",
     kind: DurationIn(Duration::ZERO..=Duration::from_secs(10 * 60)),
     default: Some("0s"),
-    help: "How long the service accepts calls after health reports NOT_SERVING, so that load balancers can react.",
+    help: "How long the service accepts calls after health reports NOT_SERVING, so that load balancers can react. In \
+           Kubernetes, 5s.",
 };
 
 pub(crate) static DRAIN_TIMEOUT: Setting<DurationIn> = Setting {
     key: "shutdown.drain_timeout",
     kind: DurationIn(Duration::ZERO..=Duration::from_secs(60 * 60)),
-    default: Some("30s"),
-    help: "How long calls in progress may take after the service stops accepting new ones.",
+    default: Some("20s"),
+    help: "How long calls in progress may take after the service stops accepting new ones. Calls that take longer end \
+           with UNAVAILABLE (SHUTTING_DOWN), within two seconds more. With shutdown.delay, the sum must be shorter than \
+           the time between SIGTERM and SIGKILL: 30s by default in Kubernetes (terminationGracePeriodSeconds). The \
+           default leaves 5s for shutdown.delay, and is as long as upstream.create_timeout.",
 };
 
 pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
@@ -277,6 +301,7 @@ pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
         reflection: values.get(&auth::REFLECTION)?,
         trusted_proxies: values.get(&TRUSTED_PROXIES)?,
         reload_interval: values.get(&RELOAD_INTERVAL)?,
+        expiry_warning: values.get(&EXPIRY_WARNING)?,
     })
 }
 

@@ -68,7 +68,7 @@ pub(crate) static ATTEMPT_TIMEOUT: Setting<DurationIn> = Setting {
 pub(crate) static CREATE_TIMEOUT: Setting<DurationIn> = Setting {
     key: "upstream.create_timeout",
     kind: up_to(Duration::from_secs(10 * 60)),
-    default: Some("30s"),
+    default: Some("20s"),
     help: "The timeout of one attempt of a create. It includes the time to connect. If the caller disconnects, an \
            attempt that was sent continues until it ends or until this timeout. Shutdown waits for it.",
 };

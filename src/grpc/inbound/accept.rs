@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tokio_util::either::Either;
+use tokio_util::{either::Either, sync::CancellationToken};
 
 use super::connection::{Connection, Peer};
 use crate::{
@@ -28,6 +28,8 @@ pub struct AcceptSettings {
     pub tls: Option<Arc<Reloading<Tls>>>,
     /// The timeout of the TLS handshake, and again of the HTTP/2 preface.
     pub handshake_timeout: Duration,
+    /// Cancelled to close all connections.
+    pub close: CancellationToken,
 }
 
 /// The metrics of connections, and their limit.
@@ -155,7 +157,7 @@ async fn prepare(
             (Either::Right(Box::new(stream)), certificate)
         }
     };
-    let peer = Peer::new(address, certificate);
+    let peer = Peer::new(address, certificate, settings.close.child_token());
     Ok(Connection::new(socket, peer, settings.handshake_timeout, permit))
 }
 

@@ -41,12 +41,16 @@ pub struct Peer {
 const PREFACE: usize = 24;
 
 impl Peer {
-    /// A peer with this address and this certificate.
-    pub(super) fn new(address: SocketAddr, certificate: Option<ClientCertificate>) -> Self {
+    /// A peer with this address and this certificate. Its connection closes when `close` is cancelled.
+    pub(super) fn new(
+        address: SocketAddr,
+        certificate: Option<ClientCertificate>,
+        close: CancellationToken,
+    ) -> Self {
         Self {
             address,
             certificate: certificate.map(Arc::new),
-            close: CancellationToken::new(),
+            close,
         }
     }
 

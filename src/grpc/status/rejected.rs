@@ -1,14 +1,14 @@
 //! Statuses of calls that are rejected before they reach the service.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use tonic::Status;
-use tonic_types::QuotaViolation;
+use tonic_types::{ErrorDetails, QuotaViolation};
 
-use super::{DOMAIN, add_pushback, error_info_of, make, plain};
+use super::{DOMAIN, OUTCOME, add_pushback, error_info_of, make, plain};
 use crate::{
     access::{AuthError, limits::LimitExceeded},
-    domain::ErrorKind,
+    domain::{ErrorKind, Outcome},
 };
 
 /// The caller is not authenticated.
@@ -67,6 +67,20 @@ pub fn overloaded() -> Status {
     let mut status = retryable(kind, message);
     add_pushback(&mut status, delay_of(kind));
     status
+}
+
+/// The service stops, and the call did not end before `shutdown.drain_timeout`. The `outcome` is
+/// that of a create.
+pub fn shutting_down(outcome: Option<Outcome>) -> Status {
+    let kind = ErrorKind::ShuttingDown;
+    let metadata = outcome.map(|outcome| (OUTCOME.to_owned(), outcome.to_string()));
+    let row = kind.row();
+    let mut details =
+        ErrorDetails::with_error_info(row.reason, row.domain.as_str(), HashMap::from_iter(metadata));
+    details.set_retry_info(Some(delay_of(kind)));
+    let message = "the service shuts down, and the call took longer than shutdown.drain_timeout; retry after the delay \
+                   in `RetryInfo`";
+    make(row.status.into(), message, details)
 }
 
 fn retryable(kind: ErrorKind, message: &str) -> Status {

@@ -11,7 +11,7 @@ const CALLS: InstrumentKind = Histogram(&[
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 30.0, 60.0, 300.0, 900.0,
 ]);
 
-/// Histogram of attempts in seconds; the default timeouts of an attempt are 20 s and 30 s.
+/// Histogram of attempts in seconds; the default timeout of an attempt is 20 s.
 const ATTEMPTS: InstrumentKind = Histogram(&[
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0,
 ]);
@@ -61,6 +61,10 @@ metrics! {
         "Lookups of JSON Web Tokens in the cache of verified tokens: hit or miss.";
     KEY_FETCH_FAILURES = Counter, Stable, "tapegate.auth.key_fetch_failures", "{fetch}", [],
         "Failed fetches of an issuer's keys from its URL. Exists only if such a URL is configured.";
+    KEYS_AGE = Gauge, Stable, "tapegate.auth.keys.age", "s", ["url.full"],
+        "Time since an issuer's keys were last fetched from its URL. Absent before the first fetch.";
+    EXPIRY = Gauge, Stable, "tapegate.expiry", "s", ["tapegate.kind"],
+        "Time until the next of this kind expires; negative once it has: server_certificate (with its intermediate ones), client_ca (the next root certificate), or static_token (the next principal's last token). Exists for kinds that are configured.";
     POLICY_DECISIONS = Counter, Stable, "tapegate.policy.decisions", "{decision}", ["tapegate.decision"],
         "Policy decisions about calls: allow or deny.";
     TRIAL_DIFFERENCES = Counter, Stable, "tapegate.policy.trial_differences", "{decision}", [],

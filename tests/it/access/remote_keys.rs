@@ -212,3 +212,38 @@ async fn a_kubernetes_cluster_can_be_an_issuer() {
     let authorization = server.state.lock().unwrap().authorization.clone();
     assert_eq!(authorization.as_deref(), Some("Bearer token-of-the-service"));
 }
+
+#[tokio::test]
+async fn the_start_waits_for_the_keys_of_every_issuer_though_others_can_call() {
+    let site = Site::new();
+    let server = Server::start(jwks(&[&site.es256])).await;
+    server.answer(StatusCode::INTERNAL_SERVER_ERROR, "");
+    let tokens = format!(
+        "jwks_refresh = \"1s\"\n[auth.tokens]\nfile = {:?}",
+        site.path("tokens.toml")
+    );
+    let token = site.token("agent-7", OPERATORS);
+    let service = site.run(&config(&site, &server.url, &tokens), &[]).await;
+    service.not_ready().await;
+    let (code, page) = service.admin("/readyz").await;
+    assert_eq!(code, 503);
+    assert!(
+        page.contains("identity_keys_awaited") && page.contains(&server.url),
+        "{page}"
+    );
+    let (_, metrics) = service.admin("/metrics").await;
+    assert!(!metrics.contains("tapegate_auth_keys_age_seconds{"), "{metrics}");
+    // Callers with tokens are served all the same.
+    assert_eq!(ask(&service, &token).await, "");
+
+    server.answer(StatusCode::OK, jwks(&[&site.es256]));
+    eventually("ready", async || service.admin("/readyz").await.0 == 200).await;
+    assert_eq!(ask(&service, &site.jwt("somebody", OPERATORS)).await, "");
+    let (_, metrics) = service.admin("/metrics").await;
+    assert!(metrics.contains("tapegate_auth_keys_age_seconds{"), "{metrics}");
+    // After the start, the old keys count, and the other source.
+    let asked = server.asked();
+    server.answer(StatusCode::BAD_GATEWAY, "");
+    eventually("a fetch fails", async || server.asked() > asked + 1).await;
+    assert_eq!(service.admin("/readyz").await.0, 200);
+}

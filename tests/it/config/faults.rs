@@ -67,6 +67,10 @@ max_size_gib = 100
                 "upstream.attempt_timeout (20s)",
             ),
             (
+                "tapegate.toml:11:19: upstream.connect_timeout: 30s is longer than",
+                "upstream.create_timeout (20s)",
+            ),
+            (
                 "tapegate.toml:12:21: upstream.operation_timeout: invalid value \"-3s\"",
                 "500ms, 30s",
             ),

@@ -27,7 +27,7 @@ fn defaults_match_the_documentation() {
         TapeSizeBounds::gib(100, 15 * 1024).unwrap()
     );
     assert_eq!(config.shutdown.delay, Duration::ZERO);
-    assert_eq!(config.shutdown.drain_timeout, Duration::from_secs(30));
+    assert_eq!(config.shutdown.drain_timeout, Duration::from_secs(20));
     assert_eq!(
         (config.log.filter.as_str(), config.log.format),
         ("info,aws_config=error", LogFormat::Human)
@@ -40,7 +40,7 @@ fn flags_take_precedence_over_variables_then_the_file_then_defaults() {
     for given in 0..8u8 {
         let [in_file, in_variable, in_flag] = [1, 2, 4].map(|bit| given & bit != 0);
         let mut call = Call::serve();
-        let (mut drain, mut streams) = ("30s", "200");
+        let (mut drain, mut streams) = ("20s", "200");
         if in_file {
             call = call.file("max_concurrent_streams = 1\n[shutdown]\ndrain_timeout = '1s'");
             (drain, streams) = ("1s", "1");
@@ -112,6 +112,7 @@ fn every_setting_of_the_service_except_lists_has_a_key_a_variable_and_a_flag() {
         "upstream.attempt_timeout" => "19s",
         "upstream.credentials_pause" => "1s",
         "shutdown.delay" => "7s",
+        "expiry_warning" => "29days",
         "upstream.connect_timeout" => "2s",
         "upstream.operation_timeout" => "50s",
         "upstream.create_timeout" => "29s",

@@ -36,6 +36,22 @@ pub enum Valid {
     For(u64),
 }
 
+impl Valid {
+    fn limit(self, params: &mut CertificateParams) {
+        match self {
+            Self::Now => {}
+            Self::Before => {
+                params.not_before = date_time_ymd(2001, 1, 1);
+                params.not_after = date_time_ymd(2002, 1, 1);
+            }
+            Self::For(seconds) => {
+                let now = std::time::SystemTime::now();
+                params.not_after = (now + std::time::Duration::from_secs(seconds)).into();
+            }
+        }
+    }
+}
+
 impl Ca {
     /// An authority of this name.
     pub fn new(name: &str) -> Self {
@@ -53,8 +69,14 @@ impl Ca {
 
     /// The certificate of a server on this machine.
     pub fn server(&self) -> Certified {
+        self.server_valid(Valid::Now)
+    }
+
+    /// The same, valid at this time.
+    pub fn server_valid(&self, valid: Valid) -> Certified {
         let mut params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         params.insert_extended_key_usage(ExtendedKeyUsagePurpose::ServerAuth);
+        valid.limit(&mut params);
         self.issue(&params)
     }
 
@@ -88,17 +110,7 @@ impl Ca {
             });
         }
         params.insert_extended_key_usage(ExtendedKeyUsagePurpose::ClientAuth);
-        match valid {
-            Valid::Now => {}
-            Valid::Before => {
-                params.not_before = date_time_ymd(2001, 1, 1);
-                params.not_after = date_time_ymd(2002, 1, 1);
-            }
-            Valid::For(seconds) => {
-                let now = std::time::SystemTime::now();
-                params.not_after = (now + std::time::Duration::from_secs(seconds)).into();
-            }
-        }
+        valid.limit(&mut params);
         self.issue(&params)
     }
 

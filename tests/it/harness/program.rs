@@ -93,6 +93,26 @@ impl Program {
         line
     }
 
+    /// Sends SIGTERM.
+    pub fn ask_to_stop(&self) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for the end: the exit code, and the lines of the log that were not read yet.
+    pub async fn ended(&mut self) -> (Option<i32>, Vec<String>) {
+        let log = self.log.take().unwrap();
+        let read = tokio::task::spawn_blocking(move || log.lines().map(Result::unwrap).collect());
+        let lines = timeout(PATIENCE, read).await.unwrap().unwrap();
+        (self.child.wait().unwrap().code(), lines)
+    }
+
     /// Resident memory, in KiB.
     pub fn resident(&self) -> i64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -106,7 +126,8 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        self.child.kill().unwrap();
+        // Fails if the program has ended.
+        let _ = self.child.kill();
         self.child.wait().unwrap();
     }
 }

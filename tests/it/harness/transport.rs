@@ -28,7 +28,7 @@ use super::{GATEWAY, SIZE, tape_arn};
 pub fn settings() -> UpstreamSettings {
     UpstreamSettings {
         attempt_timeout: Duration::from_secs(20),
-        create_timeout: Duration::from_secs(30),
+        create_timeout: Duration::from_secs(20),
         operation_timeout: Duration::from_secs(60),
         retry: retry::RetrySettings::default(),
         pace: pace::PaceSettings::default(),

@@ -130,6 +130,16 @@ impl RemoteKeys {
         (fetched.at.elapsed() <= refresh + max_stale).then(|| fetched.keys.clone())
     }
 
+    /// The URL.
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// How long ago the keys were last fetched; `None` if they never were.
+    pub fn age(&self) -> Option<Duration> {
+        self.fetched.load().as_ref().map(|fetched| fetched.at.elapsed())
+    }
+
     /// Watches whether valid keys are available.
     pub fn watch(&self) -> watch::Receiver<bool> {
         self.has_keys.subscribe()
@@ -193,7 +203,7 @@ impl RemoteKeys {
             }
             Err(why) => {
                 self.failures.add();
-                let age = self.fetched.load().as_ref().map(|fetched| fetched.at.elapsed());
+                let age = self.age();
                 let usable = self.keys().is_some();
                 tracing::warn!(url, why, ?age, usable, "failed to fetch the keys of an issuer");
                 false

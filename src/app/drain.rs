@@ -1,0 +1,85 @@
+//! Ends the calls in progress of a service that stops.
+
+use std::{io, pin::Pin, time::Duration};
+
+use tokio::time::{sleep, timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::http_server::LINGER;
+
+/// How long the callers of calls that are cut may take to receive their status, and then again the
+/// connections to close.
+pub(super) const CUT_GRACE: Duration = Duration::from_secs(1);
+
+/// What is in progress, and how it is cut.
+#[derive(Clone, Debug, Default)]
+pub(super) struct InProgress {
+    /// The calls.
+    pub(super) calls: TaskTracker,
+    /// Creates that were sent to AWS, whose callers may have gone.
+    pub(super) sent_creates: TaskTracker,
+    /// Ends the calls with a status.
+    pub(super) cut: CancellationToken,
+    /// Closes all connections.
+    pub(super) close: CancellationToken,
+}
+
+/// Why the service did not stop cleanly.
+#[derive(Debug, thiserror::Error)]
+pub enum Cut {
+    /// Calls were still in progress after `shutdown.drain_timeout`.
+    #[error(
+        "{calls} calls and {creates} sent creates were still in progress after shutdown.drain_timeout and were cut"
+    )]
+    InProgress {
+        /// Calls whose callers were still waiting.
+        calls: usize,
+        /// Creates sent to AWS whose outcome is now unknown.
+        creates: usize,
+    },
+    /// A server failed.
+    #[error("a server failed: {0}")]
+    Server(#[from] io::Error),
+}
+
+impl InProgress {
+    /// Waits until the calls and the sent creates have ended, and the connections with them. After
+    /// `drain_timeout` it cuts what is left.
+    ///
+    /// `serving` is the server, which has been told to stop.
+    ///
+    /// # Errors
+    ///
+    /// [`Cut`]: something was cut, or the server failed.
+    pub(super) async fn drain(
+        &self,
+        mut serving: Pin<&mut impl Future<Output = io::Result<()>>>,
+        drain_timeout: Duration,
+    ) -> Result<(), Cut> {
+        self.calls.close();
+        self.sent_creates.close();
+        let drained = timeout(drain_timeout, async {
+            tokio::select! {
+                ended = &mut serving => ended?,
+                () = async { self.calls.wait().await; sleep(LINGER).await } => {}
+            }
+            self.sent_creates.wait().await;
+            Ok::<_, io::Error>(())
+        });
+        if let Ok(ended) = drained.await {
+            return ended.map_err(Cut::from);
+        }
+        let error = Cut::InProgress {
+            calls: self.calls.len(),
+            creates: self.sent_creates.len(),
+        };
+        self.cut.cancel();
+        // A connection closes when its last status was received. A reader that does not read keeps
+        // its own open.
+        let _ = timeout(CUT_GRACE, serving).await;
+        self.close.cancel();
+        // So that every call has its line in the log and its audit record.
+        let _ = timeout(CUT_GRACE, self.calls.wait()).await;
+        Err(error)
+    }
+}
