@@ -41,6 +41,9 @@ pub const MAX_MESSAGE: usize = 1024;
 /// The key in the metadata of `ErrorInfo` for the outcome of a failed create.
 pub const OUTCOME: &str = "outcome";
 
+/// The key of the reason of the last failed attempt in the metadata of `ErrorInfo`.
+pub const LAST_REASON: &str = "last_reason";
+
 /// The key in the metadata of `ErrorInfo` for what the caller may do.
 pub const RETRY: &str = "retry";
 

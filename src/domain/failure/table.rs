@@ -312,6 +312,14 @@ pub fn classify(status: Grpc, domain: &str, reason: &str) -> Classification {
         .map_or(status.classification(), FailureRow::classification)
 }
 
+/// The first row with a reason.
+pub fn find_reason(reason: &str) -> Option<&'static FailureRow> {
+    AWS_CODES
+        .iter()
+        .chain(OTHER_FAILURES)
+        .find(|row| row.reason == reason)
+}
+
 impl ErrorKind {
     /// The row of the failure.
     pub fn row(self) -> &'static FailureRow {

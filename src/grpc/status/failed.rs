@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use tonic::Status;
 use tonic_types::{ErrorDetails, QuotaViolation};
 
-use super::{DOMAIN, MATCHES, OUTCOME, add_pushback, make};
+use super::{DOMAIN, LAST_REASON, MATCHES, OUTCOME, add_pushback, make};
 use crate::domain::{
     Failure, FailureRow, Fault, GatewayArn, Operation, OperationKind, Outcome, RetryRule, StatusCode,
     TapeArn, failure::table,
@@ -132,9 +132,9 @@ fn metadata(operation: &FailedOperation, failure: &Failure) -> HashMap<String, S
         Fault::Denied { action, resource } => {
             metadata.extend([("action", (*action).to_owned()), ("resource", truncate(resource))]);
         }
-        Fault::Deadline { last: Some(last) } => metadata.push(("last_reason", reason(last))),
+        Fault::Deadline { last: Some(last) } => metadata.push((LAST_REASON, reason(last))),
         Fault::LookUpFailed { refusal, cause } => {
-            metadata.extend([("last_reason", reason(refusal)), ("lookup_reason", reason(cause))]);
+            metadata.extend([(LAST_REASON, reason(refusal)), ("lookup_reason", reason(cause))]);
         }
         Fault::TapeExists { differs } => {
             metadata.push((MATCHES, differs.is_empty().to_string()));

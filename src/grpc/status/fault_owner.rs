@@ -1,7 +1,8 @@
 use tonic::Code;
 use tonic_types::ErrorInfo;
 
-use crate::domain::{Classification, StatusCode, failure::table};
+use super::LAST_REASON;
+use crate::domain::{Classification, FaultOwner, StatusCode, failure::table};
 
 impl From<StatusCode> for Code {
     fn from(status: StatusCode) -> Self {
@@ -26,13 +27,25 @@ pub(super) fn status_code(code: Code) -> StatusCode {
 pub fn classify(code: Code, info: Option<&ErrorInfo>, authenticated: bool) -> Classification {
     let status = status_code(code);
     let classification = match info {
-        Some(info) => table::classify(status, &info.domain, &info.reason),
+        Some(info) => match waited_for(status, info) {
+            Some(cause) => cause,
+            None => table::classify(status, &info.domain, &info.reason),
+        },
         None => status.classification(),
     };
     match authenticated {
         true => classification,
         false => classification.unauthenticated(),
     }
+}
+
+/// The classification of a deadline that passed while a call was retried: that of the failure which it
+/// was retried after. Who can fix a gateway that is offline can fix the deadline too.
+fn waited_for(status: StatusCode, info: &ErrorInfo) -> Option<Classification> {
+    let last = info.metadata.get(LAST_REASON)?;
+    let cause = table::find_reason(last)?.classification();
+    let is_others = cause.owner.is_some_and(|owner| owner != FaultOwner::Caller);
+    (status == StatusCode::DeadlineExceeded && is_others).then_some(cause)
 }
 
 /// Whether OpenTelemetry's conventions for gRPC servers count the code as an error of the server.
@@ -48,12 +61,20 @@ pub fn name_of(code: Code) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ErrorDomain, FaultOwner};
+    use crate::domain::ErrorDomain;
 
     #[test]
     fn a_failure_is_classified_by_code_and_reason() {
         let aws = |reason| Some(ErrorInfo::new(reason, ErrorDomain::Aws.as_str(), []));
         let own = |reason| Some(ErrorInfo::new(reason, ErrorDomain::Tapegate.as_str(), []));
+        let after = |reason: &str| {
+            let metadata = [(LAST_REASON.to_owned(), reason.to_owned())];
+            Some(ErrorInfo::new(
+                "DEADLINE_EXCEEDED",
+                ErrorDomain::Tapegate.as_str(),
+                metadata,
+            ))
+        };
         use FaultOwner::{Aws, Caller, Deadline, Gateway, Service, Unauthenticated};
         #[rustfmt::skip]
         let cases = [
@@ -62,6 +83,10 @@ mod tests {
             (Code::DeadlineExceeded, own("DEADLINE_EXCEEDED"), false, Some(Unauthenticated)),
             (Code::Unavailable, own("OVERLOADED"), false, Some(Service)),
             (Code::DeadlineExceeded, own("DEADLINE_EXCEEDED"), true, Some(Deadline)),
+            (Code::DeadlineExceeded, after("GATEWAY_NOT_CONNECTED"), true, Some(Gateway)),
+            (Code::DeadlineExceeded, after("UPSTREAM_TIMEOUT"), true, Some(Aws)),
+            (Code::DeadlineExceeded, after("INVALID_PARAMETERS"), true, Some(Deadline)),
+            (Code::DeadlineExceeded, after("GATEWAY_NOT_CONNECTED"), false, Some(Gateway)),
             (Code::NotFound, aws("GATEWAY_NOT_FOUND"), true, Some(Caller)),
             (Code::Unavailable, aws("GATEWAY_NOT_CONNECTED"), true, Some(Gateway)),
             (Code::Internal, aws("INTERNAL_SERVER_ERROR"), true, Some(Aws)),

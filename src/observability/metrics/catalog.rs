@@ -38,7 +38,7 @@ macro_rules! metrics {
 metrics! {
     CALL_DURATION = CALLS, Stable, "rpc.server.call.duration", "s",
         ["rpc.system.name", "rpc.method", "cloud.region", "tapegate.account", "rpc.response.status_code", "error.type", "tapegate.fault_owner"],
-        "Duration of a call, up to the last byte of its response. `tapegate.fault_owner` of a failed call is the party that can fix it: caller, unauthenticated (the caller was not authenticated), deadline (the deadline passed, and it is not known who can fix it), gateway, aws or service. `cloud.region` and `tapegate.account` are absent if the request is not valid or its caller was not authenticated; `tapegate.account` is the alias or the ID of an account that is served.";
+        "Duration of a call, up to the last byte of its response. `tapegate.fault_owner` of a failed call is the party that can fix it: caller, unauthenticated (the caller was not authenticated), deadline (the deadline passed before an attempt failed, so it is not known who can fix it), gateway, aws or service. `cloud.region` and `tapegate.account` are absent if the request is not valid or its caller was not authenticated; `tapegate.account` is the alias or the ID of an account that is served.";
     ACTIVE_CALLS = Gauge, Stable, "tapegate.server.active_calls", "{call}", ["rpc.method"],
         "Calls in progress, including streams.";
     FIRST_MESSAGE = CALLS, Stable, "tapegate.server.first_message.duration", "s", ["rpc.method"],
