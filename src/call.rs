@@ -11,8 +11,10 @@ mod context;
 mod deadline;
 pub mod middleware;
 mod request;
+mod transmission;
 
 pub use attempts::{Answer, AttemptHistory, LiveAttempts};
 pub use context::{AuthorizationDecision, CallContext, CallDeadline, CallFacts, Caller};
 pub use deadline::{Deadline, LatestDeadline};
 pub use request::{Call, NextAttempt};
+pub use transmission::Transmission;

@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::Transmission;
 use crate::domain::{Attempts, Failure, Fault, Outcome};
 
 /// A successful result.
@@ -31,7 +32,7 @@ impl AttemptHistory {
         }
     }
 
-    /// Adds an attempt that has ended. Of an attempt that was not sent, only the fault is kept.
+    /// Adds an attempt that has ended. One that sent nothing changes nothing of the outcome.
     pub fn add<T>(&mut self, outcome: &Result<Answer<T>, Failure>) {
         let attempts = match outcome {
             Ok(answer) => &answer.attempts,
@@ -48,7 +49,7 @@ impl AttemptHistory {
         }
     }
 
-    /// The number of attempts that were sent, and the last AWS request id.
+    /// The attempts so far, and the last AWS request id.
     pub fn attempts(&self) -> &Attempts {
         &self.attempts
     }
@@ -86,7 +87,7 @@ pub struct LiveAttempts(Arc<Mutex<Live>>);
 #[derive(Debug, Default)]
 struct Live {
     history: AttemptHistory,
-    in_flight: bool,
+    in_flight: Option<Transmission>,
 }
 
 impl LiveAttempts {
@@ -94,27 +95,46 @@ impl LiveAttempts {
     pub(super) fn new(resent: bool) -> Self {
         Self(Arc::new(Mutex::new(Live {
             history: AttemptHistory::new(resent),
-            in_flight: false,
+            in_flight: None,
         })))
     }
 
-    /// Records that an attempt is sent.
+    /// Records that an attempt begins. It counts as sent, unless its transport can
+    /// [tell](Self::prepare).
     pub fn begin(&self) {
-        self.lock().in_flight = true;
+        let sent = Transmission::default();
+        sent.begin();
+        self.lock().in_flight = Some(sent);
+    }
+
+    /// Records that the attempt in flight is not sent yet. Its transport reports by the transmission
+    /// that it is.
+    pub fn prepare(&self) -> Transmission {
+        let transmission = Transmission::default();
+        self.lock().in_flight = Some(transmission.clone());
+        transmission
+    }
+
+    /// The transmission of the attempt in flight; one that never begins if none is.
+    pub fn transmission(&self) -> Transmission {
+        self.lock().in_flight.clone().unwrap_or_default()
     }
 
     /// Records that the attempt in flight has failed, after which the history is this.
     pub fn record_failure(&self, history: &AttemptHistory) {
         let mut live = self.lock();
         live.history.clone_from(history);
-        live.in_flight = false;
+        live.in_flight = None;
     }
 
     /// The attempts so far, the one in flight included.
     pub fn attempts(&self) -> Attempts {
         let live = self.lock();
         let mut attempts = live.history.attempts.clone();
-        attempts.count += u32::from(live.in_flight);
+        if let Some(transmission) = &live.in_flight {
+            attempts.made += 1;
+            attempts.count += u32::from(transmission.has_begun());
+        }
         attempts
     }
 
@@ -123,20 +143,21 @@ impl LiveAttempts {
         self.lock().history.last_fault().cloned()
     }
 
-    /// The outcome of a create that is abandoned now: unknown while an attempt is in flight, and
-    /// after an attempt that may have taken effect.
-    pub fn outcome(&self) -> Outcome {
+    /// Abandons a create: a request that is not sent yet is withdrawn. Returns the outcome, which is
+    /// unknown while a sent attempt is in flight, and after one that may have taken effect.
+    pub fn abandon(&self) -> Outcome {
         let live = self.lock();
-        match live.in_flight {
-            true => Outcome::Unknown,
-            false => live.history.outcome(),
+        match &live.in_flight {
+            Some(transmission) if !transmission.withdraw() => Outcome::Unknown,
+            _ => live.history.outcome(),
         }
     }
 
-    /// Whether at least one attempt was sent and none is in flight.
+    /// Whether at least one attempt was sent and none that was is in flight.
     pub fn is_between_attempts(&self) -> bool {
         let live = self.lock();
-        live.history.attempts.count > 0 && !live.in_flight
+        let is_sending = live.in_flight.as_ref().is_some_and(Transmission::has_begun);
+        live.history.attempts.count > 0 && !is_sending
     }
 
     fn lock(&self) -> MutexGuard<'_, Live> {

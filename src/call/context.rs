@@ -75,22 +75,29 @@ pub struct CallFacts {
     pub panicked: bool,
     /// The attempts of the step in progress, if one is; a list has one step for each page.
     step: Option<LiveAttempts>,
+    /// The attempts of that step's look-ups.
+    look_ups: Vec<LiveAttempts>,
 }
 
 impl CallFacts {
     /// The attempts of all steps, the one in progress included.
     pub fn attempts_so_far(&self) -> Option<Attempts> {
         let mut total = self.attempts.clone();
-        if let Some(step) = &self.step {
+        for step in self.step.iter().chain(&self.look_ups) {
             total.get_or_insert_default().add(&step.attempts());
         }
         total
     }
 
-    /// The outcome of a create that its caller gives up now.
-    pub fn outcome_if_given_up(&self) -> Outcome {
+    fn end_step(&mut self) {
+        self.step = None;
+        self.look_ups.clear();
+    }
+
+    /// Abandons a create that its caller gives up. Returns its outcome.
+    pub fn abandon(&self) -> Outcome {
         match &self.step {
-            Some(step) => step.outcome(),
+            Some(step) => step.abandon(),
             // The response was complete, but the caller has not read it.
             None if self.scope.is_some() => Outcome::Unknown,
             None => Outcome::NotApplied,
@@ -203,16 +210,21 @@ impl CallContext {
         self.lock().step = Some(attempts.clone());
     }
 
+    /// Adds a look-up, which makes these attempts, to the step in progress.
+    pub fn enter_look_up(&self, attempts: &LiveAttempts) {
+        self.lock().look_ups.push(attempts.clone());
+    }
+
     /// The number of attempts of the step in progress; 0 if none is.
     pub fn attempts_of_step(&self) -> u32 {
         let step = self.lock().step.clone();
-        step.map_or(0, |step| step.attempts().count)
+        step.map_or(0, |step| step.attempts().made)
     }
 
     /// Adds the attempts of a step that has ended.
     pub fn add_attempts(&self, attempts: &Attempts) {
         let mut facts = self.lock();
-        facts.step = None;
+        facts.end_step();
         facts.attempts.get_or_insert_default().add(attempts);
     }
 
@@ -220,7 +232,7 @@ impl CallContext {
     #[must_use]
     pub fn fail(&self, failure: Failure) -> Failure {
         let mut facts = self.lock();
-        facts.step = None;
+        facts.end_step();
         facts.fault = Some(failure.fault.to_string());
         let total = facts.attempts.get_or_insert_default();
         total.add(&failure.attempts);
@@ -296,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_create_that_is_given_up_is_unknown_only_if_an_attempt_may_have_made_tapes() {
-        let outcome = |context: &CallContext| context.facts().outcome_if_given_up();
+        let outcome = |context: &CallContext| context.facts().abandon();
         let context = context();
         assert_eq!(outcome(&context), Outcome::NotApplied, "never dispatched");
         context.dispatch(Scope {
@@ -305,7 +317,11 @@ mod tests {
         });
         let step = LiveAttempts::new(false);
         context.enter_step(&step);
+        assert_eq!(outcome(&context), Outcome::NotApplied, "no attempt");
+        let transmission = step.prepare();
+        assert_eq!(count(&context), Some(0));
         assert_eq!(outcome(&context), Outcome::NotApplied, "not sent");
+        assert!(!transmission.begin(), "sent after the caller has gone");
         step.begin();
         assert_eq!(outcome(&context), Outcome::Unknown, "in flight");
         let mut history = AttemptHistory::new(false);

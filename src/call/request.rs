@@ -30,7 +30,7 @@ pub struct Call<O> {
 /// What is known of an attempt before it begins.
 #[derive(Clone, Debug, Default)]
 pub struct NextAttempt {
-    /// The number of attempts of the call that were sent before.
+    /// The number of attempts of the call that were made before.
     pub earlier: u32,
     /// Why the previous attempt failed; `None` for the first one.
     pub after: Option<Box<Fault>>,

@@ -9,7 +9,7 @@ use super::metrics::UpstreamMetrics;
 use crate::{
     access::AuthorizedCall,
     call::{Answer, Deadline, middleware::Middleware},
-    domain::{Attempts, Failure, Fault, GatewayArn, Operation, OperationKind, Scope},
+    domain::{Failure, Fault, GatewayArn, Operation, OperationKind, Scope},
     observability::{metrics::labels, telemetry::SPAN_TARGET},
 };
 
@@ -74,7 +74,9 @@ where
         };
         let deadline = call.deadline.clone();
         let scope = call.operation.scope();
+        let live = call.live.clone();
         let sent = inner.call(call);
+        let transmission = live.transmission();
         let attempt_trace = trace.clone();
         let attempt = async move {
             let mut measured = MeasuredAttempt::<O> {
@@ -88,7 +90,7 @@ where
             };
             let outcome = timeout(bound, sent)
                 .await
-                .unwrap_or_else(|_| Err(Fault::AttemptTimeout.after(Attempts::one(None))));
+                .unwrap_or_else(|_| Err(Fault::AttemptTimeout.after(transmission.end())));
             measured.end(&outcome);
             outcome
         };

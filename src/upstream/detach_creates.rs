@@ -5,7 +5,7 @@ use futures_util::{
     future::{BoxFuture, Either},
 };
 use opentelemetry::trace::FutureExt;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::AbortHandle};
 use tokio_util::task::TaskTracker;
 use tower::Service;
 use tracing::{Instrument, Span};
@@ -16,13 +16,14 @@ use super::{
 };
 use crate::{
     access::AuthorizedCall,
-    call::{Answer, LiveAttempts, middleware::Middleware},
+    call::{Answer, CallContext, LiveAttempts, Transmission, middleware::Middleware},
     domain::{Attempts, Failure, Fault, GatewayArn, Operation, OperationKind},
 };
 
-/// Detaches each attempt of a create from its caller: once sent, it runs to its end even if the
-/// caller has gone, because the outcome of a dropped attempt would never be known. If the caller
-/// has gone, the outcome is logged.
+/// Detaches each attempt of a create from its caller: once its request is being sent, it runs to its
+/// end even if the caller has gone, because the outcome of a dropped attempt would never be known. If
+/// the caller has gone, the outcome is logged. An attempt that has not sent anything ends with its
+/// caller.
 ///
 /// Reads pass through, and end with their caller.
 #[derive(Clone, Debug)]
@@ -53,9 +54,12 @@ where
         let partition = partitions.of(&call.operation);
         let operation = call.operation.clone();
         let context = call.context.clone();
+        let live = call.live.clone();
         let attempt = inner.call(call);
+        let transmission = live.transmission();
         let (sender, receiver) = oneshot::channel();
-        let begin_epoch = BeginEpochOnDrop(partition.clone());
+        let begin_epoch = partition.clone();
+        let sending = transmission.clone();
         let run = async move {
             // A panic ends the task, but not the call that waits for it.
             let outcome = AssertUnwindSafe(attempt).catch_unwind().await;
@@ -64,10 +68,10 @@ where
                 let cause =
                     "the attempt panicked: this is a defect of the service; please report it".to_owned();
                 tracing::error!(operation = O::NAME, "{cause}");
-                Err(Fault::Internal { cause }.after(Attempts::one(None)))
+                Err(Fault::Internal { cause }.after(sending.end()))
             });
             // Before the caller receives it, so that a read that follows sees the new tape.
-            partition.begin_epoch();
+            begin_epoch.begin_epoch();
             // If the caller has gone, the outcome is dropped here or in the channel.
             let _ = sender.send(Unreceived {
                 operation,
@@ -75,25 +79,38 @@ where
                 outcome: Some(outcome),
             });
         };
-        sent.spawn(run.instrument(Span::current()).with_current_context());
+        let run = sent.spawn(run.instrument(Span::current()).with_current_context());
+        let waiting = Waiting {
+            partition,
+            transmission: transmission.clone(),
+            attempt: run.abort_handle(),
+        };
         Either::Right(Box::pin(async move {
-            let _begin_epoch = begin_epoch;
+            let _waiting = waiting;
             let received = receiver.await.ok();
             let outcome = received.and_then(|mut unreceived| unreceived.outcome.take());
             outcome.unwrap_or_else(|| {
                 let cause = format!("the task of a sent {} ended early", O::NAME);
-                Err(Fault::Internal { cause }.after(Attempts::one(None)))
+                Err(Fault::Internal { cause }.after(transmission.end()))
             })
         }))
     }
 }
 
-/// Begins an epoch when a caller stops waiting for a create, because the tape may exist by now.
-struct BeginEpochOnDrop(Arc<Partition>);
+/// A caller that waits for an attempt of a create. When it stops waiting, an attempt that is not sent
+/// ends, and an epoch begins, because the tape may exist by now.
+struct Waiting {
+    partition: Arc<Partition>,
+    transmission: Transmission,
+    attempt: AbortHandle,
+}
 
-impl Drop for BeginEpochOnDrop {
+impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.begin_epoch();
+        if self.transmission.withdraw() {
+            self.attempt.abort();
+        }
+        self.partition.begin_epoch();
     }
 }
 
@@ -136,6 +153,7 @@ impl<O: Operation> Drop for Unreceived<O> {
 /// attempt then that would log it.
 pub(super) struct AbandonedCreate<O: Operation> {
     operation: O,
+    context: Arc<CallContext>,
     live: LiveAttempts,
     metrics: Arc<UpstreamMetrics>,
     is_answered: bool,
@@ -146,6 +164,7 @@ impl<O: Operation> AbandonedCreate<O> {
     pub(super) fn guard(call: &AuthorizedCall<O>, metrics: &Arc<UpstreamMetrics>) -> Self {
         Self {
             operation: call.operation.clone(),
+            context: call.context.clone(),
             live: call.live.clone(),
             metrics: metrics.clone(),
             is_answered: false,
@@ -165,13 +184,17 @@ impl<O: Operation> Drop for AbandonedCreate<O> {
             return;
         }
         self.metrics.creates_orphaned.add();
-        let Attempts { count, request_id } = self.live.attempts();
+        // Those of the look-up included.
+        let attempts = self.context.facts().attempts_so_far();
+        let Attempts {
+            count, request_id, ..
+        } = attempts.unwrap_or_default();
         tracing::warn!(
             operation = O::NAME,
             gateway = self.operation.gateway().map(GatewayArn::as_str),
             asked = self.operation.lookup_hint(),
             attempts = count,
-            outcome = %self.live.outcome(),
+            outcome = %self.live.abandon(),
             fault = self.live.last_fault().map(|fault| fault.to_string()),
             aws_request_id = request_id,
             "a create was not retried because its caller had cancelled or disconnected"

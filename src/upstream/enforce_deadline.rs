@@ -4,7 +4,7 @@ use tower::Service;
 use crate::{
     access::AuthorizedCall,
     call::{Answer, middleware::Middleware},
-    domain::{Attempts, Failure, Fault, Operation},
+    domain::{Failure, Fault, Operation},
 };
 
 /// Ends an attempt in flight with DEADLINE_EXCEEDED when the call's deadline passes.
@@ -27,12 +27,13 @@ where
     fn call(&self, inner: &mut S, call: AuthorizedCall<O>) -> Self::Future {
         let deadline = call.deadline.clone();
         let last = call.attempt.after.clone();
+        let live = call.live.clone();
         let attempt = inner.call(call);
         Box::pin(async move {
             tokio::select! {
                 biased;
                 outcome = attempt => outcome,
-                () = deadline.passed() => Err(Fault::Deadline { last }.after(Attempts::one(None))),
+                () = deadline.passed() => Err(Fault::Deadline { last }.after(live.transmission().end())),
             }
         })
     }

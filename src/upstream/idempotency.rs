@@ -85,7 +85,10 @@ async fn create_or_find(
     }
     upstream.metrics.creates_looked_up.add();
     let arn = call.operation.tape.gateway.tape(&call.operation.barcode);
-    let (fault, outcome) = match look_up(upstream, &call, &arn).await {
+    let mut attempts = rejected.attempts.clone();
+    let found = look_up(upstream, &call, &arn, &mut attempts).await;
+    let rejected = Failure { attempts, ..rejected };
+    let (fault, outcome) = match found {
         Err(Failure {
             fault: cause,
             pacer_retry_after,

@@ -176,8 +176,9 @@ where
             Visibility::By(authority) => authority.authorize(call)?,
             Visibility::PartOf(grant) => grant.extend_to(call),
         };
-        if let Visibility::By(_) = visibility {
-            context.enter_step(&call.live);
+        match visibility {
+            Visibility::By(_) => context.enter_step(&call.live),
+            Visibility::PartOf(_) => context.enter_look_up(&call.live),
         }
         let upstream = self.upstream.clone();
         // In an async block, so that the stack is called within the span.

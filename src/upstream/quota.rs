@@ -96,7 +96,7 @@ impl EndOnDrop {
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {
-        self.end(end_by(self.live.outcome()));
+        self.end(end_by(self.live.abandon()));
     }
 }
 

@@ -65,12 +65,12 @@ impl Default for RetrySettings {
 pub struct FailedAttempt<'a> {
     /// Why the attempt failed.
     pub fault: &'a Fault,
-    /// Whether it was sent. It was not if there were no credentials or if its turn would have come
-    /// too late.
-    pub was_sent: bool,
+    /// Whether an attempt was made. None is if there are no credentials or if the turn of the attempt
+    /// would come too late.
+    pub was_made: bool,
     /// Whether the call reads or creates.
     pub kind: OperationKind,
-    /// The number of attempts of the call that were sent, or may have been sent.
+    /// The number of attempts of the call, including those whose connection failed.
     pub attempts_made: u32,
     /// Whether one of them was a retry with renewed credentials or a corrected clock.
     pub was_renewed: bool,
@@ -99,7 +99,7 @@ pub enum RetryDecision {
 pub enum StopReason {
     /// The same request would fail again.
     NotRetryable,
-    /// The attempt was not sent, and the next one would not be sent either.
+    /// No attempt was made, and the next one would not be made either.
     NotSent,
     /// The maximum number of attempts was made.
     Attempts,
@@ -147,7 +147,7 @@ impl RetrySettings {
     /// let settings = RetrySettings::default(); // 4 attempts, from 100 ms to 5 s
     /// let failed = FailedAttempt {
     ///     fault: &Fault::AttemptTimeout,
-    ///     was_sent: true,
+    ///     was_made: true,
     ///     kind: OperationKind::Read,
     ///     attempts_made: 2,
     ///     was_renewed: false,
@@ -166,7 +166,7 @@ impl RetrySettings {
     pub fn decide(&self, failed: FailedAttempt<'_>) -> RetryDecision {
         let FailedAttempt {
             fault,
-            was_sent,
+            was_made,
             kind,
             attempts_made,
             was_renewed,
@@ -177,7 +177,7 @@ impl RetrySettings {
         let (min_pause, spread) = match fault.retry_rule(kind) {
             RetryRule::Never => return RetryDecision::Stop(StopReason::NotRetryable),
             RetryRule::Once if was_renewed => return RetryDecision::Stop(StopReason::NotRetryable),
-            _ if !was_sent => return RetryDecision::Stop(StopReason::NotSent),
+            _ if !was_made => return RetryDecision::Stop(StopReason::NotSent),
             _ if attempts_made >= self.attempts => return RetryDecision::Stop(StopReason::Attempts),
             RetryRule::Once => (Duration::ZERO, Duration::ZERO),
             RetryRule::Soon => {
@@ -262,9 +262,9 @@ impl<O: Operation, T> Policy<AuthorizedCall<O>, Answer<T>, Failure> for RetryPol
         let history = self
             .history
             .get_or_insert_with(|| AttemptHistory::new(call.resent));
-        let has_earned = history.attempts().count > 0;
+        let has_earned = history.attempts().made > 0;
         history.add(result);
-        let attempts_made = history.attempts().count;
+        let attempts_made = history.attempts().made;
         let failure = match result {
             Ok(answer) => {
                 if !has_earned {
@@ -282,7 +282,7 @@ impl<O: Operation, T> Policy<AuthorizedCall<O>, Answer<T>, Failure> for RetryPol
         }
         let decision = settings.decide(FailedAttempt {
             fault: &failure.fault,
-            was_sent: failure.attempts.count > 0,
+            was_made: failure.attempts.made > 0,
             kind: O::KIND,
             attempts_made,
             was_renewed: self.was_renewed,

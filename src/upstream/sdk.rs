@@ -23,6 +23,7 @@ mod interceptors;
 mod list_tapes;
 mod members;
 mod renewal;
+mod report_sending;
 mod session;
 mod settings;
 mod sts;
@@ -44,18 +45,22 @@ pub use self::{
 };
 use crate::{
     access::AuthorizedCall,
-    call::Answer,
+    call::{Answer, Transmission},
     domain::{Attempts, Failure, Fault, Operation},
 };
 
 /// An operation that the SDK can send.
 pub trait SdkOperation: Operation {
-    /// Sends the operation once.
+    /// Sends the operation once, and reports by `transmission` when sending begins.
     ///
     /// # Errors
     ///
     /// An error of AWS or of the transport.
-    fn send(self, client: &Client) -> impl Future<Output = Result<Answer<Self::Output>, Failure>> + Send;
+    fn send(
+        self,
+        client: &Client,
+        transmission: Transmission,
+    ) -> impl Future<Output = Result<Answer<Self::Output>, Failure>> + Send;
 }
 
 /// The transport of all upstream stacks: sends a call with the client of its account and region.
@@ -80,6 +85,7 @@ impl<O: SdkOperation> Service<AuthorizedCall<O>> for Sdk {
 
     fn call(&mut self, call: AuthorizedCall<O>) -> Self::Future {
         let clients = self.0.clone();
+        let transmission = call.live.prepare();
         Box::pin(async move {
             let operation = &call.operation;
             let not_sent = |fault: Fault| fault.after(Attempts::default());
@@ -91,7 +97,16 @@ impl<O: SdkOperation> Service<AuthorizedCall<O>> for Sdk {
                 return Err(not_sent(Fault::Internal { cause }));
             };
             let epoch = clients.session.epoch();
-            let outcome = call.operation.clone().send(client).await;
+            let sending = transmission.clone();
+            let mut outcome = call.operation.clone().send(client, sending).await;
+            if let Err(failure) = &mut outcome
+                && matches!(
+                    failure.fault,
+                    Fault::AttemptTimeout | Fault::ConnectionLost { .. }
+                )
+            {
+                failure.attempts = transmission.end();
+            }
             if let Err(Failure { fault, .. }) = &outcome
                 && matches!(fault, Fault::Aws { .. })
                 && fault.is_about_credentials()

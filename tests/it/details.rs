@@ -427,9 +427,8 @@ async fn every_other_error_says_what_the_caller_may_do() {
         .unwrap();
     assert_eq!(verdict(&refusal(&unknown.status())), ("never", "UNKNOWN_METHOD"));
     let silent = Upstream::answering(|_| std::future::pending::<Reply>()).await;
-    let service = Service::over(&silent, &[]).await;
-    let mut request = Request::new(ListTapesRequest::default());
-    request.set_timeout(std::time::Duration::from_millis(500));
+    let service = Service::over(&silent, &["--deadline-stream=500ms"]).await;
+    let request = ListTapesRequest::default();
     let late = refusal(&service.client().list_tapes(request).await.unwrap_err());
     assert_eq!(verdict(&late), ("same_call", "DEADLINE_EXCEEDED"));
 }

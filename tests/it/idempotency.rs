@@ -15,6 +15,7 @@ pub mod replica;
 mod same_request;
 mod scenarios;
 mod tags;
+mod unsent;
 
 use std::env;
 

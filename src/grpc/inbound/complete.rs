@@ -63,7 +63,10 @@ pub struct Completion {
 impl Completion {
     fn complete(&self, trailers: &mut HeaderMap) {
         let Some(context) = &self.context else { return };
-        if let Some(Attempts { count, request_id }) = context.read(|facts| facts.attempts.clone()) {
+        if let Some(Attempts {
+            count, request_id, ..
+        }) = context.read(|facts| facts.attempts.clone())
+        {
             trailers.insert(ATTEMPTS, HeaderValue::from(count));
             if let Some(id) = request_id.and_then(|id| HeaderValue::from_str(&id).ok()) {
                 trailers.insert(AWS_REQUEST_ID, id);

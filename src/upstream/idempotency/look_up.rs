@@ -7,8 +7,8 @@ use super::{
 use crate::{
     access::AuthorizedCall,
     domain::{
-        CreateTapeWithBarcode, DescribeTapeArchives, DescribeTapes, Failure, ListOperation, ListTapes,
-        PageRequest, Scope, Tape, TapeArchive, TapeArn, TapeInfo,
+        Attempts, CreateTapeWithBarcode, DescribeTapeArchives, DescribeTapes, Failure, ListOperation,
+        ListTapes, PageRequest, Scope, Tape, TapeArchive, TapeArn, TapeInfo,
     },
     upstream::{
         Stack, Upstream,
@@ -27,11 +27,12 @@ pub(super) enum LookUp {
 }
 
 /// Looks up the tape with this ARN, and compares it with the one that the create requested. The
-/// look-up is part of the create and authorized with it.
+/// look-up is part of the create and authorized with it. Its attempts are added to `attempts`.
 pub(super) async fn look_up(
     upstream: &Upstream,
     create: &AuthorizedCall<CreateTapeWithBarcode>,
     arn: &TapeArn,
+    attempts: &mut Attempts,
 ) -> Result<LookUp, Failure> {
     let requested = &create.operation.tape;
     let gateway = &requested.gateway;
@@ -48,7 +49,7 @@ pub(super) async fn look_up(
         page: page.clone(),
     };
     let matches = |info: &TapeInfo| info.tape_arn == arn.as_str();
-    let infos = rows(&upstream.list_tapes, list, create, matches).await?;
+    let infos = rows(&upstream.list_tapes, list, create, attempts, matches).await?;
     // A RETRIEVED tape may be listed twice. The row with its gateway says where it is now.
     let Some(info) = infos.iter().min_by_key(|info| info.gateway_arn.is_none()) else {
         return Ok(LookUp::NoTape);
@@ -64,7 +65,7 @@ pub(super) async fn look_up(
                 page,
             };
             let matches = |tape: &Tape| tape.tape_arn == arn.as_str();
-            let tapes = rows(&upstream.describe_tapes, describe, create, matches).await?;
+            let tapes = rows(&upstream.describe_tapes, describe, create, attempts, matches).await?;
             tapes
                 .first()
                 .map_or_else(listed, |tape| compare(requested, &tape.into(), &[]))
@@ -72,7 +73,14 @@ pub(super) async fn look_up(
         None => {
             let describe = DescribeTapeArchives { scope, tapes, page };
             let matches = |tape: &TapeArchive| tape.tape_arn == arn.as_str();
-            let tapes = rows(&upstream.describe_tape_archives, describe, create, matches).await?;
+            let tapes = rows(
+                &upstream.describe_tape_archives,
+                describe,
+                create,
+                attempts,
+                matches,
+            )
+            .await?;
             // An archived tape belongs to no gateway, so not to the requested one.
             let archived = &["gateway_arn"];
             tapes
@@ -89,6 +97,7 @@ async fn rows<L: ListOperation>(
     stack: &Stack<L>,
     list: L,
     create: &AuthorizedCall<CreateTapeWithBarcode>,
+    attempts: &mut Attempts,
     matches: impl Fn(&L::Row) -> bool,
 ) -> Result<Vec<L::Row>, Failure> {
     let context = ListContext {
@@ -101,6 +110,10 @@ async fn rows<L: ListOperation>(
     let mut pages = Paginator::new(stack.clone(), list, ListParams::default(), context);
     let mut found = Vec::new();
     while let Some(page) = pages.next().await {
+        attempts.add(match &page {
+            Ok(page) => &page.attempts,
+            Err(failure) => &failure.attempts,
+        });
         match page {
             Ok(page) => found.extend(page.output.page.rows.iter().filter(|row| matches(row)).cloned()),
             // AWS does not document whether it omits a tape that does not exist or returns this error.

@@ -1,13 +1,13 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId};
 
-use super::{SdkOperation, failure::failure, members};
+use super::{SdkOperation, failure::failure, members, report_sending::ReportSending};
 use crate::{
-    call::Answer,
+    call::{Answer, Transmission},
     domain::{Attempts, CreateTapeWithBarcode, CreatedTape, Failure, KmsKey, NewTape, Pool},
 };
 
 impl SdkOperation for CreateTapeWithBarcode {
-    async fn send(self, client: &Client) -> Result<Answer<CreatedTape>, Failure> {
+    async fn send(self, client: &Client, transmission: Transmission) -> Result<Answer<CreatedTape>, Failure> {
         let Self {
             barcode,
             tape:
@@ -31,6 +31,8 @@ impl SdkOperation for CreateTapeWithBarcode {
             .set_pool_id(pool.as_ref().map(Pool::as_str).map(str::to_owned))
             .set_worm(worm)
             .set_tags(sdk_tags)
+            .customize()
+            .interceptor(ReportSending(transmission))
             .send()
             .await
             .map_err(|error| failure(&error))?;

@@ -1,13 +1,17 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId};
 
-use super::{SdkOperation, failure::failure, members};
+use super::{SdkOperation, failure::failure, members, report_sending::ReportSending};
 use crate::{
-    call::Answer,
+    call::{Answer, Transmission},
     domain::{Attempts, CreateTapes, CreatedTapes, Failure, Fault, KmsKey, NewTape, Pool},
 };
 
 impl SdkOperation for CreateTapes {
-    async fn send(self, client: &Client) -> Result<Answer<CreatedTapes>, Failure> {
+    async fn send(
+        self,
+        client: &Client,
+        transmission: Transmission,
+    ) -> Result<Answer<CreatedTapes>, Failure> {
         let Self {
             client_token,
             count,
@@ -35,6 +39,8 @@ impl SdkOperation for CreateTapes {
             .set_pool_id(pool.as_ref().map(Pool::as_str).map(str::to_owned))
             .set_worm(worm)
             .set_tags(tags)
+            .customize()
+            .interceptor(ReportSending(transmission))
             .send()
             .await
             .map_err(|error| failure(&error))?;

@@ -1,13 +1,17 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId, types};
 
-use super::{SdkOperation, failure::failure, members};
+use super::{SdkOperation, failure::failure, members, report_sending::ReportSending};
 use crate::{
-    call::Answer,
+    call::{Answer, Transmission},
     domain::{Attempts, DescribeTapeArchives, Failure, Fault, KmsKey, Page, Pool, TapeArchive, TapeStatus},
 };
 
 impl SdkOperation for DescribeTapeArchives {
-    async fn send(self, client: &Client) -> Result<Answer<Page<TapeArchive>>, Failure> {
+    async fn send(
+        self,
+        client: &Client,
+        transmission: Transmission,
+    ) -> Result<Answer<Page<TapeArchive>>, Failure> {
         let Self {
             scope: _,
             tapes,
@@ -19,6 +23,8 @@ impl SdkOperation for DescribeTapeArchives {
             .set_tape_arns(members::tape_arns(&tapes))
             .set_marker(marker)
             .set_limit(limit)
+            .customize()
+            .interceptor(ReportSending(transmission))
             .send()
             .await
             .map_err(|error| failure(&error))?;

@@ -1,13 +1,13 @@
 use aws_sdk_storagegateway::{Client, operation::RequestId, types};
 
-use super::{SdkOperation, failure::failure, members};
+use super::{SdkOperation, failure::failure, members, report_sending::ReportSending};
 use crate::{
-    call::Answer,
+    call::{Answer, Transmission},
     domain::{Attempts, DescribeTapes, Failure, Fault, KmsKey, Page, Pool, Tape, TapeStatus},
 };
 
 impl SdkOperation for DescribeTapes {
-    async fn send(self, client: &Client) -> Result<Answer<Page<Tape>>, Failure> {
+    async fn send(self, client: &Client, transmission: Transmission) -> Result<Answer<Page<Tape>>, Failure> {
         let Self { gateway, tapes, page } = self;
         let (marker, limit) = members::page_request(page);
         let output = client
@@ -16,6 +16,8 @@ impl SdkOperation for DescribeTapes {
             .set_tape_arns(members::tape_arns(&tapes))
             .set_marker(marker)
             .set_limit(limit)
+            .customize()
+            .interceptor(ReportSending(transmission))
             .send()
             .await
             .map_err(|error| failure(&error))?;

@@ -80,6 +80,7 @@ pub(super) fn failure<E: OperationError>(error: &SdkError<E, HttpResponse>) -> F
     let fault = fault(error);
     let attempts = match fault {
         Fault::NoCredentials { .. } | Fault::NotSent { .. } => Attempts::default(),
+        Fault::Unreachable { .. } => Attempts::unsent(),
         _ => Attempts::one(error.request_id()),
     };
     Failure {

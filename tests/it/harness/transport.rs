@@ -164,5 +164,5 @@ pub fn unreachable() -> Failure {
     let fault = Fault::Unreachable {
         cause: "of the test".to_owned(),
     };
-    fault.after(Attempts::one(None))
+    fault.after(Attempts::unsent())
 }

@@ -166,7 +166,7 @@ async fn a_create_cancelled_between_attempts_is_counted() {
         }
     };
     stacks.create_until(call, failed).await;
-    assert_eq!(live.outcome(), Outcome::Unknown);
+    assert_eq!(live.abandon(), Outcome::Unknown);
     assert_eq!(stacks.end().await, 1);
     assert_eq!(upstream.asked().len(), 1);
 }

@@ -1,8 +1,8 @@
 //! The look-up after AWS rejected a barcode, and the result that follows from it.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tonic::{Code, Request};
 
 use super::aws::{Aws, BARCODE, QUICK, create, failed, made, refused, tape};
@@ -143,7 +143,7 @@ async fn a_failed_look_up_leaves_the_outcome_unknown() {
                 ..Aws::answering(&[refused("InvalidParameters")])
             },
         ];
-        for (place, aws) in looks.into_iter().enumerate() {
+        for aws in looks {
             let upstream = aws.serve().await;
             let flags = [QUICK[0], QUICK[1], "--pace-floor=1000"];
             let service = Service::over(&upstream, &flags).await;
@@ -156,8 +156,8 @@ async fn a_failed_look_up_leaves_the_outcome_unknown() {
             assert_eq!(told.metadata["lookup_reason"], reason);
             assert_eq!(told.metadata["outcome"], "unknown");
             assert_eq!(told.metadata["last_reason"], "INVALID_PARAMETERS");
-            // Those of the create; looking makes no tape.
-            assert_eq!(told.metadata["attempts"], if place == 2 { "1" } else { "2" });
+            // Those of the create and of the look-up.
+            assert_eq!(told.metadata["attempts"], upstream.asked().len().to_string());
             assert!(
                 told.message.contains("the look-up of the tape failed"),
                 "{}",
@@ -194,12 +194,38 @@ async fn a_deadline_during_the_look_up_leaves_the_outcome_unknown() {
     );
     assert_eq!(told.metadata["outcome"], "unknown");
     assert_eq!(told.metadata["last_reason"], "INVALID_PARAMETERS");
-    assert_eq!(told.metadata["attempts"], "1");
+    assert_eq!(told.metadata["attempts"], "2");
     assert!(
         told.message.contains("the look-up of the tape failed"),
         "{}",
         told.message
     );
+}
+
+#[tokio::test]
+async fn the_requests_of_a_look_up_count_as_attempts_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let audit = format!("--audit-file={}", path.display());
+    let upstream = lost().serve().await;
+    let service = Service::over(&upstream, &[QUICK[0], QUICK[1], audit.as_str()]).await;
+    let found = service.client().create_tape_with_barcode(tape()).await.unwrap();
+    let refused = service
+        .client()
+        .create_tape_with_barcode(tape())
+        .await
+        .unwrap_err();
+    // Two creates and two reads; a create and two reads.
+    assert_eq!(found.metadata().get("x-tapegate-attempts").unwrap(), "4");
+    assert_eq!(refused.metadata().get("x-tapegate-attempts").unwrap(), "3");
+    assert_eq!(refusal(&refused).metadata["attempts"], "3");
+    assert_eq!(upstream.asked().len(), 7);
+    service.stop().await.unwrap();
+    let text = fs::read_to_string(path).unwrap();
+    let attempts = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["attempts"].clone());
+    assert_eq!(attempts.collect::<Vec<_>>(), [4, 3]);
 }
 
 /// What others see of the same ARN may be from before the create: a look shares nobody's.

@@ -72,10 +72,7 @@ fn answer(rows: std::ops::Range<usize>, next: Option<String>) -> Answer<Arc<Page
     };
     Answer {
         output: Arc::new(page),
-        attempts: Attempts {
-            count: 1,
-            request_id: None,
-        },
+        attempts: Attempts::one(None),
     }
 }
 

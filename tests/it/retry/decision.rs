@@ -139,7 +139,7 @@ fn settings(attempts: u32) -> RetrySettings {
 
 fn expected(may: May, attempts: u32, failed: &FailedAttempt<'_>) -> RetryDecision {
     let FailedAttempt {
-        was_sent,
+        was_made,
         attempts_made,
         was_renewed,
         upstream_retry_after,
@@ -150,7 +150,7 @@ fn expected(may: May, attempts: u32, failed: &FailedAttempt<'_>) -> RetryDecisio
     if may == May::No || (may == May::Once && was_renewed) {
         return end(StopReason::NotRetryable);
     }
-    if !was_sent {
+    if !was_made {
         return end(StopReason::NotSent);
     }
     if attempts_made >= attempts {
@@ -195,7 +195,7 @@ fn every_retry_decision_follows_the_table() {
                         for left in [0, 4, 5, 6, 76, 900, 1_100, 3_000, 60_000] {
                             let failed = FailedAttempt {
                                 fault: &fault,
-                                was_sent: sent,
+                                was_made: sent,
                                 kind,
                                 attempts_made: made,
                                 was_renewed: renewed,
@@ -221,7 +221,7 @@ fn every_retry_decision_follows_the_table() {
 fn extreme_settings_do_not_overflow() {
     let failed = FailedAttempt {
         fault: &Fault::AttemptTimeout,
-        was_sent: true,
+        was_made: true,
         kind: OperationKind::Read,
         attempts_made: u32::MAX - 1,
         was_renewed: false,

@@ -35,7 +35,7 @@ pub(super) fn record(audit: &AuditLog, call: &EndedCall<'_>) {
     let attempts = attempts.as_ref();
     let decision = facts.decision.as_deref();
     // The outcome of an attempt that is in flight is not known yet; the log has it later.
-    let given_up = is_create.then(|| facts.outcome_if_given_up().as_str());
+    let given_up = is_create.then(|| facts.abandon().as_str());
     let outcome = match end {
         End::Grpc(Code::Ok) => is_create.then_some("applied"),
         _ => info
