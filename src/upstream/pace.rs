@@ -24,7 +24,8 @@ pub struct PaceSettings {
     /// The increase of the rate per second while calls wait, as a share of the rate after the last
     /// decrease.
     pub increase: f64,
-    /// How long after the last throttled attempt pacing ends.
+    /// How long after the last throttled attempt pacing ends, and an outage without attempts is
+    /// forgotten.
     pub forget: Duration,
     /// How many attempts in a row without a response are an outage; at least 1.
     pub silence: u32,

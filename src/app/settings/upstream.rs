@@ -193,7 +193,9 @@ pub(crate) static PACE_FORGET: Setting<DurationIn> = Setting {
     key: "pace.forget",
     kind: DurationIn(Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60)),
     default: Some("1m"),
-    help: "How long the rate stays limited after the last throttled attempt.",
+    help: "How long the rate stays limited after the last throttled attempt. It is also how long the service \
+           remembers an outage: if no attempt has ended for this time, the next calls are not refused but sent at a low \
+           rate, which rises.",
 };
 
 pub(crate) static PACE_SILENCE: Setting<Integer<u32>> = Setting {

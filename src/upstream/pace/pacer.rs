@@ -136,6 +136,7 @@ impl Pacer {
         let changed = Arc::new(Notify::new());
         let mut state = self.state();
         state.forget();
+        state.rate.forget_outage(Instant::now());
         state.last_ticket += 1;
         let ticket = state.last_ticket;
         state.queue.insert(ticket, changed.clone());

@@ -35,7 +35,9 @@ pub(in crate::upstream) enum Signal<'a> {
 ///
 /// **Outage.** Several attempts in a row without a response set the rate to the floor. The first
 /// response starts a recovery: the rate begins at 4 times the floor and increases by 100 % per
-/// second. After 10 s ([`RECOVERY`]) there is no limit again.
+/// second. After 10 s ([`RECOVERY`]) there is no limit again. If no attempt has ended for
+/// [`PaceSettings::forget`], it is not known whether the outage goes on: the next attempts are paced
+/// as in a recovery, and the first one without a response shows that it does.
 ///
 /// The type has no clock and no lock; [`Pacer`](super::Pacer) has both.
 #[derive(Debug)]
@@ -217,6 +219,23 @@ impl Rate {
         }
     }
 
+    /// Ends an outage of which nothing was heard for [`PaceSettings::forget`]. It is called when an
+    /// attempt arrives.
+    pub(super) fn forget_outage(&mut self, now: Instant) {
+        let is_known = self.pace.as_ref().is_some_and(|pace| self.is_recent(pace, now));
+        if self.outage().is_some() && !is_known {
+            self.recover(now);
+        }
+    }
+
+    fn recover(&mut self, now: Instant) {
+        if let Some(pace) = &mut self.pace {
+            pace.per_second = self.settings.floor * RECOVERY_START;
+            pace.mode = Mode::Recovering;
+            (pace.increased_until, pace.decreased_at, pace.decreased_to) = (now, now, pace.per_second);
+        }
+    }
+
     /// Records how an attempt ended that began at `began`. Returns whether waiting calls must
     /// compute their turns again.
     pub(super) fn record(&mut self, began: Instant, signal: Signal<'_>, now: Instant) -> bool {
@@ -234,10 +253,8 @@ impl Rate {
         self.unanswered = 0;
         self.last_response = Some(now);
         let recovers = self.outage().is_some();
-        if let Some(pace) = self.pace.as_mut().filter(|_| recovers) {
-            pace.per_second = self.settings.floor * RECOVERY_START;
-            pace.mode = Mode::Recovering;
-            (pace.increased_until, pace.decreased_at, pace.decreased_to) = (now, now, pace.per_second);
+        if recovers {
+            self.recover(now);
         }
         let decreases = matches!(signal, Signal::Throttled) && self.decrease(began, now);
         recovers || decreases

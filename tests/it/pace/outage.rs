@@ -1,14 +1,21 @@
 //! An upstream that gives no response.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
+use futures_util::future::join_all;
+use serde_json::json;
 use tapegate::{
     access::AuthorizedCall,
     domain::{Failure, Fault, ListTapes},
-    upstream::{Shared, UpstreamSettings, retry, retry_budget::RetryBudgetSettings, stack},
+    upstream::{
+        self, Shared, UpstreamSettings, pace, retry, retry_budget::RetryBudgetSettings, stack,
+    },
 };
 use tokio::{
     task::JoinSet,
@@ -16,7 +23,10 @@ use tokio::{
 };
 use tower::{ServiceExt, service_fn};
 
-use crate::harness::transport::{aws, call, list, page, settings, shared, unreachable};
+use crate::harness::{
+    Reply, Service, Upstream, eventually, one_new_tape, tape_arn,
+    transport::{aws, call, list, page, settings, shared, unreachable},
+};
 
 /// How the upstream is lost.
 #[derive(Clone, Copy, Debug)]
@@ -193,4 +203,123 @@ async fn failures_between_responses_are_not_an_outage() {
         }
     }
     assert_eq!(shared.metrics.pace_rejections.get(), 0);
+}
+
+/// A stack before an upstream that fails while `is_lost`, and the number of its attempts. Calls are
+/// not retried.
+fn switched(forget: Duration) -> (upstream::Stack<ListTapes>, Arc<AtomicBool>, Arc<AtomicU32>) {
+    let shared = shared(UpstreamSettings {
+        retry: retry::RetrySettings {
+            attempts: 1,
+            ..settings().retry
+        },
+        pace: pace::PaceSettings {
+            forget,
+            ..settings().pace
+        },
+        ..settings()
+    });
+    let (is_lost, attempts) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
+    let (lost, made) = (is_lost.clone(), attempts.clone());
+    let transport = service_fn(move |_: AuthorizedCall<ListTapes>| {
+        made.fetch_add(1, Ordering::SeqCst);
+        let is_lost = lost.load(Ordering::SeqCst);
+        async move {
+            sleep(Duration::from_millis(20)).await;
+            if is_lost {
+                Err(unreachable())
+            } else {
+                Ok(page("LISTED01"))
+            }
+        }
+    });
+    (stack::<ListTapes>(&shared, transport), is_lost, attempts)
+}
+
+/// So many calls at once, of which each has 30 s.
+async fn burst(stack: &upstream::Stack<ListTapes>, calls: u32) -> Vec<Result<(), Failure>> {
+    let calls = (0..calls).map(|number| {
+        let asked = stack.clone().oneshot(call(list(number), Duration::from_secs(30)));
+        async move { asked.await.map(|_| ()) }
+    });
+    join_all(calls).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_forgotten_without_traffic_and_the_first_burst_is_paced() {
+    let forget = Duration::from_secs(60);
+    let (stack, is_lost, attempts) = switched(forget);
+    burst(&stack, 40).await;
+    let refused = burst(&stack, 40).await;
+    assert!(refused.iter().all(Result::is_err), "no outage");
+    is_lost.store(false, Ordering::SeqCst);
+    // What is known is not forgotten yet: one call finds out, and the others fail at once.
+    sleep(forget - Duration::from_secs(5)).await;
+    is_lost.store(true, Ordering::SeqCst);
+    attempts.store(0, Ordering::SeqCst);
+    burst(&stack, 40).await;
+    assert_eq!(attempts.load(Ordering::SeqCst), 1);
+    is_lost.store(false, Ordering::SeqCst);
+    sleep(forget + Duration::from_secs(15)).await;
+    let began = Instant::now();
+    for answer in burst(&stack, 40).await {
+        answer.unwrap();
+    }
+    let took = began.elapsed();
+    let paced = Duration::from_secs(1)..Duration::from_secs(10);
+    assert!(paced.contains(&took), "{took:?}");
+    // After the recovery there is no limit.
+    sleep(Duration::from_secs(11)).await;
+    let began = Instant::now();
+    for answer in burst(&stack, 40).await {
+        answer.unwrap();
+    }
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_that_goes_on_after_a_silence_is_noticed_at_the_first_attempt() {
+    let forget = Duration::from_secs(60);
+    let (stack, _, attempts) = switched(forget);
+    burst(&stack, 40).await;
+    sleep(forget * 2).await;
+    attempts.store(0, Ordering::SeqCst);
+    let began = Instant::now();
+    assert!(burst(&stack, 40).await.iter().all(Result::is_err));
+    assert_eq!(attempts.load(Ordering::SeqCst), 1);
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn the_first_burst_of_creates_after_a_forgotten_outage_succeeds() {
+    let is_lost = Arc::new(AtomicBool::new(true));
+    let lost = is_lost.clone();
+    let upstream = Upstream::answering(move |_| {
+        let reply = match lost.load(Ordering::SeqCst) {
+            true => Reply::text(502, "text/html", "<html>"),
+            false => Reply::ok(&json!({ "TapeARNs": [tape_arn("NEW0001")] })),
+        };
+        std::future::ready(reply)
+    });
+    let upstream = upstream.await;
+    let flags = ["--pace-forget=1s", "--retry-attempts=1"];
+    let service = Service::over(&upstream, &flags).await;
+    let creates = async |of: &str| {
+        let calls = (0..20).map(|number| {
+            let (mut client, token) = (service.client(), format!("{of}-{number}"));
+            async move { client.create_tapes(one_new_tape(&token)).await }
+        });
+        join_all(calls).await
+    };
+    assert!(creates("lost").await.iter().all(Result::is_err));
+    assert!(upstream.asked().len() < 40, "no outage");
+    is_lost.store(false, Ordering::SeqCst);
+    eventually("the outage is forgotten", async || {
+        let (_, page) = service.admin("/readyz").await;
+        !page.contains("no_answer")
+    })
+    .await;
+    for answer in creates("well").await {
+        answer.unwrap();
+    }
 }
