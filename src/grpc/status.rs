@@ -7,9 +7,11 @@
 //! Stock clients accept 8 KiB of trailers. So details are kept under [`MAX_DETAILS`], and the
 //! message, which is sent beside them, under [`MAX_MESSAGE`].
 
+mod advice;
 mod failed;
 mod fault_owner;
 mod rejected;
+mod verdict;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -22,7 +24,7 @@ pub use self::{
     rejected::{limited, overloaded, reason_of, shutting_down, unauthenticated},
 };
 use crate::{
-    domain::{ErrorDomain, ErrorKind, Failure, Operation, Outcome, RetryVerdict},
+    domain::{ErrorDomain, ErrorKind, Failure, Operation, Outcome},
     grpc::violations::Violations,
 };
 
@@ -44,6 +46,10 @@ pub const OUTCOME: &str = "outcome";
 /// The key of the reason of the last failed attempt in the metadata of `ErrorInfo`.
 pub const LAST_REASON: &str = "last_reason";
 
+/// The key in the metadata of `ErrorInfo` for what `not_applied` is said of: `call`, this call alone,
+/// or `barcode`, which was looked up.
+pub const OUTCOME_SCOPE: &str = "outcome_scope";
+
 /// The key in the metadata of `ErrorInfo` for what the caller may do.
 pub const RETRY: &str = "retry";
 
@@ -56,8 +62,8 @@ const PUSHBACK: &str = "grpc-retry-pushback-ms";
 const NO_METHOD: &str = "unknown method; use one that reflection lists";
 
 /// The bytes of the details that are kept free for [`complete`]: `RequestInfo` with an id of 128
-/// characters, an outcome and a verdict.
-const RESERVED: usize = 288;
+/// characters, an outcome with its scope, and a verdict.
+const RESERVED: usize = 320;
 
 /// An invalid request. All violations are reported at once, as far as they fit.
 pub fn invalid(violations: &Violations) -> Status {
@@ -174,24 +180,21 @@ fn completed(status: &Status, outcome: Option<Outcome>, request_id: &str) -> Sta
             let known = info.metadata.entry(OUTCOME.to_owned());
             known.or_insert_with(|| outcome.to_string());
         }
-        let verdict = verdict(code, &info, details.retry_info().is_some());
+        if info
+            .metadata
+            .get(OUTCOME)
+            .is_some_and(|outcome| outcome == Outcome::NotApplied.as_str())
+        {
+            let scope = info.metadata.entry(OUTCOME_SCOPE.to_owned());
+            scope.or_insert_with(|| "call".to_owned());
+        }
+        let verdict = verdict::of_status(code, &info, details.retry_info().is_some());
         info.metadata
             .insert(RETRY.to_owned(), verdict.as_str().to_owned());
         details.set_error_info(info.reason, info.domain, info.metadata);
     }
     details.set_request_info(request_id, "");
     make(code, message, details)
-}
-
-/// What the caller may do.
-fn verdict(code: Code, info: &ErrorInfo, has_delay: bool) -> RetryVerdict {
-    let is = |key: &str, value: &str| info.metadata.get(key).is_some_and(|found| found == value);
-    let is_done = info.reason == ErrorKind::TapeExists.row().reason && is(MATCHES, "true");
-    if is_done || info.reason == ErrorKind::UnknownMethod.row().reason {
-        return RetryVerdict::Never;
-    }
-    let outcome = is(OUTCOME, Outcome::Unknown.as_str()).then_some(Outcome::Unknown);
-    RetryVerdict::of(fault_owner::status_code(code), has_delay, outcome)
 }
 
 /// The failure behind a status that tonic, or its health and reflection services, made.

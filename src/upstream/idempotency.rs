@@ -80,7 +80,7 @@ async fn create_or_find(
         answer => return answer,
     };
     let may_be_own = rejected.earlier == Outcome::Unknown;
-    if !is_invalid_parameters(&rejected.fault) && !may_be_own {
+    if !may_be_own && !can_be_due_to_own_tape(&rejected.fault) {
         return Err(rejected);
     }
     upstream.metrics.creates_looked_up.add();
@@ -89,6 +89,8 @@ async fn create_or_find(
     let found = look_up(upstream, &call, &arn, &mut attempts).await;
     let rejected = Failure { attempts, ..rejected };
     let (fault, outcome) = match found {
+        // The rejection says enough: that of a full library does not depend on the barcode.
+        Err(_) if !may_be_own && !is_invalid_parameters(&rejected.fault) => return Err(rejected),
         Err(Failure {
             fault: cause,
             pacer_retry_after,
@@ -162,6 +164,12 @@ impl ReconcileSettings {
 fn is_rejection(fault: &Fault) -> bool {
     matches!(fault, Fault::Aws { nested: true, .. })
         && fault.retry_rule(OperationKind::Create) == RetryRule::Never
+}
+
+/// Whether AWS may have rejected the create because an earlier call of the caller created the tape:
+/// the tape has the barcode, or it has filled the library.
+fn can_be_due_to_own_tape(fault: &Fault) -> bool {
+    is_invalid_parameters(fault) || is_nested(fault, "MaximumTapeCartridgeCountExceeded")
 }
 
 fn is_invalid_parameters(fault: &Fault) -> bool {

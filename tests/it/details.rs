@@ -355,7 +355,7 @@ async fn every_failed_create_says_what_the_caller_may_do() {
             "same_call",
             "GATEWAY_NOT_CONNECTED",
         ),
-        (nested("StorageFailure"), "same_call", "STORAGE_FAILURE"),
+        (nested("StorageFailure"), "after_change", "STORAGE_FAILURE"),
         (
             Reply::text(502, "text/html", "<html>"),
             "same_call",

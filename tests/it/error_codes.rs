@@ -5,6 +5,7 @@ mod aws_messages;
 mod retry_and_outcome;
 mod secrets;
 mod table;
+mod verdict;
 
 use std::sync::{Arc, Mutex};
 

@@ -5,7 +5,9 @@ use std::{collections::HashMap, time::Duration};
 use tonic::Status;
 use tonic_types::{ErrorDetails, QuotaViolation};
 
-use super::{DOMAIN, LAST_REASON, MATCHES, OUTCOME, add_pushback, make};
+use super::{
+    DOMAIN, LAST_REASON, MATCHES, OUTCOME, OUTCOME_SCOPE, add_pushback, advice::Words, make, verdict,
+};
 use crate::domain::{
     Failure, FailureRow, Fault, GatewayArn, Operation, OperationKind, Outcome, RetryRule, StatusCode,
     TapeArn, failure::table,
@@ -23,8 +25,7 @@ pub(super) struct FailedOperation {
     kind: OperationKind,
     gateway: Option<String>,
     tape: Option<String>,
-    /// What makes a retry of a create safe.
-    idempotent_by: &'static str,
+    words: Words,
 }
 
 impl FailedOperation {
@@ -34,9 +35,10 @@ impl FailedOperation {
             name: O::NAME,
             kind: O::KIND,
             gateway: operation.gateway().map(GatewayArn::to_string),
-            idempotent_by: match created {
-                Some(_) => "the tape may have been created; retrying with the same barcode is safe",
-                None => "the tapes may have been created; retrying with the same client_token is safe",
+            words: match (O::KIND, &created) {
+                (OperationKind::Read, _) => Words::List,
+                (OperationKind::Create, Some(_)) => Words::CreateWithBarcode,
+                (OperationKind::Create, None) => Words::CreateWithToken,
             },
             tape: match operation.tapes() {
                 [tape] => Some(TapeArn::to_string(tape)),
@@ -67,7 +69,12 @@ impl FailedOperation {
 pub(super) fn status(operation: &FailedOperation, failure: &Failure) -> Status {
     let Failure { fault, outcome, .. } = failure;
     let row = fault.row();
-    let mut message = format!("{}: {}; {}", operation.name, describe(fault), row.advice);
+    let mut message = format!(
+        "{}: {}; {}",
+        operation.name,
+        describe(fault),
+        operation.words.advice(row)
+    );
     if row.is_about_permissions() {
         message += &format!(" (storagegateway:{})", operation.name);
     }
@@ -92,9 +99,13 @@ pub(super) fn status(operation: &FailedOperation, failure: &Failure) -> Status {
     if let Some(delay) = delay {
         details.set_retry_info(Some(delay));
     }
-    let may_be_applied = operation.kind == OperationKind::Create && *outcome == Outcome::Unknown;
-    if may_be_applied && row.status != StatusCode::AlreadyExists {
-        message = format!("{message}; {}", operation.idempotent_by);
+    let verdict = verdict::of_row(row, delay.is_some(), *outcome);
+    if !matches!(fault, Fault::TapeExists { .. } | Fault::BarcodeTaken)
+        && let Some(words) = operation
+            .words
+            .about_tapes(*outcome, verdict, is_looked_up(failure))
+    {
+        message = format!("{message}; {words}");
     }
     let mut status = make(row.status.into(), &message, details);
     if let Some(delay) = delay.filter(|_| holds_back(failure)) {
@@ -146,11 +157,26 @@ fn metadata(operation: &FailedOperation, failure: &Failure) -> HashMap<String, S
     }
     if operation.kind == OperationKind::Create {
         metadata.push((OUTCOME, outcome.to_string()));
+        if *outcome == Outcome::NotApplied && is_looked_up(failure) {
+            metadata.push((OUTCOME_SCOPE, "barcode".to_owned()));
+        }
     }
     metadata
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
+}
+
+/// Whether a look-up of the tape has decided the outcome.
+fn is_looked_up(failure: &Failure) -> bool {
+    match &failure.fault {
+        Fault::TapeExists { .. } | Fault::BarcodeTaken => true,
+        // The code alone would leave the outcome unknown.
+        fault @ Fault::Aws { .. } => {
+            failure.outcome == Outcome::NotApplied && fault.outcome() == Outcome::Unknown
+        }
+        _ => false,
+    }
 }
 
 fn reason(fault: &Fault) -> String {

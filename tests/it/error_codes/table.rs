@@ -118,6 +118,9 @@ async fn check(
         );
         let mut metadata = refused.metadata.clone();
         let outcome = metadata.remove("outcome");
+        let scope = metadata.remove("outcome_scope");
+        let is_not_applied = outcome.as_deref() == Some("not_applied");
+        assert_eq!(scope.as_deref(), is_not_applied.then_some("call"), "{case}");
         let outcomes = if creates {
             &[Some("not_applied"), Some("unknown")][..]
         } else {
@@ -128,7 +131,9 @@ async fn check(
         let verdict = metadata.remove("retry").unwrap();
         let can_help = refused.details.retry_info().is_some()
             || refused.code == Code::Aborted
-            || (refused.code == Code::Internal && outcome.as_deref() == Some("unknown"));
+            || (refused.code == Code::Internal
+                && outcome.as_deref() == Some("unknown")
+                && reason == "UPSTREAM_UNKNOWN");
         assert_eq!(
             verdict,
             if can_help { "same_call" } else { "after_change" },

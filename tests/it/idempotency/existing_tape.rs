@@ -233,3 +233,35 @@ async fn the_barcode_of_a_deleted_tape_stays_taken() {
     account.emulator.step(Duration::from_secs(7_200));
     create(&service, tape(), false).await.invalid("not_applied");
 }
+
+/// The tape of an earlier call, whose response was lost, has filled the library.
+#[tokio::test]
+async fn a_full_library_is_reported_as_the_matching_tape_that_exists() {
+    let full = Aws::answering(&[refused("MaximumTapeCartridgeCountExceeded")]);
+    ask(full.clone().with(&json!({}), NOW), tape())
+        .await
+        .exists("", "unknown");
+    let cannot_look = Aws {
+        list: refused("NotSupported"),
+        ..full.clone()
+    };
+    for aws in [full, cannot_look] {
+        let told = ask(aws, tape()).await.refusal();
+        assert_eq!(told.reason, "MAXIMUM_TAPE_CARTRIDGE_COUNT_EXCEEDED");
+        assert_eq!(told.metadata["outcome"], "not_applied");
+        assert_eq!(told.metadata["outcome_scope"], "call");
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_that_finds_no_tape_says_that_none_has_the_barcode() {
+    let told = ask(taken(), tape()).await.refusal();
+    assert_eq!(told.reason, "INVALID_PARAMETERS");
+    assert_eq!(told.metadata["outcome"], "not_applied");
+    assert_eq!(told.metadata["outcome_scope"], "barcode");
+    assert!(
+        told.message.contains("no tape has this barcode"),
+        "{}",
+        told.message
+    );
+}
