@@ -246,9 +246,10 @@ impl CallContext {
     /// call is a create.
     pub fn cut(&self) -> Outcome {
         let mut facts = self.lock();
-        let outcome = facts.outcome_if_given_up();
+        // First: a request that is withdrawn is no attempt.
+        let outcome = facts.abandon();
         facts.attempts = facts.attempts_so_far();
-        facts.step = None;
+        facts.end_step();
         facts.fault = Some("cut by the shutdown of the service".to_owned());
         outcome
     }

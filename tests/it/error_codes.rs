@@ -55,13 +55,7 @@ impl Failing {
     /// Calls an operation while AWS sends this response; returns the number of requests to AWS, too.
     async fn ask(&self, operation: &str, http_status: u16, body: &Value) -> (Raw, usize) {
         *self.reply.lock().unwrap() = Reply::aws(http_status, body);
-        let asked_for = || {
-            self.upstream
-                .asked()
-                .iter()
-                .filter(|asked| asked.operation == operation)
-                .count()
-        };
+        let asked_for = || self.upstream.asked().len();
         let before = asked_for();
         let raw = wire::call(self.service.channel(), operation, &request(operation)).await;
         (raw, asked_for() - before)
