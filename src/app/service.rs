@@ -133,6 +133,10 @@ impl Service {
             history: history.clone(),
             calls: registry.clone(),
             upstream: upstream_state(shared.clone(), credentials.clone()),
+            lost_audit_records: {
+                let audit = access.audit.clone();
+                Arc::new(move || audit.lost())
+            },
             names: names.clone(),
             service: Arc::new(ServiceInfo {
                 started: Timestamp::now(),

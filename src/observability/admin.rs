@@ -54,6 +54,8 @@ pub struct AdminState {
     pub calls: Arc<CallRegistry>,
     /// Reads the current state of the upstream stack.
     pub upstream: Arc<dyn Fn() -> UpstreamState + Send + Sync>,
+    /// Counts the audit records that could not be written to the audit file.
+    pub lost_audit_records: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// What the accounts are called.
     pub names: AccountNames,
     /// What runs.

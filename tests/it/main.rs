@@ -14,7 +14,6 @@
 
 mod access;
 mod accounts;
-
 mod admin;
 mod architecture;
 mod cancellation;
@@ -37,6 +36,7 @@ mod operations_page;
 mod pace;
 mod pagination;
 mod paths_in_docs;
+mod reports;
 mod requests;
 mod retry;
 mod retry_after;

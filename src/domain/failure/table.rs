@@ -277,7 +277,7 @@ service_failures! {
     UpstreamPageTooLong:     "wrong_page",      Tapegate,         "UPSTREAM_PAGE_TOO_LONG",    Grpc::Internal,           Aws,             Error, true,  Never, Never, NotApplied, Failed,        None,     "retry without `max_items`";
 
     // Creates whose barcode AWS rejected, after the look-up of the tape.
-    TapeExists:              OTHER,             Tapegate,         "TAPE_EXISTS",               Grpc::AlreadyExists,      Caller,          Info,  false, Never, Never, NotApplied, Failed,        None,     "use the existing tape if `matches` is `true`; otherwise use another barcode";
+    TapeExists:              OTHER,             Tapegate,         "TAPE_EXISTS",               Grpc::AlreadyExists,      Caller,          Info,  false, Never, Never, NotApplied, Failed,        None,     "use the existing tape if `matches` is `true`, which does not say whether it has the requested tags; otherwise use another barcode";
     BarcodeTaken:            OTHER,             Tapegate,         "BARCODE_TAKEN",             Grpc::AlreadyExists,      Caller,          Info,  false, Never, Never, NotApplied, Failed,        None,     "use another barcode: a barcode can be used only once";
     LookUpDeadline:          OTHER,             Tapegate,         "DEADLINE_EXCEEDED",         Grpc::DeadlineExceeded,   Deadline,        Warn,  true,  Never, Never, Unknown,    Failed,        None,     MORE_TIME;
     LookUpUnavailable:       OTHER,             Tapegate,         "TAPE_LOOKUP_FAILED",        Grpc::Unavailable,        Aws,             Warn,  true,  Never, Never, Unknown,    Failed,        None,     RETRY_SAME;

@@ -102,6 +102,13 @@ fn head(state: &AdminState) -> Markup {
             dd { (second(service.started)) " (" (since(service.started)) " ago)" }
             dt { "gRPC address" }
             dd { (service.grpc) }
+            @match (state.lost_audit_records)() {
+                0 => {}
+                lost => {
+                    dt { "lost audit records" }
+                    dd { span.bad { (lost) " could not be written to audit.file; they are in the log" } }
+                }
+            }
             dt { "log filter" }
             dd { (log_filter()) }
         }

@@ -26,11 +26,11 @@ STARTS_WITHIN = 30.0
 COMES_WITHIN = 30.0
 
 CONFIG = """\
-global: {{scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}}
+global: {{scrape_interval: {every}, scrape_timeout: {every}, evaluation_interval: {every}}}
 rule_files: ["{rules}"]
 scrape_configs:
   - job_name: tapegate
-    static_configs: [{{targets: {targets}}}]
+    static_configs: {targets}
 """
 
 
@@ -128,10 +128,24 @@ def wait_until(holds: Callable[[], bool], within: float = COMES_WITHIN):
 @contextmanager
 def prometheus(folder: Path, *services: Tapegate) -> Iterator[Prometheus]:
     """One that scrapes these services as the job `tapegate`."""
+    targets = [{"targets": [service.addresses["admin"] for service in services]}]
+    with _prometheus(folder, targets, FOLDER / "*.rules.yaml", "500ms") as running:
+        yield running
+
+
+@contextmanager
+def prometheus_of(folder: Path, clusters: dict[str, str], rules: Path) -> Iterator[Prometheus]:
+    """One that scrapes an address in each of these clusters, with rules of its own."""
+    targets = [{"targets": [address], "labels": {"cluster": name}} for name, address in clusters.items()]
+    with _prometheus(folder, targets, rules, "1s") as running:
+        yield running
+
+
+@contextmanager
+def _prometheus(folder: Path, targets: list[dict], rules: Path, every: str) -> Iterator[Prometheus]:
     running = Prometheus(free_address(), folder / "prometheus.log")
     config = folder / "prometheus.yml"
-    targets = json.dumps([service.addresses["admin"] for service in services])
-    config.write_text(CONFIG.format(rules=FOLDER / "*.rules.yaml", targets=targets))
+    config.write_text(CONFIG.format(rules=rules, targets=json.dumps(targets), every=every))
     command = [
         "prometheus",
         f"--config.file={config}",

@@ -16,7 +16,7 @@ use tokio::{
 use tonic::Request;
 
 use super::ask;
-use crate::harness::{Reply, Service, Site, Upstream, bearer, eventually, refusal};
+use crate::harness::{Reply, Service, Site, Upstream, bearer, eventually, one_new_tape, refusal};
 
 fn url(service: &Service, path: &str) -> String {
     format!("http://{}{path}", service.addresses.admin)
@@ -151,6 +151,19 @@ async fn frequent_failures_of_one_code_do_not_displace_others() {
         },
     )
     .await;
+}
+
+#[tokio::test]
+async fn audit_records_that_are_lost_are_shown() {
+    let service = Service::dev(&["--audit-file=/dev/full"]).await;
+    assert!(!page(&service).await.contains("lost audit records"));
+    service
+        .client()
+        .create_tapes(one_new_tape("audited"))
+        .await
+        .unwrap();
+    let shown = async || page(&service).await.contains("lost audit records");
+    eventually("the loss is shown", shown).await;
 }
 
 #[tokio::test]
