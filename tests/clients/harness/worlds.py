@@ -29,7 +29,7 @@ from harness.upstream import serve, silent_upstream
 AWS_JSON = "application/x-amz-json-1.1"
 # Attempts end soon enough for many of them, and outages are remembered.
 QUICK = ["--upstream-attempt-timeout=500ms", "--upstream-connect-timeout=400ms", "--upstream-credentials-pause=1s"]
-EVERY = 0.5
+EVERY = 0.3
 
 
 @dataclass
@@ -69,10 +69,10 @@ class World:
                 if self.quiet_after and age > self.quiet_after:
                     continue
                 self.calls[
-                    ended(lambda: list(stub.ListTapes(pb.ListTapesRequest(), metadata=metadata, timeout=3)))
+                    ended(lambda: list(stub.ListTapes(pb.ListTapesRequest(), metadata=metadata, timeout=8)))
                 ] += 1
                 if self.creates:
-                    self.calls[ended(lambda: stub.CreateTapes(one(), metadata=metadata, timeout=3))] += 1
+                    self.calls[ended(lambda: stub.CreateTapes(one(), metadata=metadata, timeout=8))] += 1
 
     def failure(self) -> str:
         """How most of the failed calls ended; empty if none failed."""
@@ -199,7 +199,8 @@ def closed(stack: ExitStack, folder: Path, name: str, more: str = "", **changes)
 
 
 def unknown_token(stack: ExitStack, folder: Path) -> World:
-    return closed(stack, folder, "unknown", token="tapegate_of-nobody")
+    token = make_token("nobody", file=folder / "others.toml")
+    return closed(stack, folder, "unknown", token=token)
 
 
 def full_disk(stack: ExitStack, folder: Path) -> World:
@@ -227,13 +228,13 @@ def issuer(jwks: str) -> str:
 
 def jwt(key: Path) -> str:
     claims = {"iss": "https://issuer.example", "aud": "tapegate", "sub": "agent", "exp": int(time.time()) + 3600}
-    parts = [{"alg": "RS256", "kid": "first"}, claims]
+    parts = [{"alg": "RS256", "kid": "second"}, claims]
     signed = ".".join(base64url(json.dumps(part).encode()) for part in parts)
     return f"{signed}.{base64url(openssl('dgst', '-sha256', '-sign', key, stdin=signed.encode()))}"
 
 
 def wrong_key(stack: ExitStack, folder: Path) -> World:
-    """The issuer signs with another key than the one that it publishes under this name."""
+    """The issuer signs with another key than the one that it publishes."""
     published, used = folder / "published.pem", folder / "used.pem"
     for key in (published, used):
         openssl("genrsa", "-out", key, "2048")
@@ -273,7 +274,7 @@ def stopped_service(stack: ExitStack, _: Path) -> World:
 
 def slow(stack: ExitStack, _: Path) -> World:
     world = World(stack.enter_context(dev()))
-    aws.Control(world.service.emulator).add_fault(kind="latency", min_ms=2700)
+    aws.Control(world.service.emulator).add_fault(kind="latency", min_ms=2700, max_ms=2800)
     world.creates = False
     return world
 
@@ -287,7 +288,7 @@ WORLDS: dict[str, Callable[[ExitStack, Path], World]] = {
     "The port of AWS is closed": closed_port,
     "AWS hangs": hang,
     "AWS answers after 2.7 s": slow,
-    "AWS throttles every request": lambda stack, _: faulty(stack, kind="throttle"),
+    "AWS throttles every request": lambda stack, _: faulty(stack, kind="error", code="ThrottlingException"),
     "AWS fails inside": lambda stack, _: faulty(stack, kind="error", code="InternalFailure"),
     "AWS answers with broken JSON": lambda stack, _: over(stack, 200, AWS_JSON, '{"TapeInfos": ['),
     "AWS refuses the credentials": lambda stack, _: over(stack, *aws_error("UnrecognizedClientException")),
