@@ -12,6 +12,7 @@
 
 mod accounts;
 pub(crate) mod auth;
+mod aws_profile;
 pub(crate) mod certificate;
 mod effective;
 mod endpoints;

@@ -10,7 +10,7 @@ const REPORTS: &[Report] = &[
     ("A1", "a variable of the AWS SDK panics the process or its calls", &["every_variable_in_every_form_works_or_is_named", "every_variable_that_a_library_reads_has_a_rule", "a_line_end_in_a_credential_is_told_and_panics_nothing"]),
     ("A2", "requests to this machine and to metadata services go through a proxy", &["keys_on_loopback_are_fetched_directly_so_that_a_proxy_lets_nobody_in", "metadata_services_are_asked_directly", "dev_reaches_its_own_emulator", "a_collector_on_loopback_is_reached_directly", "no_proxy_exempts_aws"]),
     ("A3", "rotated AWS keys in a file are not seen", &["keys_that_rotate_in_a_file_under_load_fail_no_call", "a_file_that_appears_after_the_start_is_read"]),
-    ("A4", "parts of the AWS credentials chain are left out", &["a_process_of_the_profile_provides_credentials", "every_variable_that_a_library_reads_has_a_rule"]),
+    ("A4", "parts of the AWS credentials chain are left out", &["a_process_of_the_profile_provides_credentials", "the_endpoint_of_a_profile_is_called_and_shown", "what_a_profile_cannot_say_is_told_with_its_line"]),
     ("A5", "the cause of missing AWS credentials is lost", &["the_cause_is_shown_with_file_and_line_each_time"]),
     ("A6", "a create is sent after its call has ended", &["a_create_is_not_sent_after_its_deadline_if_the_credentials_come_later", "a_create_is_not_sent_after_its_deadline_if_the_tls_handshake_takes_longer", "a_create_is_not_sent_after_its_caller_cancels_during_the_tls_handshake"]),
     ("A7", "codes of AWS that are not known leave the outcome unknown", &["each_code_has_the_outcome_of_the_fixture", "an_unknown_code_is_not_retried_and_its_class_decides_the_outcome"]),

@@ -16,7 +16,7 @@ use std::{
 };
 
 use self::rule::Rule;
-use super::{Faults, Origin, PREFIX, Variables};
+use super::{Faults, Origin, PREFIX, Variables, aws_profile::AwsProfile};
 use crate::{
     domain::Invalid,
     network::{NetworkSettings, PROXY_VARIABLES, Proxies},
@@ -215,16 +215,17 @@ const KNOWN: &[(&str, Rule)] = &[
 ];
 
 /// The variables that are defaults of settings.
-const SETTINGS_CHECK: [&str; 4] = [
+const SETTINGS_CHECK: [&str; 5] = [
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_STORAGE_GATEWAY",
+    "AWS_ENDPOINT_URL_STS",
 ];
 
 /// The rule of a variable that a library reads; `None` for all others.
 fn rule(name: &str) -> Option<Rule> {
-    // The settings region and upstream.endpoint check these.
+    // The settings region, upstream.endpoint and upstream.sts_endpoint check these.
     if SETTINGS_CHECK.contains(&name) {
         return Some(Rule::OfSetting);
     }
@@ -244,9 +245,10 @@ fn is_general(name: &str) -> bool {
 }
 
 impl Environment {
-    /// Checks the variables of a command that calls AWS.
-    pub(crate) fn of_service(variables: &Variables, faults: &mut Faults) -> Self {
-        let ignored = check(variables, |_| true, faults);
+    /// Checks the variables and the AWS profile of a command that calls AWS.
+    pub(super) fn of_service(variables: &Variables, profile: &AwsProfile, faults: &mut Faults) -> Self {
+        let mut ignored = check(variables, |_| true, faults);
+        ignored.extend(profile.check(faults));
         check_pair(variables, faults);
         check_roots(variables, faults);
         let proxies = Proxies::of(variables).unwrap_or_else(|wrong| {
@@ -258,7 +260,9 @@ impl Environment {
         Self {
             network: NetworkSettings {
                 proxies,
-                ca_bundle: get(variables, "AWS_CA_BUNDLE").map(PathBuf::from),
+                ca_bundle: get(variables, "AWS_CA_BUNDLE")
+                    .map(PathBuf::from)
+                    .or_else(|| profile.ca_bundle()),
                 native_roots: true,
             },
             ignored,

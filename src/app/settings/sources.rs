@@ -6,6 +6,7 @@ use std::{
 
 use super::{
     Environment, Faults, Given, Layer, Origin, PREFIX, SETTINGS,
+    aws_profile::AwsProfile,
     fault::did_you_mean,
     file,
     given::Rows,
@@ -60,11 +61,12 @@ impl Sources {
         self.values_over(Layer::new(), Environment::default())
     }
 
-    /// The merged values of a command that calls AWS. The variables of AWS's own tools name the
-    /// default region and the default endpoint.
+    /// The merged values of a command that calls AWS. The variables and the profile of AWS's own tools
+    /// name the default region and the default endpoints.
     pub(crate) fn values_of_service(mut self) -> Values {
-        let environment = Environment::of_service(&self.variables, &mut self.faults);
-        let fallback = of_aws(&self.variables);
+        let profile = AwsProfile::of(&self.variables);
+        let environment = Environment::of_service(&self.variables, &profile, &mut self.faults);
+        let fallback = of_aws(&self.variables, &profile);
         self.values_over(fallback, environment)
     }
 
@@ -141,8 +143,8 @@ fn unknown(name: &OsStr) -> String {
     }
 }
 
-/// The region and the endpoint that AWS's own tools use.
-fn of_aws(variables: &Variables) -> Layer {
+/// The region and the endpoints that AWS's own tools use.
+fn of_aws(variables: &Variables, profile: &AwsProfile) -> Layer {
     let first = |names: &[&str]| {
         let given = names
             .iter()
@@ -155,11 +157,26 @@ fn of_aws(variables: &Variables) -> Layer {
         .get(OsStr::new("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"))
         .is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let region = first(&["AWS_REGION", "AWS_DEFAULT_REGION"]);
-    let endpoint =
-        first(&["AWS_ENDPOINT_URL_STORAGE_GATEWAY", "AWS_ENDPOINT_URL"]).filter(|_| !ignores_endpoints);
-    let region = region.map(|given| (requests::REGION.key, given));
-    let endpoint = endpoint.map(|given| (upstream::UPSTREAM_ENDPOINT.key, given));
-    region.into_iter().chain(endpoint).collect()
+    let endpoint = |variable, service| {
+        let of_variables = first(&[variable, "AWS_ENDPOINT_URL"]);
+        let endpoint = of_variables.or_else(|| profile.endpoint(service));
+        endpoint.filter(|_| !ignores_endpoints)
+    };
+    let given = [
+        (requests::REGION.key, region),
+        (
+            upstream::UPSTREAM_ENDPOINT.key,
+            endpoint("AWS_ENDPOINT_URL_STORAGE_GATEWAY", "storage_gateway"),
+        ),
+        (
+            upstream::STS_ENDPOINT.key,
+            endpoint("AWS_ENDPOINT_URL_STS", "sts"),
+        ),
+    ];
+    given
+        .into_iter()
+        .filter_map(|(key, given)| Some((key, given?)))
+        .collect()
 }
 
 /// Whether Kubernetes made this variable for a Service whose name begins with `tapegate`: each
