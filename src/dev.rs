@@ -114,18 +114,18 @@ pub(crate) async fn run(dev: Dev, announce: impl FnOnce(&str)) -> Result<(), Box
         emulator,
         credentials,
     } = dev;
+    let account = emulator.settings.account_id.clone();
     let emulator = Server::bind(emulator).await?;
     let address = emulator.address();
     let endpoint = format!("http://{address}");
     service.config.sdk.sts_endpoint = Some(endpoint.clone());
     service.config.sdk.endpoint = Some(endpoint);
-    let signer = Signer::new(
-        credentials.access_key_id,
-        credentials.secret_access_key.expose_secret(),
-        None,
-        None,
-        "tapegate dev",
-    );
+    let signer = Signer::builder()
+        .access_key_id(credentials.access_key_id)
+        .secret_access_key(credentials.secret_access_key.expose_secret())
+        .account_id(account)
+        .provider_name("tapegate dev")
+        .build();
     let app = App::serve(service, Some(signer)).await?;
     let stop = shutdown::requested()?;
 

@@ -58,9 +58,13 @@ impl InProgress {
     ) -> Result<(), Cut> {
         self.calls.close();
         self.sent_creates.close();
+        let mut is_serving = true;
         let drained = timeout(drain_timeout, async {
             tokio::select! {
-                ended = &mut serving => ended?,
+                ended = &mut serving => {
+                    is_serving = false;
+                    ended?;
+                }
                 () = async { self.calls.wait().await; sleep(LINGER).await } => {}
             }
             self.sent_creates.wait().await;
@@ -75,8 +79,10 @@ impl InProgress {
         };
         self.cut.cancel();
         // A connection closes when its last status was received. A reader that does not read keeps
-        // its own open.
-        let _ = timeout(CUT_GRACE, serving).await;
+        // its own open. Without connections, only creates whose callers have gone were left.
+        if is_serving {
+            let _ = timeout(CUT_GRACE, serving).await;
+        }
         self.close.cancel();
         // So that every call has its line in the log and its audit record.
         let _ = timeout(CUT_GRACE, self.calls.wait()).await;

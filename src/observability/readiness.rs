@@ -147,7 +147,7 @@ impl NotReady {
                 )
             }
             Self::WrongAccount(why) => format!(
-                "{why}; check the settings account_id and accounts, and the AWS credentials of the service"
+                "{why}; correct account_id, or give the service credentials of that account"
             ),
             Self::CredentialsRejected(codes) => format!(
                 "AWS rejects the service's own credentials ({codes}); check that they are valid in these regions, and \

@@ -138,7 +138,11 @@ where
         // A page whose rows are filtered or skipped may yield fewer rows than remain, so AWS is asked
         // for a full one.
         let is_whole = filter.is_none() && cursor.skip == 0;
-        let limit = if is_whole { self.page_limit() } else { self.limit };
+        let limit = match &filter {
+            _ if is_whole => self.page_limit(),
+            Some(_) => self.filtered_limit(),
+            None => self.limit,
+        };
         let answer = match self.fetch(cursor.marker.clone(), limit).await {
             Ok(answer) => answer,
             Err(failure) => return Some(Err(failure)),
@@ -219,6 +223,13 @@ where
         Some(remaining.map_or(NonZeroU32::MIN, |remaining| {
             self.limit.unwrap_or(DEFAULT_LIMIT).min(remaining)
         }))
+    }
+
+    /// The limit of a page that is filtered. A list of named tapes is one page: otherwise the number of
+    /// pages would tell whether a hidden tape exists.
+    fn filtered_limit(&self) -> Option<NonZeroU32> {
+        let named = u32::try_from(self.list.tapes().len()).unwrap_or(u32::MAX);
+        NonZeroU32::new(named).or(self.limit)
     }
 
     /// A page of which the reader sees every row.

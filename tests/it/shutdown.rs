@@ -112,6 +112,24 @@ async fn a_sent_create_finishes_after_its_caller_cancels() {
 }
 
 #[tokio::test]
+async fn a_create_that_is_cut_after_its_caller_has_gone_is_counted() {
+    let (upstream, _go) = held().await;
+    let mut service = Service::over(&upstream, &["--shutdown-drain-timeout=100ms"]).await;
+    let channel = service.endpoint().connect().await.unwrap();
+    let call = tokio::spawn(async move {
+        let mut client = TapeServiceClient::new(channel);
+        client.create_tape_with_barcode(create()).await
+    });
+    upstream.was_asked(1).await;
+    // The connection closes with its only client, so nothing but the create is left.
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    service.begin_stop();
+    let cut = service.stop().await.unwrap_err().to_string();
+    assert!(cut.starts_with("0 calls and 1 sent creates"), "{cut}");
+}
+
+#[tokio::test]
 async fn the_result_of_a_cancelled_create_is_logged_with_token_and_barcode() {
     let (upstream, go) = held().await;
     let mut program = Program::over(&upstream.endpoint(), "info");

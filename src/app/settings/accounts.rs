@@ -44,7 +44,7 @@ static ALIAS: Setting<Parsed<String>> = Setting {
     key: "account.alias",
     kind: parsers::ALIAS,
     default: None,
-    help: "The name of the account in metrics, in the log and on the admin page. Default: the account ID.",
+    help: "The name of the account in metrics, in /readyz and on the admin page. Default: the account ID.",
 };
 
 static ROLE: Setting<Parsed<RoleArn>> = Setting {
@@ -67,7 +67,7 @@ static PROFILE: Setting<Parsed<String>> = Setting {
     kind: parsers::PROFILE,
     default: None,
     help: "The profile in the AWS files whose credentials assume the role. An account in another partition needs one, \
-           because credentials are valid in one partition. Default: the standard chain.",
+           because credentials are valid in one partition. Without a profile, all accounts are in one partition. Default: the standard chain.",
 };
 
 static PARTITION: Setting<Parsed<AwsPartition>> = Setting {
@@ -117,20 +117,43 @@ pub(super) fn are_given(values: &Values) -> bool {
 /// The accounts of the table.
 pub(super) fn read(values: &mut Values) -> Option<Vec<AccountSettings>> {
     let served = values.get(&REGIONS).unwrap_or_default();
-    let mut taken = BTreeSet::new();
-    values.rows(&TABLE, |row| {
+    let (mut ids, mut aliases) = (BTreeSet::new(), BTreeSet::new());
+    let mut of_chain = None;
+    let accounts = values.rows(&TABLE, |row| {
         let account = account(row, &served)?;
-        if !taken.insert(account.id.to_string()) {
+        if !ids.insert(account.id.clone()) {
             row.fault(&ID, format!("{} has an [[account]] already", account.id));
         }
         if let Some(alias) = account.alias.clone()
-            && alias != account.id.as_str()
-            && !taken.insert(alias.clone())
+            && !aliases.insert(alias.clone())
         {
             row.fault(&ALIAS, format!("{alias} is the name of another account too"));
         }
+        let partition = account.role.partition();
+        if account.profile.is_none() && *of_chain.get_or_insert(partition) != partition {
+            let message = format!(
+                "is not set, but an account of another partition has none either, and the credentials of the standard \
+                 chain are valid in one partition; set the profile whose credentials assume roles in {partition}"
+            );
+            row.fault(&PROFILE, message);
+        }
         Some(account)
-    })
+    })?;
+    let ids: BTreeSet<_> = ids.iter().map(AccountId::as_str).collect();
+    let is_id = |account: &AccountSettings| {
+        let alias = account
+            .alias
+            .as_deref()
+            .filter(|alias| *alias != account.id.as_str());
+        alias.filter(|alias| ids.contains(alias)).map(str::to_owned)
+    };
+    if let Some(alias) = accounts.iter().find_map(is_id) {
+        values.missing(
+            TABLE.key,
+            format!("the alias {alias} is the ID of another account"),
+        );
+    }
+    Some(accounts)
 }
 
 /// The regions that accounts name themselves.

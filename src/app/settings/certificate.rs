@@ -13,7 +13,7 @@ pub(crate) static TABLE: Table = Table {
     key: "auth.certificate",
     help: "A pattern of names of client certificates, which gives the name and the groups of the caller. One table for \
            each pattern. The first one that matches decides. A certificate is rejected if no pattern matches, or if \
-           two of its names of the same type give different callers. Replaces [auth.mtls].\n\nA capture such as \
+           two of its names of the same type give different callers. Cannot be combined with [auth.mtls].\n\nA capture such as \
            {name} matches one or more ASCII letters, digits, -, _ and ., but no . in DNS names and behind the @ of \
            e-mail addresses, and single spaces, too, in the subject. All other text matches itself. A pattern \
            matches a whole name. Policies see the captures as tags: principal.getTag(\"site\").",

@@ -240,9 +240,23 @@ impl Clients {
     ///
     /// The provider's error, for the operator.
     pub async fn obtain_credentials(&self, account: Option<&AccountId>) -> Result<(), String> {
-        match self.session(account) {
-            Some(session) => session.obtain().await,
-            None => Err("the account is not served".to_owned()),
+        let Some(session) = self.session(account) else {
+            return Err("the account is not served".to_owned());
+        };
+        // That the session of the service lasts says nothing about the role: callers begin their own.
+        if self.has_session_per_caller(account) {
+            session.renew();
+        }
+        session.obtain().await
+    }
+
+    fn has_session_per_caller(&self, account: Option<&AccountId>) -> bool {
+        match &self.accounts {
+            Accounts::OfCredentials { .. } => false,
+            Accounts::WithRoles(accounts) => {
+                let account = account.and_then(|account| accounts.get(account));
+                account.is_some_and(|account| account.settings.session_per_caller)
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 use tapegate::grpc::proto::ListTapesRequest;
 
 use super::*;
-use crate::harness::{Site, bearer, collect};
+use crate::harness::{Site, bearer, collect, eventually, get};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_caller_has_a_session_of_its_own_where_the_operator_wants_it() {
@@ -61,4 +61,34 @@ async fn each_caller_has_a_session_of_its_own_where_the_operator_wants_it() {
         "{callers:?}"
     );
     assert!(callers.contains(&names[1]), "{callers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_callers_may_not_assume_is_told() {
+    let world = World::new().await;
+    let config = format!("{ACCOUNTS}session_per_caller = true\n");
+    let flags = [
+        "--allow-anonymous",
+        "--upstream-credentials-pause=200ms",
+        "--log-filter=error",
+    ];
+    let program = world.serve(&config, &flags);
+    // The session of the service has begun, and lasts.
+    world.emulator.refuse_role(&role(CHINA));
+    let mut client = connect(&program).await;
+    list(&mut client, CHINA, "cn-north-1").await.unwrap_err();
+    let told = async || {
+        let (_, page) = get(&format!("{}/readyz", program.admin)).await;
+        page.contains("credentials_missing") && page.contains(&role(CHINA))
+    };
+    for _ in 0..5 {
+        eventually("the refusal is told", told).await;
+    }
+    world.emulator.allow_role(&role(CHINA));
+    let served = async || {
+        list(&mut connect(&program).await, CHINA, "cn-north-1")
+            .await
+            .is_ok()
+    };
+    eventually("the account is served", served).await;
 }

@@ -63,6 +63,7 @@ regions = ["us-east-1", "eu-west-1", "cn-north-1"]
 [[account]]
 id = "333333333333"
 role = "arn:aws-cn:iam::333333333333:role/tapegate"
+profile = "china"
 
 [[account]]
 id = "123456789012"
@@ -160,6 +161,21 @@ url = "https://example.com"
                 "upstream.endpoint",
             ),
         ],
+    );
+}
+
+#[test]
+fn an_account_in_another_partition_needs_a_profile() {
+    assert_faults(
+        &Call::serve().file(TWO.replace("profile = \"china\"\n", "")),
+        &[(
+            "tapegate.toml:10:1: account.profile: is not set, but an account of another partition",
+            "assume roles in aws-cn",
+        )],
+    );
+    assert_faults(
+        &Call::serve().file(TWO.replace("\"main\"", "\"333333333333\"")),
+        &[("account: the alias 333333333333", "is the ID of another account")],
     );
 }
 

@@ -149,3 +149,38 @@ async fn a_hidden_tape_is_missing_like_one_that_does_not_exist() {
     // The hidden tape after the last that is shown is not taken for one that was not reached.
     assert_eq!(missing(&[], 1).await, arns(&["THEIRS01", NOWHERE]));
 }
+
+/// With the pages of the caller's limit, a hidden tape would be an empty page, and one that does not
+/// exist would not.
+#[tokio::test]
+async fn the_number_of_pages_does_not_tell_whether_a_hidden_tape_exists() {
+    let site = Site::new();
+    site.policies(
+        r#"permit (principal, action == TapeGate::Action::"ListTapes", resource);
+           permit (principal in TapeGate::Group::"all", action == TapeGate::Action::"ReadTape", resource);
+           permit (principal, action == TapeGate::Action::"ReadTape", resource)
+           when { resource.barcode == "TST000001" };"#,
+    );
+    let service = site.run(&site.config(), &[]).await;
+    let [shown, hidden] = ["TST000001", "TST000002"];
+    let list = async |groups: &[&str], other: &str| {
+        let mut client = bearer(service.channel(), Some(&site.jwt("one", groups)));
+        let request = ListTapesRequest {
+            tape_arns: arns(&[shown, other]),
+            limit: 1,
+            ..Default::default()
+        };
+        let mut stream = client.list_tapes(request).await.unwrap().into_inner();
+        let mut pages = Vec::new();
+        while let Some(page) = stream.message().await.unwrap() {
+            let tapes: Vec<_> = page.tape_infos.into_iter().map(|tape| tape.tape_arn).collect();
+            pages.push((tapes, page.marker));
+        }
+        let trailers = stream.trailers().await.unwrap().unwrap();
+        (pages, trailers.get("x-tapegate-attempts").cloned())
+    };
+    // The tape exists, as a caller who may read all of them sees.
+    let (pages, _) = list(&["all"], hidden).await;
+    assert_eq!(pages.iter().map(|(tapes, _)| tapes.len()).sum::<usize>(), 2);
+    assert_eq!(list(&[], hidden).await, list(&[], NOWHERE).await);
+}

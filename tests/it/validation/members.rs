@@ -35,6 +35,22 @@ static POOL: LazyLock<Regex> =
 
 const PARTITION: &str = "aws|aws-cn|aws-us-gov|aws-iso[A-Za-z0-9_-]{0,3}|aws-eusc";
 
+/// Whether no known partition but that of the regions here is in an ARN.
+fn is_in_partition(arn: &str) -> bool {
+    const OTHERS: [&str; 7] = [
+        "aws-cn",
+        "aws-us-gov",
+        "aws-iso",
+        "aws-iso-b",
+        "aws-iso-e",
+        "aws-iso-f",
+        "aws-eusc",
+    ];
+    arn.split(':')
+        .nth(1)
+        .is_none_or(|partition| !OTHERS.contains(&partition))
+}
+
 /// The expected invalid fields if this field is accepted or not.
 fn only(field: &str, accepted: bool) -> Vec<String> {
     if accepted { vec![] } else { vec![field.to_owned()] }
@@ -65,7 +81,7 @@ proptest! {
     fn gateways(text in gateway_arns()) {
         let accepted = |operation| {
             let model = model::member(operation, "GatewayARN").accepts(&text);
-            only("gateway_arn", model && GATEWAY_ARN.is_match(&text))
+            only("gateway_arn", model && GATEWAY_ARN.is_match(&text) && is_in_partition(&text))
         };
         let create = CreateTapesRequest::but(|r| r.gateway_arn = text.clone());
         prop_assert_eq!(invalid_fields(create), accepted("CreateTapes"));
@@ -80,7 +96,7 @@ proptest! {
         // A list of texts has its element's rules in the path of the list.
         let accepted = |operation, ours: &str| {
             let model = model::member(operation, "TapeARNs").accepts(&text);
-            only("tape_arns[1]", model && TAPE_ARN.is_match(&text) && text.contains(ours))
+            only("tape_arns[1]", model && TAPE_ARN.is_match(&text) && is_in_partition(&text) && text.contains(ours))
         };
         let arns = || vec![tape_arn("FIRST01"), text.clone()];
         let us = ":us-east-1:";
