@@ -22,6 +22,8 @@ NOT_IN_THE_MODEL = {"UnsupportedOperationForGatewayType"}
 STATUSES = {
     "InternalFailure": {500},
     "InternalServerError": {400, 500},
+    # The common errors of AWS have 403.
+    "InvalidClientTokenId": {400, 403},
     "RequestTimeoutException": {408},
     "ServiceUnavailable": {503},
     "UnknownOperationException": {400, 404, 405},

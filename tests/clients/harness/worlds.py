@@ -28,7 +28,12 @@ from harness.upstream import serve, silent_upstream
 
 AWS_JSON = "application/x-amz-json-1.1"
 # Attempts end soon enough for many of them, and outages are remembered.
-QUICK = ["--upstream-attempt-timeout=500ms", "--upstream-connect-timeout=400ms", "--upstream-credentials-pause=1s"]
+QUICK = [
+    "--upstream-attempt-timeout=500ms",
+    "--upstream-create-timeout=500ms",
+    "--upstream-connect-timeout=400ms",
+    "--upstream-credentials-pause=1s",
+]
 EVERY = 0.3
 
 
@@ -69,7 +74,7 @@ class World:
                 if self.quiet_after and age > self.quiet_after:
                     continue
                 self.calls[
-                    ended(lambda: list(stub.ListTapes(pb.ListTapesRequest(), metadata=metadata, timeout=8)))
+                    ended(lambda: list(stub.ListTapes(pb.ListTapesRequest(limit=1000), metadata=metadata, timeout=8)))
                 ] += 1
                 if self.creates:
                     self.calls[ended(lambda: stub.CreateTapes(one(), metadata=metadata, timeout=8))] += 1

@@ -32,6 +32,7 @@ from harness.seeds import (
 
 # The tables that say what the emulator does. Those behind this heading, of faults, are held by test_faults.py.
 CONTROL = "\n## The control API\n"
+STS = "\n## Accounts, roles and STS\n"
 HEADER = "| behaviour | the emulator | source |"
 MODEL = botocore.session.get_session().get_service_model("storagegateway")
 NESTED = set(MODEL.shape_for("ErrorCode").enum)
@@ -275,10 +276,11 @@ PROVOCATIONS: dict[str, list[Provocation]] = {
         lambda a: a.create(Tags=[{"Key": "a", "Value": ""}] * 2),
         lambda a: a.pool(Tags=[{"Key": "aws:x", "Value": ""}]),
     ],
-    "Gateway unknown, of another region or account": [
+    "Gateway unknown, of another region, account or partition": [
         lambda a: a.create(GatewayARN=NO_GATEWAY),
         lambda a: a.create(GatewayARN=GATEWAY.replace("us-east-1", "eu-west-1")),
         lambda a: a.create(GatewayARN=GATEWAY.replace("123456789012", "210987654321")),
+        lambda a: a.create(GatewayARN=GATEWAY.replace("arn:aws:", "arn:aws-cn:")),
     ],
     "A used ClientToken with other parameters": [
         lambda a: token_again(a, NumTapesToCreate=2),
@@ -382,6 +384,9 @@ def documented() -> dict[str, set[str]]:
     """The codes of each row that names any, by its first cell."""
     rows, inside = {}, False
     text = (ROOT / "docs/emulator.md").read_text().partition(CONTROL)[0]
+    # The rows of accounts and STS are held by the emulator's own tests and by test_sts.py.
+    before, _, of_sts = text.partition(STS)
+    text = before + of_sts[of_sts.index("\n## ") :]
     for line in text.splitlines():
         inside = line == HEADER or (inside and line.startswith("|"))
         if not inside or line == HEADER:
