@@ -61,6 +61,7 @@ def test_every_error_is_parsed_as_that_of_aws(faults, code, nested):
         "InternalServerError": 500,
         "ServiceUnavailable": 503,
         "RequestTimeoutException": 408,
+        "InvalidClientTokenId": 403,
     }
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == statuses.get(codes(answer)[0], 400)
     assert answer["ResponseMetadata"]["RequestId"]

@@ -42,6 +42,13 @@ ACCEPTED = {
     'process_unix_file_descriptor_count non-histogram and non-summary metrics should not have "_count" suffix',
 }
 
+# Series that neither service here has: one is held by tests/it/access/remote_keys.rs, whose issuer can be reached, the
+# other by test_failures.py, whose service has a certificate.
+ELSEWHERE = {
+    "tapegate_auth_keys_age_seconds",
+    'tapegate_expiry_seconds{tapegate_kind="server_certificate"}',
+}
+
 # The issuer's address is unreachable: its keys cannot be fetched, and callers use static tokens.
 CLOSED = """\
 [auth.tokens]
@@ -273,7 +280,7 @@ def test_each_recording_has_data(seen: Seen, record: str):
 @pytest.mark.parametrize("alert", ALERTS)
 def test_each_alert_selects_existing_series(seen: Seen, alert: str):
     for selector in selectors(ALERTS[alert]["expr"]):
-        assert seen.prometheus.has(selector), selector
+        assert selector in ELSEWHERE or seen.prometheus.has(selector), selector
 
 
 def test_each_rule_is_evaluated_without_errors(seen: Seen):
