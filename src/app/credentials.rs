@@ -57,11 +57,12 @@ impl AwsCredentials {
     pub(super) async fn obtain_at_start(&self) {
         let obtained = self.accounts.iter().map(|account| async move {
             let account = account.as_ref();
-            if let Ok(Ok(())) = timeout(AT_HAND, self.clients.obtain_credentials(account)).await {
+            if self.clients.obtain_credentials(account).await.is_ok() {
                 self.obtained(account).await;
             }
         });
-        join_all(obtained).await;
+        // What takes longer, `keep` does again.
+        let _ = timeout(AT_HAND, join_all(obtained)).await;
     }
 
     /// Fetches missing ones again, looks at changed files, and lets rejections lapse.

@@ -279,6 +279,14 @@ impl Readiness {
 
     /// Records that AWS accepted the credentials in this region and account.
     pub fn credentials_accepted(&self, scope: &Scope) {
+        let is_known = {
+            let state = self.0.borrow();
+            !state.missing.contains_key(&scope.account) && !state.rejected.contains_key(scope)
+        };
+        // Every call that succeeds comes here, and mostly changes nothing.
+        if is_known {
+            return;
+        }
         self.update(|state| {
             state.missing.remove(&scope.account);
             state.rejected.remove(scope);

@@ -117,16 +117,19 @@ impl StaticTokens {
         })?;
         let mut faults = Vec::new();
         for table in file.token {
-            let line = line(table.span().start);
+            let start = table.span().start;
             match table.into_inner().token() {
                 Ok((id, token)) => match self.0.entry(id) {
                     hash_map::Entry::Vacant(vacant) => drop(vacant.insert(token)),
                     hash_map::Entry::Occupied(occupied) => {
                         let id = occupied.key();
-                        faults.push((line, format!("another token has the id {id}; ids must be unique")));
+                        faults.push((
+                            line(start),
+                            format!("another token has the id {id}; ids must be unique"),
+                        ));
                     }
                 },
-                Err(found) => faults.extend(found.into_iter().map(|what| (line, what.to_owned()))),
+                Err(found) => faults.extend(found.into_iter().map(|what| (line(start), what.to_owned()))),
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
