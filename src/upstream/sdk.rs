@@ -40,6 +40,7 @@ use tower::Service;
 pub use aws_credential_types::Credentials;
 
 pub use self::{
+    aws_files::locate_aws_file,
     clients::Clients,
     settings::{AccountSettings, EndpointSettings, SdkSettings},
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Setting, Table,
-    parsers::{self, Bool, Parsed},
+    parsers::{self, Bool, Parsed, Text},
     requests::REGIONS,
     setting_type::List,
     values::Values,
@@ -62,9 +62,11 @@ static EXTERNAL_ID: Setting<Parsed<String>> = Setting {
     help: "The external ID that the trust policy of the role asks for (sts:ExternalId). Default: none is sent.",
 };
 
-static PROFILE: Setting<Parsed<String>> = Setting {
+static PROFILE: Setting<Text> = Setting {
     key: "account.profile",
-    kind: parsers::PROFILE,
+    kind: Text {
+        what: "the name of a profile in the AWS files",
+    },
     default: None,
     help: "The profile in the AWS files whose credentials assume the role. An account in another partition needs one, \
            because credentials are valid in one partition. Without a profile, all accounts are in one partition. Default: the standard chain.",

@@ -3,13 +3,16 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
 };
 
-use super::{Faults, Origin, Variables, environment::IgnoredVariable, given::Given};
-use crate::{domain::Invalid, network::read_root_certificates};
+use super::{
+    Faults, Origin, Variables,
+    environment::{self, IgnoredVariable},
+    given::Given,
+};
+use crate::{domain::Invalid, network::read_root_certificates, upstream::sdk::locate_aws_file};
 
 /// Settings of a profile that this service does not honour, with what decides instead.
 const IGNORED: [(&str, &str); 4] = [
@@ -42,22 +45,18 @@ impl AwsProfile {
     /// The profile that these variables select. A file that cannot be read has none: the credentials
     /// chain reports that.
     pub(super) fn of(variables: &Variables) -> Self {
-        let get = |name: &str| {
-            let value = variables.get(OsStr::new(name))?.to_str()?;
-            (!value.is_empty()).then_some(value)
-        };
-        let home = get("HOME").map(Path::new);
-        let path = match (get("AWS_CONFIG_FILE"), home) {
-            (Some(path), Some(home)) => match path.strip_prefix("~/") {
-                Some(rest) => home.join(rest),
-                None => path.into(),
-            },
-            (Some(path), None) => path.into(),
-            (None, Some(home)) => home.join(".aws/config"),
-            (None, None) => return Self::default(),
-        };
+        let [file, home, profile] =
+            ["AWS_CONFIG_FILE", "HOME", "AWS_PROFILE"].map(|name| environment::get(variables, name));
+        if file.is_none() && home.is_none() {
+            return Self::default();
+        }
+        let path = locate_aws_file(
+            file.map(PathBuf::from),
+            home.unwrap_or_default().as_ref(),
+            "config",
+        );
         let text = fs::read_to_string(&path).unwrap_or_default();
-        let profile = get("AWS_PROFILE").unwrap_or("default");
+        let profile = profile.unwrap_or("default");
         Self::parse(path.display().to_string(), &text, profile)
     }
 

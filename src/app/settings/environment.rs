@@ -306,7 +306,7 @@ fn check(variables: &Variables, is_used: impl Fn(&str) -> bool, faults: &mut Fau
     ignored
 }
 
-fn get<'v>(variables: &'v Variables, name: &str) -> Option<&'v str> {
+pub(super) fn get<'v>(variables: &'v Variables, name: &str) -> Option<&'v str> {
     let value = variables.get(OsStr::new(name))?.to_str()?;
     (!value.is_empty()).then_some(value)
 }

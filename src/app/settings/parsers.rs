@@ -312,29 +312,23 @@ pub(crate) const ROLE: Parsed<RoleArn> = Parsed::domain(
 pub(crate) const ALIAS: Parsed<String> = Parsed::new(
     "NAME",
     "a name of 1 to 64 letters, digits, hyphens and underscores",
-    |text| {
-        let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        ((1..=64).contains(&text.len()) && text.chars().all(is_letter)).then(|| text.to_owned())
-    },
+    |text| word(text, 1..=64, "-_"),
 );
 
 /// The external ID of a role's trust policy (STS, AssumeRole).
 pub(crate) const EXTERNAL_ID: Parsed<String> =
     Parsed::new("TEXT", "2 to 1224 letters, digits and +=,.@:/-_", |text| {
-        let is_letter = |c: char| c.is_ascii_alphanumeric() || "+=,.@:/-_".contains(c);
-        ((2..=1224).contains(&text.len()) && text.chars().all(is_letter)).then(|| text.to_owned())
+        word(text, 2..=1224, "+=,.@:/-_")
     });
 
 /// The name of a session of a role (STS, AssumeRole).
 pub(crate) const SESSION_NAME: Parsed<String> =
     Parsed::new("NAME", "2 to 64 letters, digits and +=,.@-_", |text| {
-        let is_letter = |c: char| c.is_ascii_alphanumeric() || "+=,.@-_".contains(c);
-        ((2..=64).contains(&text.len()) && text.chars().all(is_letter)).then(|| text.to_owned())
+        word(text, 2..=64, "+=,.@-_")
     });
 
-/// A profile of the AWS files.
-pub(crate) const PROFILE: Parsed<String> =
-    Parsed::new("PROFILE", "the name of a profile in the AWS files", |text| {
-        let is_valid = (1..=MAX_NAME).contains(&text.len()) && !text.contains(char::is_control);
-        is_valid.then(|| text.to_owned())
-    });
+/// A text of so many ASCII letters, digits and `others`.
+fn word(text: &str, length: RangeInclusive<usize>, others: &str) -> Option<String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
+    (length.contains(&text.len()) && text.chars().all(is_allowed)).then(|| text.to_owned())
+}

@@ -27,21 +27,16 @@ impl Rules {
     pub(super) fn gateway(&self, arn: &str, violations: &mut Violations) -> Option<GatewayArn> {
         const FIELD: &str = "gateway_arn";
         let gateway: GatewayArn = violations.take(FIELD, arn.parse())?;
-        let of_region = violations.take(FIELD, self.serves_region(gateway.region()));
-        let of_account = violations.take(FIELD, self.serves_account(gateway.account()));
-        if of_region.is_some() && of_account.is_some() {
-            violations.take(FIELD, self.serves_both(gateway.account(), gateway.region()));
-        }
+        violations.take(FIELD, self.serves_region(gateway.region()));
+        violations.take(FIELD, self.serves_account(gateway.account()));
+        violations.take(FIELD, self.serves_both(gateway.account(), gateway.region()));
         Some(gateway)
     }
 
-    /// Checks that an account is served in a region, after each of them was found to be served.
+    /// Checks that the account of a request is served in its region.
     pub(super) fn serves_scope(&self, scope: &Scope, names_account: bool, violations: &mut Violations) {
         let field = if names_account { "account_id" } else { "region" };
-        if let Some(account) = &scope.account
-            && self.serves_region(&scope.region).is_ok()
-            && self.serves_account(account).is_ok()
-        {
+        if let Some(account) = &scope.account {
             violations.take(field, self.serves_both(account, &scope.region));
         }
     }
@@ -146,12 +141,16 @@ impl Rules {
         )))
     }
 
+    /// Checks that an account is served in a region. If either is not served at all, that is reported
+    /// elsewhere.
     fn serves_both(&self, account: &AccountId, region: &Region) -> Result<(), Invalid> {
         match self.accounts.get(account) {
-            Some(regions) if !regions.contains(region) => Err(Invalid::new(format!(
-                "account {account} is not served in {region}; use one of {} (setting account.regions)",
-                list(regions.iter())
-            ))),
+            Some(regions) if !regions.contains(region) && self.regions.contains(region) => {
+                Err(Invalid::new(format!(
+                    "account {account} is not served in {region}; use one of {} (setting account.regions)",
+                    list(regions.iter())
+                )))
+            }
             _ => Ok(()),
         }
     }

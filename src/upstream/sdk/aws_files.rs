@@ -17,6 +17,18 @@ pub(super) struct AwsFiles {
     credentials: PathBuf,
 }
 
+/// The path of a file of AWS's tools: the one that a variable names, as the SDK reads it, or `name` in
+/// the folder of these files.
+pub fn locate_aws_file(named: Option<PathBuf>, home: &Path, name: &str) -> PathBuf {
+    match named {
+        None => home.join(".aws").join(name),
+        Some(path) => match path.strip_prefix("~") {
+            Ok(rest) => home.join(rest),
+            Err(_) => path,
+        },
+    }
+}
+
 /// Identifies the content of both files. A file that cannot be read counts as empty.
 pub(super) type FilesDigest = [ContentDigest; 2];
 
@@ -27,14 +39,7 @@ impl AwsFiles {
             let named = env::var_os(variable)
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from);
-            match named {
-                None => home.join(".aws").join(name),
-                // As the SDK reads it.
-                Some(path) => match path.strip_prefix("~") {
-                    Ok(rest) => home.join(rest),
-                    Err(_) => path,
-                },
-            }
+            locate_aws_file(named, &home, name)
         };
         Self {
             config: path("AWS_CONFIG_FILE", "config"),

@@ -222,10 +222,18 @@ impl Clients {
         }
     }
 
+    /// An account that has a role.
+    fn with_role(&self, account: Option<&AccountId>) -> Option<&AccountClients> {
+        match &self.accounts {
+            Accounts::OfCredentials { .. } => None,
+            Accounts::WithRoles(accounts) => accounts.get(account?),
+        }
+    }
+
     fn session(&self, account: Option<&AccountId>) -> Option<&Session> {
         match &self.accounts {
             Accounts::OfCredentials { clients, .. } => Some(&clients.session),
-            Accounts::WithRoles(accounts) => Some(&accounts.get(account?)?.of_service.session),
+            Accounts::WithRoles(_) => Some(&self.with_role(account)?.of_service.session),
         }
     }
 
@@ -240,23 +248,15 @@ impl Clients {
     ///
     /// The provider's error, for the operator.
     pub async fn obtain_credentials(&self, account: Option<&AccountId>) -> Result<(), String> {
-        let Some(session) = self.session(account) else {
-            return Err("the account is not served".to_owned());
-        };
         // That the session of the service lasts says nothing about the role: callers begin their own.
-        if self.has_session_per_caller(account) {
-            session.renew();
+        if let Some(account) = self.with_role(account)
+            && account.settings.session_per_caller
+        {
+            account.of_service.session.renew();
         }
-        session.obtain().await
-    }
-
-    fn has_session_per_caller(&self, account: Option<&AccountId>) -> bool {
-        match &self.accounts {
-            Accounts::OfCredentials { .. } => false,
-            Accounts::WithRoles(accounts) => {
-                let account = account.and_then(|account| accounts.get(account));
-                account.is_some_and(|account| account.settings.session_per_caller)
-            }
+        match self.session(account) {
+            Some(session) => session.obtain().await,
+            None => Err("the account is not served".to_owned()),
         }
     }
 
@@ -267,23 +267,18 @@ impl Clients {
     ///
     /// Why calls have no credentials now; for the operator.
     pub async fn check_changed_files(&self, account: Option<&AccountId>) -> Result<(), String> {
-        match &self.accounts {
-            Accounts::OfCredentials { clients, .. } => clients.session.obtain().await,
-            Accounts::WithRoles(accounts) => {
-                let account = account.and_then(|account| accounts.get(account));
-                if let Some(account) = account
-                    && let Err(why) = account.base.obtain().await
-                {
-                    let role = account.settings.role.as_str();
-                    tracing::warn!(
-                        why,
-                        role,
-                        "the changed files have no credentials to assume a role with"
-                    );
-                }
-                Ok(())
-            }
+        let Some(account) = self.with_role(account) else {
+            return self.obtain_credentials(account).await;
+        };
+        if let Err(why) = account.base.obtain().await {
+            let role = account.settings.role.as_str();
+            tracing::warn!(
+                why,
+                role,
+                "the changed files have no credentials to assume a role with"
+            );
         }
+        Ok(())
     }
 
     /// The account that the credentials belong to, as their provider or STS says. `None` where each

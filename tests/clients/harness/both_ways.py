@@ -7,11 +7,10 @@ import grpc
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from google.protobuf.json_format import MessageToDict
-from google.rpc.error_details_pb2 import ErrorInfo
-from grpc_status import rpc_status
 from tapegate.v1 import tape_service_pb2 as pb
 from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
 
+from harness.details import error_info
 from harness.judge import codes
 from harness.random_calls import READING
 
@@ -63,10 +62,7 @@ def by_grpc(
         answer = getattr(tapes, operation)(request(operation, arguments, whole), timeout=60)
         messages = list(answer) if operation in READING else [answer]
     except grpc.RpcError as error:
-        info = ErrorInfo()
-        for detail in rpc_status.from_call(error).details:
-            detail.Unpack(info)
-        return None, (error.code().name, info.metadata["upstream_code"])
+        return None, (error.code().name, error_info(error).metadata["upstream_code"])
     return [MessageToDict(message, preserving_proto_field_name=True) for message in messages], None
 
 

@@ -14,13 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import grpc
-from google.rpc.error_details_pb2 import ErrorInfo
-from grpc_status import rpc_status
 from tapegate.v1 import tape_service_pb2 as pb
 from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
 
 from harness import aws
 from harness.collector import free_address
+from harness.details import error_info
 from harness.paths import ROOT
 from harness.process import Tapegate, dev, emulator, make_token
 from harness.seeds import ACCOUNT, GATEWAY, SIZE, new_token
@@ -100,11 +99,7 @@ def ended(call: Callable) -> str:
     try:
         call()
     except grpc.RpcError as error:
-        status = rpc_status.from_call(error)
-        info = ErrorInfo()
-        for detail in status.details if status else []:
-            detail.Unpack(info)
-        return f"{error.code().name} {info.reason}".rstrip()
+        return f"{error.code().name} {error_info(error).reason}".rstrip()
     return "OK"
 
 
