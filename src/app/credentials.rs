@@ -62,7 +62,15 @@ impl AwsCredentials {
             }
         });
         // What takes longer, `keep` does again.
-        let _ = timeout(AT_HAND, join_all(obtained)).await;
+        if timeout(AT_HAND, join_all(obtained)).await.is_err() {
+            for account in self.accounts.iter() {
+                let account = account.as_ref();
+                let source = self.clients.source_of_credentials(account);
+                let why =
+                    format!("{source} did not answer within {AT_HAND:?}; the service still waits for it");
+                self.readiness.credentials_awaited(account, why);
+            }
+        }
     }
 
     /// Fetches missing ones again, looks at changed files, and lets rejections lapse.

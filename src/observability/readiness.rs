@@ -272,6 +272,15 @@ impl Readiness {
         });
     }
 
+    /// Records what the service waits for, if it has no AWS credentials for an account yet.
+    pub fn credentials_awaited(&self, account: Option<&AccountId>, what: String) {
+        self.update(|state| {
+            if let Some(why) = state.missing.get_mut(&account.cloned()) {
+                *why = what;
+            }
+        });
+    }
+
     /// Records whether the credentials belong to an account that is not served, and why that is so.
     pub fn set_wrong_account(&self, why: Option<String>) {
         self.update(|state| state.wrong_account = why);

@@ -2,7 +2,9 @@
 
 mod clock_skew;
 mod files;
+mod platform;
 mod refresh;
+mod sign_in;
 
 use prost::Message;
 use tapegate::grpc::proto::ListTapesRequest;

@@ -91,12 +91,16 @@ impl Settings {
         self.has_account(role.account) && self.is_in_partition(role.account, role.partition)
     }
 
-    /// Whether an account is in a partition. An account of `accounts` is in one, that of its region;
-    /// any other account is in all.
+    /// Whether an account is in a partition: that of its region. The account of `account_id` is in
+    /// all, unless `accounts` gives it a region.
     pub(crate) fn is_in_partition(&self, account: &str, name: &str) -> bool {
-        let mut accounts = self.accounts.iter();
-        let known = accounts.find(|known| known.id == account);
-        known.is_none_or(|known| partition(&known.region) == name)
+        let is_given = self.accounts.iter().any(|given| given.id == account);
+        if !is_given && account == self.account_id {
+            return true;
+        }
+        let all = self.all_accounts();
+        let known = all.iter().find(|known| known.id == account);
+        known.is_some_and(|known| partition(&known.region) == name)
     }
 
     /// Whether a tape may have this size, in bytes.

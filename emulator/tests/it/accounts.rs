@@ -142,6 +142,19 @@ async fn credentials_are_valid_in_the_partition_of_their_account() {
 }
 
 #[tokio::test]
+async fn an_account_that_only_credentials_name_is_in_one_partition() {
+    let mut settings = three();
+    settings.accounts.clear();
+    let emulator = Running::start(settings).await;
+    assert_eq!(listed(&client(&emulator, "us-east-1", OTHER_KEY)).await.len(), 20);
+    let refused = client(&emulator, "cn-north-1", OTHER_KEY)
+        .list_tapes()
+        .send()
+        .await;
+    assert_eq!(codes(&refused.unwrap_err()).0, "UnrecognizedClientException");
+}
+
+#[tokio::test]
 async fn the_control_api_makes_gateways_of_each_account() {
     let emulator = Running::start(three()).await;
     let body = json!({ "account": OTHER }).to_string();

@@ -9,8 +9,8 @@ use super::{
     DOMAIN, LAST_REASON, MATCHES, OUTCOME, OUTCOME_SCOPE, add_pushback, advice::Words, make, verdict,
 };
 use crate::domain::{
-    Failure, FailureRow, Fault, GatewayArn, Operation, OperationKind, Outcome, RetryRule, StatusCode,
-    TapeArn, failure::table,
+    AccountId, Failure, FailureRow, Fault, GatewayArn, Operation, OperationKind, Outcome, RetryRule,
+    StatusCode, TapeArn, failure::table,
 };
 
 /// The most bytes of an AWS message that are passed on.
@@ -23,6 +23,7 @@ const IN_THE_LOG: &str = "its message is in the log of the service";
 pub(super) struct FailedOperation {
     name: &'static str,
     kind: OperationKind,
+    account: Option<AccountId>,
     gateway: Option<String>,
     tape: Option<String>,
     words: Words,
@@ -34,6 +35,7 @@ impl FailedOperation {
         Self {
             name: O::NAME,
             kind: O::KIND,
+            account: operation.account().cloned(),
             gateway: operation.gateway().map(GatewayArn::to_string),
             words: match (O::KIND, &created) {
                 (OperationKind::Read, _) => Words::List,
@@ -72,7 +74,7 @@ pub(super) fn status(operation: &FailedOperation, failure: &Failure) -> Status {
     let mut message = format!(
         "{}: {}; {}",
         operation.name,
-        describe(fault),
+        describe(operation, fault),
         operation.words.advice(row)
     );
     if row.is_about_permissions() {
@@ -226,7 +228,7 @@ fn pause(rule: RetryRule) -> Option<Duration> {
 }
 
 /// What happened, without what only the operator may see, and with the settings that change it.
-fn describe(fault: &Fault) -> String {
+fn describe(operation: &FailedOperation, fault: &Fault) -> String {
     match fault {
         Fault::Aws {
             code,
@@ -239,7 +241,11 @@ fn describe(fault: &Fault) -> String {
             "the request to AWS could not be sent; the log of the service has the cause".to_owned()
         }
         Fault::NoCredentials { .. } => {
-            "the service has no AWS credentials; readiness shows the cause to its operator".to_owned()
+            let account = operation.account.as_ref().map(|account| format!(" for account {account}"));
+            format!(
+                "the service has no AWS credentials{}; readiness shows the cause to its operator",
+                account.unwrap_or_default()
+            )
         }
         Fault::WrongAccount { requested, .. } => {
             format!("the AWS credentials of the service do not belong to account {requested}; readiness shows the cause to its operator")
@@ -254,7 +260,7 @@ fn describe(fault: &Fault) -> String {
         }
         Fault::LookUpFailed { refusal, cause } => format!(
             "{}; the look-up of the tape failed with {}",
-            describe(refusal),
+            describe(operation, refusal),
             cause.row().reason
         ),
         fault => fault.to_string(),

@@ -161,12 +161,14 @@ fn place(
             .find(|(of, which, _)| of == scope && *which == kind);
         found.map_or("not limited".to_owned(), |(_, _, rate)| format!("{rate:.1}/s"))
     };
+    let found = conditions.get(scope);
+    let is_missing = found.is_some_and(|found| found.contains(&UpstreamCondition::CredentialsMissing));
     html! {
         tr {
             td { (or_none(state.names.of(scope.account.as_ref()))) }
             td { (scope.region) }
             td {
-                @match conditions.get(scope) {
+                @match found {
                     None => { "not called yet" }
                     Some(found) if found.is_empty() => { "normal" }
                     Some(found) => span.bad { (names(found.iter().copied())) }
@@ -174,8 +176,9 @@ fn place(
             }
             td {
                 @match upstream.credentials_obtained.get(&scope.account) {
-                    Some(at) => { "obtained " (span(at.elapsed())) " ago" }
                     None => span.bad { "none" }
+                    Some(at) if is_missing => span.bad { "none; last obtained " (span(at.elapsed())) " ago" }
+                    Some(at) => { "obtained " (span(at.elapsed())) " ago" }
                 }
             }
             td { (pace(OperationKind::Read)) }

@@ -17,6 +17,12 @@ pub(super) struct AwsFiles {
     credentials: PathBuf,
 }
 
+/// The profile that the environment selects.
+pub(super) fn selected_profile() -> String {
+    let selected = env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
+    selected.unwrap_or_else(|| "default".to_owned())
+}
+
 /// The path of a file of AWS's tools: the one that a variable names, as the SDK reads it, or `name` in
 /// the folder of these files.
 pub fn locate_aws_file(named: Option<PathBuf>, home: &Path, name: &str) -> PathBuf {
@@ -55,14 +61,8 @@ impl AwsFiles {
         })
     }
 
-    /// Where a profile is defined, for an error; `None` is the profile that the environment selects.
-    pub(super) fn place_of_profile(&self, name: Option<&str>) -> String {
-        let selected = env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
-        let selected = selected.as_deref().unwrap_or("default");
-        self.place_of(name.unwrap_or(selected))
-    }
-
-    fn place_of(&self, profile: &str) -> String {
+    /// Where a profile is defined, for an error.
+    pub(super) fn place_of_profile(&self, profile: &str) -> String {
         let [config, credentials] = [&self.config, &self.credentials];
         let in_config = line_of(config, |header| {
             header == profile
@@ -167,7 +167,7 @@ mod tests {
         };
         let shown = |name: &str| {
             files
-                .place_of(name)
+                .place_of_profile(name)
                 .replace(&format!("{}/", folder.path().display()), "")
         };
         assert_eq!(

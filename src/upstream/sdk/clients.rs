@@ -242,6 +242,14 @@ impl Clients {
         self.session(account)?.obtained()
     }
 
+    /// Who is asked for the credentials of an account, for operators.
+    pub fn source_of_credentials(&self, account: Option<&AccountId>) -> String {
+        match self.with_role(account) {
+            Some(account) => format!("STS, asked for a session of {},", account.settings.role),
+            None => "the source of credentials".to_owned(),
+        }
+    }
+
     /// Obtains the credentials of an account from their provider.
     ///
     /// # Errors

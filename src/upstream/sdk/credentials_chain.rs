@@ -15,7 +15,7 @@ use aws_credential_types::{
 use aws_sdk_storagegateway::config::{ProvideCredentials, SharedCredentialsProvider};
 
 use super::{
-    aws_files::{AwsFiles, FilesDigest},
+    aws_files::{AwsFiles, FilesDigest, selected_profile},
     failure::causes,
 };
 
@@ -52,7 +52,7 @@ enum Link {
 
 impl Link {
     /// Its name for operators, with what it reads.
-    fn describe(self, files: &AwsFiles, profile: Option<&str>) -> String {
+    fn describe(self, files: &AwsFiles, profile: &str) -> String {
         let variable = |name| match env::var(name) {
             Ok(value) => format!("{name}={value}"),
             Err(_) => format!("{name} is not set"),
@@ -125,6 +125,7 @@ impl CredentialsChain {
 
     async fn provide(&self) -> Result<Credentials, CredentialsError> {
         let built = self.current();
+        let profile = self.profile.clone().unwrap_or_else(selected_profile);
         let mut failures = Vec::new();
         for (link, provider) in built.providers.iter() {
             let error = match provider.provide_credentials().await {
@@ -132,14 +133,10 @@ impl CredentialsChain {
                 Err(error) => error,
             };
             let cause = match link {
-                Link::Profile => syntax_error().await,
-                _ => None,
+                Link::Profile => cause_in_profile(&error, &profile).await,
+                _ => causes(&error),
             };
-            let cause = cause.unwrap_or_else(|| causes(&error));
-            failures.push(format!(
-                "{}: {cause}",
-                link.describe(&self.files, self.profile.as_deref())
-            ));
+            failures.push(format!("{}: {cause}", link.describe(&self.files, &profile)));
             // A provider that is configured and fails ends the chain, as in the SDK's own.
             if !matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
                 break;
@@ -152,12 +149,37 @@ impl CredentialsChain {
     }
 }
 
-/// What is wrong with the syntax of the files of AWS, with file and line. The error of the provider
-/// does not have it.
-async fn syntax_error() -> Option<String> {
+/// How many profiles are followed by their `source_profile`.
+const MAX_SOURCES: usize = 8;
+
+/// Why a profile has no credentials, with what the error of its provider does not have: file and line
+/// of a syntax error, and the command that begins a session of a person again.
+async fn cause_in_profile(error: &CredentialsError, name: &str) -> String {
     let (fs, env, files) = Default::default();
-    let loaded = aws_config::profile::load(&fs, &env, &files, None).await;
-    loaded.err().map(|error| causes(&error).replace('\n', " "))
+    let profiles = match aws_config::profile::load(&fs, &env, &files, None).await {
+        Ok(profiles) => profiles,
+        Err(error) => return causes(&error).replace('\n', " "),
+    };
+    let cause = causes(error);
+    let mut name = name;
+    // A role's profile names the one whose credentials assume it; the number of steps ends a circle.
+    for _ in 0..MAX_SOURCES {
+        let Some(profile) = profiles.get_profile(name) else {
+            break;
+        };
+        let has = |key| profile.get(key).is_some();
+        if has("sso_session") || has("sso_start_url") {
+            return format!("{cause}; sign in again with `aws sso login --profile {name}`");
+        }
+        if has("login_session") {
+            return format!("{cause}; sign in again with `aws login --profile {name}`");
+        }
+        let Some(source) = profile.get("source_profile") else {
+            break;
+        };
+        name = source;
+    }
+    cause
 }
 
 impl ProvideCredentials for CredentialsChain {

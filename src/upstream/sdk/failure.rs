@@ -16,6 +16,7 @@ use aws_sdk_storagegateway::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::error::ErrorMetadata;
 use http_body_util::LengthLimitError;
 
 use super::{
@@ -177,16 +178,40 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
 
 /// An error and its causes in one line.
 pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        next = error.source();
+        let cause = match error.downcast_ref::<ErrorMetadata>() {
+            Some(metadata) => code_and_message(metadata),
+            None if is_only_a_wrapper(error, next) => continue,
+            None => error.to_string(),
+        };
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
         }
-        next = cause.source();
     }
     text
+}
+
+/// Whether the SDK says with this error no more than that there is a cause.
+fn is_only_a_wrapper(error: &(dyn Error + 'static), cause: Option<&(dyn Error + 'static)>) -> bool {
+    const WRAPPERS: [&str; 3] = [
+        "service error",
+        "unhandled error",
+        "an error occurred while loading credentials",
+    ];
+    let text = error.to_string();
+    cause.is_some() && WRAPPERS.iter().any(|wrapper| text.starts_with(wrapper))
+}
+
+/// The code and the message of a service's error, which the SDK shows as Rust would debug it.
+fn code_and_message(metadata: &ErrorMetadata) -> String {
+    let code = metadata.code().unwrap_or("no code");
+    let message = metadata.message().unwrap_or("no message");
+    format!("{code}: {message}")
 }
 
 /// The first error of this type in the chain of causes.

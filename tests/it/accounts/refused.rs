@@ -33,7 +33,12 @@ async fn a_refused_role_is_told_and_touches_no_other_account() {
             (refused.code, refused.reason.as_str()),
             (Code::Unavailable, "NO_AWS_CREDENTIALS")
         );
-        assert!(!status.message().contains(":iam::"), "{}", status.message());
+        let message = status.message();
+        assert!(
+            message.contains(&format!("no AWS credentials for account {BACKUP};")),
+            "{message}"
+        );
+        assert!(!message.contains(":iam::"), "{message}");
     }
     let (status, page) = readyz(&program).await;
     assert_eq!((status, &page["ready"]), (200, &Value::Bool(true)), "{page}");
@@ -46,7 +51,10 @@ async fn a_refused_role_is_told_and_touches_no_other_account() {
     );
     let cause = one["cause"].as_str().unwrap();
     assert!(
-        cause.contains(&role(BACKUP)) && cause.contains("AccessDenied"),
+        cause.starts_with(&format!(
+            "cannot assume {}: AccessDenied: User: arn:aws:",
+            role(BACKUP)
+        )),
         "{cause}"
     );
     let (_, metrics) = get(&format!("{}/metrics", program.admin)).await;
@@ -97,4 +105,43 @@ async fn a_wrong_external_id_is_a_refused_role() {
             .any(|cause| cause.contains("AccessDenied"))
     };
     eventually("the refusal is told", told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_the_operator_says_that_an_account_has_lost_its_credentials() {
+    let world = World::new().await;
+    let arguments = [
+        "--allow-anonymous",
+        "--upstream-credentials-pause=1h",
+        "--log-filter=error",
+    ];
+    let program = world.serve(ACCOUNTS, &arguments);
+    let mut client = connect(&program).await;
+    list(&mut client, BACKUP, "us-east-1").await.unwrap();
+    world.emulator.refuse_role(&role(BACKUP));
+    world.emulator.expire_sessions(&role(BACKUP));
+    let lost = async || {
+        list(&mut client.clone(), BACKUP, "us-east-1").await.is_err()
+            && get(&format!("{}/", program.admin))
+                .await
+                .1
+                .contains("none; last obtained ")
+    };
+    eventually("the page says so", lost).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_sts_that_hangs_is_named_while_the_service_waits_for_it() {
+    let world = World::new().await;
+    // Connections are accepted by the kernel, and nobody answers.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let sts = format!("http://{}", silent.local_addr().unwrap());
+    let program = world.serve_with_sts(&sts, ACCOUNTS, &["--allow-anonymous", "--log-filter=error"]);
+    let (status, page) = readyz(&program).await;
+    assert_eq!(status, 503);
+    let reasons = page["reasons"].to_string();
+    for account in [MAIN, BACKUP, CHINA] {
+        let waits = format!("STS, asked for a session of {}, did not answer", role(account));
+        assert!(reasons.contains(&waits), "{reasons}");
+    }
 }

@@ -20,13 +20,13 @@ use tonic::transport::Channel;
 
 use crate::harness::{Program, Reply, Upstream, eventually, get};
 
-async fn upstream() -> Upstream {
+pub(super) async fn upstream() -> Upstream {
     Upstream::answering(|_| async { Reply::ok(&json!({"TapeInfos": []})) }).await
 }
 
 /// The program with this home directory and these variables. A failure to get credentials is not
 /// tried again by itself, and files are checked often.
-fn program(upstream: &Upstream, home: &Path, variables: &[(&str, &str)]) -> Program {
+pub(super) fn program(upstream: &Upstream, home: &Path, variables: &[(&str, &str)]) -> Program {
     let endpoint = format!("--upstream-endpoint={}", upstream.endpoint());
     let arguments = [
         "serve",
@@ -62,7 +62,7 @@ fn write_process(home: &Path, id: &str) {
     fs::write(home.join(".aws/config"), text).unwrap();
 }
 
-async fn list(client: &mut TapeServiceClient<Channel>, limit: i32) -> Result<(), tonic::Status> {
+pub(super) async fn list(client: &mut TapeServiceClient<Channel>, limit: i32) -> Result<(), tonic::Status> {
     let request = ListTapesRequest {
         limit,
         ..Default::default()
@@ -72,7 +72,7 @@ async fn list(client: &mut TapeServiceClient<Channel>, limit: i32) -> Result<(),
 }
 
 /// The reasons of `/readyz`, in one text.
-async fn not_ready_because(program: &Program) -> String {
+pub(super) async fn not_ready_because(program: &Program) -> String {
     let (_, text) = get(&format!("{}/readyz", program.admin)).await;
     let page: Value = serde_json::from_str(&text).unwrap();
     page["reasons"].to_string()
