@@ -337,6 +337,39 @@ async fn health_and_reflection_have_no_deadline() {
     assert_ne!(told.status, 1, "it tells of the stop");
 }
 
+#[tokio::test]
+async fn health_watches_and_reflection_end_at_the_deadline_of_their_caller() {
+    let upstream = Upstream::script([]).await;
+    let service = Service::over(&upstream, &[]).await;
+    let list = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    // A client of reflection may ask more, so its request stays open.
+    let streams = [
+        ("/grpc.health.v1.Health/Watch", Vec::new(), false),
+        (
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            list.encode_to_vec(),
+            true,
+        ),
+    ];
+    for (path, first, stays_open) in streams {
+        let first = Ok::<_, Infallible>(Frame::data(wire::frame(&first)));
+        let rest = match stays_open {
+            true => stream::pending().left_stream(),
+            false => stream::empty().right_stream(),
+        };
+        let body = StreamBody::new(stream::iter([first]).chain(rest));
+        let began = Instant::now();
+        let called = wire::post_at(service.addresses.grpc, path, &[("grpc-timeout", "2S")], body);
+        let raw = timeout(LONG, called).await.expect("every call ends");
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        assert!(!raw.is_trailers_only(), "{path}: the stream had begun");
+        out_of_time(&raw);
+    }
+}
+
 /// As many tasks as there are in this process; the upstream and its connections are here too.
 fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
