@@ -370,6 +370,26 @@ async fn health_watches_and_reflection_end_at_the_deadline_of_their_caller() {
     }
 }
 
+#[tokio::test]
+async fn a_health_watch_that_ends_at_its_deadline_leaves_its_connection_open() {
+    let upstream = Upstream::script([]).await;
+    let mut service = Service::over(&upstream, &[]).await;
+    let mut canary = service.watch_health().await;
+    canary.message().await.unwrap().unwrap();
+    let watch = "/grpc.health.v1.Health/Watch";
+    let ended = wire::post(
+        service.channel(),
+        watch,
+        &[("grpc-timeout", "1S")],
+        wire::frame(&[]),
+    );
+    out_of_time(&timeout(LONG, ended).await.expect("every call ends").unwrap());
+    // The connection of a stalled reader would be closed by now.
+    sleep(Duration::from_millis(1300)).await;
+    service.begin_stop();
+    canary.message().await.unwrap().expect("the connection is open");
+}
+
 /// As many tasks as there are in this process; the upstream and its connections are here too.
 fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
