@@ -32,7 +32,7 @@ use std::{
     time::Duration,
 };
 
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{Service, ServiceBuilder, util::BoxCloneSyncService};
 
 use self::{
@@ -91,6 +91,8 @@ pub struct UpstreamSettings {
 pub struct Shared {
     /// The creates in flight, which a shutdown waits for.
     pub sent_creates: TaskTracker,
+    /// Cancelled when a shutdown cuts the creates in flight.
+    pub cut_creates: CancellationToken,
     /// Receives whether AWS accepts the service's own credentials.
     pub readiness: Readiness,
     /// The metrics of all stacks.
@@ -118,6 +120,7 @@ impl Shared {
         );
         Self {
             sent_creates: TaskTracker::new(),
+            cut_creates: CancellationToken::new(),
             readiness,
             retry: RetryLayer::new(settings.retry.clone(), partitions.clone(), metrics.clone()),
             partitions,
@@ -212,6 +215,7 @@ impl<O: Operation, S> Transport<O> for S where
 pub fn stack<O: Operation>(shared: &Shared, transport: impl Transport<O>) -> Stack<O> {
     let Shared {
         sent_creates: sent,
+        cut_creates: cut,
         readiness,
         metrics,
         authority: _,
@@ -252,6 +256,7 @@ pub fn stack<O: Operation>(shared: &Shared, transport: impl Transport<O>) -> Sta
         // and no further attempt begins.
         .layer(Around(DetachCreates {
             sent,
+            cut,
             partitions,
             metrics: metrics.clone(),
         }))

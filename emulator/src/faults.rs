@@ -7,6 +7,7 @@ mod error_response;
 mod inject;
 mod rule;
 mod selection;
+mod wrong_tapes;
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},

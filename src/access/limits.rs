@@ -45,6 +45,18 @@ pub struct LimitSettings {
     /// The limits that replace them for members of groups. A member of several groups has the
     /// largest limit of them.
     pub groups: Vec<GroupLimits>,
+    /// How long AWS certainly remembers a client token, up to an hour. A repeat within this time creates no
+    /// further tapes.
+    pub token_window: Duration,
+}
+
+/// How AWS recognizes the repeat of a create.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// By its barcode, for ever.
+    ByBarcode,
+    /// By its client token, for some time.
+    ByToken,
 }
 
 /// Counts what each principal uses and enforces its limits.
@@ -56,7 +68,7 @@ pub struct LimitSettings {
 /// };
 ///
 /// let each = PrincipalLimits { concurrent_streams: Some(1), ..Default::default() };
-/// let limits = Limits::new(LimitSettings { each, groups: Vec::new() });
+/// let limits = Limits::new(LimitSettings { each, ..Default::default() });
 /// let agent = Principal::new("agent-7".to_owned(), [], Proof::Certificate).unwrap();
 ///
 /// let call = limits.admit_call(&agent).unwrap();
@@ -117,8 +129,9 @@ impl Limits {
         Ok(open)
     }
 
-    /// Counts the tapes of a create before they are created. A create that the principal repeats
-    /// within an hour is counted once; `create` identifies it. `None` if the principal has no limit.
+    /// Counts the tapes of a create before they are created. A create that the principal repeats while AWS
+    /// certainly recognizes it, up to an hour, is counted once; `create` identifies it. `None` if the
+    /// principal has no limit.
     ///
     /// # Errors
     ///
@@ -127,12 +140,19 @@ impl Limits {
         &self,
         principal: &Principal,
         create: impl Hash,
+        repeat: Repeat,
         tapes: u8,
     ) -> Result<Option<OpenCharge>, LimitExceeded> {
         let Some(max) = self.limit(principal, |limits| limits.tapes_per_hour) else {
             return Ok(None);
         };
-        let charge = self.tapes.charge(principal.name(), max, create, tapes.into());
+        let window = match repeat {
+            Repeat::ByBarcode => tape_charges::WINDOW,
+            Repeat::ByToken => self.settings.token_window,
+        };
+        let charge = self
+            .tapes
+            .charge(principal.name(), max, create, window, tapes.into());
         charge.map(Some).map_err(|wait| {
             let quota = format!("tapes created by one caller per hour: {max}");
             self.exceed("limits.tapes_per_hour", quota, wait)
@@ -148,7 +168,7 @@ impl Limits {
         if principal.is_anonymous() {
             return None;
         }
-        let LimitSettings { each, groups } = &self.settings;
+        let LimitSettings { each, groups, .. } = &self.settings;
         let is_member = |group: &&GroupLimits| principal.groups().binary_search(&group.name).is_ok();
         let of_groups = groups
             .iter()

@@ -18,6 +18,8 @@ pub(super) struct InProgress {
     pub(super) calls: TaskTracker,
     /// Creates that were sent to AWS, whose callers may have gone.
     pub(super) sent_creates: TaskTracker,
+    /// Ends these creates, so that each is logged.
+    pub(super) cut_creates: CancellationToken,
     /// Ends the calls with a status.
     pub(super) cut: CancellationToken,
     /// Closes all connections.
@@ -84,8 +86,10 @@ impl InProgress {
             let _ = timeout(CUT_GRACE, serving).await;
         }
         self.close.cancel();
-        // So that every call has its line in the log and its audit record.
-        let _ = timeout(CUT_GRACE, self.calls.wait()).await;
+        self.cut_creates.cancel();
+        // So that every call has its line in the log and its audit record, and every create its line.
+        let logged = async { tokio::join!(self.calls.wait(), self.sent_creates.wait()) };
+        let _ = timeout(CUT_GRACE, logged).await;
         Err(error)
     }
 }

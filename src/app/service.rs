@@ -122,6 +122,7 @@ impl Service {
         let health = Health::new(readiness.clone(), watching.clone());
         let in_progress = InProgress {
             sent_creates: shared.sent_creates.clone(),
+            cut_creates: shared.cut_creates.clone(),
             ..InProgress::default()
         };
         let registry = Arc::<CallRegistry>::default();

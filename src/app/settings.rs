@@ -134,6 +134,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &upstream::ADD_TAGS,
     &upstream::CLOCK_SKEW,
     &upstream::RESEND_WINDOW,
+    &upstream::TOKEN_WINDOW,
     &requests::MIN_SIZE_GIB,
     &requests::MAX_SIZE_GIB,
     &server::READINESS_AWS,

@@ -7,7 +7,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::LiveAttempts;
-use crate::domain::{Attempts, Failure, Outcome, Principal, Scope};
+use crate::domain::{Attempts, Failure, Fault, Outcome, Principal, Scope};
 
 /// What is known of one gRPC call, from its first header to its last trailer.
 ///
@@ -71,8 +71,16 @@ pub struct CallFacts {
     /// Where the call goes. `None` until the request is found to be valid, so that its handling goes on
     /// to authorization and then to the upstream stack, which ends the call at its deadline.
     pub scope: Option<Scope>,
+    /// What a create asks for, as an operator looks it up: its barcode, or its prefix and client token.
+    pub asked: Option<String>,
+    /// How the call has ended, if it is a create: `Ok` if AWS created the tapes.
+    result: Option<Result<(), Outcome>>,
     /// Whether the call panicked.
     pub panicked: bool,
+    /// Whether a shutdown cuts the call.
+    pub is_cut: bool,
+    /// Whether the stream of the request ended before the request was complete.
+    pub is_request_broken: bool,
     /// The attempts of the step in progress, if one is; a list has one step for each page.
     step: Option<LiveAttempts>,
     /// The attempts of that step's look-ups.
@@ -94,13 +102,13 @@ impl CallFacts {
         self.look_ups.clear();
     }
 
-    /// Abandons a create that its caller gives up. Returns its outcome.
-    pub fn abandon(&self) -> Outcome {
-        match &self.step {
-            Some(step) => step.abandon(),
-            // The response was complete, but the caller has not read it.
-            None if self.scope.is_some() => Outcome::Unknown,
-            None => Outcome::NotApplied,
+    /// The outcome of a create that ends now: `Ok` if AWS created the tapes. A request that is not sent
+    /// yet is withdrawn.
+    pub fn end_create(&self) -> Result<(), Outcome> {
+        match (self.result, &self.step) {
+            (Some(result), _) => result,
+            (None, Some(step)) => Err(step.abandon()),
+            (None, None) => Err(Outcome::NotApplied),
         }
     }
 }
@@ -200,9 +208,16 @@ impl CallContext {
     }
 
     /// Records that the request is valid, where the call goes, and that authorization and the upstream
-    /// stack follow.
-    pub fn dispatch(&self, scope: Scope) {
-        self.lock().scope = Some(scope);
+    /// stack follow. `asked` is what a create asks for, and empty for a list.
+    pub fn dispatch(&self, scope: Scope, asked: String) {
+        let mut facts = self.lock();
+        facts.scope = Some(scope);
+        facts.asked = Some(asked).filter(|asked| !asked.is_empty());
+    }
+
+    /// Records how a create has ended.
+    pub fn record_create(&self, result: Result<(), Outcome>) {
+        self.lock().result = Some(result);
     }
 
     /// Begins the step that makes these attempts.
@@ -242,16 +257,26 @@ impl CallContext {
         }
     }
 
-    /// Records that a shutdown cuts the call, with the attempts so far, and returns the outcome if the
-    /// call is a create.
-    pub fn cut(&self) -> Outcome {
+    /// Records that a shutdown cuts the call, and returns the attempts so far, and the outcome if the call
+    /// is a create. It is unknown also for a create that has ended, because its response may be lost.
+    pub fn cut(&self) -> (Attempts, Outcome) {
         let mut facts = self.lock();
         // First: a request that is withdrawn is no attempt.
-        let outcome = facts.abandon();
+        let result = facts.end_create();
+        facts.result = Some(result);
         facts.attempts = facts.attempts_so_far();
         facts.end_step();
-        facts.fault = Some("cut by the shutdown of the service".to_owned());
-        outcome
+        facts.is_cut = true;
+        facts.fault = Some(Fault::ShuttingDown.to_string());
+        (
+            facts.attempts.clone().unwrap_or_default(),
+            result.err().unwrap_or(Outcome::Unknown),
+        )
+    }
+
+    /// Records that the stream of the request ended before the request was complete.
+    pub fn record_broken_request(&self) {
+        self.lock().is_request_broken = true;
     }
 
     /// Records that the call panicked.
@@ -279,10 +304,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
     use super::*;
-    use crate::{
-        call::{Answer, AttemptHistory},
-        domain::Fault,
-    };
+    use crate::call::{Answer, AttemptHistory};
 
     fn context() -> CallContext {
         CallContext::new("/method", "id", None, None)
@@ -309,13 +331,14 @@ mod tests {
 
     #[test]
     fn a_create_that_is_given_up_is_unknown_only_if_an_attempt_may_have_made_tapes() {
-        let outcome = |context: &CallContext| context.facts().abandon();
+        let outcome = |context: &CallContext| context.facts().end_create().unwrap_err();
         let context = context();
         assert_eq!(outcome(&context), Outcome::NotApplied, "never dispatched");
-        context.dispatch(Scope {
+        let scope = Scope {
             region: "us-east-1".parse().unwrap(),
             account: None,
-        });
+        };
+        context.dispatch(scope, String::new());
         let step = LiveAttempts::new(false);
         context.enter_step(&step);
         assert_eq!(outcome(&context), Outcome::NotApplied, "no attempt");
@@ -326,11 +349,17 @@ mod tests {
         step.begin();
         assert_eq!(outcome(&context), Outcome::Unknown, "in flight");
         let mut history = AttemptHistory::new(false);
-        let throttled = Fault::Http { http_status: 429 };
-        history.add::<()>(&Err::<Answer<()>, _>(throttled.after(Attempts::one(None))));
+        let refused = Fault::Denied {
+            action: "CreateTapes",
+            resource: "of the test".to_owned(),
+        };
+        history.add::<()>(&Err::<Answer<()>, _>(refused.after(Attempts::one(None))));
         step.record_failure(&history);
-        assert_eq!(outcome(&context), history.outcome(), "between attempts");
+        assert_eq!(outcome(&context), Outcome::NotApplied, "between attempts");
+        context.record_create(Ok(()));
         context.add_attempts(&Attempts::one(None));
-        assert_eq!(outcome(&context), Outcome::Unknown, "the response was not read");
+        assert_eq!(context.facts().end_create(), Ok(()), "the response was not read");
+        assert_eq!(context.cut(), (Attempts::one(None), Outcome::Unknown));
+        assert_eq!(context.facts().end_create(), Ok(()), "the response was cut");
     }
 }

@@ -83,6 +83,19 @@ impl GatewayArn {
         }
     }
 
+    /// The barcode in this ARN, if it is the ARN of a tape with the partition, region and account of this
+    /// gateway.
+    pub fn barcode_of<'a>(&self, tape_arn: &'a str) -> Option<&'a str> {
+        let Owner {
+            partition,
+            region,
+            account,
+        } = &self.owner;
+        tape_arn.strip_prefix(&format!(
+            "arn:{partition}:storagegateway:{region}:{account}:tape/"
+        ))
+    }
+
     /// Whether a tape's ARN has the partition, region and account of this gateway.
     pub fn shares_owner(&self, tape: &TapeArn) -> bool {
         self.owner == tape.owner

@@ -68,6 +68,15 @@ pub enum Fault {
         /// What is wrong with it.
         what: String,
     },
+    /// A successful response to a create that does not name the requested tapes.
+    #[error("the response of AWS does not match the request: {what}; it names {}", if tape_arns.is_empty() { "no tape".to_owned() } else { tape_arns.join(", ") })]
+    WrongTapes {
+        /// Everything that is wrong with it.
+        what: String,
+        /// The ARNs that it names, as far as they have the length of an ARN; at most as many as a create
+        /// can ask for.
+        tape_arns: Vec<String>,
+    },
     /// Nothing was sent: the connection failed.
     #[error("the connection to AWS failed: {cause}")]
     Unreachable {
@@ -163,7 +172,10 @@ pub enum Fault {
         /// The error of the SDK.
         cause: String,
     },
-    /// The service itself ended the call: a defect, or shutdown.
+    /// The shutdown of the service ended the call.
+    #[error("the shutdown of the service ended the call")]
+    ShuttingDown,
+    /// The service itself ended the call, because of a defect.
     #[error("the service ended the call: {cause}")]
     Internal {
         /// What happened.
@@ -197,7 +209,7 @@ impl Fault {
                 None => unknown_code(*http_status, *is_internal),
             },
             Self::Http { http_status } => http_error(*http_status),
-            Self::Unreadable { .. } => ErrorKind::UpstreamUnreadable,
+            Self::Unreadable { .. } | Self::WrongTapes { .. } => ErrorKind::UpstreamUnreadable,
             Self::Unreachable { .. } => ErrorKind::UpstreamUnreachable,
             Self::ConnectionLost { .. } => ErrorKind::UpstreamConnectionLost,
             Self::AttemptTimeout => ErrorKind::AttemptTimeout,
@@ -220,6 +232,7 @@ impl Fault {
                 _ => ErrorKind::LookUpFailed,
             },
             Self::NotSent { .. } => ErrorKind::UpstreamNotAsked,
+            Self::ShuttingDown => ErrorKind::ShuttingDown,
             Self::Internal { .. } => ErrorKind::Internal,
         };
         kind.row()

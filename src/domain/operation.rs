@@ -119,6 +119,17 @@ pub struct CreateTapeWithBarcode {
     pub tape: NewTape,
 }
 
+impl CreateTapeWithBarcode {
+    /// The tape to be created.
+    pub fn requested(&self) -> RequestedTapes<'_> {
+        RequestedTapes {
+            tape: &self.tape,
+            count: 1,
+            barcode: RequestedBarcode::Exact(&self.barcode),
+        }
+    }
+}
+
 /// Creates 1–10 tapes with barcodes that AWS generates.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CreateTapes {
@@ -130,6 +141,17 @@ pub struct CreateTapes {
     pub prefix: BarcodePrefix,
     /// The properties of each tape.
     pub tape: NewTape,
+}
+
+impl CreateTapes {
+    /// The tapes to be created.
+    pub fn requested(&self) -> RequestedTapes<'_> {
+        RequestedTapes {
+            tape: &self.tape,
+            count: self.count,
+            barcode: RequestedBarcode::Prefix(&self.prefix),
+        }
+    }
 }
 
 /// The properties of a tape to be created. A `None` is left out of the request to AWS.
@@ -220,11 +242,7 @@ impl Operation for CreateTapeWithBarcode {
     }
 
     fn requested_tapes(&self) -> Option<RequestedTapes<'_>> {
-        Some(RequestedTapes {
-            tape: &self.tape,
-            count: 1,
-            barcode: RequestedBarcode::Exact(&self.barcode),
-        })
+        Some(self.requested())
     }
 
     fn new_tape_arn(&self) -> Option<TapeArn> {
@@ -258,11 +276,7 @@ impl Operation for CreateTapes {
     }
 
     fn requested_tapes(&self) -> Option<RequestedTapes<'_>> {
-        Some(RequestedTapes {
-            tape: &self.tape,
-            count: self.count,
-            barcode: RequestedBarcode::Prefix(&self.prefix),
-        })
+        Some(self.requested())
     }
 
     fn chosen_tapes(output: &CreatedTapes) -> &[String] {

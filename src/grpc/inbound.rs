@@ -16,6 +16,7 @@ mod catch_panic;
 mod complete;
 mod connection;
 mod decide_deadline;
+mod end_at_deadline;
 mod end_at_shutdown;
 mod frames;
 mod grpc_only;
@@ -24,6 +25,8 @@ mod method;
 mod observe;
 mod request_id;
 mod stalled_reader;
+mod until_status;
+mod watch_request;
 mod wrap;
 
 use std::sync::Arc;
@@ -45,12 +48,14 @@ use self::{
     catch_panic::CatchPanic,
     complete::CompleteTrailers,
     decide_deadline::DecideDeadline,
+    end_at_deadline::EndStreamsAtDeadline,
     end_at_shutdown::EndAtShutdown,
     frames::SplitFrames,
     grpc_only::GrpcOnly,
     limit::LimitPrincipals,
     observe::{ObserveCalls, Sinks},
     stalled_reader::CloseStalledReaders,
+    watch_request::WatchRequest,
 };
 use crate::{
     access::{audit::AuditLog, limits::Limits},
@@ -70,7 +75,9 @@ pub type Stack = (
     Around<Authenticate>,
     Around<LimitPrincipals>,
     Around<SplitFrames>,
+    Around<EndStreamsAtDeadline>,
     Around<EndAtShutdown>,
+    Around<WatchRequest>,
 );
 
 /// What the layers of the inbound stack need.
@@ -141,8 +148,11 @@ pub fn stack(settings: InboundSettings) -> Stack {
         Around(LimitPrincipals(limits)),
         // So near the service that a slow reader slows down the fetching of pages.
         Around(SplitFrames),
-        // Innermost, where the response still consists of whole messages.
+        // These two are where the response still consists of whole messages.
+        Around(EndStreamsAtDeadline),
         Around(EndAtShutdown(cut)),
+        // Innermost, next to tonic, which hides that the client has reset its stream.
+        Around(WatchRequest),
     )
 }
 

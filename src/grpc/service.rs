@@ -65,7 +65,7 @@ impl Tapes {
             .into_inner()
             .parse(&self.rules)
             .map_err(|faults| status::invalid(&faults))?;
-        context.dispatch(operation.scope());
+        context.dispatch(operation.scope(), operation.lookup_hint());
         let call = Call::new(&context, caller, operation.clone(), deadline)
             .fresh(fresh)
             .resent(resent);
@@ -74,6 +74,10 @@ impl Tapes {
             Ok(call) => create(call).await,
             Err(denied) => Err(denied),
         };
+        context.record_create(match &answer {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure.outcome),
+        });
         // For a resent call, the outcome may be unknown only because of earlier calls.
         if let Err(Failure { outcome, fault, .. }) = &answer
             && *outcome == Outcome::Unknown
@@ -116,7 +120,7 @@ impl Tapes {
             visibility: Visibility::By(self.upstream.authority.clone()),
         };
         let mut pages = Paginator::new(stack.clone(), list.clone(), params, list_context);
-        context.dispatch(list.scope());
+        context.dispatch(list.scope(), String::new());
         let metrics = self.upstream.metrics.clone();
         let record = move |answer: &Result<Answer<ListPage<L::Row>>, Failure>| {
             if let Ok(Answer { output, .. }) = answer {

@@ -24,7 +24,7 @@ pub use self::{
     rejected::{limited, overloaded, reason_of, shutting_down, unauthenticated},
 };
 use crate::{
-    domain::{ErrorDomain, ErrorKind, Failure, Operation, Outcome},
+    domain::{Attempts, ErrorDomain, ErrorKind, Failure, Operation, Outcome},
     grpc::violations::Violations,
 };
 
@@ -59,7 +59,22 @@ const MATCHES: &str = "matches";
 /// The trailer that makes a client's library wait before it retries the call (gRFC A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
+const BROKEN_REQUEST: &str =
+    "the client cancelled the call or lost the connection before its request was complete";
+
 const NO_METHOD: &str = "unknown method; use one that reflection lists";
+
+/// The metadata of `ErrorInfo` that say which operation failed, and what it took.
+fn call_metadata(operation: &str, attempts: &Attempts) -> Vec<(&'static str, String)> {
+    let id = attempts.request_id.as_ref();
+    [
+        ("operation", operation.to_owned()),
+        ("attempts", attempts.count.to_string()),
+    ]
+    .into_iter()
+    .chain(id.map(|id| ("aws_request_id", id.to_string())))
+    .collect()
+}
 
 /// The bytes of the details that are kept free for [`complete`]: `RequestInfo` with an id of 128
 /// characters, an outcome with its scope, and a verdict.
@@ -125,6 +140,14 @@ pub fn out_of_time() -> Status {
     )
 }
 
+/// A health watch or a reflection stream whose deadline has passed.
+pub fn stream_deadline() -> Status {
+    plain(
+        ErrorKind::DeadlineExceeded,
+        "the deadline of the call passed: its `grpc-timeout`; set a longer deadline, or open the stream again",
+    )
+}
+
 /// A health check of a service that does not exist.
 pub fn unknown_service() -> Status {
     plain(
@@ -153,20 +176,32 @@ pub fn internal(what: &str) -> Status {
 /// Each error gets the call's request id. One that tonic made itself, before any code of this
 /// service ran, gets details, and the code that gRPC has for its case. A create without an
 /// outcome in its details gets this `outcome`. Each error says what the caller may do.
-pub fn complete(headers: &mut HeaderMap, outcome: Option<Outcome>, request_id: &str) {
+///
+/// If the stream of the request broke (`is_broken`), that is the cause of an error of tonic, which takes a
+/// reset stream for an empty request.
+pub fn complete(
+    headers: &mut HeaderMap,
+    outcome: impl FnOnce() -> Option<Outcome>,
+    is_broken: bool,
+    request_id: &str,
+) {
     if let Some(status) = Status::from_header_map(headers)
         && status.code() != Code::Ok
     {
-        completed(&status, outcome, request_id)
+        completed(&status, outcome(), is_broken, request_id)
             .add_header(headers)
             .expect("what is percent-encoded or base64 can be in a header");
     }
 }
 
-fn completed(status: &Status, outcome: Option<Outcome>, request_id: &str) -> Status {
+fn completed(status: &Status, outcome: Option<Outcome>, is_broken: bool, request_id: &str) -> Status {
     let (code, message, mut details) = if status.details().is_empty() {
-        let kind = kind_of_tonic(status);
+        let kind = match is_broken {
+            true => ErrorKind::Transport,
+            false => kind_of_tonic(status),
+        };
         let message = match (kind, status.message()) {
+            (ErrorKind::Transport, _) if is_broken => BROKEN_REQUEST,
             (ErrorKind::UnknownMethod, _) => NO_METHOD,
             (_, message) => message,
         };

@@ -1,4 +1,7 @@
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, OnceLock},
+};
 
 use futures_util::{
     FutureExt as _,
@@ -6,7 +9,7 @@ use futures_util::{
 };
 use opentelemetry::trace::FutureExt;
 use tokio::{sync::oneshot, task::AbortHandle};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 use tracing::{Instrument, Span};
 
@@ -16,19 +19,21 @@ use super::{
 };
 use crate::{
     access::AuthorizedCall,
-    call::{Answer, CallContext, LiveAttempts, Transmission, middleware::Middleware},
-    domain::{Attempts, Failure, Fault, GatewayArn, Operation, OperationKind},
+    call::{Answer, CallContext, Deadline, LiveAttempts, Transmission, middleware::Middleware},
+    domain::{Attempts, Failure, Fault, GatewayArn, Operation, OperationKind, Outcome},
 };
 
-/// Detaches each attempt of a create from its caller: once its request is being sent, it runs to its
-/// end even if the caller has gone, because the outcome of a dropped attempt would never be known. If
-/// the caller has gone, the outcome is logged. An attempt that has not sent anything ends with its
-/// caller.
+/// Detaches each attempt of a create from its call: once its request is being sent, it runs to its end
+/// even if the call has ended, because the outcome of a dropped attempt would never be known. The outcome
+/// is then logged. An attempt that has not sent anything ends with its call.
 ///
-/// Reads pass through, and end with their caller.
+/// A shutdown cuts the attempts that have not ended by its end, so that each is logged.
+///
+/// Reads pass through, and end with their call.
 #[derive(Clone, Debug)]
 pub(super) struct DetachCreates {
     pub(super) sent: TaskTracker,
+    pub(super) cut: CancellationToken,
     pub(super) partitions: Partitions,
     pub(super) metrics: Arc<UpstreamMetrics>,
 }
@@ -48,6 +53,7 @@ where
         }
         let Self {
             sent,
+            cut,
             partitions,
             metrics,
         } = self.clone();
@@ -55,14 +61,21 @@ where
         let operation = call.operation.clone();
         let context = call.context.clone();
         let live = call.live.clone();
+        let end = CallEnd::of(&call);
         let attempt = inner.call(call);
         let transmission = live.transmission();
         let (sender, receiver) = oneshot::channel();
         let begin_epoch = partition.clone();
         let sending = transmission.clone();
+        let end_of_run = end.clone();
         let run = async move {
             // A panic ends the task, but not the call that waits for it.
-            let outcome = AssertUnwindSafe(attempt).catch_unwind().await;
+            let attempt = AssertUnwindSafe(attempt).catch_unwind();
+            let outcome = tokio::select! {
+                biased;
+                outcome = attempt => outcome,
+                () = cut.cancelled() => Ok(Err(Fault::ShuttingDown.after(sending.end()))),
+            };
             let outcome = outcome.unwrap_or_else(|_| {
                 context.record_panic();
                 let cause =
@@ -72,15 +85,17 @@ where
             });
             // Before the caller receives it, so that a read that follows sees the new tape.
             begin_epoch.begin_epoch();
-            // If the caller has gone, the outcome is dropped here or in the channel.
+            // If the call has ended, the outcome is dropped here or in the channel.
             let _ = sender.send(Unreceived {
                 operation,
                 metrics,
+                end: end_of_run,
                 outcome: Some(outcome),
             });
         };
         let run = sent.spawn(run.instrument(Span::current()).with_current_context());
         let waiting = Waiting {
+            end,
             partition,
             transmission: transmission.clone(),
             attempt: run.abort_handle(),
@@ -97,9 +112,44 @@ where
     }
 }
 
-/// A caller that waits for an attempt of a create. When it stops waiting, an attempt that is not sent
-/// ends, and an epoch begins, because the tape may exist by now.
+/// Why a call has ended before its create. It is decided once, when the call ends. Clones share one value.
+#[derive(Clone, Debug)]
+struct CallEnd {
+    context: Arc<CallContext>,
+    deadline: Deadline,
+    why: Arc<OnceLock<&'static str>>,
+}
+
+impl CallEnd {
+    fn of<O>(call: &AuthorizedCall<O>) -> Self {
+        Self {
+            context: call.context.clone(),
+            deadline: call.deadline.clone(),
+            why: Arc::default(),
+        }
+    }
+
+    /// Why the call has ended, by what is known now if it was not decided before.
+    fn why(&self) -> &'static str {
+        self.why
+            .get_or_init(|| match self.context.read(|facts| facts.is_cut) {
+                true => "cut by the shutdown of the service",
+                false if std::thread::panicking() => "by a panic",
+                false if self.deadline.left().is_zero() => "at its deadline",
+                false => "its caller had cancelled or disconnected",
+            })
+    }
+
+    /// Whether its caller receives an error, and so learns that the outcome is unknown.
+    fn is_told(&self) -> bool {
+        self.context.read(|facts| facts.is_cut) || std::thread::panicking()
+    }
+}
+
+/// A call that waits for an attempt of a create. When it stops waiting, an attempt that is not sent ends,
+/// and an epoch begins, because the tape may exist by now.
 struct Waiting {
+    end: CallEnd,
     partition: Arc<Partition>,
     transmission: Transmission,
     attempt: AbortHandle,
@@ -107,6 +157,7 @@ struct Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
+        self.end.why();
         if self.transmission.withdraw() {
             self.attempt.abort();
         }
@@ -114,10 +165,11 @@ impl Drop for Waiting {
     }
 }
 
-/// The outcome of an attempt that its caller has not received. It is logged when it is dropped.
+/// The outcome of an attempt that its call has not received. It is logged when it is dropped.
 struct Unreceived<O: Operation> {
     operation: O,
     metrics: Arc<UpstreamMetrics>,
+    end: CallEnd,
     outcome: Option<Result<Answer<O::Output>, Failure>>,
 }
 
@@ -134,7 +186,8 @@ impl<O: Operation> Drop for Unreceived<O> {
                 asked,
                 ?output,
                 aws_request_id = attempts.request_id.as_deref(),
-                "a create succeeded after its caller had cancelled or disconnected"
+                call_ended = self.end.why(),
+                "a create succeeded after its call had ended"
             ),
             Err(Failure { fault, attempts, .. }) => tracing::warn!(
                 operation = O::NAME,
@@ -143,7 +196,8 @@ impl<O: Operation> Drop for Unreceived<O> {
                 %fault,
                 outcome = %fault.outcome(),
                 aws_request_id = attempts.request_id.as_deref(),
-                "a create failed after its caller had cancelled or disconnected"
+                call_ended = self.end.why(),
+                "a create failed after its call had ended"
             ),
         }
     }
@@ -153,7 +207,7 @@ impl<O: Operation> Drop for Unreceived<O> {
 /// attempt then that would log it.
 pub(super) struct AbandonedCreate<O: Operation> {
     operation: O,
-    context: Arc<CallContext>,
+    end: CallEnd,
     live: LiveAttempts,
     metrics: Arc<UpstreamMetrics>,
     is_answered: bool,
@@ -164,7 +218,7 @@ impl<O: Operation> AbandonedCreate<O> {
     pub(super) fn guard(call: &AuthorizedCall<O>, metrics: &Arc<UpstreamMetrics>) -> Self {
         Self {
             operation: call.operation.clone(),
-            context: call.context.clone(),
+            end: CallEnd::of(call),
             live: call.live.clone(),
             metrics: metrics.clone(),
             is_answered: false,
@@ -179,13 +233,19 @@ impl<O: Operation> AbandonedCreate<O> {
 
 impl<O: Operation> Drop for AbandonedCreate<O> {
     fn drop(&mut self) {
+        if self.is_answered {
+            return;
+        }
+        if self.end.is_told() && self.live.abandon() == Outcome::Unknown {
+            self.metrics.creates_unclear.add();
+        }
         // An attempt in flight is logged by `Unreceived` when it ends.
-        if self.is_answered || !self.live.is_between_attempts() {
+        if !self.live.is_between_attempts() {
             return;
         }
         self.metrics.creates_orphaned.add();
         // Those of the look-up included.
-        let attempts = self.context.facts().attempts_so_far();
+        let attempts = self.end.context.facts().attempts_so_far();
         let Attempts {
             count, request_id, ..
         } = attempts.unwrap_or_default();
@@ -197,7 +257,8 @@ impl<O: Operation> Drop for AbandonedCreate<O> {
             outcome = %self.live.abandon(),
             fault = self.live.last_fault().map(|fault| fault.to_string()),
             aws_request_id = request_id,
-            "a create was not retried because its caller had cancelled or disconnected"
+            call_ended = self.end.why(),
+            "a create was not retried because its call had ended"
         );
     }
 }

@@ -6,7 +6,7 @@ use tower::Service;
 use crate::{
     access::{
         AuthorizedCall,
-        limits::{CreateEnd, LimitExceeded, Limits, OpenCharge},
+        limits::{CreateEnd, LimitExceeded, Limits, OpenCharge, Repeat},
     },
     call::{Answer, LiveAttempts, middleware::Middleware},
     domain::{Failure, Fault, Operation, Outcome, TapeArn},
@@ -33,7 +33,14 @@ where
             return inner.call(call).boxed();
         };
         let create = CreateIdentity::of(&call.operation);
-        let charge = match self.0.charge_create(&call.caller.principal, create, count) {
+        let repeat = match create {
+            CreateIdentity::Barcode(_) => Repeat::ByBarcode,
+            CreateIdentity::Request(_) => Repeat::ByToken,
+        };
+        let charge = match self
+            .0
+            .charge_create(&call.caller.principal, create, repeat, count)
+        {
             Ok(charge) => charge,
             Err(LimitExceeded { quota, retry_after }) => {
                 let rejected = call.not_sent(Fault::QuotaUsedUp {

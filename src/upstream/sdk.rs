@@ -13,6 +13,7 @@ mod clients;
 mod clock;
 mod create_tape_with_barcode;
 mod create_tapes;
+mod created_tapes;
 mod credentials;
 mod credentials_chain;
 mod describe_tape_archives;

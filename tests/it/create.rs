@@ -1,12 +1,15 @@
 //! CreateTapes and CreateTapeWithBarcode, over the emulator.
 
+use std::fs;
+
+use serde_json::json;
 use tapegate::grpc::proto::{
     self, CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapesRequest, ListTapesRequest, PoolId,
     create_tape_with_barcode_request, create_tapes_request,
 };
 use tonic::Code;
 
-use crate::harness::{GATEWAY, SIZE, Service, collect, refusal, tape_arn};
+use crate::harness::{GATEWAY, Refusal, Reply, SIZE, Service, Upstream, collect, refusal, tape_arn};
 
 fn create_tapes(token: &str) -> CreateTapesRequest {
     CreateTapesRequest {
@@ -210,4 +213,118 @@ async fn a_barcode_can_be_used_once() {
         (Code::AlreadyExists, "TAPE_EXISTS")
     );
     assert_eq!(again.metadata["matches"], "true", "{again:?}");
+}
+
+/// What a caller reads of the two creates, of two tapes and of `MINE0001`, whose responses have this fault.
+async fn wrong_tapes(tapes: &str) -> [Refusal; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("faults.json");
+    fs::write(
+        &rules,
+        format!(r#"{{"kind": "wrong-tapes", "tapes": "{tapes}"}}"#),
+    )
+    .unwrap();
+    let service = Service::dev(&[&format!("--emulator-faults={}", rules.display())]).await;
+    let mut client = service.client();
+    let one = CreateTapeWithBarcodeRequest {
+        gateway_arn: GATEWAY.into(),
+        tape_size_in_bytes: SIZE,
+        tape_barcode: "MINE0001".into(),
+        ..Default::default()
+    };
+    [
+        refusal(&client.create_tapes(create_tapes("token-1")).await.unwrap_err()),
+        refusal(&client.create_tape_with_barcode(one).await.unwrap_err()),
+    ]
+}
+
+#[tokio::test]
+async fn a_response_with_other_tapes_than_requested_is_an_error_that_names_them() {
+    let other_account = tape_arn("MINE0001").replace("123456789012", "999999999999");
+    let other_region = tape_arn("MINE0001").replace("us-east-1", "eu-central-1");
+    let of_account = "is not the ARN of a tape of 123456789012/us-east-1";
+    let cases = [
+        (
+            "fewer",
+            None,
+            "2 tapes requested, 1 tape named",
+            "1 tape requested, 0 tapes named",
+        ),
+        ("other-account", Some(other_account), of_account, of_account),
+        ("other-region", Some(other_region), of_account, of_account),
+        (
+            "other-barcode",
+            Some(tape_arn("WRONG0001")),
+            "does not have the barcode prefix NEW",
+            "does not have the barcode MINE0001",
+        ),
+        ("barcodes", Some("MINE0001".to_owned()), of_account, of_account),
+    ];
+    for (tapes, arn, why_tapes, why_tape) in cases {
+        let [several, one] = wrong_tapes(tapes).await;
+        for (refused, why) in [(&several, why_tapes), (&one, why_tape)] {
+            assert_eq!(
+                (refused.code, refused.reason.as_str()),
+                (Code::Internal, "UPSTREAM_UNREADABLE")
+            );
+            assert_eq!(refused.metadata["outcome"], "unknown", "{tapes}: {refused:?}");
+            assert_eq!(refused.metadata["retry"], "same_call", "{tapes}: {refused:?}");
+            assert_eq!(refused.metadata["attempts"], "1", "{tapes}: {refused:?}");
+            assert!(
+                refused.metadata.contains_key("aws_request_id"),
+                "{tapes}: {refused:?}"
+            );
+            assert!(refused.message.contains(why), "{tapes}: {}", refused.message);
+        }
+        assert_eq!(one.metadata.get("tape_arns"), arn.as_ref(), "{tapes}: {one:?}");
+        let named = several.metadata["tape_arns"].split(',').count();
+        assert_eq!(
+            named,
+            if tapes == "fewer" { 1 } else { 2 },
+            "{tapes}: {several:?}"
+        );
+    }
+    let [several, one] = wrong_tapes("barcodes").await;
+    // Every wrong ARN is named, not only the first.
+    assert_eq!(
+        several.message.matches(of_account).count(),
+        2,
+        "{}",
+        several.message
+    );
+    assert_eq!(one.metadata["tape_arns"], "MINE0001");
+}
+
+#[tokio::test]
+async fn a_response_with_the_same_tape_twice_or_with_too_many_tapes_is_an_error_that_fits_the_details() {
+    let arns = |count: usize| (0..count).map(|number| tape_arn(&format!("NEW{number:06X}")));
+    let twice = vec![tape_arn("NEW000001"); 2];
+    let long = format!("{}{}", tape_arn("NEW000001"), "0".repeat(10_000));
+    let cases = [
+        (twice, "is named twice", 2),
+        (arns(3).collect(), "2 tapes requested, 3 tapes named", 3),
+        (arns(5_000).collect(), "2 tapes requested, 5000 tapes named", 10),
+        (
+            arns(1).chain([long]).collect(),
+            "is longer than an ARN of a tape",
+            1,
+        ),
+    ];
+    for (arns, why, named) in cases {
+        let upstream = Upstream::always(Reply::ok(&json!({ "TapeARNs": arns }))).await;
+        let service = Service::over(&upstream, &[]).await;
+        let status = service
+            .client()
+            .create_tapes(create_tapes("token-1"))
+            .await
+            .unwrap_err();
+        let refused = refusal(&status);
+        assert_eq!(refused.reason, "UPSTREAM_UNREADABLE");
+        assert_eq!(refused.metadata["outcome"], "unknown");
+        assert!(refused.message.contains(why), "{}", refused.message);
+        let shown: Vec<_> = refused.metadata["tape_arns"].split(',').collect();
+        assert_eq!(shown.len(), named, "{shown:?}");
+        assert!(status.details().len() <= 4096);
+        assert_eq!(upstream.asked().len(), 1);
+    }
 }

@@ -337,6 +337,59 @@ async fn health_and_reflection_have_no_deadline() {
     assert_ne!(told.status, 1, "it tells of the stop");
 }
 
+#[tokio::test]
+async fn health_watches_and_reflection_end_at_the_deadline_of_their_caller() {
+    let upstream = Upstream::script([]).await;
+    let service = Service::over(&upstream, &[]).await;
+    let list = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    // A client of reflection may ask more, so its request stays open.
+    let streams = [
+        ("/grpc.health.v1.Health/Watch", Vec::new(), false),
+        (
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            list.encode_to_vec(),
+            true,
+        ),
+    ];
+    for (path, first, stays_open) in streams {
+        let first = Ok::<_, Infallible>(Frame::data(wire::frame(&first)));
+        let rest = match stays_open {
+            true => stream::pending().left_stream(),
+            false => stream::empty().right_stream(),
+        };
+        let body = StreamBody::new(stream::iter([first]).chain(rest));
+        let began = Instant::now();
+        let called = wire::post_at(service.addresses.grpc, path, &[("grpc-timeout", "2S")], body);
+        let raw = timeout(LONG, called).await.expect("every call ends");
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        assert!(!raw.is_trailers_only(), "{path}: the stream had begun");
+        out_of_time(&raw);
+    }
+}
+
+#[tokio::test]
+async fn a_health_watch_that_ends_at_its_deadline_leaves_its_connection_open() {
+    let upstream = Upstream::script([]).await;
+    let mut service = Service::over(&upstream, &[]).await;
+    let mut canary = service.watch_health().await;
+    canary.message().await.unwrap().unwrap();
+    let watch = "/grpc.health.v1.Health/Watch";
+    let ended = wire::post(
+        service.channel(),
+        watch,
+        &[("grpc-timeout", "1S")],
+        wire::frame(&[]),
+    );
+    out_of_time(&timeout(LONG, ended).await.expect("every call ends").unwrap());
+    // The connection of a stalled reader would be closed by now.
+    sleep(Duration::from_millis(1300)).await;
+    service.begin_stop();
+    canary.message().await.unwrap().expect("the connection is open");
+}
+
 /// As many tasks as there are in this process; the upstream and its connections are here too.
 fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()

@@ -371,7 +371,7 @@ fn each_fault_ends_a_call_as_its_row_says() {
         assert_eq!(delay.is_some(), can_help, "{case}");
         let mut headers = HeaderMap::new();
         status::failed(&list, &failure).add_header(&mut headers).unwrap();
-        status::complete(&mut headers, None, "request-1");
+        status::complete(&mut headers, || None, false, "request-1");
         let completed = refusal(&Status::from_header_map(&headers).unwrap());
         let verdict = completed.metadata[status::RETRY].as_str();
         match can_help {

@@ -20,6 +20,7 @@ mod cancellation;
 mod coalescing;
 mod config;
 mod create;
+mod create_ends;
 mod credentials;
 mod deadlines;
 mod details;

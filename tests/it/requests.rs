@@ -7,9 +7,10 @@ mod oversized;
 mod random;
 mod transport;
 
+use std::future::ready;
+
 use bytes::Bytes;
 use prost::Message;
-use serde_json::json;
 use tapegate::grpc::proto::{
     CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapeArchivesRequest, DescribeTapesRequest,
     ListTapesRequest, Tag, create_tape_with_barcode_request as barcode_request,
@@ -42,9 +43,7 @@ struct Attacked {
 
 impl Attacked {
     async fn start(flags: &[&str]) -> Self {
-        // An answer that each of the operations can read.
-        let answer = json!({"TapeARN": tape_arn("TEST01"), "TapeARNs": [tape_arn("TEST01")]});
-        let upstream = Upstream::always(Reply::ok(&answer)).await;
+        let upstream = Upstream::answering(|asked| ready(Reply::ok(&asked.created()))).await;
         let service = Service::over(&upstream, flags).await;
         let channel = service.channel();
         let whole = HealthCheckRequest {

@@ -190,11 +190,14 @@ async fn calls_that_exceed_the_drain_timeout_get_a_status_and_a_record() {
         let told = refusal(status);
         assert_eq!(told.reason, "SHUTTING_DOWN");
         assert_eq!(told.metadata["retry"], "same_call");
+        assert_eq!(told.metadata["attempts"], "1");
         assert!(status.get_details_retry_info().is_some(), "{status:?}");
         assert!(status.get_details_request_info().is_some(), "{status:?}");
         assert_eq!(status.metadata().get("x-tapegate-attempts").unwrap(), "1");
     }
     assert_eq!(refusal(&created).metadata["outcome"], "unknown");
+    assert_eq!(refusal(&created).metadata["operation"], "CreateTapeWithBarcode");
+    assert_eq!(refusal(&listed).metadata["operation"], "ListTapes");
     let records = records(&audit);
     assert_eq!(records.len(), 2, "{records:?}");
     for record in &records {

@@ -172,11 +172,38 @@ async fn failures_without_a_code_follow_the_http_status() {
         let status = answer.status;
         let upstream = Upstream::always(answer).await;
         let service = Service::over(&upstream, &ONCE).await;
-        // Whoever says that there are too many requests has not passed this one on.
-        let outcome = if status == 429 { "not_applied" } else { "unknown" };
-        check(&service, code, "UPSTREAM_HTTP_ERROR", outcome).await;
+        // A proxy can give up on a request that it has passed on, so AWS may have carried it out.
+        check(&service, code, "UPSTREAM_HTTP_ERROR", "unknown").await;
         assert_eq!(list(&service).await.metadata["http_status"], status.to_string());
     }
+}
+
+/// A code that is not known is one of AWS only in a response of AWS.
+#[tokio::test]
+async fn json_of_a_proxy_proves_nothing_about_a_create() {
+    for (status, code) in [
+        (403, Code::Internal),
+        (404, Code::Internal),
+        (429, Code::Unavailable),
+    ] {
+        let reply = Reply::aws(
+            status,
+            &json!({ "code": "rate_limited", "message": "of a proxy" }),
+        );
+        let upstream = Upstream::always(reply.of_proxy()).await;
+        let service = Service::over(&upstream, &ONCE).await;
+        check(&service, code, "UPSTREAM_HTTP_ERROR", "unknown").await;
+    }
+}
+
+#[tokio::test]
+async fn a_throttle_of_aws_proves_that_a_create_was_not_made() {
+    let throttled = json!({ "__type": "ThrottlingException", "message": "Rate exceeded" });
+    let upstream = Upstream::always(Reply::aws(429, &throttled)).await;
+    let service = Service::over(&upstream, &ONCE).await;
+    let refused = create(&service).await;
+    assert_eq!(refused.reason, "THROTTLING_EXCEPTION");
+    assert_eq!(refused.metadata["outcome"], "not_applied");
 }
 
 #[tokio::test]

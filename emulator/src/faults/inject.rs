@@ -19,6 +19,7 @@ use tokio::{task, time};
 use super::{
     error_response,
     rule::{Kind, When},
+    wrong_tapes,
 };
 use crate::{connection::Peer, protocol::Service};
 
@@ -58,6 +59,7 @@ impl Injection {
             }
             Some(Kind::Truncated) => truncated(run(now).await).await,
             Some(Kind::Malformed) => malformed(run(now).await).await,
+            Some(Kind::WrongTapes { tapes }) => wrong_tapes::apply(tapes, run(now).await).await,
             Some(fault) => {
                 if fault.when() == When::After {
                     drop(run(now).await);
@@ -100,6 +102,7 @@ async fn replacement(fault: &Kind, service: Service, peer: Option<&Peer>) -> Res
         | Kind::Latency { .. }
         | Kind::Truncated
         | Kind::Malformed
+        | Kind::WrongTapes { .. }
         | Kind::ClockSkew { .. } => future::pending().await,
     }
 }

@@ -63,9 +63,30 @@ pub(super) enum Kind {
     },
     Truncated,
     Malformed,
+    WrongTapes {
+        tapes: WrongTapes,
+    },
     ClockSkew {
         seconds: i64,
     },
+}
+
+/// What is wrong with the ARNs in the response of a create.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum WrongTapes {
+    /// The last one is missing.
+    Fewer,
+    /// The first one comes twice.
+    Repeated,
+    /// They have another account.
+    OtherAccount,
+    /// They have another region.
+    OtherRegion,
+    /// They have another barcode.
+    OtherBarcode,
+    /// They are barcodes and not ARNs.
+    Barcodes,
 }
 
 /// Whether the fault comes before or after the change that the call makes.
@@ -161,7 +182,7 @@ impl Rule {
 
 impl Kind {
     fn read(members: &mut Members) -> Option<Self> {
-        const KINDS: [&str; 9] = [
+        const KINDS: [&str; 10] = [
             "latency",
             "throttle",
             "error",
@@ -170,6 +191,7 @@ impl Kind {
             "hang",
             "truncated",
             "malformed",
+            "wrong-tapes",
             "clock-skew",
         ];
         let takes = format!("one of {}", KINDS.join(", "));
@@ -190,6 +212,7 @@ impl Kind {
             "hang" => Some(Self::Hang { when: when(members) }),
             "truncated" => Some(Self::Truncated),
             "malformed" => Some(Self::Malformed),
+            "wrong-tapes" => Self::wrong_tapes(members),
             _ => Self::clock_skew(members),
         }
     }
@@ -260,6 +283,24 @@ impl Kind {
         })
     }
 
+    fn wrong_tapes(members: &mut Members) -> Option<Self> {
+        use WrongTapes::{Barcodes, Fewer, OtherAccount, OtherBarcode, OtherRegion, Repeated};
+        const TAPES: [(&str, WrongTapes); 6] = [
+            ("fewer", Fewer),
+            ("repeated", Repeated),
+            ("other-account", OtherAccount),
+            ("other-region", OtherRegion),
+            ("other-barcode", OtherBarcode),
+            ("barcodes", Barcodes),
+        ];
+        let takes = format!("one of {}", TAPES.map(|(name, _)| name).join(", "));
+        let tapes = members.require("tapes", &takes, |value| {
+            let tapes = TAPES.into_iter().find(|(name, _)| value.as_str() == Some(name));
+            tapes.map(|(_, tapes)| tapes)
+        });
+        tapes.map(|tapes| Self::WrongTapes { tapes })
+    }
+
     fn clock_skew(members: &mut Members) -> Option<Self> {
         let takes = format!("a whole number of seconds from -{DAY} (the emulator is behind) to {DAY}");
         let within = |seconds: &i64| (-DAY..=DAY).contains(seconds);
@@ -296,7 +337,9 @@ impl Kind {
             | Self::Reset { when }
             | Self::Hang { when } => *when,
             Self::Throttle { .. } => When::Before,
-            Self::Truncated | Self::Malformed | Self::ClockSkew { .. } => When::After,
+            Self::Truncated | Self::Malformed | Self::WrongTapes { .. } | Self::ClockSkew { .. } => {
+                When::After
+            }
         }
     }
 }

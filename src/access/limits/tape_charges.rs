@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::token_bucket::TokenBuckets;
 
-/// How long a charge takes to be refilled, and so how long a create is remembered.
-const WINDOW: Duration = Duration::from_secs(60 * 60);
+/// How long a charge takes to be refilled, and so how long a create is remembered at most.
+pub(super) const WINDOW: Duration = Duration::from_secs(60 * 60);
 
 /// The most creates of one principal that are remembered. A repeat of another one is charged again.
 const MAX_REMEMBERED: usize = 4_096;
@@ -19,7 +19,8 @@ const MAX_REMEMBERED: usize = 4_096;
 const MIN_SWEEP: usize = 1_024;
 
 /// Charges the tapes of creates to the principals' buckets: each create once, however often it is
-/// repeated within an hour.
+/// repeated while it is remembered. It must not be remembered for longer than AWS remembers its token:
+/// after that, a repeat creates further tapes.
 ///
 /// A repeat is recognized by what identifies the create, of which a hash is kept. The hash is keyed
 /// with a random number, so that callers cannot find creates with the same one.
@@ -84,7 +85,8 @@ impl TapeCharges {
         }
     }
 
-    /// Charges the tapes of a create to a principal's bucket of this size, unless it is a repeat.
+    /// Charges the tapes of a create to a principal's bucket of this size, unless it is the repeat of one
+    /// that is remembered. The create is remembered for this time.
     ///
     /// # Errors
     ///
@@ -94,6 +96,7 @@ impl TapeCharges {
         principal: &str,
         size: u32,
         create: impl Hash,
+        remembered_for: Duration,
         tapes: u32,
     ) -> Result<OpenCharge, Option<Duration>> {
         let create = self.hasher.hash_one(create);
@@ -104,7 +107,7 @@ impl TapeCharges {
             None => {
                 self.buckets.take(principal, size, tapes)?;
                 let charge = Arc::new(Mutex::new(Charge {
-                    lapses: now + WINDOW,
+                    lapses: now + remembered_for.min(WINDOW),
                     open: 0,
                     may_exist: false,
                     tapes: None,
@@ -224,7 +227,7 @@ mod tests {
 
     /// Whether the principal `a` may make this create, which then ends in this way.
     fn create(charges: &Arc<TapeCharges>, create: &str, tapes: u32, end: CreateEnd<'_>) -> bool {
-        let charge = charges.charge("a", SIZE, create, tapes);
+        let charge = charges.charge("a", SIZE, create, WINDOW, tapes);
         charge.map(|charge| charge.end(end)).is_ok()
     }
 
@@ -239,16 +242,31 @@ mod tests {
         assert!(create(&charges, "one", 8, CreateEnd::Created(&[])));
         assert!(create(&charges, "one", 8, CreateEnd::NotCreated));
         assert!(!create(&charges, "other", 3, CreateEnd::Unknown));
-        assert!(charges.charge("b", SIZE, "one", 3).is_ok());
+        assert!(charges.charge("b", SIZE, "one", WINDOW, 3).is_ok());
         tokio::time::advance(WINDOW).await;
         assert!(create(&charges, "one", 8, CreateEnd::Unknown));
         assert!(!create(&charges, "other", 3, CreateEnd::Unknown));
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_repeat_after_the_create_was_forgotten_is_charged_again_though_its_responses_are_lost() {
+        let charges = charges();
+        let short = WINDOW / 6;
+        let repeat = || {
+            let charge = charges.charge("a", SIZE, "one", short, 5);
+            charge.map(|charge| charge.end(CreateEnd::Unknown)).is_ok()
+        };
+        assert!(repeat() && repeat());
+        tokio::time::advance(short).await;
+        assert!(repeat() && repeat());
+        tokio::time::advance(short).await;
+        assert!(!repeat());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn tapes_are_given_back_when_no_call_may_have_created_them() {
         let charges = charges();
-        let open = || charges.charge("a", SIZE, "one", 10).unwrap();
+        let open = || charges.charge("a", SIZE, "one", WINDOW, 10).unwrap();
         let (first, second) = (open(), open());
         first.end(CreateEnd::NotCreated);
         assert!(!create(&charges, "other", 1, CreateEnd::Unknown));
@@ -270,7 +288,7 @@ mod tests {
         // AWS has forgotten the token. The bucket is now 2 tapes in debt.
         assert!(create(&charges, "one", 6, CreateEnd::Created(&tapes("B"))));
         assert!(!create(&charges, "one", 6, CreateEnd::Created(&tapes("C"))));
-        let wait = charges.charge("a", SIZE, "other", 1).unwrap_err();
+        let wait = charges.charge("a", SIZE, "other", WINDOW, 1).unwrap_err();
         assert_eq!(wait, Some(WINDOW * 3 / SIZE));
     }
 
@@ -278,7 +296,7 @@ mod tests {
     async fn only_so_many_creates_are_remembered() {
         let charges = charges();
         let charge = |principal: &str, create: usize| {
-            let charge = charges.charge(principal, 1_000_000, create, 1).unwrap();
+            let charge = charges.charge(principal, 1_000_000, create, WINDOW, 1).unwrap();
             charge.end(CreateEnd::Unknown);
         };
         for number in 0..MAX_REMEMBERED + 100 {

@@ -3,6 +3,7 @@
 use super::{
     Setting, Table,
     parsers::{Integer, Text},
+    upstream,
     values::Values,
 };
 use crate::access::limits::{GroupLimits, LimitSettings, PrincipalLimits};
@@ -45,10 +46,10 @@ macro_rules! limits {
             default: None,
             help: concat!(
                 "The maximum number of tapes that one principal may create per hour, on this replica. The tapes of a \
-                 create with the outcome not_applied do not count. A create that the caller repeats within an hour \
-                 counts once: CreateTapes with the same client_token and parameters, CreateTapeWithBarcode with the \
-                 same barcode. Each replica remembers at most 4,096 creates of a principal; the repeat of another one \
-                 counts again.",
+                 create with the outcome not_applied do not count. A create that the caller repeats counts once: \
+                 CreateTapes with the same client_token and parameters within create.token_window, \
+                 CreateTapeWithBarcode with the same barcode within an hour. Each replica remembers at most 4,096 \
+                 creates of a principal; the repeat of another one counts again.",
                 $also
             ),
         };
@@ -106,5 +107,6 @@ pub(super) fn read(values: &mut Values) -> Option<LimitSettings> {
             tapes_per_hour: values.optional(&each::TAPES_PER_HOUR)?,
         },
         groups: groups?,
+        token_window: values.get(&upstream::TOKEN_WINDOW)?,
     })
 }

@@ -228,6 +228,15 @@ pub(crate) static CLOCK_SKEW: Setting<DurationIn> = Setting {
            result of that call.",
 };
 
+pub(crate) static TOKEN_WINDOW: Setting<DurationIn> = Setting {
+    key: "create.token_window",
+    kind: DurationIn(Duration::ZERO..=Duration::from_secs(60 * 60)),
+    default: Some("10m"),
+    help: "How long AWS certainly remembers the client_token of CreateTapes, which AWS does not document. A repeat with \
+           the same client_token and parameters counts once in limits.tapes_per_hour within this time. A later repeat \
+           counts again, because AWS may create further tapes. With 0s, every repeat counts.",
+};
+
 pub(crate) static RESEND_WINDOW: Setting<DurationIn> = Setting {
     key: "create.resend_window",
     kind: DurationIn(Duration::ZERO..=Duration::from_secs(24 * 60 * 60)),

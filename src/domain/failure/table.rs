@@ -286,7 +286,7 @@ service_failures! {
     // Responses without an AWS code, by HTTP status: mostly those of a proxy.
     HttpNotAws:              "4xx",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Internal,           Aws,             Error, true,  Never, Never, Unknown,    NoAnswer,      None,     IF_RETRY_INFO;
     Http408:                 "4xx",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  Unknown,    Failed,        None,     IF_RETRY_INFO;
-    Http429:                 "429",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  NotApplied, Throttled,     None,     IF_RETRY_INFO;
+    Http429:                 "429",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  Unknown,    Throttled,     None,     IF_RETRY_INFO;
     Http4xx:                 "4xx",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Internal,           Aws,             Error, true,  Never, Never, Unknown,    Failed,        None,     IF_RETRY_INFO;
     Http500:                 "5xx",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Internal,           Aws,             Error, true,  Soon,  Soon,  Unknown,    Failed,        None,     IF_RETRY_INFO;
     Http502:                 "502",             Tapegate,         "UPSTREAM_HTTP_ERROR",       Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  Unknown,    NoAnswer,      None,     IF_RETRY_INFO;

@@ -14,7 +14,7 @@ use super::{
     wrap::{Wrap, Wrapping},
 };
 use crate::{
-    call::{CallContext, middleware::Middleware},
+    call::{CallContext, CallFacts, middleware::Middleware},
     domain::{Attempts, OperationKind, Outcome},
     grpc::status,
 };
@@ -28,8 +28,8 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// - Each call that the tape service handled gets its attempts and its last AWS request id; a
 ///   tonic handler cannot set the trailers of a success.
 /// - Each error gets the call's request id. An error that tonic made itself (a message too large,
-///   an unknown method) gets details. A create that was rejected before it was sent gets its
-///   outcome, which is unknown if its client has sent it before.
+///   an unknown method) gets details. A create whose error does not have its outcome gets it: it is
+///   unknown if the create was sent before it panicked, or if its client has sent it before.
 #[derive(Clone, Copy, Debug)]
 pub struct CompleteTrailers;
 
@@ -43,11 +43,8 @@ where
     fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
         let completion = Completion {
             context: context_of(&request).cloned(),
-            outcome: match method::kind(request.uri().path()) {
-                Some(OperationKind::Create) if method::is_resent(request.headers()) => Some(Outcome::Unknown),
-                Some(OperationKind::Create) => Some(Outcome::NotApplied),
-                _ => None,
-            },
+            is_create: method::kind(request.uri().path()) == Some(OperationKind::Create),
+            is_resent: method::is_resent(request.headers()),
         };
         Wrapping::new(inner.call(request), completion)
     }
@@ -57,7 +54,8 @@ where
 #[derive(Clone, Debug, Default)]
 pub struct Completion {
     context: Option<Arc<CallContext>>,
-    outcome: Option<Outcome>,
+    is_create: bool,
+    is_resent: bool,
 }
 
 impl Completion {
@@ -72,7 +70,23 @@ impl Completion {
                 trailers.insert(AWS_REQUEST_ID, id);
             }
         }
-        status::complete(trailers, self.outcome, context.request_id());
+        let is_broken = context.read(|facts| facts.is_request_broken);
+        status::complete(
+            trailers,
+            || self.is_create.then(|| self.outcome(context)),
+            is_broken,
+            context.request_id(),
+        );
+    }
+
+    /// The outcome of a create whose error does not have it, because it was rejected before it was sent, or
+    /// panicked.
+    fn outcome(&self, context: &CallContext) -> Outcome {
+        match context.read(CallFacts::end_create) {
+            Err(Outcome::NotApplied) if !self.is_resent => Outcome::NotApplied,
+            // The caller does not learn of tapes that were created.
+            _ => Outcome::Unknown,
+        }
     }
 }
 
@@ -125,5 +139,58 @@ impl<B: Body> Body for CompletedBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use http_body_util::Empty;
+    use tonic::Status;
+    use tower::{Layer, ServiceExt, service_fn};
+
+    use super::*;
+    use crate::{
+        call::{LiveAttempts, middleware::Around},
+        grpc::inbound::catch_panic::CatchPanic,
+    };
+
+    /// The outcome that the caller of a create reads which panics when its attempt is so far.
+    async fn outcome_of_a_panic(prepare: impl Fn(&LiveAttempts) + Clone + Send + 'static) -> String {
+        let panics = service_fn(move |request: Request<Empty<Bytes>>| {
+            let (context, prepare) = (context_of(&request).unwrap().clone(), prepare.clone());
+            async move {
+                let attempts = LiveAttempts::default();
+                context.enter_step(&attempts);
+                prepare(&attempts);
+                assert!(
+                    context.age().is_zero() && context.method().is_empty(),
+                    "of the test"
+                );
+                Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+            }
+        });
+        let stack = Around(CompleteTrailers).layer(Around(CatchPanic).layer(panics));
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = "/tapegate.v1.TapeService/CreateTapes".parse().unwrap();
+        let context = CallContext::new("/method", "id", None, None);
+        request.extensions_mut().insert(Arc::new(context));
+        let response = stack.oneshot(request).await.unwrap();
+        let told = Status::from_header_map(response.headers()).unwrap();
+        let info = status::error_info(&told).unwrap();
+        assert_eq!(info.reason, "INTERNAL");
+        info.metadata[status::OUTCOME].clone()
+    }
+
+    #[tokio::test]
+    async fn a_create_that_panics_after_it_was_sent_has_an_unknown_outcome() {
+        assert_eq!(outcome_of_a_panic(|_| {}).await, "not_applied");
+        let prepared = |attempts: &LiveAttempts| drop(attempts.prepare());
+        assert_eq!(outcome_of_a_panic(prepared).await, "not_applied");
+        assert_eq!(outcome_of_a_panic(LiveAttempts::begin).await, "unknown");
     }
 }

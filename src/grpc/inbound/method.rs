@@ -40,6 +40,14 @@ pub(super) fn shown(path: &str) -> &str {
     &path[..path.floor_char_boundary(MAX_SHOWN)]
 }
 
+/// The name of the AWS operation of this path; `None` if the path is of another service or method.
+pub(super) fn operation(path: &str) -> Option<&'static str> {
+    KNOWN
+        .get(index(path))?
+        .strip_prefix(SERVICE_NAME)?
+        .strip_prefix('/')
+}
+
 /// The kind of the operation of this path; `None` if the path is of another service.
 pub(super) fn kind(path: &str) -> Option<OperationKind> {
     let method = path

@@ -33,7 +33,7 @@ use super::{connection::Peer, method, request_id::RequestId};
 use crate::{
     access::audit::AuditLog,
     call::{CallContext, CallFacts, middleware::Middleware},
-    domain::Attempts,
+    domain::{Attempts, OperationKind},
     grpc::status,
     observability::calls::CallRegistry,
 };
@@ -74,6 +74,9 @@ struct EndedCall<'a> {
     attempts: Option<Attempts>,
     end: End,
     info: Option<&'a ErrorInfo>,
+    /// Of a create: `applied`, `not_applied` or `unknown`. A caller can be told `unknown` of a create that
+    /// was applied, if it could not be given the response.
+    outcome: Option<&'a str>,
     took: Duration,
 }
 
@@ -176,12 +179,23 @@ impl Observer {
 impl Drop for Observer {
     fn drop(&mut self) {
         let facts = self.context.facts();
+        let is_create = method::kind(self.context.method()) == Some(OperationKind::Create);
+        // Also withdraws a request that is not sent yet, which is then no attempt.
+        let outcome = is_create.then(|| match facts.end_create() {
+            Ok(()) => "applied",
+            Err(outcome) => outcome.as_str(),
+        });
+        let told = self
+            .info
+            .as_ref()
+            .and_then(|info| info.metadata.get(status::OUTCOME));
         let ended = EndedCall {
             context: &self.context,
             facts: &facts,
             attempts: facts.attempts_so_far(),
             end: self.end,
             info: self.info.as_ref(),
+            outcome: told.map(String::as_str).or(outcome),
             took: self.context.age(),
         };
         audit::record(&self.sinks.audit, &ended);

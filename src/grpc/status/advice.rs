@@ -1,4 +1,6 @@
-use crate::domain::{ErrorKind, FailureRow, Outcome, RetryVerdict};
+use crate::domain::{
+    CreateTapeWithBarcode, CreateTapes, ErrorKind, FailureRow, Operation, Outcome, RetryVerdict,
+};
 
 /// What a message calls the members of a request, by the kind of operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +14,15 @@ pub(super) enum Words {
 }
 
 impl Words {
+    /// The words for the operation with this name.
+    pub(super) fn of(operation: &str) -> Self {
+        match operation {
+            CreateTapes::NAME => Self::CreateWithToken,
+            CreateTapeWithBarcode::NAME => Self::CreateWithBarcode,
+            _ => Self::List,
+        }
+    }
+
     /// What a caller of the operation can do about a failure.
     pub(super) fn advice(self, row: &FailureRow) -> &'static str {
         let is_deadline = row.reason == ErrorKind::DeadlineExceeded.row().reason;

@@ -6,7 +6,8 @@ use tonic::Status;
 use tonic_types::{ErrorDetails, QuotaViolation};
 
 use super::{
-    DOMAIN, LAST_REASON, MATCHES, OUTCOME, OUTCOME_SCOPE, add_pushback, advice::Words, make, verdict,
+    DOMAIN, LAST_REASON, MATCHES, OUTCOME, OUTCOME_SCOPE, add_pushback, advice::Words, call_metadata, make,
+    verdict,
 };
 use crate::domain::{
     AccountId, Failure, FailureRow, Fault, GatewayArn, Operation, OperationKind, Outcome, RetryRule,
@@ -37,11 +38,7 @@ impl FailedOperation {
             kind: O::KIND,
             account: operation.account().cloned(),
             gateway: operation.gateway().map(GatewayArn::to_string),
-            words: match (O::KIND, &created) {
-                (OperationKind::Read, _) => Words::List,
-                (OperationKind::Create, Some(_)) => Words::CreateWithBarcode,
-                (OperationKind::Create, None) => Words::CreateWithToken,
-            },
+            words: Words::of(O::NAME),
             tape: match operation.tapes() {
                 [tape] => Some(TapeArn::to_string(tape)),
                 _ => created,
@@ -124,16 +121,7 @@ fn metadata(operation: &FailedOperation, failure: &Failure) -> HashMap<String, S
         outcome,
         ..
     } = failure;
-    let mut metadata = vec![
-        ("operation", operation.name.to_owned()),
-        ("attempts", attempts.count.to_string()),
-    ];
-    metadata.extend(
-        attempts
-            .request_id
-            .as_ref()
-            .map(|id| ("aws_request_id", truncate(id))),
-    );
+    let mut metadata = call_metadata(operation.name, attempts);
     match fault {
         Fault::Aws {
             code, http_status, ..
@@ -142,6 +130,9 @@ fn metadata(operation: &FailedOperation, failure: &Failure) -> HashMap<String, S
             ("http_status", http_status.to_string()),
         ]),
         Fault::Http { http_status } => metadata.push(("http_status", http_status.to_string())),
+        Fault::WrongTapes { tape_arns, .. } if !tape_arns.is_empty() => {
+            metadata.push(("tape_arns", tape_arns.join(",")));
+        }
         Fault::Denied { action, resource } => {
             metadata.extend([("action", (*action).to_owned()), ("resource", truncate(resource))]);
         }
@@ -250,6 +241,8 @@ fn describe(operation: &FailedOperation, fault: &Fault) -> String {
         Fault::WrongAccount { requested, .. } => {
             format!("the AWS credentials of the service do not belong to account {requested}; readiness shows the cause to its operator")
         }
+        // The details have its ARNs.
+        Fault::WrongTapes { what, .. } => format!("the response of AWS does not match the request: {what}"),
         Fault::AttemptTimeout => {
             format!("{fault} (settings upstream.attempt_timeout and upstream.create_timeout)")
         }

@@ -5,10 +5,10 @@ use std::{collections::HashMap, time::Duration};
 use tonic::Status;
 use tonic_types::{ErrorDetails, QuotaViolation};
 
-use super::{DOMAIN, OUTCOME, add_pushback, error_info_of, make, plain};
+use super::{DOMAIN, OUTCOME, add_pushback, advice::Words, call_metadata, error_info_of, make, plain};
 use crate::{
     access::{AuthError, limits::LimitExceeded},
-    domain::{ErrorKind, Outcome},
+    domain::{Attempts, ErrorKind, Outcome, RetryVerdict},
 };
 
 /// The caller is not authenticated.
@@ -69,18 +69,28 @@ pub fn overloaded() -> Status {
     status
 }
 
-/// The service stops, and the call did not end before `shutdown.drain_timeout`. The `outcome` is
-/// that of a create.
-pub fn shutting_down(outcome: Option<Outcome>) -> Status {
-    let kind = ErrorKind::ShuttingDown;
-    let metadata = outcome.map(|outcome| (OUTCOME.to_owned(), outcome.to_string()));
-    let row = kind.row();
+/// The service stops, and the call of an AWS operation did not end before `shutdown.drain_timeout`. The
+/// `outcome` is that of a create.
+pub fn shutting_down(operation: Option<&str>, attempts: &Attempts, outcome: Option<Outcome>) -> Status {
+    let row = ErrorKind::ShuttingDown.row();
+    let metadata = operation.map(|operation| call_metadata(operation, attempts));
+    let outcomes = outcome.map(|outcome| (OUTCOME, outcome.to_string()));
+    let metadata = metadata.into_iter().flatten().chain(outcomes);
+    let metadata = metadata.map(|(key, value)| (key.to_owned(), value));
     let mut details =
         ErrorDetails::with_error_info(row.reason, row.domain.as_str(), HashMap::from_iter(metadata));
-    details.set_retry_info(Some(delay_of(kind)));
-    let message = "the service shuts down, and the call took longer than shutdown.drain_timeout; retry after the delay \
-                   in `RetryInfo`";
-    make(row.status.into(), message, details)
+    details.set_retry_info(Some(delay_of(ErrorKind::ShuttingDown)));
+    let mut message =
+        "the service shuts down, and the call took longer than shutdown.drain_timeout; retry after the delay in \
+         `RetryInfo`"
+            .to_owned();
+    let words = operation.map(Words::of);
+    if let Some((words, outcome)) = words.zip(outcome)
+        && let Some(about) = words.about_tapes(outcome, RetryVerdict::SameCall, false)
+    {
+        message = format!("{message}; {about}");
+    }
+    make(row.status.into(), &message, details)
 }
 
 fn retryable(kind: ErrorKind, message: &str) -> Status {

@@ -99,7 +99,7 @@ metrics! {
     SHARED_READS = Counter, Stable, "tapegate.upstream.shared_reads", "{read}", [],
         "Reads that shared the response of an identical read in flight.";
     CREATES_UNHEARD = Counter, Stable, "tapegate.creates.unheard", "{create}", [],
-        "Creates that ended after their caller had cancelled the call or disconnected. The log has the outcome of each.";
+        "Creates that ended after their call: the caller had cancelled it or disconnected, its deadline had passed, or a shutdown had cut it. The log has the outcome of each.";
     CREATES_LOOKED_UP = Counter, Stable, "tapegate.creates.looked_up", "{create}", [],
         "Creates whose barcode AWS rejected; the service then looked up the tape.";
     CREATES_RECONCILED = Counter, Stable, "tapegate.creates.reconciled", "{create}", [],

@@ -23,7 +23,7 @@ use super::{
     clock::{Misdated, http_date},
     interceptors::InvalidResponse,
 };
-use crate::domain::{Attempts, Failure, Fault, is_about_credentials};
+use crate::domain::{Attempts, Failure, Fault, failure::table, is_about_credentials};
 
 /// The errors of the service model. All operations have these two and no others.
 pub(super) enum Modelled<'a> {
@@ -112,7 +112,10 @@ fn aws_fault<E: OperationError>(error: &E, answer: &HttpResponse) -> Fault {
     let http_status = answer.status().as_u16();
     let modelled = error.modelled();
     let nested = modelled.as_ref().and_then(Modelled::nested_code);
-    let Some(code) = nested.or(error.code()) else {
+    // Every response of AWS has a request id. A proxy can send JSON with a code of its own, which proves
+    // nothing: AWS may have carried out the request.
+    let is_of_aws = |code: &&str| answer.request_id().is_some() || table::find_aws(code).is_some();
+    let Some(code) = nested.or(error.code()).filter(is_of_aws) else {
         return Fault::Http { http_status };
     };
     let message = match error.message() {

@@ -2,15 +2,20 @@
 
 use std::{fs, time::Duration};
 
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use tapegate::{
     access::audit::{AuditLog, AuditRecord},
     grpc::proto::{CreateTapesRequest, DescribeTapesRequest, ListTapesRequest},
 };
 use tonic::{Code, Request};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest,
+};
 
 use super::attacks::{OPERATORS, audited, recorded};
-use crate::harness::{GATEWAY, Reply, SIZE, Site, Upstream, bearer, collect, eventually};
+use crate::harness::{GATEWAY, Reply, SIZE, Site, Upstream, With, bearer, collect, eventually};
 
 fn create(token: &str) -> CreateTapesRequest {
     CreateTapesRequest {
@@ -81,7 +86,7 @@ async fn each_create_and_each_rejected_call_is_recorded_once() {
         "trace_id": null, "method": "tapegate.v1.TapeService/CreateTapes", "principal": "operator",
         "groups": OPERATORS, "source": null, "peer": "127.0.0.1", "address": "127.0.0.1", "action": null,
         "resource": null, "decision": "none", "policies": [], "code": "OK", "reason": null, "panicked": false,
-        "outcome": null, "hidden_tapes": 0, "attempts": 0,
+        "asked": null, "outcome": null, "hidden_tapes": 0, "attempts": 0,
     });
     let with = |members: Value| {
         let mut record = common.clone();
@@ -112,13 +117,14 @@ async fn each_create_and_each_rejected_call_is_recorded_once() {
         with(json!({
             "trace_id": "0af7651916cd43dd8448eb211c80319c", "source": source, "action": "CreateTapes",
             "resource": GATEWAY, "decision": "allow", "policies": ["operators"], "outcome": "applied", "attempts": 1,
+            "asked": "prefix AUD, client token token-of-the-audit",
         })),
         with(json!({
             "source": source, "code": "INVALID_ARGUMENT", "reason": "INVALID_REQUEST", "outcome": "not_applied",
         })),
         denied(json!({
             "principal": "somebody", "groups": ["others"], "action": "CreateTapes", "resource": GATEWAY,
-            "outcome": "not_applied",
+            "asked": "prefix AUD, client token token-of-nobody", "outcome": "not_applied",
         })),
         denied(json!({
             "principal": "somebody", "groups": ["others"], "action": "ListTapes", "resource": scope, "method": list,
@@ -210,6 +216,44 @@ async fn a_create_that_is_abandoned_or_ends_at_its_deadline_is_recorded_once() {
 }
 
 #[tokio::test]
+async fn reflection_is_recorded_only_if_it_is_turned_away() {
+    let site = Site::new();
+    let service = audited(&site, &site.config()).await;
+    let with = |token: Option<String>| {
+        let value = token.map(|token| format!("Bearer {token}").parse().unwrap());
+        let value = value.map(|value| (http::header::AUTHORIZATION, value));
+        let with = With(http::HeaderMap::from_iter(value));
+        ServerReflectionClient::with_interceptor(service.channel(), with)
+    };
+    let list = |name: &str| ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::FileContainingSymbol(name.to_owned())),
+    };
+    let ask = |name: &str| stream::iter([list(name)]).chain(stream::pending());
+    let mut known = with(Some(site.jwt("somebody", OPERATORS)));
+    let mut cancelled = known
+        .server_reflection_info(ask("no.such.Symbol"))
+        .await
+        .unwrap()
+        .into_inner();
+    cancelled.message().await.unwrap_err();
+    let mut cancelled = known
+        .server_reflection_info(ask("tapegate.v1.TapeService"))
+        .await
+        .unwrap()
+        .into_inner();
+    cancelled.message().await.unwrap();
+    drop(cancelled);
+    with(None)
+        .server_reflection_info(ask("tapegate.v1.TapeService"))
+        .await
+        .unwrap_err();
+    let (_, records) = recorded(&site, service).await;
+    let reasons: Vec<_> = records.iter().map(|record| &record["reason"]).collect();
+    assert_eq!(reasons, ["CREDENTIALS_MISSING"], "{records:?}");
+}
+
+#[tokio::test]
 async fn a_new_audit_file_is_opened_after_the_old_one_was_moved_away() {
     let site = Site::new();
     let service = audited(&site, &site.config()).await;
@@ -278,6 +322,7 @@ fn record() -> AuditRecord<'static> {
         code: "OK",
         reason: None,
         panicked: false,
+        asked: None,
         outcome: None,
         hidden_tapes: 0,
         attempts: 0,

@@ -204,7 +204,10 @@ async fn a_repeat_with_the_same_token_counts_once() {
 async fn a_repeat_after_a_lost_response_counts_once() {
     let site = Site::new();
     let lost = Reply::aws(500, &json!({ "__type": "InternalFailure" }));
-    let made = json!({ "TapeARNs": [tape_arn("LIM000001")] });
+    let arns: Vec<_> = (0..8)
+        .map(|number| tape_arn(&format!("LIM00000{number}")))
+        .collect();
+    let made = json!({ "TapeARNs": arns });
     let upstream = Upstream::script([lost, Reply::ok(&made)]).await;
     let config = site.config() + "[limits]\ntapes_per_hour = 10\n";
     let service = site.over(&upstream, &config, &["--retry-attempts=1"]).await;
@@ -216,9 +219,28 @@ async fn a_repeat_after_a_lost_response_counts_once() {
 }
 
 #[tokio::test]
+async fn a_repeat_after_aws_may_have_forgotten_the_token_counts_again_though_its_responses_are_lost() {
+    let site = Site::new();
+    let lost = Reply::aws(500, &json!({ "__type": "InternalFailure" }));
+    let upstream = Upstream::always(lost).await;
+    let config = site.config() + "[limits]\ntapes_per_hour = 20\n[create]\ntoken_window = \"0s\"\n";
+    let service = site.over(&upstream, &config, &["--retry-attempts=1"]).await;
+    let client = bearer(service.channel(), Some(&site.jwt("one", OPERATORS)));
+    for _ in 0..2 {
+        let unclear = refusal(&create(&client, "token-1", 8).await.unwrap_err());
+        assert_eq!(unclear.metadata["outcome"], "unknown");
+    }
+    limited(create(&client, "token-1", 8).await);
+    assert_eq!(upstream.asked().len(), 2);
+}
+
+#[tokio::test]
 async fn a_token_that_aws_has_forgotten_creates_no_tapes_free_of_charge() {
     let site = Site::new();
-    let made = |number| Reply::ok(&json!({ "TapeARNs": [tape_arn(&format!("LIM00000{number}"))] }));
+    let made = |call| {
+        let arns = (0..5).map(|number| tape_arn(&format!("LIM0000{call}{number}")));
+        Reply::ok(&json!({ "TapeARNs": arns.collect::<Vec<_>>() }))
+    };
     let upstream = Upstream::script((0..2).map(made)).await;
     let config = site.config() + "[limits]\ntapes_per_hour = 10\n";
     let service = site.over(&upstream, &config, &[]).await;

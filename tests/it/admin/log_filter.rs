@@ -1,7 +1,9 @@
 use reqwest::{Method, header::HeaderMap};
 use serde_json::json;
 use tapegate::grpc::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
-use tonic::Request;
+use tonic::{Request, transport::Endpoint};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use super::ask;
 use crate::harness::{Program, Reply, Upstream};
@@ -45,6 +47,35 @@ async fn the_log_filter_is_changed_and_restored_at_run_time() {
     for to in ["to=\"warn,tapegate::observability::admin=info\"", "to=\"off\""] {
         let line = program.logged("").await;
         assert!(line.contains("log filter changed") && line.contains(to), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn health_and_reflection_calls_have_a_line_at_debug() {
+    let upstream = Upstream::script([]).await;
+    let mut program = Program::over(&upstream.endpoint(), "info,tapegate::grpc::inbound=debug");
+    let channel = Endpoint::from_shared(program.grpc.clone())
+        .unwrap()
+        .connect_lazy();
+    let mut health = HealthClient::new(channel.clone());
+    health.check(HealthCheckRequest::default()).await.unwrap();
+    let unknown = HealthCheckRequest {
+        service: "unknown".into(),
+    };
+    health.check(unknown).await.unwrap_err();
+    let nothing = futures_util::stream::empty();
+    let mut reflection = ServerReflectionClient::new(channel);
+    reflection.server_reflection_info(nothing).await.unwrap();
+    for (method, code) in [
+        ("/grpc.health.v1.Health/Check", "OK"),
+        ("/grpc.health.v1.Health/Check", "NOT_FOUND"),
+        ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "OK"),
+    ] {
+        let line = program.logged("call ended").await;
+        assert!(
+            line.contains("DEBUG") && line.contains(method) && line.contains(code),
+            "{line}"
+        );
     }
 }
 

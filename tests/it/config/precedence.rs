@@ -132,6 +132,7 @@ fn every_setting_of_the_service_except_lists_has_a_key_a_variable_and_a_flag() {
         "pace.silence" => "6",
         "create.clock_skew" => "2m",
         "create.resend_window" => "9m",
+        "create.token_window" => "11m",
         "shutdown.drain_timeout" => "8s",
         _ => match files.iter().find(|(file, _)| *file == key) {
             Some((_, path)) => path,

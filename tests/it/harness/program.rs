@@ -76,21 +76,28 @@ impl Program {
 
     /// Waits for the next line of the log that has this in it.
     pub async fn logged(&mut self, part: &'static str) -> String {
+        self.logged_until(part).await.pop().unwrap()
+    }
+
+    /// Waits for the next line of the log that has this in it; returns it and the lines before it.
+    pub async fn logged_until(&mut self, part: &'static str) -> Vec<String> {
         let mut log = self.log.take().unwrap();
         let find = move || {
-            let line = log
-                .by_ref()
-                .lines()
-                .map(Result::unwrap)
-                .find(|line| line.contains(part));
-            (log, line.unwrap())
+            let mut lines = Vec::new();
+            for line in log.by_ref().lines() {
+                lines.push(line.unwrap());
+                if lines.last().is_some_and(|line| line.contains(part)) {
+                    return (log, lines);
+                }
+            }
+            panic!("the log ends without {part:?}: {lines:?}");
         };
         let found = timeout(PATIENCE, tokio::task::spawn_blocking(find)).await;
-        let (log, line) = found
+        let (log, lines) = found
             .unwrap_or_else(|_| panic!("no line with {part:?} within {PATIENCE:?}"))
             .unwrap();
         self.log = Some(log);
-        line
+        lines
     }
 
     /// Sends SIGTERM.

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use axum::{Router, body::Body, extract::Request, response::Response};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -43,6 +43,8 @@ pub struct Reply {
     pub body: String,
     /// What else stands in its head.
     pub headers: Vec<(&'static str, String)>,
+    /// The id that AWS gives each response.
+    pub request_id: Option<&'static str>,
 }
 
 impl Reply {
@@ -58,6 +60,7 @@ impl Reply {
             content_type: "application/x-amz-json-1.1",
             body: body.to_string(),
             headers: Vec::new(),
+            request_id: Some("request-of-the-test"),
         }
     }
 
@@ -68,6 +71,15 @@ impl Reply {
             content_type,
             body: body.to_owned(),
             headers: Vec::new(),
+            request_id: Some("request-of-the-test"),
+        }
+    }
+
+    /// The same from a proxy, which gives no AWS request id.
+    pub fn of_proxy(self) -> Self {
+        Self {
+            request_id: None,
+            ..self
         }
     }
 
@@ -98,13 +110,14 @@ impl Upstream {
                     content_type,
                     body,
                     headers,
+                    request_id,
                 } = answer(asked).await;
                 let response = Response::builder()
                     .status(status)
-                    .header("content-type", content_type)
-                    .header("x-amzn-requestid", "request-of-the-test");
-                headers
-                    .into_iter()
+                    .header("content-type", content_type);
+                let id = request_id.map(|id| ("x-amzn-requestid", id.to_owned()));
+                id.into_iter()
+                    .chain(headers)
                     .fold(response, |response, (name, value)| response.header(name, value))
                     .body(Body::from(body))
                     .unwrap()
@@ -180,6 +193,26 @@ impl Drop for Upstream {
 }
 
 impl Asked {
+    /// The body with which AWS answers a create that succeeds: the ARNs of the requested tapes. Empty for
+    /// other operations.
+    pub fn created(&self) -> Value {
+        let text = |member: &str| self.body[member].as_str().unwrap();
+        let arn = |barcode: &str| {
+            let (owner, _) = text("GatewayARN").split_once(":gateway/").unwrap();
+            format!("{owner}:tape/{barcode}")
+        };
+        match self.operation.as_str() {
+            "CreateTapeWithBarcode" => json!({ "TapeARN": arn(text("TapeBarcode")) }),
+            "CreateTapes" => {
+                let prefix = text("TapeBarcodePrefix");
+                let count = self.body["NumTapesToCreate"].as_u64().unwrap();
+                let arns = (1..=count).map(|number| arn(&format!("{prefix}{number:06X}")));
+                json!({ "TapeARNs": arns.collect::<Vec<_>>() })
+            }
+            _ => json!({}),
+        }
+    }
+
     async fn read(request: Request) -> Self {
         let (head, body) = request.into_parts();
         let target = head.headers["x-amz-target"].to_str().unwrap();

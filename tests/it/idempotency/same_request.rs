@@ -21,7 +21,7 @@ use super::{
     aws::{BARCODE, failed, refused},
     setting,
 };
-use crate::harness::{Asked, GATEWAY, Reply, SIZE, Service, Upstream, tape_arn};
+use crate::harness::{Asked, GATEWAY, Reply, SIZE, Service, Upstream};
 
 fn lost() -> impl Strategy<Value = Reply> {
     let throttled = Reply::aws(
@@ -108,10 +108,9 @@ impl Bench {
         let script = Arc::new(Mutex::new(VecDeque::new()));
         let replies = script.clone();
         let (service, upstream) = runtime.block_on(async {
-            let upstream = Upstream::answering(move |_| {
-                let body = json!({ "TapeARN": tape_arn(BARCODE), "TapeARNs": [tape_arn(BARCODE)] });
+            let upstream = Upstream::answering(move |asked| {
                 let reply = replies.lock().unwrap().pop_front();
-                std::future::ready(reply.unwrap_or_else(|| Reply::ok(&body)))
+                std::future::ready(reply.unwrap_or_else(|| Reply::ok(&asked.created())))
             });
             let upstream = upstream.await;
             let flags = [

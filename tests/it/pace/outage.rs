@@ -9,7 +9,6 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use serde_json::json;
 use tapegate::{
     access::AuthorizedCall,
     domain::{Failure, Fault, ListTapes},
@@ -22,7 +21,7 @@ use tokio::{
 use tower::{ServiceExt, service_fn};
 
 use crate::harness::{
-    Reply, Service, Upstream, one_new_tape, tape_arn,
+    Reply, Service, Upstream, one_new_tape,
     transport::{aws, call, list, page, settings, shared, unreachable},
 };
 
@@ -292,10 +291,10 @@ async fn an_outage_that_goes_on_after_a_silence_is_noticed_at_the_first_attempt(
 async fn the_first_burst_of_creates_after_a_forgotten_outage_succeeds() {
     let is_lost = Arc::new(AtomicBool::new(true));
     let lost = is_lost.clone();
-    let upstream = Upstream::answering(move |_| {
+    let upstream = Upstream::answering(move |asked| {
         let reply = match lost.load(Ordering::SeqCst) {
             true => Reply::text(502, "text/html", "<html>"),
-            false => Reply::ok(&json!({ "TapeARNs": [tape_arn("NEW0001")] })),
+            false => Reply::ok(&asked.created()),
         };
         std::future::ready(reply)
     });

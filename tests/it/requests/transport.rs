@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http::{Method, Request};
 use http_body::{Body, Frame};
 use http_body_util::{Full, StreamBody};
@@ -10,7 +11,10 @@ use tonic::Code;
 use tower::{Service, ServiceExt};
 
 use super::{Attacked, METHODS, assert_refused, refused, valid};
-use crate::{harness::Refusal, wire};
+use crate::{
+    harness::{Refusal, eventually},
+    wire,
+};
 
 #[tokio::test]
 async fn unknown_methods_and_services_are_unimplemented() {
@@ -184,4 +188,57 @@ where
     assert_refused(&refused, Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "");
     assert!(attacked.upstream.asked().is_empty());
     refused
+}
+
+#[tokio::test]
+async fn a_call_whose_client_resets_the_stream_within_the_request_is_cancelled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let flags = [&format!("--audit-file={}", path.display()), "--audit-reads=true"];
+    let attacked = Attacked::start(&flags).await;
+    let of_method = |method: &str| format!("rpc_method=\"tapegate.v1.TapeService/{method}\"");
+    for method in METHODS {
+        // A part of a message, and no end.
+        let part = wire::frame(&valid(method)).split_to(7);
+        let frames = stream::iter([Ok::<_, Infallible>(Frame::data(part))]).chain(stream::pending());
+        let path = format!("/tapegate.v1.TapeService/{method}");
+        let address = attacked.service.addresses.grpc;
+        let call =
+            tokio::spawn(async move { wire::post_at(address, &path, &[], StreamBody::new(frames)).await });
+        let active = format!("tapegate_server_active_calls{{{}}} 1\n", of_method(method));
+        eventually("the call is in progress", async || {
+            attacked.service.admin("/metrics").await.1.contains(&active)
+        })
+        .await;
+        call.abort();
+        let ended = active.replace("} 1", "} 0");
+        eventually("the call has ended", async || {
+            attacked.service.admin("/metrics").await.1.contains(&ended)
+        })
+        .await;
+    }
+    let (_, metrics) = attacked.service.admin("/metrics").await;
+    for method in METHODS {
+        let mut series = metrics.lines().filter(|line| {
+            line.starts_with("rpc_server_call_duration_seconds_count") && line.contains(&of_method(method))
+        });
+        let counted = series.next().unwrap();
+        assert!(
+            counted.contains("rpc_response_status_code=\"CANCELLED\""),
+            "{counted}"
+        );
+        assert!(counted.contains("tapegate_fault_owner=\"caller\""), "{counted}");
+        assert!(series.next().is_none(), "{metrics}");
+    }
+    attacked.service.stop().await.unwrap();
+    let records = std::fs::read_to_string(path).unwrap();
+    assert_eq!(records.lines().count(), METHODS.len(), "{records}");
+    for record in records.lines() {
+        let record: serde_json::Value = serde_json::from_str(record).unwrap();
+        let told = (record["code"].as_str().unwrap(), record["reason"].as_str());
+        assert!(
+            [("CANCELLED", Some("TRANSPORT")), ("given up", None)].contains(&told),
+            "{record}"
+        );
+    }
 }

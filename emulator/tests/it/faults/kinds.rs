@@ -199,6 +199,57 @@ async fn a_malformed_response_is_valid_http_with_half_of_the_json() {
 }
 
 #[tokio::test]
+async fn wrong_tapes_change_the_response_of_a_create_and_not_its_tapes() {
+    let arn = |account: &str, region: &str, barcode: &str| {
+        format!("arn:aws:storagegateway:{region}:{account}:tape/{barcode}")
+    };
+    let cases = [
+        ("fewer", None),
+        ("repeated", Some(arn("123456789012", "us-east-1", "WRONG01"))),
+        ("other-account", Some(arn("999999999999", "us-east-1", "WRONG01"))),
+        (
+            "other-region",
+            Some(arn("123456789012", "eu-central-1", "WRONG01")),
+        ),
+        (
+            "other-barcode",
+            Some(arn("123456789012", "us-east-1", "WRONG0001")),
+        ),
+        ("barcodes", Some("WRONG01".to_owned())),
+    ];
+    for (tapes, expected) in cases {
+        let emulator = with(&json!({"kind": "wrong-tapes", "tapes": tapes})).await;
+        let client = emulator.client();
+        let one = client.create_tape_with_barcode().gateway_arn(GATEWAY);
+        let one = one
+            .tape_size_in_bytes(SIZE)
+            .tape_barcode("WRONG01")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(one.tape_arn().map(str::to_owned), expected, "{tapes}");
+        let two = client
+            .create_tapes()
+            .gateway_arn(GATEWAY)
+            .tape_size_in_bytes(SIZE);
+        let two = two
+            .client_token("token")
+            .num_tapes_to_create(2)
+            .tape_barcode_prefix("TWO");
+        let two = two.send().await.unwrap();
+        let arns = two.tape_arns();
+        match tapes {
+            "fewer" => assert_eq!(arns.len(), 1, "{arns:?}"),
+            "repeated" => assert!(arns.len() == 3 && arns[0] == arns[2], "{arns:?}"),
+            _ => assert_eq!(arns.len(), 2, "{arns:?}"),
+        }
+        // Other operations are as they were.
+        list(&client).await.unwrap();
+        assert!(exists(&emulator, "WRONG01").await, "{tapes}");
+    }
+}
+
+#[tokio::test]
 async fn a_hang_never_responds_and_creates_the_tape_or_not() {
     for (when, made) in [("before", false), ("after", true)] {
         let emulator = with(&json!({"kind": "hang", "when": when})).await;

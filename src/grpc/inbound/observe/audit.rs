@@ -18,15 +18,25 @@ pub(super) fn record(audit: &AuditLog, call: &EndedCall<'_>) {
         attempts,
         end,
         info,
+        outcome,
         took,
     } = call;
     let kind = method::kind(context.method());
     let is_create = kind == Some(OperationKind::Create);
     let is_read = kind == Some(OperationKind::Read);
-    let is_rejected = match method::is_health(context.method()) {
-        // Health calls mostly need no authentication.
-        true => matches!(end, End::Grpc(Code::Unauthenticated)),
-        false => is_rejected(call),
+    let is_unauthenticated = matches!(end, End::Grpc(Code::Unauthenticated));
+    let is_rejected = match context.method() {
+        // Health and reflection calls are not authorized, and mostly need no authentication.
+        path if method::is_health(path) => is_unauthenticated,
+        path if method::is_reflection(path) => {
+            let reasons = [
+                ErrorKind::LimitReached,
+                ErrorKind::Overloaded,
+                ErrorKind::UnknownMethod,
+            ];
+            is_unauthenticated || reasons.into_iter().any(|kind| has_reason(call, kind))
+        }
+        _ => is_rejected(call),
     };
     if !(is_create || is_rejected || facts.panicked || (is_read && audit.records_reads())) {
         return;
@@ -34,14 +44,6 @@ pub(super) fn record(audit: &AuditLog, call: &EndedCall<'_>) {
     let principal = context.caller().map(|caller| &*caller.principal);
     let attempts = attempts.as_ref();
     let decision = facts.decision.as_deref();
-    // The outcome of an attempt that is in flight is not known yet; the log has it later.
-    let given_up = is_create.then(|| facts.abandon().as_str());
-    let outcome = match end {
-        End::Grpc(Code::Ok) => is_create.then_some("applied"),
-        _ => info
-            .and_then(|info| info.metadata.get(status::OUTCOME).map(String::as_str))
-            .or(given_up),
-    };
     audit.record(&AuditRecord {
         time: SystemTime::now(),
         request_id: context.request_id(),
@@ -67,7 +69,9 @@ pub(super) fn record(audit: &AuditLog, call: &EndedCall<'_>) {
         },
         reason: info.map(|info| info.reason.as_str()),
         panicked: facts.panicked,
-        outcome,
+        asked: facts.asked.as_deref(),
+        // The outcome of an attempt that is in flight is not known yet; the log has it later.
+        outcome: *outcome,
         hidden_tapes: facts.hidden_tapes,
         attempts: attempts.map_or(0, |attempts| attempts.count),
         aws_request_id: attempts.and_then(|attempts| attempts.request_id.as_deref()),
@@ -83,12 +87,15 @@ fn is_rejected(call: &EndedCall<'_>) -> bool {
     match call.end {
         End::Grpc(Code::Ok) => false,
         End::Grpc(_) => {
-            let reason = call.info.map(|info| info.reason.as_str());
-            let is_limited = reason == Some(ErrorKind::LimitReached.row().reason);
-            call.context.caller().is_none() || is_denied || is_limited
+            call.context.caller().is_none() || is_denied || has_reason(call, ErrorKind::LimitReached)
         }
         End::Http(_) | End::GivenUp => decision.is_none() || is_denied,
     }
+}
+
+/// Whether the call ended with the reason of this failure.
+fn has_reason(call: &EndedCall<'_>, kind: ErrorKind) -> bool {
+    call.info.is_some_and(|info| info.reason == kind.row().reason)
 }
 
 #[cfg(test)]

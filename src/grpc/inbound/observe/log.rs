@@ -46,8 +46,9 @@ impl CallLog {
             End::GivenUp => "none: cancelled by the caller, or connection closed".to_owned(),
         };
         let seconds = call.took.as_secs_f64();
+        let reason = call.info.map(|info| info.reason.as_str());
         let Some((_, registered)) = &self.in_progress else {
-            tracing::debug!(code, seconds, "call ended");
+            tracing::debug!(code, reason, seconds, "call ended");
             return;
         };
         let caller = call.context.caller();
@@ -55,13 +56,13 @@ impl CallLog {
             End::Grpc(code) => status::classify(code, call.info, caller.is_some()).level,
             End::Http(_) | End::GivenUp => LogLevel::Info,
         };
-        let reason = call.info.map(|info| info.reason.as_str());
         let principal = caller.map(|caller| caller.principal.name());
         let resource = call.facts.decision.as_ref().map(|decision| &*decision.resource);
         let attempts = call.attempts.as_ref();
         let aws_request_id = attempts.and_then(|attempts| attempts.request_id.as_deref());
         let attempts = attempts.map(|attempts| attempts.count);
         let fault = call.facts.fault.as_deref();
+        let (asked, outcome) = (call.facts.asked.as_deref(), call.outcome);
         if let End::Grpc(code) = call.end
             && level >= LogLevel::Warn
         {
@@ -82,6 +83,8 @@ impl CallLog {
                     seconds,
                     attempts,
                     aws_request_id,
+                    asked,
+                    outcome,
                     fault,
                     "call ended"
                 )
