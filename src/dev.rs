@@ -1,6 +1,6 @@
 //! `tapegate dev`: the service in front of an emulator, in one process.
 
-use std::{error::Error, fmt::Write, io};
+use std::{collections::BTreeSet, error::Error, fmt::Write, io};
 
 use clap::{ArgMatches, Command};
 use secrecy::ExposeSecret;
@@ -95,6 +95,9 @@ fn check(emulator: &EmulatorConfig, service: Option<&Config>) -> Vec<(&'static s
         let message = format!("{listen} is also the address of the service's {key}; choose another port");
         wrong.push(("listen", message));
     }
+    if let Some(service) = service {
+        wrong.extend(foreign_accounts(emulator, service).map(|message| ("account_id", message)));
+    }
     let mut ids = emulator.settings.credentials.iter().map(|one| &one.access_key_id);
     if emulator.pair.is_none() && ids.any(|id| id == CREDENTIALS.0) {
         let message = format!(
@@ -104,6 +107,25 @@ fn check(emulator: &EmulatorConfig, service: Option<&Config>) -> Vec<(&'static s
         wrong.push(("credentials", message));
     }
     wrong
+}
+
+/// The accounts of the service that are not those of the emulator, where every call to them would fail.
+fn foreign_accounts(emulator: &EmulatorConfig, service: &Config) -> impl Iterator<Item = String> {
+    let Config { rules, sdk, .. } = service;
+    let (own, has_roles) = (&emulator.settings.account_id, !sdk.accounts.is_empty());
+    // Without roles, the service calls the account of its credentials, which is the emulator's own.
+    let is_foreign =
+        |id: &str| id != own && !(has_roles && emulator.settings.accounts.iter().any(|one| one.id == id));
+    let served: BTreeSet<_> = rules.accounts.keys().chain(&rules.account_id).collect();
+    let foreign = served.into_iter().filter(|id| is_foreign(id.as_str()));
+    let advice = match has_roles {
+        true => "add an [[account]] for it to the file for --emulator-config",
+        false => "set account_id and --emulator-account-id to the same account",
+    };
+    let messages: Vec<_> = foreign
+        .map(|id| format!("the emulator has {own}, but the service serves account {id}; {advice}"))
+        .collect();
+    messages.into_iter()
 }
 
 /// Runs both until the process is told to stop. The emulator stops last, since the last calls of the
@@ -264,6 +286,28 @@ mod tests {
                 "--emulator-listen: 127.0.0.1:50051 is also the address of the service's listen; choose another port"
             ]
         );
+    }
+
+    #[test]
+    fn the_account_of_the_service_is_that_of_the_emulator() {
+        let other = "--account-id=210987654321";
+        let both = "--emulator-account-id=210987654321";
+        for (arguments, given) in [
+            (&[other][..], "account_id: "),
+            (&[both], "--emulator-account-id: "),
+            (
+                &[other, "--emulator-account-id=333333333333"],
+                "--emulator-account-id: ",
+            ),
+        ] {
+            let faults = faults(arguments, &[]);
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            assert!(
+                faults[0].starts_with(given) && faults[0].contains("the service serves account "),
+                "{faults:?}"
+            );
+        }
+        read(&[other, both], &[]).unwrap();
     }
 
     #[test]

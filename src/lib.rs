@@ -14,6 +14,7 @@ pub mod access;
 pub mod app;
 pub mod call;
 pub mod domain;
+pub mod files;
 pub mod grpc;
 pub mod network;
 pub mod observability;

@@ -15,7 +15,7 @@ use tapegate::{
     app::{
         App, Cut,
         cli::{self, Command, Stop},
-        shutdown,
+        settings, shutdown,
     },
     observability::telemetry::{self, Telemetry},
 };
@@ -37,7 +37,11 @@ fn main() -> ExitCode {
         return ExitCode::from(cli::MISUSE);
     }
     match matches.subcommand() {
-        Some((EMULATOR, matches)) => tapegate_emulator::cli::execute("tapegate", matches, &variables),
+        Some((EMULATOR, matches)) => {
+            let of_service = settings::variables();
+            let of_service: Vec<_> = of_service.iter().map(String::as_str).collect();
+            tapegate_emulator::cli::execute("tapegate", matches, &variables, &of_service)
+        }
         Some((DEV, matches)) => match Dev::read(matches, &variables) {
             Ok(settings) => block_on(run_dev(settings)),
             Err(faults) => {

@@ -2,7 +2,7 @@
 //!
 //! In come the environment's variables. Out go decisions and HTTP clients for everything that this
 //! process calls: AWS and its token services, metadata services, key servers of issuers, and
-//! collectors. So a proxy gets the same traffic whichever library sends it. This room uses no other.
+//! collectors. So a proxy gets the same traffic whichever library sends it. Of other rooms, this one uses `files` only.
 
 mod certificates;
 mod http_client;

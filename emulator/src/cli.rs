@@ -12,7 +12,7 @@ use clap::{ArgMatches, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    config::{Config, Faults as ConfigFaults, Flags, Variables},
+    config::{Config, Faults as ConfigFaults, Flags, Variables, check_other_names},
     server::Server,
     settings::Credentials,
 };
@@ -41,7 +41,12 @@ pub fn main(
 ) -> ExitCode {
     let command = command("tapegate-emulator").version(env!("CARGO_PKG_VERSION"));
     match command.try_get_matches_from(arguments) {
-        Ok(matches) => execute("tapegate-emulator", &matches, &variables.into_iter().collect()),
+        Ok(matches) => execute(
+            "tapegate-emulator",
+            &matches,
+            &variables.into_iter().collect(),
+            &[],
+        ),
         Err(usage) => {
             // The process ends either way when the stream is closed.
             let _ = usage.print();
@@ -53,9 +58,15 @@ pub fn main(
     }
 }
 
-/// Runs the command with these arguments of it. Errors begin with the name of the program.
-pub fn execute(program: &str, matches: &ArgMatches, variables: &Variables) -> ExitCode {
-    let (config, log) = match read(matches, variables) {
+/// Runs the command with these arguments of it. Errors begin with the name of the program, which reads
+/// `other_variables` in its other commands.
+pub fn execute(
+    program: &str,
+    matches: &ArgMatches,
+    variables: &Variables,
+    other_variables: &[&str],
+) -> ExitCode {
+    let (config, log) = match read(matches, variables, other_variables) {
         Ok(settings) => settings,
         Err(faults) => {
             let _ = write!(io::stderr(), "{faults}");
@@ -80,8 +91,14 @@ pub fn execute(program: &str, matches: &ArgMatches, variables: &Variables) -> Ex
     }
 }
 
-fn read(matches: &ArgMatches, variables: &Variables) -> Result<(Config, Log), ConfigFaults> {
+fn read(
+    matches: &ArgMatches,
+    variables: &Variables,
+    other_variables: &[&str],
+) -> Result<(Config, Log), ConfigFaults> {
     let mut faults = ConfigFaults::default();
+    let others = [&[log::FILTER_VARIABLE, log::FORMAT_VARIABLE], other_variables].concat();
+    check_other_names(variables, &others, &mut faults);
     let log = Log::read(matches, variables, &mut faults);
     let config = Flags::ALONE.read(matches, variables, |_| Vec::new());
     match config {

@@ -27,6 +27,7 @@ use crate::{
 pub use fault::Faults;
 pub(crate) use fault::Place;
 pub use flags::Flags;
+pub(crate) use flags::check_other_names;
 use tables::Tables;
 
 /// The environment variables of a process, by name.

@@ -15,7 +15,7 @@ use std::{
 
 use self::file::FileWriter;
 pub use self::record::AuditRecord;
-use crate::observability::metrics::Count;
+use crate::{files, observability::metrics::Count};
 
 /// Where calls are recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,16 @@ impl AuditLog {
             None => Ok(Self::to_log(*reads)),
             Some(path) => Self::to_file(path, *queue, *reads),
         }
+    }
+
+    /// Checks that [`AuditLog::to_file`] can open the file at `path`, and neither creates nor changes it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the file.
+    pub fn check_file(path: &Path) -> Result<(), Vec<String>> {
+        files::check_append(path)
+            .map_err(|error| vec![format!("{} cannot be written: {error}", path.display())])
     }
 
     /// Creates an audit log in the service's log.

@@ -58,7 +58,9 @@ impl Access {
         let server = &config.server;
         let (identities, authority) = match server.allow_anonymous {
             true => {
-                warn_of_ignored_settings(config);
+                if let Some(warning) = ignored_access_control(config) {
+                    tracing::warn!("{warning}");
+                }
                 (None, Authority::Anyone)
             }
             false => {
@@ -212,7 +214,7 @@ fn identities(config: &Config, upkeep: &mut Upkeep) -> Result<Authenticator, Can
             JwksLocation::File(path) => KeySource::File(upkeep.keep(KeySet::open(path))?),
             JwksLocation::Url(url) => {
                 let remote = RemoteKeys::new(url, issuer.remote.clone())
-                    .map_err(|unusable| CannotStart::Files(vec![format!("{url}: {unusable}")]))?;
+                    .map_err(|faults| CannotStart::Files(faults.iter().map(ToString::to_string).collect()))?;
                 let remote = Arc::new(remote);
                 upkeep.remotes.push(remote.clone());
                 KeySource::Remote(remote)
@@ -224,10 +226,8 @@ fn identities(config: &Config, upkeep: &mut Upkeep) -> Result<Authenticator, Can
         None => None,
         Some(path) => Some(upkeep.keep(StaticTokens::open(path))?),
     };
-    let asks_for_certificates = config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
-    let certificates = asks_for_certificates.then(|| certificates.clone());
     Ok(Authenticator::new(
-        certificates,
+        certificates.clone(),
         issuers,
         tokens,
         *remember,
@@ -251,12 +251,17 @@ fn authority(config: &Config, upkeep: &mut Upkeep) -> Result<Authority, CannotSt
     ))))
 }
 
-fn warn_of_ignored_settings(config: &Config) {
-    let has_identities = !config.identities.issuers.is_empty() || config.identities.tokens.is_some();
-    if has_identities || config.policy.is_some() {
-        tracing::warn!(
-            "allow_anonymous is set: every caller may do everything, and the configured identities and policies are \
-             ignored"
-        );
-    }
+/// What an operator should know who configures access control and allows anonymous callers.
+pub(super) fn ignored_access_control(config: &Config) -> Option<&'static str> {
+    let Config {
+        server,
+        identities,
+        policy,
+        ..
+    } = config;
+    let has_identities =
+        identities.certificates.is_some() || !identities.issuers.is_empty() || identities.tokens.is_some();
+    (server.allow_anonymous && (has_identities || policy.is_some())).then_some(
+        "allow_anonymous is set: every caller may do everything, and the configured identities and policies are ignored",
+    )
 }

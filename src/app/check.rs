@@ -6,8 +6,9 @@ use std::path::Path;
 use super::settings::{Setting, Values, auth, jwt, policy, server};
 use crate::{
     access::{
+        audit::AuditLog,
         identity::{
-            jwt::{JwksLocation, KeySet, RemoteKeys},
+            jwt::{JwksLocation, KeySet, RemoteKeys, RemoteKeysError},
             static_tokens::StaticTokens,
         },
         policy::PolicyEngine,
@@ -21,6 +22,9 @@ pub(super) fn files(values: &mut Values) {
     if let Some(Some(path)) = values.optional(&auth::TOKENS_FILE) {
         report(values, &auth::TOKENS_FILE, StaticTokens::open(&path));
     }
+    if let Some(Some(path)) = values.optional(&policy::AUDIT_FILE) {
+        report(values, &policy::AUDIT_FILE, AuditLog::check_file(&path));
+    }
     for setting in [&policy::PATH, &policy::TRIAL] {
         if let Some(Some(directory)) = values.optional(setting) {
             report(values, setting, PolicyEngine::open(setting.key, &directory));
@@ -31,12 +35,14 @@ pub(super) fn files(values: &mut Values) {
             JwksLocation::File(path) => report(row, &jwt::JWKS, KeySet::open(&path)),
             JwksLocation::Url(url) => {
                 let settings = jwt::remote(row).unwrap_or_default();
-                let client = RemoteKeys::new(&url, settings);
-                report(
-                    row,
-                    &jwt::JWKS,
-                    client.map_err(|unusable| vec![unusable.to_string()]),
-                );
+                for fault in RemoteKeys::new(&url, settings).err().into_iter().flatten() {
+                    let message = fault.to_string();
+                    match fault {
+                        RemoteKeysError::Ca { .. } => row.fault(&jwt::JWKS_CA, message),
+                        RemoteKeysError::Token(_) => row.fault(&jwt::JWKS_TOKEN_FILE, message),
+                        RemoteKeysError::Url | RemoteKeysError::Client(_) => row.fault(&jwt::JWKS, message),
+                    }
+                }
             }
         }
         Some(())

@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
+    access::ignored_access_control,
     check,
     expiry::{Expiries, Expiring},
     settings::{
@@ -103,9 +104,10 @@ impl Checked {
                  shutdown.drain_timeout"
             )
         });
+        let ignored = ignored_access_control(&self.config).map(str::to_owned);
         Warnings {
             expiring: Expiries::open(&self.config).within(server.expiry_warning),
-            others: grace.into_iter().collect(),
+            others: grace.into_iter().chain(ignored).collect(),
         }
     }
 }

@@ -92,13 +92,19 @@ impl fmt::Display for Expiring {
         };
         let (verb, advice) = match (self.seconds_left() <= 0.0, kind) {
             (true, ExpiringKind::ServerCertificate) => ("expired", "clients reject it; replace it"),
-            (false, ExpiringKind::ServerCertificate) => ("expires", "replace it before"),
-            (true, ExpiringKind::ClientCa) => ("expired", "its client certificates are rejected; remove it"),
-            (false, ExpiringKind::ClientCa) => {
-                ("expires", "issue client certificates of another root before")
-            }
+            (false, ExpiringKind::ServerCertificate) => ("expires", "replace it before that"),
+            (true, ExpiringKind::ClientCa) => (
+                "expired",
+                "the client certificates that it issued are rejected; remove it from the file",
+            ),
+            (false, ExpiringKind::ClientCa) => (
+                "expires",
+                "before that, add a new root certificate to the file and issue the client certificates from it",
+            ),
             (true, ExpiringKind::StaticToken) => ("expired", "run `tapegate token new`, or revoke it"),
-            (false, ExpiringKind::StaticToken) => ("expires", "run `tapegate token new` before"),
+            (false, ExpiringKind::StaticToken) => {
+                ("expires", "before that, run `tapegate token new` for a new token")
+            }
         };
         let at = at.strftime("%Y-%m-%dT%H:%M:%SZ");
         write!(f, "{}: {what} {verb} at {at}; {advice}", kind.setting())

@@ -147,6 +147,12 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &telemetry::SAMPLE_PERCENT,
 ];
 
+/// The names of the variables of all settings, and of the one that names the configuration file.
+pub fn variables() -> Vec<String> {
+    let of_settings = SETTINGS.iter().filter_map(|setting| setting.variable());
+    of_settings.chain([CONFIG_FILE.to_owned()]).collect()
+}
+
 /// Every table of settings, in the order in which documents show them.
 pub static TABLES: &[&Table] = &[
     &accounts::TABLE,
@@ -201,6 +207,7 @@ impl Config {
         let tls = server::tls(values);
         let identities = auth::read(values);
         let policy = policy::read(values);
+        let audit = policy::audit(values);
         let limits = limits::read(values);
         requests::set_default_of_regions(values);
         let accounts = accounts::read(values);
@@ -215,7 +222,7 @@ impl Config {
             identities: identities?,
             policy: policy?,
             limits: limits?,
-            audit: policy::audit(values)?,
+            audit: audit?,
             rules: rules?,
             deadlines: deadlines?,
             sdk,

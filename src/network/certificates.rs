@@ -1,9 +1,11 @@
-use std::{fs, path::Path};
+use std::path::Path;
 
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
+
+use crate::files;
 
 /// Parses PEM certificates.
 ///
@@ -40,7 +42,7 @@ pub fn root_certificates(pem: &[u8]) -> Result<RootCertStore, String> {
 ///
 /// What is wrong with the file, with its path.
 pub fn read_root_certificates(path: &Path) -> Result<Vec<u8>, String> {
-    let pem = fs::read(path).map_err(|error| format!("cannot be read: {error}"));
+    let pem = files::read(path).map_err(|error| format!("cannot be read: {error}"));
     let checked = pem.and_then(|pem| root_certificates(&pem).map(|_| pem));
     checked.map_err(|what| format!("{} {what}", path.display()))
 }

@@ -5,6 +5,7 @@ mod accounts;
 mod check;
 mod commands;
 mod faults;
+mod files;
 mod health;
 mod precedence;
 mod reference;

@@ -7,4 +7,5 @@ mod coalescing;
 mod flood;
 mod memory;
 mod pace;
+mod tokens;
 mod traffic;

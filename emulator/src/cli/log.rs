@@ -13,11 +13,11 @@ use tracing_subscriber::{
 use crate::config::{Faults, Place, Variables};
 
 const FILTER: &str = "log-filter";
-const FILTER_VARIABLE: &str = "TAPEGATE_LOG_FILTER";
+pub(super) const FILTER_VARIABLE: &str = "TAPEGATE_LOG_FILTER";
 const FILTER_TAKES: &str = "directives of tracing's EnvFilter, each a level (off, error, warn, info, debug, trace) \
                             or target=level, such as info or warn,tapegate_emulator=debug";
 const FORMAT: &str = "log-format";
-const FORMAT_VARIABLE: &str = "TAPEGATE_LOG_FORMAT";
+pub(super) const FORMAT_VARIABLE: &str = "TAPEGATE_LOG_FORMAT";
 const FORMAT_TAKES: &str = "human or json";
 
 /// What is logged to stderr, and in which format.

@@ -159,6 +159,38 @@ fn value_of(text: &str, setting: &Setting) -> Value {
         .unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
+/// Adds a fault for each variable of this project that is neither the emulator's nor one of `others`.
+pub(crate) fn check_other_names(variables: &Variables, others: &[&str], faults: &mut Faults) {
+    for (name, value) in variables {
+        let name = name.to_string_lossy();
+        let Some(rest) = name.strip_prefix("TAPEGATE_") else {
+            continue;
+        };
+        let is_known = name.starts_with(PREFIX) || others.contains(&&*name);
+        // An empty variable is not set.
+        if is_known || is_service_link(&name, rest) || value.is_empty() {
+            continue;
+        }
+        let own: Vec<_> = EVERYDAY
+            .iter()
+            .map(|(key, _)| *key)
+            .chain([CONFIG])
+            .map(variable)
+            .collect();
+        let hint = did_you_mean(
+            &name,
+            own.iter().map(String::as_str).chain(others.iter().copied()),
+        );
+        let message = format!("there is no variable {name:?}{hint}");
+        faults.push(Place::Variable(name.into_owned()), message);
+    }
+}
+
+/// Whether Kubernetes sets this variable for a Service, such as `TAPEGATE_EMULATOR_SERVICE_HOST`.
+fn is_service_link(name: &str, rest: &str) -> bool {
+    name.contains("_SERVICE_") || rest.split('_').any(|word| word == "PORT")
+}
+
 /// Adds a fault for each variable of the emulator that is not known.
 fn check_names(variables: &Variables, settings: &[Setting], faults: &mut Faults) {
     for name in variables.keys().map(|name| name.to_string_lossy()) {
@@ -168,9 +200,7 @@ fn check_names(variables: &Variables, settings: &[Setting], faults: &mut Faults)
         let key = rest.to_lowercase();
         let mut known: Vec<_> = EVERYDAY.iter().map(|(key, _)| *key).collect();
         known.push(CONFIG);
-        // Kubernetes sets variables such as TAPEGATE_EMULATOR_SERVICE_HOST for a Service of this name.
-        let is_service_link = name.contains("_SERVICE_") || rest.split('_').any(|word| word == "PORT");
-        if is_service_link || known.contains(&&*key) {
+        if is_service_link(&name, rest) || known.contains(&&*key) {
             continue;
         }
         let message = if settings.iter().any(|setting| setting.key == key) {

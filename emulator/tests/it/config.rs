@@ -1,8 +1,7 @@
 //! Settings from flags, variables and a file: a configuration or everything wrong with it.
 
-use std::{ffi::OsString, fs, time::Duration};
+use std::{ffi::OsString, fs, process::Command, time::Duration};
 
-use clap::Command;
 use secrecy::ExposeSecret;
 use tapegate_emulator::{
     Account, BarcodeScope, Config, ConfigFaults, Credentials, Flags, Role, Setting, Settings, Variables, cli,
@@ -43,7 +42,7 @@ impl Call {
             fs::write(&path, content).unwrap();
             variables.insert("TAPEGATE_EMULATOR_CONFIG".into(), path.into());
         }
-        let command = Command::new("emulator").args(flags.arguments());
+        let command = clap::Command::new("emulator").args(flags.arguments());
         let name = OsString::from("emulator");
         let arguments = std::iter::once(&name).chain(&self.arguments);
         flags.read(&command.get_matches_from(arguments), &variables, |_| Vec::new())
@@ -514,4 +513,35 @@ fn credentials_are_read_from_a_shared_credentials_file() {
         "{:?}",
         missing.faults()
     );
+}
+
+/// The program reads all variables that begin with `TAPEGATE_`, so one that it does not know is misspelt.
+#[test]
+fn a_misspelt_variable_of_the_program_is_a_fault() {
+    let run = |variables: &[(&str, &str)]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_tapegate-emulator"));
+        program.env_clear().envs(variables.iter().copied());
+        program.arg("--listen=nowhere").output().unwrap()
+    };
+    let told = run(&[
+        ("TAPEGATE_EMULATR_SEED_TAPES", "7"),
+        ("TAPEGATE_LOG_FILTR", "warn"),
+        ("TAPEGATE_EMULATOR_SEED_TAPE", "7"),
+        // Of Kubernetes, for a Service of this name; and empty, so not set.
+        ("TAPEGATE_PORT", "tcp://10.0.0.1:50051"),
+        ("TAPEGATE_SERVICE_HOST", "10.0.0.1"),
+        ("TAPEGATE_LOG_FORMATS", ""),
+    ]);
+    assert_eq!(told.status.code(), Some(2));
+    let told = String::from_utf8(told.stderr).unwrap();
+    let lines: Vec<_> = told.lines().collect();
+    assert_eq!(lines.len(), 4, "{told}");
+    for (line, part) in lines.iter().zip([
+        "TAPEGATE_EMULATOR_SEED_TAPE: ",
+        "TAPEGATE_EMULATR_SEED_TAPES: there is no variable \"TAPEGATE_EMULATR_SEED_TAPES\"; did you mean TAPEGATE_EMULATOR_SEED_TAPES?",
+        "TAPEGATE_LOG_FILTR: there is no variable \"TAPEGATE_LOG_FILTR\"; did you mean TAPEGATE_LOG_FILTER?",
+        "--listen: ",
+    ]) {
+        assert!(line.starts_with(part), "{part} in {told}");
+    }
 }

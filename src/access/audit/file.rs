@@ -1,7 +1,7 @@
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::record::TARGET;
-use crate::observability::metrics::Count;
+use crate::{files, observability::metrics::Count};
 
 /// Appends lines to a file in a thread of its own.
 pub(super) struct FileWriter {
@@ -105,14 +105,9 @@ struct RotatedFile {
 
 impl RotatedFile {
     fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)?;
         Ok(Self {
             path: path.to_owned(),
-            file,
+            file: files::append(path)?,
             checked: Instant::now(),
             is_torn: false,
         })

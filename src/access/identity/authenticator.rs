@@ -17,8 +17,9 @@ use crate::{access::reload::Reloading, domain::Principal, observability::metrics
 /// How callers are authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentitySettings {
-    /// Which names of client certificates identify callers (`auth.mtls` or `auth.certificate`).
-    pub certificates: CertificateIdentity,
+    /// Which names of client certificates identify callers (`auth.mtls` or `auth.certificate`); `None` if
+    /// clients are not asked for one.
+    pub certificates: Option<CertificateIdentity>,
     /// The trusted issuers of JSON Web Tokens (`auth.jwt`).
     pub issuers: Vec<IssuerSettings>,
     /// The file of static tokens (`auth.tokens.file`).

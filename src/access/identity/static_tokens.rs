@@ -49,7 +49,7 @@ struct StaticToken {
     digest: TokenDigest,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TokensFile {
     #[serde(default)]
@@ -110,13 +110,16 @@ impl StaticTokens {
 
     /// Adds the tokens of a file's text. Faults come with their line.
     fn add(&mut self, text: &str) -> Result<(), Vec<(usize, String)>> {
-        let line = |offset: usize| text[..text.floor_char_boundary(offset)].matches('\n').count() + 1;
-        let file: TokensFile = toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            vec![(line(at), error.message().trim_end().to_owned())]
-        })?;
+        self.add_tables(parse(text)?, text)
+    }
+
+    /// Adds the tokens of tables of this text.
+    fn add_tables(&mut self, tables: Vec<Spanned<Table>>, text: &str) -> Result<(), Vec<(usize, String)>> {
+        // Counted once, because each of many tokens can have a fault.
+        let line_ends: Vec<_> = text.match_indices('\n').map(|(at, _)| at).collect();
+        let line = |offset: usize| line_ends.partition_point(|end| *end < offset) + 1;
         let mut faults = Vec::new();
-        for table in file.token {
+        for table in tables {
             let start = table.span().start;
             match table.into_inner().token() {
                 Ok((id, token)) => match self.0.entry(id) {
@@ -204,6 +207,16 @@ impl Table {
             _ => Err(faults),
         }
     }
+}
+
+/// The tables of a file's text. A fault comes with its line.
+fn parse(text: &str) -> Result<Vec<Spanned<Table>>, Vec<(usize, String)>> {
+    let parsed: Result<TokensFile, _> = toml::from_str(text);
+    parsed.map(|file| file.token).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let line = text[..text.floor_char_boundary(at)].matches('\n').count() + 1;
+        vec![(line, error.message().trim_end().to_owned())]
+    })
 }
 
 /// Returns the id of a token; `None` if the token is malformed.

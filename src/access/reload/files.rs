@@ -1,10 +1,12 @@
 use std::{
-    fs::{self, File},
+    fs,
     io::Read,
     path::{Path, PathBuf},
 };
 
 use sha2::{Digest as _, Sha256};
+
+use crate::files;
 
 /// The largest accepted file, in bytes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
@@ -79,12 +81,10 @@ fn list(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, String> {
 
 fn load(path: &Path) -> Result<Vec<u8>, String> {
     let unreadable = |error| format!("cannot be read: {error}");
-    let file = File::open(path).map_err(unreadable)?;
-    if file.metadata().map_err(unreadable)?.is_dir() {
-        return Err("is a directory, not a file".to_owned());
-    }
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1)
+    files::open(path)
+        .map_err(unreadable)?
+        .take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     match u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_BYTES) {

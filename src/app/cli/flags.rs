@@ -30,10 +30,12 @@ pub(super) fn program() -> Command {
             explain::arguments(configured(CHECK))
                 .about("Print the settings that `serve` would use, or everything that is wrong with them")
                 .before_help(
-                    "Reads settings, certificates, keys, tokens and policies. Prints the settings in effect as a \
+                    "Reads the settings and every file that `serve` reads: certificates, keys, tokens, policies and \
+                     the audit file. Prints the settings in effect as a \
                      configuration file, with the origin of each value in a comment. With --as, it explains a \
                      decision of the policies instead.\n\
-                     Exits with 2 if something is wrong.",
+                     Exits with 2 if something is wrong, also if the certificate of the service has expired. What \
+                     expires soon (expiry_warning) and other warnings leave the exit code 0.",
                 ),
         )
         .subcommand(token::command(TOKEN))

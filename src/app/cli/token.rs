@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, builder::NonEmptyStringValueParser, value_parser};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
@@ -15,7 +15,8 @@ use crate::access::identity::static_tokens::{self, ListedToken, NewToken, Revoca
 /// The command `name`.
 pub(super) fn command(name: &'static str) -> Command {
     let text = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name(value).help(help)
+        let arg = Arg::new(name).long(name).value_name(value).help(help);
+        arg.value_parser(NonEmptyStringValueParser::new())
     };
     let file = |help: &'static str| {
         text("file", "FILE", help)
@@ -46,7 +47,8 @@ pub(super) fn command(name: &'static str) -> Command {
         .about("Remove tokens from a file")
         .before_help(
             "Other lines of the file stay as they are, comments too. A running service with this file in \
-             auth.tokens.file rejects the tokens within two reload_intervals.",
+             auth.tokens.file rejects the tokens for new calls within two reload_intervals, or at once after SIGHUP. \
+             Open streams continue.",
         )
         .arg(text(
             "name",
@@ -148,10 +150,13 @@ impl TokenRequest {
             } => create(file, name, groups, *lifetime, out, notes),
             Action::List => print(&static_tokens::list(file)?, out).map_err(TokenError::NotListed),
             Action::Revoke(which) => {
+                let mut told = String::new();
                 for ListedToken { id, name, .. } in which.apply(file)? {
-                    // The token is revoked even if the information cannot be printed.
-                    let _ = writeln!(notes, "revoked the token {id} of {name}");
+                    told += &format!("revoked the token {id} of {name}\n");
                 }
+                told += "a running service rejects new calls with a revoked token within two reload_intervals, or at once after SIGHUP\n";
+                // The tokens are revoked even if the information cannot be printed.
+                let _ = notes.write_all(told.as_bytes());
                 Ok(())
             }
         }
@@ -188,26 +193,41 @@ fn create(
     Ok(())
 }
 
-/// Prints a table of tokens.
+/// Prints a table of tokens, in columns.
 fn print(tokens: &[ListedToken], out: &mut impl Write) -> io::Result<()> {
     let now = Timestamp::now();
-    writeln!(
-        out,
-        "{:16}  {:20}  {:20}  NAME  GROUPS",
-        "ID", "EXPIRES", "CREATED"
-    )?;
-    for token in tokens {
-        let created = token
-            .created
-            .map_or_else(|| "-".to_owned(), |created| created.to_string());
-        let groups = match token.groups.is_empty() {
-            true => "-".to_owned(),
-            false => token.groups.join(","),
-        };
-        let (id, name) = (&token.id, &token.name);
-        let expires = token.expires.to_string();
-        let note = if token.expires <= now { "  (expired)" } else { "" };
-        writeln!(out, "{id}  {expires:20}  {created:20}  {name}  {groups}{note}")?;
+    let header = ["ID", "EXPIRES", "CREATED", "NAME", "GROUPS"].map(str::to_owned);
+    let rows: Vec<[String; 5]> = std::iter::once(header)
+        .chain(tokens.iter().map(|token| {
+            let groups = match token.groups.is_empty() {
+                true => "-".to_owned(),
+                false => token.groups.join(","),
+            };
+            let note = if token.expires <= now { "  (expired)" } else { "" };
+            [
+                token.id.clone(),
+                token.expires.to_string(),
+                token
+                    .created
+                    .map_or_else(|| "-".to_owned(), |created| created.to_string()),
+                token.name.clone(),
+                groups + note,
+            ]
+        }))
+        .collect();
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or_default()
+    };
+    let widths = [0, 1, 2, 3].map(width);
+    for [id, expires, created, name, groups] in &rows {
+        let [w0, w1, w2, w3] = widths;
+        writeln!(
+            out,
+            "{id:w0$}  {expires:w1$}  {created:w2$}  {name:w3$}  {groups}"
+        )?;
     }
     out.flush()
 }

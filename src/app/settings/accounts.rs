@@ -118,53 +118,67 @@ pub(super) fn are_given(values: &Values) -> bool {
 
 /// The accounts of the table.
 pub(super) fn read(values: &mut Values) -> Option<Vec<AccountSettings>> {
-    let served = values.get(&REGIONS).unwrap_or_default();
-    let (mut ids, mut aliases) = (BTreeSet::new(), BTreeSet::new());
+    let served = values.get(&REGIONS);
+    check_names(values);
     let mut of_chain = None;
-    let accounts = values.rows(&TABLE, |row| {
-        let account = account(row, &served)?;
-        if !ids.insert(account.id.clone()) {
-            row.fault(&ID, format!("{} has an [[account]] already", account.id));
+    values.rows(&TABLE, |row| {
+        if let Some(role) = row.optional(&ROLE).flatten() {
+            let partition = role.partition();
+            if row.optional(&PROFILE) == Some(None) && *of_chain.get_or_insert(partition) != partition {
+                let message = format!(
+                    "is not set, but an account of another partition has none either, and the credentials of the \
+                     standard chain are valid in one partition; set the profile whose credentials assume roles in \
+                     {partition}"
+                );
+                row.fault(&PROFILE, message);
+            }
         }
-        if let Some(alias) = account.alias.clone()
-            && !aliases.insert(alias.clone())
+        account(row, served.as_ref())
+    })
+}
+
+/// Rejects IDs and aliases that several accounts have.
+fn check_names(values: &mut Values) {
+    let all = ids(values).unwrap_or_default();
+    let (mut ids, mut aliases) = (BTreeSet::new(), BTreeSet::new());
+    values.rows(&TABLE, |row| {
+        let (id, alias) = (row.optional(&ID).flatten(), row.optional(&ALIAS).flatten());
+        if let Some(alias) = alias {
+            if all
+                .iter()
+                .any(|other| other.as_str() == alias && id.as_ref() != Some(other))
+            {
+                row.fault(&ALIAS, format!("{alias} is the ID of another account"));
+            } else if !aliases.insert(alias.clone()) {
+                row.fault(&ALIAS, format!("{alias} is the name of another account too"));
+            }
+        }
+        if let Some(id) = id
+            && !ids.insert(id.clone())
         {
-            row.fault(&ALIAS, format!("{alias} is the name of another account too"));
+            row.fault(&ID, format!("{id} has an [[account]] already"));
         }
-        let partition = account.role.partition();
-        if account.profile.is_none() && *of_chain.get_or_insert(partition) != partition {
-            let message = format!(
-                "is not set, but an account of another partition has none either, and the credentials of the standard \
-                 chain are valid in one partition; set the profile whose credentials assume roles in {partition}"
-            );
-            row.fault(&PROFILE, message);
-        }
-        Some(account)
-    })?;
-    let ids: BTreeSet<_> = ids.iter().map(AccountId::as_str).collect();
-    let is_id = |account: &AccountSettings| {
-        let alias = account
-            .alias
-            .as_deref()
-            .filter(|alias| *alias != account.id.as_str());
-        alias.filter(|alias| ids.contains(alias)).map(str::to_owned)
-    };
-    if let Some(alias) = accounts.iter().find_map(is_id) {
-        values.missing(
-            TABLE.key,
-            format!("the alias {alias} is the ID of another account"),
-        );
-    }
-    Some(accounts)
+        Some(())
+    });
 }
 
-/// The regions that accounts name themselves.
+/// The IDs of the accounts, whatever else is wrong with them; `None` if one is missing or invalid.
+pub(super) fn ids(values: &mut Values) -> Option<BTreeSet<AccountId>> {
+    let ids = values.rows(&TABLE, |row| row.optional(&ID).flatten());
+    ids.map(BTreeSet::from_iter)
+}
+
+/// The valid regions that accounts name themselves.
 pub(super) fn regions_of_all(values: &mut Values) -> BTreeSet<Region> {
-    let all = values.rows(&TABLE, |row| row.optional(&ITS_REGIONS));
-    all.into_iter().flatten().flatten().flatten().collect()
+    let mut regions = BTreeSet::new();
+    values.rows(&TABLE, |row| {
+        regions.extend(row.optional(&ITS_REGIONS).flatten().into_iter().flatten());
+        Some(())
+    });
+    regions
 }
 
-fn account(row: &mut Values, served: &BTreeSet<Region>) -> Option<AccountSettings> {
+fn account(row: &mut Values, served: Option<&BTreeSet<Region>>) -> Option<AccountSettings> {
     let id = row.required(&ID);
     let role = row.required(&ROLE);
     if let (Some(id), Some(role)) = (&id, &role)
@@ -196,34 +210,39 @@ fn account(row: &mut Values, served: &BTreeSet<Region>) -> Option<AccountSetting
     })
 }
 
-/// The regions of an account in this partition. `served` are those of the setting `regions`.
-fn regions(row: &mut Values, partition: AwsPartition, served: &BTreeSet<Region>) -> Option<BTreeSet<Region>> {
+/// The regions of an account in this partition. `served` are those of the setting `regions`, if it is
+/// valid.
+fn regions(
+    row: &mut Values,
+    partition: AwsPartition,
+    served: Option<&BTreeSet<Region>>,
+) -> Option<BTreeSet<Region>> {
     let its_own = row.optional(&ITS_REGIONS)?;
     let is_in_partition = |region: &&Region| AwsPartition::of(region) == partition;
     let Some(regions) = its_own else {
-        let regions: BTreeSet<_> = served.iter().filter(is_in_partition).cloned().collect();
+        let regions: BTreeSet<_> = served?.iter().filter(is_in_partition).cloned().collect();
         if regions.is_empty() {
             let message = format!("is not set, and no region of `regions` is in partition {partition}");
             row.fault(&ITS_REGIONS, message);
+            return None;
         }
+        row.set_default_list(&ITS_REGIONS, regions.iter().map(Region::as_str));
         return Some(regions);
     };
+    let mut faults = Vec::new();
     if regions.is_empty() {
-        row.fault(&ITS_REGIONS, "is empty, so no call could reach the account");
+        faults.push("is empty, so no call could reach the account".to_owned());
     }
     for region in &regions {
         if !is_in_partition(&region) {
-            let message = format!(
-                "{region} is in partition {}, the account in {partition}",
-                AwsPartition::of(region)
-            );
-            row.fault(&ITS_REGIONS, message);
-        } else if !served.contains(region) {
-            row.fault(
-                &ITS_REGIONS,
-                format!("{region} is not in `regions`; add it there"),
-            );
+            let its_partition = AwsPartition::of(region);
+            faults.push(format!(
+                "{region} is in partition {its_partition}, the account in {partition}"
+            ));
+        } else if served.is_some_and(|served| !served.contains(region)) {
+            faults.push(format!("{region} is not in `regions`; add it there"));
         }
     }
-    Some(regions)
+    faults.iter().for_each(|fault| row.fault(&ITS_REGIONS, fault));
+    faults.is_empty().then_some(regions)
 }

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     Setting, certificate, jwt,
     parsers::{Choice, DurationIn, FILE, Integer, NAME_PATTERN, Parsed, Text},
+    server,
     setting_type::List,
     values::Values,
 };
@@ -95,7 +96,7 @@ pub(crate) static MTLS_GROUPS: Setting<List<Text>> = Setting {
 
 pub(super) fn read(values: &mut Values) -> Option<IdentitySettings> {
     let certificates = certificates(values);
-    let issuers = values.rows(&jwt::TABLE, jwt::read);
+    let issuers = jwt::read_all(values);
     Some(IdentitySettings {
         certificates: certificates?,
         issuers: issuers?,
@@ -105,16 +106,30 @@ pub(super) fn read(values: &mut Values) -> Option<IdentitySettings> {
     })
 }
 
-fn certificates(values: &mut Values) -> Option<CertificateIdentity> {
-    if values.has_rows(&certificate::TABLE) {
-        let message = "cannot be combined with [[auth.certificate]]; write a pattern for these names, too";
-        values.reject_given(&MTLS_NAMES, message);
-        values.reject_given(&MTLS_ALLOWED, message);
-        values.reject_given(&MTLS_GROUPS, message);
-        let patterns = values.rows(&certificate::TABLE, certificate::read)?;
-        return Some(CertificateIdentity::Patterns(patterns));
+/// `Some(None)` if clients are not asked for a certificate.
+fn certificates(values: &mut Values) -> Option<Option<CertificateIdentity>> {
+    let has_patterns = values.has_rows(&certificate::TABLE);
+    let are_requested = values.is_given(&server::TLS_CLIENT_CA);
+    let why_useless = match (has_patterns, are_requested) {
+        (true, _) => {
+            Some("cannot be combined with [[auth.certificate]]; write a pattern for these names, too")
+        }
+        (false, false) => Some(certificate::NOT_REQUESTED),
+        (false, true) => None,
+    };
+    if let Some(why) = why_useless {
+        values.reject_given(&MTLS_NAMES, why);
+        values.reject_given(&MTLS_ALLOWED, why);
+        values.reject_given(&MTLS_GROUPS, why);
     }
-    names(values).map(CertificateIdentity::Names)
+    if has_patterns {
+        let patterns = certificate::read_all(values)?;
+        return Some(Some(CertificateIdentity::Patterns(patterns)));
+    }
+    match are_requested {
+        true => names(values).map(|rule| Some(CertificateIdentity::Names(rule))),
+        false => Some(None),
+    }
 }
 
 fn names(values: &mut Values) -> Option<CertificateRule> {

@@ -1,29 +1,57 @@
-//! What the profile in AWS's shared configuration file says beside credentials: endpoints, FIPS,
-//! dual-stack and root certificates.
+//! What the profile in AWS's shared configuration file says beside credentials: the region, endpoints,
+//! FIPS, dual-stack and root certificates.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     Faults, Origin, Variables,
-    environment::{self, IgnoredVariable},
+    environment::{self, IgnoredVariable, Rule},
     given::Given,
 };
-use crate::{domain::Invalid, network::read_root_certificates, upstream::sdk::locate_aws_file};
+use crate::files;
 
-/// Settings of a profile that this service does not honour, with what decides instead.
-const IGNORED: [(&str, &str); 4] = [
-    ("defaults_mode", "the settings upstream.* and retry.* decide"),
-    ("max_attempts", "the settings retry.* decide about retries"),
-    ("retry_mode", "the settings retry.* decide about retries"),
+/// The properties of a profile that the SDK reads, each with the variable that has the same values.
+const PROPERTIES: [(&str, &str); 21] = [
+    ("account_id_endpoint_mode", "AWS_ACCOUNT_ID_ENDPOINT_MODE"),
+    ("auth_scheme_preference", "AWS_AUTH_SCHEME_PREFERENCE"),
+    ("ca_bundle", "AWS_CA_BUNDLE"),
+    ("defaults_mode", "AWS_DEFAULTS_MODE"),
     (
-        "sts_regional_endpoints",
-        "STS is called in the region of the service",
+        "disable_clock_skew_correction",
+        "AWS_DISABLE_CLOCK_SKEW_CORRECTION",
     ),
+    ("disable_request_compression", "AWS_DISABLE_REQUEST_COMPRESSION"),
+    (
+        "ec2_metadata_service_endpoint",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    ),
+    (
+        "ec2_metadata_service_endpoint_mode",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+    ),
+    ("ec2_metadata_v1_disabled", "AWS_EC2_METADATA_V1_DISABLED"),
+    (
+        "ignore_configured_endpoint_urls",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    ),
+    ("max_attempts", "AWS_MAX_ATTEMPTS"),
+    ("request_checksum_calculation", "AWS_REQUEST_CHECKSUM_CALCULATION"),
+    (
+        "request_min_compression_size_bytes",
+        "AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES",
+    ),
+    ("response_checksum_validation", "AWS_RESPONSE_CHECKSUM_VALIDATION"),
+    ("retry_mode", "AWS_RETRY_MODE"),
+    ("sdk-ua-app-id", "AWS_SDK_UA_APP_ID"),
+    ("sdk_ua_app_id", "AWS_SDK_UA_APP_ID"),
+    ("sigv4a_signing_region_set", "AWS_SIGV4A_SIGNING_REGION_SET"),
+    ("use_dualstack_endpoint", "AWS_USE_DUALSTACK_ENDPOINT"),
+    ("use_fips_endpoint", "AWS_USE_FIPS_ENDPOINT"),
+    ("web_identity_token_file", "AWS_WEB_IDENTITY_TOKEN_FILE"),
 ];
+
+/// The property of a profile that no variable replaces, and has no effect.
+const STS_ENDPOINTS: &str = "sts_regional_endpoints";
 
 /// The selected profile of the shared configuration file, and the section of services that it names.
 #[derive(Debug, Default)]
@@ -45,18 +73,11 @@ impl AwsProfile {
     /// The profile that these variables select. A file that cannot be read has none: the credentials
     /// chain reports that.
     pub(super) fn of(variables: &Variables) -> Self {
-        let [file, home, profile] =
-            ["AWS_CONFIG_FILE", "HOME", "AWS_PROFILE"].map(|name| environment::get(variables, name));
-        if file.is_none() && home.is_none() {
+        let Some((path, _)) = environment::aws_file(variables, "AWS_CONFIG_FILE", "config") else {
             return Self::default();
-        }
-        let path = locate_aws_file(
-            file.map(PathBuf::from),
-            home.unwrap_or_default().as_ref(),
-            "config",
-        );
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        let profile = profile.unwrap_or("default");
+        };
+        let text = files::read_to_string(&path).unwrap_or_default();
+        let profile = environment::get(variables, "AWS_PROFILE").unwrap_or("default");
         Self::parse(path.display().to_string(), &text, profile)
     }
 
@@ -110,34 +131,38 @@ impl AwsProfile {
             .map(|found| found.value.clone().into())
     }
 
+    /// The region.
+    pub(super) fn region(&self) -> Option<Given> {
+        let found = self.properties.get("region");
+        let found = found.filter(|found| !found.value.is_empty())?;
+        Some(Given::one(self.origin(found), found.value.clone()))
+    }
+
     /// Adds the faults of the profile, and returns its settings without an effect.
     pub(super) fn check(&self, faults: &mut Faults) -> Vec<IgnoredVariable> {
-        for name in [
-            "use_fips_endpoint",
-            "use_dualstack_endpoint",
-            "ignore_configured_endpoint_urls",
-        ] {
-            if let Some(found) = self.properties.get(name)
-                && !["true", "false"]
-                    .iter()
-                    .any(|word| found.value.eq_ignore_ascii_case(word))
-            {
-                let value = Invalid::quote(&found.value);
-                let message = format!("{name}: invalid value {value}; expected true or false");
-                faults.push(self.origin(found), message);
+        let mut ignored = Vec::new();
+        let mut ignore = |name: &str, line: usize, instead| {
+            let name = format!("{name} at {}:{line}", self.path);
+            ignored.push(IgnoredVariable { name, instead });
+        };
+        for (name, variable) in PROPERTIES {
+            let Some((found, rule)) = self.properties.get(name).zip(environment::rule(variable)) else {
+                continue;
+            };
+            if let Rule::Ignored(instead) = rule {
+                ignore(name, found.line, instead);
+            } else if let Err(wrong) = rule.check(&found.value) {
+                faults.push(self.origin(found), format!("{name}: {wrong}"));
             }
         }
-        if let Some(found) = self.properties.get("ca_bundle")
-            && let Err(wrong) = read_root_certificates(Path::new(&found.value))
-        {
-            faults.push(self.origin(found), format!("ca_bundle: {wrong}"));
+        if let Some(found) = self.properties.get(STS_ENDPOINTS) {
+            ignore(
+                STS_ENDPOINTS,
+                found.line,
+                "STS is called in the region of the service",
+            );
         }
-        let ignored = IGNORED.iter().filter_map(|(name, instead)| {
-            let line = self.properties.get(*name)?.line;
-            let name = format!("{name} at {}:{line}", self.path);
-            Some(IgnoredVariable { name, instead })
-        });
-        ignored.collect()
+        ignored
     }
 
     fn flag(&self, name: &str) -> bool {
@@ -237,7 +262,7 @@ storage_gateway =
         let told = faults.or(None::<()>).err().map(|faults| faults.to_string());
         assert_eq!(
             told.as_deref().map(str::trim_end),
-            Some("config:5:1: use_fips_endpoint: invalid value \"maybe\"; expected true or false")
+            Some("config:5:1: use_fips_endpoint: is \"maybe\"; expected `true` or `false`")
         );
         let other = AwsProfile::parse("config".to_owned(), FILE, "other");
         let ignored = other.check(&mut Faults::default());

@@ -1,8 +1,11 @@
 //! `[[auth.certificate]]`: names and groups from client certificates.
 
+use std::collections::BTreeSet;
+
 use super::{
     Setting, Table,
     parsers::{Choice, Parsed, TEMPLATE, Text},
+    server,
     setting_type::List,
     values::Values,
 };
@@ -57,11 +60,34 @@ static GROUPS: Setting<List<Parsed<Template>>> = Setting {
     key: "auth.certificate.groups",
     kind: List(TEMPLATE),
     default: None,
-    help: "The groups of the caller. Each needs a text of its own, such as site-{site}, so that a certificate cannot \
-           choose any group. Default: none.",
+    help: "The groups of the caller. One with captures begins with text that ends with / or :, such as site/{site}, so \
+           that a certificate cannot choose a group that is meant for others. Default: none.",
 };
 
-pub(super) fn read(values: &mut Values) -> Option<CertificatePattern> {
+/// The fault of a setting for client certificates if clients are not asked for one.
+pub(super) const NOT_REQUESTED: &str =
+    "has no effect, because tls.client_ca is not set: no client is asked for a certificate; set it, too";
+
+pub(super) fn read_all(values: &mut Values) -> Option<Vec<CertificatePattern>> {
+    let are_requested = values.is_given(&server::TLS_CLIENT_CA);
+    let mut known = BTreeSet::new();
+    values.rows(&TABLE, |row| {
+        if !are_requested {
+            row.fault(&PATTERN, NOT_REQUESTED);
+        }
+        if let (Some(Some(source)), Some(Some(pattern))) = (row.optional(&FROM), row.optional(&PATTERN))
+            && !known.insert((source, pattern))
+        {
+            row.fault(
+                &PATTERN,
+                "has an [[auth.certificate]] already, which decides; keep one of them",
+            );
+        }
+        read(row)
+    })
+}
+
+fn read(values: &mut Values) -> Option<CertificatePattern> {
     values.set_default_list(&GROUPS, [""; 0]);
     let source = values.required(&FROM);
     let pattern = values.required(&PATTERN);

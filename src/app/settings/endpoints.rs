@@ -7,6 +7,7 @@ use http::Uri;
 use super::{
     Setting, Table,
     parsers::{self, Bool, ENDPOINT, Parsed},
+    requests,
     values::Values,
 };
 use crate::{
@@ -71,8 +72,30 @@ static USE_DUAL_STACK: Setting<Bool> = Setting {
 /// The endpoints of the table.
 pub(super) fn read(values: &mut Values) -> Option<Vec<EndpointSettings>> {
     let mut places = BTreeSet::new();
+    let (regions, accounts) = (values.get(&requests::REGIONS), values.get(&requests::ACCOUNTS));
     values.rows(&TABLE, |row| {
         let (region, account) = (row.optional(&REGION)?, row.optional(&ACCOUNT_ID)?);
+        if let (Some(region), Some(regions)) = (&region, &regions)
+            && !regions.contains(region)
+        {
+            let message = format!("{region} is not in `regions`, so this table has no effect; add it there");
+            row.fault(&REGION, message);
+        }
+        if let (Some(account), Some(accounts)) = (&account, &accounts)
+            && !(accounts.is_empty() || accounts.contains(account))
+        {
+            let message = format!(
+                "{account} is not served, so this table has no effect; add an [[account]] with its role"
+            );
+            row.fault(&ACCOUNT_ID, message);
+        }
+        let is_empty = ![&URL, &STS_URL].iter().any(|url| row.is_given(url))
+            && ![&USE_FIPS, &USE_DUAL_STACK].iter().any(|flag| row.is_given(flag));
+        if is_empty {
+            let message = "is not set, and neither is sts_url, use_fips or use_dual_stack, so this table has no \
+                           effect; set one of them";
+            row.fault(&URL, message);
+        }
         if region.is_none() && account.is_none() {
             let message = "is not set, and neither is account_id; for all regions and accounts, set \
                            upstream.endpoint and upstream.sts_endpoint";

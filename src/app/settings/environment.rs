@@ -15,11 +15,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use self::rule::Rule;
+pub(super) use self::rule::Rule;
 use super::{Faults, Origin, PREFIX, Variables, aws_profile::AwsProfile};
 use crate::{
     domain::Invalid,
+    files,
     network::{NetworkSettings, PROXY_VARIABLES, Proxies},
+    upstream::sdk::locate_aws_file,
 };
 
 /// What the variables say.
@@ -91,9 +93,9 @@ const KNOWN: &[(&str, Rule)] = &[
         Rule::Ignored("Storage Gateway has one way to sign, SigV4"),
     ),
     ("AWS_CA_BUNDLE", Rule::Certificates),
-    ("AWS_CONFIG_FILE", Rule::Any),
+    ("AWS_CONFIG_FILE", Rule::AwsFile),
     ("AWS_CONTAINER_AUTHORIZATION_TOKEN", Rule::Secret),
-    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", Rule::Any),
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", Rule::File),
     ("AWS_CONTAINER_CREDENTIALS_FULL_URI", Rule::Url),
     ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", Rule::UrlPath),
     (
@@ -132,14 +134,14 @@ const KNOWN: &[(&str, Rule)] = &[
     ("AWS_SDK_UA_APP_ID", Rule::AppName),
     ("AWS_SECRET_ACCESS_KEY", Rule::Secret),
     ("AWS_SESSION_TOKEN", Rule::Secret),
-    ("AWS_SHARED_CREDENTIALS_FILE", Rule::Any),
+    ("AWS_SHARED_CREDENTIALS_FILE", Rule::AwsFile),
     (
         "AWS_SIGV4A_SIGNING_REGION_SET",
         Rule::Ignored("Storage Gateway has one way to sign, SigV4"),
     ),
     ("AWS_USE_DUALSTACK_ENDPOINT", Rule::Flag),
     ("AWS_USE_FIPS_ENDPOINT", Rule::Flag),
-    ("AWS_WEB_IDENTITY_TOKEN_FILE", Rule::Any),
+    ("AWS_WEB_IDENTITY_TOKEN_FILE", Rule::File),
     (
         "OTEL_ATTRIBUTE_COUNT_LIMIT",
         Rule::Ignored("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT limits attributes"),
@@ -224,7 +226,7 @@ const SETTINGS_CHECK: [&str; 5] = [
 ];
 
 /// The rule of a variable that a library reads; `None` for all others.
-fn rule(name: &str) -> Option<Rule> {
+pub(super) fn rule(name: &str) -> Option<Rule> {
     // The settings region, upstream.endpoint and upstream.sts_endpoint check these.
     if SETTINGS_CHECK.contains(&name) {
         return Some(Rule::OfSetting);
@@ -249,6 +251,7 @@ impl Environment {
     pub(super) fn of_service(variables: &Variables, profile: &AwsProfile, faults: &mut Faults) -> Self {
         let mut ignored = check(variables, |_| true, faults);
         ignored.extend(profile.check(faults));
+        check_aws_files(variables, faults);
         check_pair(variables, faults);
         check_roots(variables, faults);
         let proxies = Proxies::of(variables).unwrap_or_else(|wrong| {
@@ -295,7 +298,7 @@ fn check(variables: &Variables, is_used: impl Fn(&str) -> bool, faults: &mut Fau
                 ignored.push(IgnoredVariable { name, instead });
                 None
             }
-            (_, Rule::OfSetting) => None,
+            (_, Rule::OfSetting | Rule::AwsFile) => None,
             (None, _) => Some("is not UTF-8".to_owned()),
             (Some(value), rule) => rule.check(value).err(),
         };
@@ -309,6 +312,39 @@ fn check(variables: &Variables, is_used: impl Fn(&str) -> bool, faults: &mut Fau
 pub(super) fn get<'v>(variables: &'v Variables, name: &str) -> Option<&'v str> {
     let value = variables.get(OsStr::new(name))?.to_str()?;
     (!value.is_empty()).then_some(value)
+}
+
+/// The files of AWS's tools, at the paths that the variables name or at their own. The SDK reads them.
+fn check_aws_files(variables: &Variables, faults: &mut Faults) {
+    for (variable, name) in [
+        ("AWS_CONFIG_FILE", "config"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+    ] {
+        let Some((path, origin)) = aws_file(variables, variable, name) else {
+            continue;
+        };
+        if let Err(error) = files::check(&path) {
+            let shown = Invalid::quote(&path.to_string_lossy());
+            faults.push(origin, format!("{shown} cannot be read: {error}"));
+        }
+    }
+}
+
+/// The path of a file of AWS's tools, and where it comes from.
+pub(super) fn aws_file(variables: &Variables, variable: &str, name: &str) -> Option<(PathBuf, Origin)> {
+    let [named, home] = [variable, "HOME"].map(|name| get(variables, name));
+    let home = match home {
+        None if named.is_none() => return None,
+        home => Path::new(home.unwrap_or_default()),
+    };
+    let path = locate_aws_file(named.map(PathBuf::from), home, name);
+    let origin = match named {
+        Some(_) => Origin::Variable(variable.to_owned()),
+        None => Origin::File {
+            path: path.display().to_string(),
+        },
+    };
+    Some((path, origin))
 }
 
 /// Half a pair of keys is a mistake: the SDK would look for credentials elsewhere.
@@ -333,6 +369,12 @@ fn check_roots(variables: &Variables, faults: &mut Faults) {
     };
     let [file, directories] =
         ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| Some((name, get(variables, name)?)));
+    if let Some((name, path)) = file
+        && let Err(error) = files::check(path.as_ref())
+    {
+        let message = format!("{} cannot be read: {error}", Invalid::quote(path));
+        return faults.push(Origin::Variable(name.to_owned()), message);
+    }
     let in_file = file.is_some_and(|(_, path)| has_roots(Some(path.as_ref()), None));
     let in_directory = |(_, paths)| env::split_paths(paths).any(|path| has_roots(None, Some(&path)));
     if in_file || directories.is_some_and(in_directory) {

@@ -1,4 +1,4 @@
-use std::{fs::File, io::Read, ops::Range, path::Path};
+use std::{io::Read, ops::Range, path::Path};
 
 use toml::{
     Spanned,
@@ -11,7 +11,7 @@ use super::{
     given::{Given, Layer, Raw, Row, Rows},
     setting_type::TomlType,
 };
-use crate::domain::Invalid;
+use crate::{domain::Invalid, files};
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -53,20 +53,14 @@ pub(super) fn read(path: &Path, faults: &mut Faults) -> Option<Content> {
 }
 
 fn load(path: &Path) -> Result<Vec<u8>, String> {
-    let unreadable = |error| format!("cannot be read: {error}");
-    let file = File::open(path).map_err(unreadable)?;
-    let about = file.metadata().map_err(unreadable)?;
-    if about.is_dir() {
-        return Err("is a directory; give the path of a TOML file".to_owned());
-    }
-    // The length of a pipe is not known, so no more of it is read than shows that it is too long.
+    let unreadable = |error| format!("cannot be read: {error}; give the path of a TOML file");
     let mut bytes = Vec::new();
-    if about.len() <= MAX_BYTES {
-        file.take(MAX_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-    }
-    if about.len().max(bytes.len() as u64) > MAX_BYTES {
+    files::open(path)
+        .map_err(unreadable)?
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_BYTES {
         return Err(format!(
             "is larger than {MAX_BYTES} bytes, the limit for a configuration file"
         ));

@@ -139,7 +139,7 @@ static JWKS_TIMEOUT: Setting<DurationIn> = Setting {
     help: "The timeout for fetching keys from a URL.",
 };
 
-static JWKS_CA: Setting<Parsed<PathBuf>> = Setting {
+pub(crate) static JWKS_CA: Setting<Parsed<PathBuf>> = Setting {
     key: "auth.jwt.jwks_ca",
     kind: FILE,
     default: None,
@@ -147,7 +147,7 @@ static JWKS_CA: Setting<Parsed<PathBuf>> = Setting {
            Kubernetes: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt.",
 };
 
-static JWKS_TOKEN_FILE: Setting<Parsed<PathBuf>> = Setting {
+pub(crate) static JWKS_TOKEN_FILE: Setting<Parsed<PathBuf>> = Setting {
     key: "auth.jwt.jwks_token_file",
     kind: FILE,
     default: None,
@@ -155,11 +155,41 @@ static JWKS_TOKEN_FILE: Setting<Parsed<PathBuf>> = Setting {
            /var/run/secrets/kubernetes.io/serviceaccount/token.",
 };
 
-pub(super) fn read(values: &mut Values) -> Option<IssuerSettings> {
+pub(super) fn read_all(values: &mut Values) -> Option<Vec<IssuerSettings>> {
+    let mut known = Vec::new();
+    values.rows(&TABLE, |row| {
+        let issuer = read(row);
+        // The same issuer can have tables for several audiences and for several files of keys.
+        let same = |other: &IssuerSettings, issuer: &IssuerSettings| {
+            (&other.issuer, &other.audience, &other.jwks) == (&issuer.issuer, &issuer.audience, &issuer.jwks)
+        };
+        if let Some(issuer) = &issuer {
+            if known.iter().any(|other| same(other, issuer)) {
+                row.fault(
+                    &ISSUER,
+                    "has an [[auth.jwt]] of the same audience and keys already, which decides; keep one of them",
+                );
+            }
+            known.push(issuer.clone());
+        }
+        issuer
+    })
+}
+
+fn read(values: &mut Values) -> Option<IssuerSettings> {
     values.set_default_list(&ALGORITHMS, ["ES256", "RS256"]);
     let issuer = values.required(&ISSUER);
     let audience = values.required(&AUDIENCE);
     let jwks = values.required(&JWKS);
+    if let Some(JwksLocation::File(_)) = &jwks {
+        let message = "has no effect, because the keys of this issuer are in a file; leave it out, or set `jwks` to a URL";
+        for setting in [&JWKS_REFRESH, &JWKS_MAX_STALE, &JWKS_TIMEOUT] {
+            values.reject_changed(setting, message);
+        }
+        for setting in [&JWKS_CA, &JWKS_TOKEN_FILE] {
+            values.reject_given(setting, message);
+        }
+    }
     let algorithms = values.get(&ALGORITHMS);
     if algorithms.as_ref().is_some_and(BTreeSet::is_empty) {
         values.fault(

@@ -1,5 +1,7 @@
 //! `[limits]` and `[[limits.group]]`: quotas of each principal.
 
+use std::collections::BTreeSet;
+
 use super::{
     Setting, Table,
     parsers::{Integer, Text},
@@ -91,8 +93,17 @@ pub(crate) static TABLE: Table = Table {
 };
 
 pub(super) fn read(values: &mut Values) -> Option<LimitSettings> {
+    let mut names = BTreeSet::new();
     let groups = values.rows(&TABLE, |row| {
         let name = row.required(&NAME);
+        if let Some(name) = &name
+            && !names.insert(name.clone())
+        {
+            row.fault(
+                &NAME,
+                format!("{name} has a [[limits.group]] already; keep one of them"),
+            );
+        }
         let limits = PrincipalLimits {
             calls_per_second: row.optional(&group::CALLS_PER_SECOND)?,
             concurrent_streams: row.optional(&group::CONCURRENT_STREAMS)?,

@@ -280,7 +280,7 @@ pub(crate) const NAME_PATTERN: Parsed<NamePattern> = Parsed::new(
 /// A text with captures of a pattern.
 pub(crate) const TEMPLATE: Parsed<Template> = Parsed::new(
     "TEMPLATE",
-    "text with captures of the pattern in braces, such as site-{site}",
+    "text with captures of the pattern in braces, such as site/{site}",
     |text| (text.len() <= MAX_NAME).then(|| text.parse().ok()).flatten(),
 );
 

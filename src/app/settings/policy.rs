@@ -43,7 +43,7 @@ pub(crate) static AUDIT_FILE: Setting<Parsed<PathBuf>> = Setting {
     key: "audit.file",
     kind: FILE,
     default: None,
-    help: "A file to which a line of JSON is appended for each create and each rejected call. If it is renamed, a new \
+    help: "A regular file to which a line of JSON is appended for each create and each rejected call. If it is renamed, a new \
            file is created. Default: none, and the records go to the log with the target tapegate::audit.",
 };
 
@@ -84,9 +84,14 @@ pub(super) fn read(values: &mut Values) -> Option<Option<PolicySettings>> {
     }))
 }
 
-pub(super) fn audit(values: &Values) -> Option<AuditSettings> {
+pub(super) fn audit(values: &mut Values) -> Option<AuditSettings> {
+    let file = values.optional(&AUDIT_FILE);
+    if file == Some(None) {
+        let message = "has no effect, because audit.file is not set: records go to the log; leave it out, or set audit.file";
+        values.reject_changed(&AUDIT_QUEUE, message);
+    }
     Some(AuditSettings {
-        file: values.optional(&AUDIT_FILE)?,
+        file: file?,
         reads: values.get(&AUDIT_READS)?,
         queue: values.get(&AUDIT_QUEUE)?,
     })

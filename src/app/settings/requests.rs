@@ -27,7 +27,7 @@ pub(crate) static REGION: Setting<Parsed<Region>> = Setting {
     kind: parsers::REGION,
     default: None,
     help: "The region of a request that contains neither a gateway ARN nor a region. Default: the variable AWS_REGION, \
-           then AWS_DEFAULT_REGION.",
+           then AWS_DEFAULT_REGION, then the AWS profile.",
 };
 
 pub(crate) static REGIONS: Setting<List<Parsed<Region>>> = Setting {
@@ -165,28 +165,29 @@ fn of_table(
     region: Option<&Region>,
     account_id: Option<&AccountId>,
 ) -> Option<Accounts> {
-    if values.is_given(&ACCOUNTS) {
+    let ids = accounts::ids(values);
+    // `tapegate check` prints the same accounts.
+    if values.is_given(&ACCOUNTS) && ids != values.get(&ACCOUNTS) {
         values.fault(
             &ACCOUNTS,
-            "is set beside [[account]], which names the accounts; leave it out",
+            "is set beside [[account]], which names other accounts; leave it out",
         );
+    }
+    values.set_default_list(&ACCOUNTS, ids.iter().flatten().map(AccountId::as_str));
+    if let Some(id) = account_id
+        && ids.is_some_and(|ids| !ids.contains(id))
+    {
+        let message = format!("{id} has no [[account]]; add one with its role");
+        values.fault(&ACCOUNT_ID, message);
     }
     let accounts = accounts?.iter().map(|one| (one.id.clone(), one.regions.clone()));
     let accounts: Accounts = accounts.collect();
-    values.set_default_list(&ACCOUNTS, accounts.keys().map(AccountId::as_str));
-    if let Some(id) = account_id {
-        match (accounts.get(id), region) {
-            (None, _) => values.fault(
-                &ACCOUNT_ID,
-                format!("{id} has no [[account]]; add one with its role"),
-            ),
-            (Some(its), Some(region)) if !its.contains(region) => {
-                let message =
-                    format!("{id} is not served in {region}, the value of `region`; add the region to it");
-                values.fault(&ACCOUNT_ID, message);
-            }
-            _ => {}
-        }
+    if let Some(id) = account_id
+        && let Some(region) = region
+        && accounts.get(id).is_some_and(|its| !its.contains(region))
+    {
+        let message = format!("{id} is not served in {region}, the value of `region`; add the region to it");
+        values.fault(&ACCOUNT_ID, message);
     }
     Some(accounts)
 }

@@ -156,7 +156,7 @@ fn of_aws(variables: &Variables, profile: &AwsProfile) -> Layer {
     let ignores_endpoints = variables
         .get(OsStr::new("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"))
         .is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let region = first(&["AWS_REGION", "AWS_DEFAULT_REGION"]);
+    let region = first(&["AWS_REGION", "AWS_DEFAULT_REGION"]).or_else(|| profile.region());
     let endpoint = |variable, service| {
         let of_variables = first(&[variable, "AWS_ENDPOINT_URL"]);
         let endpoint = of_variables.or_else(|| profile.endpoint(service));

@@ -254,6 +254,19 @@ impl Values {
         }
     }
 
+    /// Rejects a setting that is given with another value than its default though others make it useless.
+    /// `tapegate check` prints defaults, too.
+    pub(crate) fn reject_changed<T>(&mut self, setting: &Setting<T>, message: &str)
+    where
+        T: SettingType<Value: PartialEq>,
+    {
+        let default = setting.default.map(|text| Given::one(Origin::Default, text));
+        let default = default.and_then(|default| setting.kind.read(&default).ok());
+        if self.get(setting) != default {
+            self.reject_given(setting, message);
+        }
+    }
+
     /// `read` with the resolved values; or all faults.
     pub(crate) fn finish<T>(self, read: Option<T>) -> Result<(T, Resolved), Faults> {
         let Self { resolved, faults, .. } = self;

@@ -173,15 +173,25 @@ fn pool(choice: Option<PoolChoice>, is_required: bool, violations: &mut Violatio
             return None;
         }
         None => None,
+        Some(PoolChoice::Custom(id)) if is_required && id == proto::PoolId::Unspecified.as_str_name() => {
+            violations.push("custom_pool_id", UNSPECIFIED_BUT_REQUIRED);
+            return None;
+        }
         Some(PoolChoice::Custom(id)) => Some(violations.take("custom_pool_id", id.parse())?),
-        Some(PoolChoice::Listed(number)) => Some(violations.take("pool_id", listed_pool(number))?),
+        Some(PoolChoice::Listed(number)) => {
+            Some(violations.take("pool_id", listed_pool(number, is_required))?)
+        }
     })
 }
 
-fn listed_pool(number: i32) -> Result<Pool, Invalid> {
+const UNSPECIFIED_BUT_REQUIRED: &str = "POOL_ID_UNSPECIFIED names no pool, and the operator of this service requires one (setting require_pool); use \
+     POOL_ID_GLACIER, POOL_ID_DEEP_ARCHIVE or a custom_pool_id";
+
+fn listed_pool(number: i32, is_required: bool) -> Result<Pool, Invalid> {
     match proto::PoolId::try_from(number) {
         Ok(proto::PoolId::Glacier) => Ok(StorageClass::Glacier.into()),
         Ok(proto::PoolId::DeepArchive) => Ok(StorageClass::DeepArchive.into()),
+        Ok(proto::PoolId::Unspecified) if is_required => Err(Invalid::new(UNSPECIFIED_BUT_REQUIRED)),
         Ok(proto::PoolId::Unspecified) => Err(Invalid::new(
             "POOL_ID_UNSPECIFIED names no pool; use POOL_ID_GLACIER, POOL_ID_DEEP_ARCHIVE or a custom_pool_id, \
              or leave the pool unset to let AWS choose",

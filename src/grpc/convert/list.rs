@@ -55,10 +55,10 @@ impl Parse for proto::DescribeTapesRequest {
         let mut violations = Violations::default();
         let gateway = rules.gateway(&gateway_arn, &mut violations);
         let tapes = Rules::tapes(&tape_arns, &mut violations, |tape| match &gateway {
-            Some(gateway) if !gateway.shares_owner(tape) => Err(Invalid::new(format!(
+            Some(gateway) if !gateway.shares_owner(tape) => Some(Invalid::new(format!(
                 "{tape} has another partition, region or account than the gateway; use a tape of the gateway"
             ))),
-            _ => Ok(()),
+            _ => None,
         });
         let params = list_params(marker, limit, max_items, &mut violations);
         violations.into_result(gateway.zip(params).map(|(gateway, params)| {
@@ -115,21 +115,23 @@ fn scope_and_tapes(
     let names_account = account_id.is_some();
     let account = rules.account(account_id, violations);
     let tapes = Rules::tapes(tape_arns, violations, |tape| {
-        if let Some(region) = region.as_ref().filter(|region| tape.region() != *region) {
-            return Err(Invalid::new(format!(
+        let of_region = region.as_ref().filter(|region| tape.region() != *region);
+        let of_region = of_region.map(|region| {
+            Invalid::new(format!(
                 "{tape} is not in {region}, where the call goes; name it in a separate call with region set to {}",
                 tape.region()
-            )));
-        }
-        match &account {
-            Some(Some(account)) if tape.account() != account => Err(Invalid::new(format!(
+            ))
+        });
+        let of_account = match &account {
+            Some(Some(account)) if tape.account() != account => Some(Invalid::new(format!(
                 "{tape} is not in account {account}, where the call goes; name it in a separate call with \
                  account_id set to {}",
                 tape.account()
             ))),
-            Some(None) => rules.serves_account(tape.account()),
-            _ => Ok(()),
-        }
+            Some(None) => rules.serves_account(tape.account()).err(),
+            _ => None,
+        };
+        of_region.into_iter().chain(of_account)
     });
     let scope = region
         .zip(account)

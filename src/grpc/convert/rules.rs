@@ -91,12 +91,12 @@ impl Rules {
         Some(Some(account))
     }
 
-    /// The tapes that a request names. `belongs` returns what is wrong with a tape of another region or
+    /// The tapes that a request names. `misplaced` returns what is wrong with a tape of another region or
     /// account.
-    pub(super) fn tapes(
+    pub(super) fn tapes<F: IntoIterator<Item = Invalid>>(
         arns: &[String],
         violations: &mut Violations,
-        belongs: impl Fn(&TapeArn) -> Result<(), Invalid>,
+        misplaced: impl Fn(&TapeArn) -> F,
     ) -> Vec<TapeArn> {
         const MOST: usize = 1_000;
         if arns.len() > MOST {
@@ -113,7 +113,9 @@ impl Rules {
         for (index, arn) in arns.iter().enumerate() {
             let field = || format!("tape_arns[{index}]");
             if let Some(tape) = violations.take(field(), arn.parse()) {
-                violations.take(field(), belongs(&tape));
+                for wrong in misplaced(&tape) {
+                    violations.take::<()>(field(), Err(wrong));
+                }
                 tapes.push(tape);
             }
         }

@@ -1,11 +1,12 @@
 use std::{
-    env, fmt, fs,
+    env, fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use crate::{
     access::reload::{ChangeDetector, ContentDigest, FileContents, Files, Reload},
+    files,
     observability::metrics::Count,
 };
 
@@ -91,7 +92,7 @@ impl AwsFiles {
 
 /// The line, counted from 1, of the first section whose header `is_it`.
 fn line_of(path: &Path, is_it: impl Fn(&str) -> bool) -> Option<usize> {
-    let text = fs::read_to_string(path).ok()?;
+    let text = files::read_to_string(path).ok()?;
     let header = |line: &str| {
         let inner = line.trim().strip_prefix('[')?.split(']').next()?.trim();
         Some(is_it(inner.trim_matches(['"', '\''])))
@@ -154,6 +155,8 @@ impl fmt::Debug for ReloadAwsFiles {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+    use std::fs;
 
     use super::*;
 

@@ -204,7 +204,12 @@ def unknown_token(stack: ExitStack, folder: Path) -> World:
 
 
 def full_disk(stack: ExitStack, folder: Path) -> World:
-    return closed(stack, folder, "full", '\n[audit]\nfile = "/dev/full"\n')
+    """No record can be written, as on a full disk: a directory takes the place of the audit file."""
+    file = folder / "full-audit.jsonl"
+    world = closed(stack, folder, "full", f'\n[audit]\nfile = "{file}"\n')
+    file.rename(folder / "moved-audit.jsonl")
+    file.mkdir()
+    return world
 
 
 def broken_policies(stack: ExitStack, folder: Path) -> World:

@@ -111,3 +111,13 @@ def test_health_tells_a_running_service_from_none(service: Tapegate, silent: str
     nobody = run("health", f"--address={silent.removeprefix('http://')}", "--timeout=200ms")
     assert nobody.returncode == 1
     assert nobody.stderr
+
+
+def test_the_emulator_refuses_misspelt_variables_and_takes_those_of_the_service():
+    misspelt = {"TAPEGATE_EMULATR_LISTEN": "127.0.0.1:0", "TAPEGATE_LOG_FILTR": "warn"}
+    refused = run("emulator", "--listen=127.0.0.1:0", env=misspelt)
+    assert refused.returncode == 2
+    for name in misspelt:
+        assert f"{name}: there is no variable" in refused.stderr
+    with emulator(env={"TAPEGATE_REGION": REGION, "TAPEGATE_CONFIG": "tapegate.toml"}):
+        pass

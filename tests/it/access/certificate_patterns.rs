@@ -40,7 +40,7 @@ fn spiffe() -> CertificatePattern {
         NameSource::Spiffe,
         text,
         "{site}/{name}",
-        &["agents", "site-{site}"],
+        &["agents", "site/{site}"],
     )
 }
 
@@ -50,7 +50,7 @@ async fn policies_decide_by_the_groups_and_tags_of_a_certificate() {
     site.policies(
         r#"
         @id("sites-list") permit (
-          principal in TapeGate::Group::"site-berlin", action == TapeGate::Action::"ListTapes", resource
+          principal in TapeGate::Group::"site/berlin", action == TapeGate::Action::"ListTapes", resource
         );
         @id("agents-read-their-pool") permit (principal, action == TapeGate::Action::"ReadTape", resource)
         when { principal.hasTag("pool") && principal.getTag("pool") == resource.pool };
@@ -61,13 +61,13 @@ async fn policies_decide_by_the_groups_and_tags_of_a_certificate() {
         from = "spiffe"
         pattern = "spiffe://corp.example/site/{site}/{pool}/agent/{name}"
         name = "{site}/{name}"
-        groups = ["site-{site}"]
+        groups = ["site/{site}"]
 
         [[auth.certificate]]
         from = "subject"
         pattern = "CN={name},OU={site}"
         name = "{name}"
-        groups = ["site-{site}"]
+        groups = ["site/{site}"]
     "#;
     let service = site.run(&(site.config_with_tls() + patterns), &[]).await;
     let list = async |certified: Certified| {
@@ -189,7 +189,7 @@ fn each_source_gives_name_groups_and_tags() {
     ];
     for (source, text, name, expected) in cases {
         let found = identify(
-            &[pattern(source, text, name, &["team-{name}", "all"])],
+            &[pattern(source, text, name, &["team:{name}", "all"])],
             &certified,
         )
         .unwrap();
@@ -197,7 +197,7 @@ fn each_source_gives_name_groups_and_tags() {
         let capture = &found.tags()["name"];
         assert_eq!(
             found.groups(),
-            ["all".to_owned(), format!("team-{capture}")],
+            ["all".to_owned(), format!("team:{capture}")],
             "{text}"
         );
     }
@@ -231,7 +231,7 @@ fn hostile_and_ambiguous_certificates_are_rejected() {
         NameSource::Uri,
         "https://corp.example/site/{site}/agent/{name}",
         "{site}/{name}",
-        &["site-{site}"],
+        &["site/{site}"],
     );
     let agent = "/agent/7";
     let sites = [
@@ -311,7 +311,7 @@ fn hostile_and_ambiguous_certificates_are_rejected() {
         NameSource::Subject,
         "CN={name},OU=site-{site}",
         "{name}",
-        &["site-{site}"],
+        &["site/{site}"],
     );
     let certified = |values: [(DnType, &str); 3]| CA.client_with_subject(values, &[], Valid::Now);
     let unit = || DnType::CustomDnType(vec![2, 5, 4, 11]);
@@ -354,9 +354,9 @@ fn ambiguous_patterns_are_rejected() {
         (NameSource::Spiffe, "spiffe://a.example/{x}/{y}", "{x}-{y}", ""),
         (NameSource::Spiffe, "spiffe://a.example/{x}/{y}", "{x}.{y}", ""),
         (NameSource::Spiffe, "spiffe://a.example/{x}/{y}", "{z}", ""),
-        (NameSource::Spiffe, "spiffe://a.example/{x}/{y}", "", "g-{x}-{y}"),
+        (NameSource::Spiffe, "spiffe://a.example/{x}/{y}", "", "g/{x}-{y}"),
         (NameSource::Spiffe, "spiffe://a.example/{x}/{y}", "", "{x}"),
-        (NameSource::Spiffe, "spiffe://a.example/{x}", "", "g-{z}"),
+        (NameSource::Spiffe, "spiffe://a.example/{x}", "", "g/{z}"),
         (NameSource::Spiffe, "https://a.example/{x}", "", ""),
         (NameSource::Spiffe, "spiffe://a.example/{X}", "", ""),
         (NameSource::Spiffe, "spiffe://a.example/{x", "", ""),
@@ -381,7 +381,42 @@ fn ambiguous_patterns_are_rejected() {
         assert!(result.is_err(), "{source:?} {pattern} {name} {group}");
     }
     // A dot separates labels, in which there is none.
-    pattern(NameSource::Dns, "{x}.{y}.example", "{x}.{y}", &["g-{x}.{y}"]);
+    pattern(NameSource::Dns, "{x}.{y}.example", "{x}.{y}", &["g/{x}.{y}"]);
+}
+
+/// A certificate of a site `admins` must not be in a group `tape-admins` that is meant for others.
+#[test]
+fn a_group_of_captures_has_a_beginning_that_no_other_group_has() {
+    let with = |group: &str| {
+        let pattern = "spiffe://a.example/{site}/{name}";
+        CertificatePattern::new(NameSource::Spiffe, pattern, None, vec![group.parse().unwrap()])
+    };
+    for group in [
+        "{site}",
+        "tape-{site}",
+        "site.{site}",
+        "site {site}",
+        "{site}/agents",
+        "a/tape-{site}",
+    ] {
+        let Err(faults) = with(group) else {
+            panic!("{group} is accepted")
+        };
+        assert_eq!(faults.len(), 1, "{group}: {faults:?}");
+        assert!(
+            format!("{faults:?}").contains("groups that are meant for others"),
+            "{faults:?}"
+        );
+    }
+    for group in [
+        "tape-admins",
+        "site/{site}",
+        "site:{site}",
+        "a/b/{site}-agents",
+        "site/{site}/{name}",
+    ] {
+        with(group).unwrap();
+    }
 }
 
 fn captures(word: &'static str) -> impl Strategy<Value = (String, String, String)> {
@@ -401,14 +436,14 @@ proptest! {
             NameSource::Spiffe,
             "spiffe://corp.example/x-{a}/{b}.y/{c}",
             "{a}/{b}:{c}",
-            &["g-{b}/{c}"],
+            &["g/{b}/{c}"],
         )];
         let id = format!("spiffe://corp.example/x-{a}/{b}.y/{c}");
         let found = identify(&patterns, &CA.client(&[&id], Valid::Now)).unwrap();
         let tags = [("a", &a), ("b", &b), ("c", &c)].map(|(name, value)| (name.to_owned(), value.clone()));
         prop_assert_eq!(found.tags(), &BTreeMap::from(tags));
         prop_assert_eq!(found.name(), format!("{a}/{b}:{c}"));
-        prop_assert_eq!(found.groups(), [format!("g-{b}/{c}")]);
+        prop_assert_eq!(found.groups(), [format!("g/{b}/{c}")]);
     }
 
     #[test]

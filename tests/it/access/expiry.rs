@@ -80,6 +80,16 @@ fn check_warns_of_a_stop_that_takes_longer_than_kubernetes_waits() {
     );
 }
 
+#[test]
+fn check_warns_of_access_control_that_anonymous_callers_bypass() {
+    let site = Site::new();
+    let told = String::from_utf8(check(&site, "allow_anonymous = true").stderr).unwrap();
+    assert!(
+        told.starts_with("warning: allow_anonymous is set: every caller may do everything"),
+        "{told}"
+    );
+}
+
 #[tokio::test]
 async fn a_service_with_an_expired_certificate_starts_and_says_so_loudly() {
     let site = Site::new();

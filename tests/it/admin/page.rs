@@ -155,14 +155,18 @@ async fn frequent_failures_of_one_code_do_not_displace_others() {
 
 #[tokio::test]
 async fn audit_records_that_are_lost_are_shown() {
-    let service = Service::dev(&["--audit-file=/dev/full"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.jsonl");
+    let service = Service::dev(&[&format!("--audit-file={}", file.display())]).await;
     assert!(!page(&service).await.contains("lost audit records"));
-    service
-        .client()
-        .create_tapes(one_new_tape("audited"))
-        .await
-        .unwrap();
-    let shown = async || page(&service).await.contains("lost audit records");
+    // A directory takes the place of the file, so that no record can be written.
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let shown = async || {
+        let create = one_new_tape("audited");
+        service.client().create_tapes(create).await.unwrap();
+        page(&service).await.contains("lost audit records")
+    };
     eventually("the loss is shown", shown).await;
 }
 

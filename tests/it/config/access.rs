@@ -137,7 +137,10 @@ fn all_issuer_tables_are_read_and_all_their_faults_reported() {
                 "tapegate.toml:3:10: limits.group is an array of tables",
                 "[[limits.group]]",
             ),
-            ("tapegate.toml:5:9: auth.mtls.names: is empty", "leave it out"),
+            (
+                "tapegate.toml:5:9: auth.mtls.names: has no effect",
+                "tls.client_ca is not set",
+            ),
         ],
     );
 }
@@ -294,13 +297,17 @@ fn the_faults_of_patterns_of_certificates_are_reported_where_they_are() {
         &site,
         "[[auth.certificate]]\nfrom = \"dns\"\npattern = \"{name}.example\"\ngroups = [\"agents\"]\n",
     );
-    let CertificateIdentity::Patterns(patterns) = valid.config().identities.certificates else {
+    let Some(CertificateIdentity::Patterns(patterns)) = valid.config().identities.certificates else {
         panic!("the pattern is not used")
     };
     assert_eq!(patterns.len(), 1);
 
-    let wrong = Call::serve().file(
-        "[auth.mtls]\n\
+    let wrong = Call::serve().arg(format!("--tls-client-ca={}", site.path("clients.pem").display()));
+    let wrong = wrong.arg(format!("--tls-cert={}", site.path("server.pem").display()));
+    let wrong = wrong
+        .arg(format!("--tls-key={}", site.path("server.key").display()))
+        .file(
+            "[auth.mtls]\n\
          groups = [\"agents\"]\n\
          [[auth.certificate]]\n\
          from = \"san\"\n\
@@ -315,10 +322,10 @@ fn the_faults_of_patterns_of_certificates_are_reported_where_they_are() {
          groups = [\"{site}\", \"g-{team}\", \"{\"]\n\
          [[auth.certificate]]\n\
          from = \"spiffe\"\n\
-         pattern = \"spiffe://a.example/{site}/{name}\"\n\
+         pattern = \"spiffe://b.example/{site}/{name}\"\n\
          name = \"{site}-{name}\"\n\
          groups = [\"{site}\"]\n",
-    );
+        );
     assert_faults(
         &wrong,
         &[
@@ -337,15 +344,124 @@ fn the_faults_of_patterns_of_certificates_are_reported_where_they_are() {
             ),
             (
                 "tapegate.toml:13:33: auth.certificate.groups: invalid value \"{\"",
-                "site-{site}",
+                "site/{site}",
             ),
             (
                 "tapegate.toml:17:8: auth.certificate.name: {site}-{name} is ambiguous",
                 "such as / or :",
             ),
             (
-                "tapegate.toml:18:10: auth.certificate.groups: {site} has no text of its own",
-                "site-{site}",
+                "tapegate.toml:18:10: auth.certificate.groups: {site} would let a certificate choose groups",
+                "site/{site}",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn settings_without_an_effect_are_faults() {
+    let site = Site::new();
+    let keys = site.path("jwks.json");
+    let file = format!(
+        r#"
+[audit]
+queue = 7
+[auth.mtls]
+groups = ["agents"]
+allowed = ["x"]
+[[auth.jwt]]
+issuer = "a"
+audience = "b"
+jwks = {keys:?}
+jwks_refresh = "1m"
+jwks_ca = {keys:?}
+[[auth.jwt]]
+issuer = "a"
+audience = "b"
+jwks = {keys:?}
+[[auth.jwt]]
+issuer = "a"
+audience = "c"
+jwks = {keys:?}
+[[limits.group]]
+name = "twice"
+tapes_per_hour = 1
+[[limits.group]]
+name = "twice"
+tapes_per_hour = 2
+[[endpoint]]
+region = "eu-west-9"
+url = "https://a.example"
+[[endpoint]]
+account_id = "123456789012"
+[[endpoint]]
+account_id = "999999999999"
+use_fips = true
+"#
+    );
+    let call = Call::serve().arg("--account-id=123456789012").file(file);
+    assert_faults(
+        &call,
+        &[
+            (
+                "tapegate.toml:3:9: audit.queue: has no effect",
+                "audit.file is not set",
+            ),
+            (
+                "tapegate.toml:5:10: auth.mtls.groups: has no effect",
+                "tls.client_ca is not set",
+            ),
+            (
+                "tapegate.toml:6:11: auth.mtls.allowed: has no effect",
+                "tls.client_ca is not set",
+            ),
+            (
+                "tapegate.toml:11:16: auth.jwt.jwks_refresh: has no effect",
+                "in a file",
+            ),
+            (
+                "tapegate.toml:12:11: auth.jwt.jwks_ca: has no effect",
+                "in a file",
+            ),
+            (
+                "tapegate.toml:14:10: auth.jwt.issuer: has an [[auth.jwt]] of the same audience and keys",
+                "",
+            ),
+            (
+                "tapegate.toml:25:8: limits.group.name: twice has a [[limits.group]] already",
+                "",
+            ),
+            (
+                "tapegate.toml:28:10: endpoint.region: eu-west-9 is not in `regions`",
+                "",
+            ),
+            (
+                "tapegate.toml:30:1: endpoint.url: is not set, and neither is sts_url",
+                "no effect",
+            ),
+            (
+                "tapegate.toml:33:14: endpoint.account_id: 999999999999 is not served",
+                "[[account]]",
+            ),
+        ],
+    );
+    assert_faults(
+        &Call::serve().file(
+            "[[auth.certificate]]\nfrom = \"dns\"\npattern = \"{name}.example\"\n\
+             [[auth.certificate]]\nfrom = \"dns\"\npattern = \"{name}.example\"\n",
+        ),
+        &[
+            (
+                "tapegate.toml:3:11: auth.certificate.pattern: has no effect",
+                "tls.client_ca is not set",
+            ),
+            (
+                "tapegate.toml:6:11: auth.certificate.pattern: has an [[auth.certificate]] already",
+                "keep one",
+            ),
+            (
+                "tapegate.toml:6:11: auth.certificate.pattern: has no effect",
+                "tls.client_ca is not set",
             ),
         ],
     );

@@ -124,6 +124,10 @@ url = "https://example.com"
         &Call::serve().file(file),
         &[
             (
+                "tapegate.toml:2:14: account_id: 444444444444 has no [[account]]",
+                "add one with its role",
+            ),
+            (
                 "tapegate.toml:3:12: accounts: is set beside [[account]]",
                 "leave it out",
             ),
@@ -149,8 +153,16 @@ url = "https://example.com"
                 "add it",
             ),
             (
+                "tapegate.toml:21:1: account.profile: is not set, but an account of another partition",
+                "",
+            ),
+            (
                 "tapegate.toml:21:1: account.regions: is not set",
                 "no region of `regions` is in partition aws-us-gov",
+            ),
+            (
+                "tapegate.toml:22:6: account.id: 333333333333 has an [[account]] already",
+                "",
             ),
             (
                 "tapegate.toml:24:16: account.session_name: invalid value \"no spaces\"",
@@ -175,7 +187,10 @@ fn an_account_in_another_partition_needs_a_profile() {
     );
     assert_faults(
         &Call::serve().file(TWO.replace("\"main\"", "\"333333333333\"")),
-        &[("account: the alias 333333333333", "is the ID of another account")],
+        &[(
+            "tapegate.toml:6:9: account.alias: 333333333333 is the ID of another account",
+            "",
+        )],
     );
 }
 
@@ -198,4 +213,85 @@ fn an_account_without_a_role_is_refused() {
             "add one with its role",
         )],
     );
+}
+
+#[test]
+fn names_that_accounts_share_are_told_beside_all_other_faults() {
+    let file = r#"
+[[account]]
+id = "123456789012"
+alias = "twice"
+
+[[account]]
+id = "210987654321"
+alias = "twice"
+role = "a role"
+
+[[account]]
+id = "123456789012"
+alias = "210987654321"
+"#;
+    assert_faults(
+        &Call::serve().file(file),
+        &[
+            ("tapegate.toml:2:1: account.role: is not set", ""),
+            (
+                "tapegate.toml:8:9: account.alias: twice is the name of another account too",
+                "",
+            ),
+            ("tapegate.toml:9:8: account.role: invalid value", ""),
+            ("tapegate.toml:11:1: account.role: is not set", ""),
+            (
+                "tapegate.toml:12:6: account.id: 123456789012 has an [[account]] already",
+                "",
+            ),
+            (
+                "tapegate.toml:13:9: account.alias: 210987654321 is the ID of another account",
+                "",
+            ),
+        ],
+    );
+}
+
+/// A fault of a region is not told again as a fault of the accounts.
+#[test]
+fn faulty_regions_cause_no_further_faults() {
+    let account = "\n[[account]]\nid = '123456789012'\nrole = 'arn:aws:iam::123456789012:role/tapegate'\n";
+    let base = Call::serve().arg("--account-id=123456789012");
+    assert_faults(
+        &base.clone().file(format!("regions = ['Mars']{account}")),
+        &[("tapegate.toml:1:12: regions: invalid value \"Mars\"", "")],
+    );
+    assert_faults(
+        &base.clone().file(format!(
+            "regions = ['us-east-1']{account}regions = ['eu-west-1']\n"
+        )),
+        &[(
+            "tapegate.toml:5:11: account.regions: eu-west-1 is not in `regions`",
+            "add it",
+        )],
+    );
+    assert_faults(
+        &base.clone().file(format!("{account}regions = ['Mars']\n")),
+        &[("tapegate.toml:5:12: account.regions: invalid value \"Mars\"", "")],
+    );
+    let bare = Call::new("serve").arg("--allow-anonymous").file(account);
+    assert_faults(&bare, &[("region: is not set", "")]);
+}
+
+#[test]
+fn check_prints_the_regions_of_every_account() {
+    let file = "[[account]]\nid = '123456789012'\nrole = 'arn:aws:iam::123456789012:role/tapegate'\n";
+    let call = Call::new("check")
+        .arg("--allow-anonymous")
+        .arg("--region=us-east-1")
+        .file(file);
+    let (config, document) = call.check();
+    let (_, of_account) = document.split_once("[[account]]").unwrap();
+    assert!(
+        of_account.contains("\nregions = [\"us-east-1\"]  # default\n"),
+        "{document}"
+    );
+    let (again, _) = Call::new("check").file(document.clone()).check();
+    assert_eq!(config, again, "{document}");
 }

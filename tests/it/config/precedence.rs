@@ -145,7 +145,8 @@ fn every_setting_of_the_service_except_lists_has_a_key_a_variable_and_a_flag() {
         // Each of these needs the others.
         .var("TAPEGATE_TLS_CERT", &files[0].1)
         .var("TAPEGATE_TLS_KEY", &files[1].1)
-        .var("TAPEGATE_POLICY_PATH", &files[4].1);
+        .var("TAPEGATE_POLICY_PATH", &files[4].1)
+        .var("TAPEGATE_AUDIT_FILE", &files[6].1);
     for setting in SETTINGS {
         let (section, name) = setting.path();
         if setting.toml() == TomlType::Strings {
@@ -238,6 +239,15 @@ fn the_region_defaults_to_the_variables_of_aws() {
     assert_eq!(
         region(&both.arg("--region=eu-west-3").var("AWS_REGION", "?!")),
         "eu-west-3"
+    );
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join(".aws")).unwrap();
+    fs::write(home.path().join(".aws/config"), "[default]\nregion = eu-west-4\n").unwrap();
+    let of_profile = bare.clone().var("HOME", home.path());
+    assert_eq!(region(&of_profile), "eu-west-4");
+    assert_eq!(
+        region(&of_profile.var("AWS_DEFAULT_REGION", "eu-west-2")),
+        "eu-west-2"
     );
     assert_faults(
         &bare.clone().var("AWS_REGION", "?!"),

@@ -55,7 +55,7 @@ fn what_a_profile_cannot_say_is_told_with_its_line() {
         assert_eq!(ended.status.code(), Some(2));
         let told = String::from_utf8(ended.stderr).unwrap();
         for part in [
-            ":2:1: use_fips_endpoint: invalid value \"maybe\"",
+            ":2:1: use_fips_endpoint: is \"maybe\"",
             ":3:1: ca_bundle: ",
             ":4:1: upstream.endpoint: invalid value \"nonsense\"",
         ] {

@@ -22,7 +22,7 @@ static RULE: LazyLock<CertificateIdentity> = LazyLock::new(|| {
 static PATTERNS: LazyLock<CertificateIdentity> = LazyLock::new(|| {
     let pattern = |source, pattern: &str| {
         let name = "known/{name}".parse().unwrap();
-        CertificatePattern::new(source, pattern, Some(name), vec!["site-{site}".parse().unwrap()]).unwrap()
+        CertificatePattern::new(source, pattern, Some(name), vec!["site/{site}".parse().unwrap()]).unwrap()
     };
     CertificateIdentity::Patterns(vec![
         pattern(NameSource::Spiffe, "spiffe://{site}/{name}"),
@@ -38,7 +38,7 @@ pub fn run(bytes: &[u8]) {
     if let Ok(principal) = PATTERNS.principal(&CertificateDer::from(bytes)) {
         let in_capture = |c: char| c.is_ascii_alphanumeric() || "._- ".contains(c);
         let name = principal.name().strip_prefix("known/").unwrap();
-        let site = principal.groups()[0].strip_prefix("site-").unwrap();
+        let site = principal.groups()[0].strip_prefix("site/").unwrap();
         for capture in [name, site] {
             assert!(
                 !capture.is_empty() && capture.chars().all(in_capture),

@@ -1,7 +1,7 @@
 //! Violations for mistakes seen in public scripts suggest what was probably meant.
 
 use tapegate::grpc::{
-    convert::Parse,
+    convert::{Parse, Rules},
     proto::{
         CreateTapeWithBarcodeRequest, CreateTapesRequest, DescribeTapesRequest, ListTapesRequest, Tag,
         create_tapes_request::Pool,
@@ -46,6 +46,28 @@ fn pool_names() {
     let listed = |number| CreateTapesRequest::but(|r| r.pool = Some(Pool::PoolId(number)));
     assert_hints(listed(0), "pool_id", &["leave the pool unset"]);
     assert_hints(listed(3), "pool_id", &["custom_pool_id"]);
+}
+
+/// Where the operator requires a pool, the advice is not to leave it unset.
+#[test]
+fn an_unspecified_pool_where_one_is_required() {
+    let rules = Rules {
+        require_pool: true,
+        ..rules()
+    };
+    let listed = CreateTapesRequest::but(|r| r.pool = Some(Pool::PoolId(0)));
+    for (request, field) in [
+        (listed, "pool_id"),
+        (pool("POOL_ID_UNSPECIFIED"), "custom_pool_id"),
+    ] {
+        let violations = violations(&rules, request);
+        let [(at, why)] = &violations[..] else {
+            panic!("not one violation: {violations:?}")
+        };
+        assert_eq!(at, field);
+        assert!(why.contains("POOL_ID_GLACIER, POOL_ID_DEEP_ARCHIVE"), "{why}");
+        assert!(why.contains("require_pool") && !why.contains("unset"), "{why}");
+    }
 }
 
 /// The name of an enum value has the form of a storage class, but AWS does not know it.

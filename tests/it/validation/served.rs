@@ -93,6 +93,29 @@ fn a_tape_of_another_account_is_rejected() {
     );
 }
 
+#[test]
+fn a_tape_of_another_account_and_region_is_told_both_at_once() {
+    let arn = tape_arn("TEST01")
+        .replace(OURS, THEIRS)
+        .replace("us-east-1", "eu-west-1");
+    let list = ListTapesRequest::but(|r| r.tape_arns = vec![arn]);
+    let violations = violations(&our_account(), list);
+    let told: Vec<_> = violations
+        .iter()
+        .map(|(field, why)| format!("{field}: {why}"))
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    for (told, part) in told
+        .iter()
+        .zip(["region set to eu-west-1", "account_id set to 210987654321"])
+    {
+        assert!(
+            told.starts_with("tape_arns[0]: ") && told.contains(part),
+            "{told}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_settings_decide_what_is_served() {
     let folder = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@ use regex::Regex;
 use super::{
     names::CertificateNames,
     source::{Alphabet, NameSource, Piece},
-    template::{Captures, Template},
+    template::{Captures, Part, Template},
 };
 use crate::{
     access::identity::AuthError,
@@ -78,11 +78,11 @@ impl CertificatePattern {
             faults.extend(name.iter().filter_map(check).map(PatternFault::Name));
             faults.extend(groups.iter().filter_map(check).map(PatternFault::Groups));
         }
-        let without_text = groups.iter().filter(|group| group.literals().next().is_none());
-        faults.extend(without_text.map(|group| {
+        let unsafe_groups = groups.iter().filter(|group| !has_namespace(group));
+        faults.extend(unsafe_groups.map(|group| {
             PatternFault::Groups(format!(
-                "{group} has no text of its own, so a certificate could choose any group; add one, such as \
-                 site-{group}"
+                "{group} would let a certificate choose groups that are meant for others; begin with text that ends \
+                 with / or :, such as site/{{site}}, which no other group begins with"
             ))
         }));
         match regexes(source, &pieces) {
@@ -216,6 +216,16 @@ fn check_template(source: NameSource, template: &Template, captures: &BTreeSet<&
             "{template} has the capture {{{capture}}}, which the pattern does not have"
         )),
         None => ambiguity(template, source.alphabet()),
+    }
+}
+
+/// Whether all groups that a template gives begin with a text that ends where no capture can go on. With
+/// `tape-{site}`, a certificate of the site `admins` would be in a group `tape-admins` that exists.
+fn has_namespace(group: &Template) -> bool {
+    match group.parts() {
+        [Part::Literal(_)] => true,
+        [Part::Literal(text), ..] => !text.ends_with(|c| Alphabet::Words.contains(c)),
+        _ => false,
     }
 }
 

@@ -1,6 +1,12 @@
 //! Fetches the key set of an issuer from a URL and keeps it up to date.
 
-use std::{error::Error as _, fs, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
 use http::{HeaderValue, StatusCode, header};
@@ -12,6 +18,7 @@ use tokio::{
 
 use super::key_set::KeySet;
 use crate::{
+    files,
     network::{Proxies, http_client},
     observability::metrics::Count,
 };
@@ -66,6 +73,9 @@ pub enum RemoteKeysError {
         /// What is wrong with it.
         why: String,
     },
+    /// The file with the bearer token is invalid.
+    #[error("{0}")]
+    Token(String),
     /// The HTTP client could not be created.
     #[error("the HTTP client for keys cannot be created: {0}")]
     Client(reqwest::Error),
@@ -78,41 +88,42 @@ const MIN_INTERVAL: Duration = Duration::from_secs(10);
 const MAX_BYTES: usize = 1024 * 1024;
 
 impl RemoteKeys {
-    /// Creates a source of keys at a URL, without fetching them.
+    /// Creates a source of keys at a URL, without fetching them. Reads the files of the settings.
     ///
     /// # Errors
     ///
-    /// [`RemoteKeysError`] if the URL or the settings are not usable.
-    pub fn new(url: &str, settings: RemoteKeysSettings) -> Result<Self, RemoteKeysError> {
-        let url = Url::parse(url)
-            .ok()
-            .filter(is_allowed)
-            .ok_or(RemoteKeysError::Url)?;
+    /// Everything that is wrong with the URL and the files of the settings.
+    pub fn new(url: &str, settings: RemoteKeysSettings) -> Result<Self, Vec<RemoteKeysError>> {
+        let mut faults = Vec::new();
+        let url = Url::parse(url).ok().filter(is_allowed);
+        if url.is_none() {
+            faults.push(RemoteKeysError::Url);
+        }
+        let roots = settings.ca.as_deref().map(roots).transpose();
+        let roots = roots.unwrap_or_else(|fault| {
+            faults.push(fault);
+            None
+        });
+        let token = settings.token_file.as_deref().map(bearer).transpose();
+        faults.extend(token.err().map(RemoteKeysError::Token));
+        let Some(url) = url.filter(|_| faults.is_empty()) else {
+            return Err(faults);
+        };
         let client = http_client(&settings.proxies)
             // A redirect could lead to any server, and key servers do not need one.
             .redirect(Policy::none())
             .timeout(settings.timeout)
             .user_agent(concat!("tapegate/", env!("CARGO_PKG_VERSION")));
-        let client = match &settings.ca {
+        let client = match roots {
             None => client,
-            Some(path) => {
-                let unusable = |why: String| RemoteKeysError::Ca {
-                    path: path.clone(),
-                    why,
-                };
-                let pem = fs::read(path).map_err(|error| unusable(error.to_string()))?;
-                let trusted =
-                    Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))?;
-                if trusted.is_empty() {
-                    return Err(unusable("it has no certificate (BEGIN CERTIFICATE)".to_owned()));
-                }
-                client.tls_certs_only(trusted)
-            }
+            Some(roots) => client.tls_certs_only(roots),
         };
         Ok(Self {
             url,
             settings,
-            client: client.build().map_err(RemoteKeysError::Client)?,
+            client: client
+                .build()
+                .map_err(|error| vec![RemoteKeysError::Client(error)])?,
             fetched: ArcSwapOption::empty(),
             last_fetch: Mutex::default(),
             has_keys: watch::Sender::new(false),
@@ -255,10 +266,24 @@ fn is_allowed(url: &Url) -> bool {
     !host.is_empty() && !has_password && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback))
 }
 
+/// Reads the root certificates for the server.
+fn roots(path: &Path) -> Result<Vec<Certificate>, RemoteKeysError> {
+    let unusable = |why: String| RemoteKeysError::Ca {
+        path: path.to_owned(),
+        why,
+    };
+    let pem = files::read(path).map_err(|error| unusable(error.to_string()))?;
+    let roots = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))?;
+    match roots.is_empty() {
+        true => Err(unusable("it has no certificate (BEGIN CERTIFICATE)".to_owned())),
+        false => Ok(roots),
+    }
+}
+
 /// Reads the bearer token for the server, on each fetch: Kubernetes replaces it regularly.
-fn bearer(path: &PathBuf) -> Result<HeaderValue, String> {
+fn bearer(path: &Path) -> Result<HeaderValue, String> {
     let unusable = |why: String| format!("the token in {} cannot be used: {why}", path.display());
-    let token = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+    let token = files::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
     let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim()))
         .map_err(|_| unusable("it contains characters that a header cannot have".to_owned()))?;
     value.set_sensitive(true);

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::StaticTokens;
+use crate::files;
 
 /// Why the file of tokens was not read or not changed.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,14 @@ pub enum TokensFileError {
         path: PathBuf,
         /// The error of the system.
         cause: io::Error,
+    },
+    /// There is no file.
+    #[error(
+        "there is no file of tokens at {path}; correct --file, or create a token with `tapegate token new`"
+    )]
+    Missing {
+        /// The path of the file.
+        path: PathBuf,
     },
     /// The file is invalid, or would be after the change.
     #[error("the file of tokens {path} {what}:{}", lines(faults))]
@@ -85,7 +94,7 @@ pub(super) fn edit<T>(
     // Locked, so that concurrent commands do not overwrite each other's change.
     let lock = File::open(folder).map_err(failed)?;
     lock.lock().map_err(failed)?;
-    let (text, old) = match fs::read_to_string(&path) {
+    let (text, old) = match files::read_to_string(&path) {
         Ok(text) => (Some(text), Some(fs::metadata(&path).map_err(failed)?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => (None, None),
         Err(error) => return Err(failed(error)),

@@ -1,6 +1,6 @@
 //! Lists and revokes static tokens, for `tapegate token list` and `tapegate token revoke`.
 
-use std::{collections::BTreeSet, fs, ops::Range, path::Path};
+use std::{collections::BTreeSet, io::ErrorKind, ops::Range, path::Path};
 
 use jiff::Timestamp;
 use toml::{
@@ -9,9 +9,11 @@ use toml::{
 };
 
 use super::{
-    StaticTokens, Table, TokensFile,
+    StaticTokens,
     edit::{TokensFileError, edit},
+    parse,
 };
+use crate::files;
 
 /// What the file says of a token. It has no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,9 +48,12 @@ const MAX_NAMED: usize = 20;
 ///
 /// [`TokensFileError`], if the file cannot be read or is invalid.
 pub fn list(path: &Path) -> Result<Vec<ListedToken>, TokensFileError> {
-    let text = fs::read_to_string(path).map_err(|cause| TokensFileError::File {
-        path: path.to_owned(),
-        cause,
+    let text = files::read_to_string(path).map_err(|cause| {
+        let path = path.to_owned();
+        match cause.kind() {
+            ErrorKind::NotFound => TokensFileError::Missing { path },
+            _ => TokensFileError::File { path, cause },
+        }
     })?;
     listed(path, &text)
 }
@@ -61,7 +66,9 @@ impl Revocation {
     /// [`TokensFileError`]; the file is then unchanged.
     pub fn apply(&self, path: &Path) -> Result<Vec<ListedToken>, TokensFileError> {
         edit(path, |path, text| {
-            let text = text.unwrap_or_default();
+            let text = text.ok_or_else(|| TokensFileError::Missing {
+                path: path.to_owned(),
+            })?;
             let tokens = listed(path, &text)?;
             let not_removable = || TokensFileError::NotRemovable {
                 path: path.to_owned(),
@@ -130,31 +137,24 @@ impl Revocation {
 
 /// The tokens of a file's text.
 fn listed(path: &Path, text: &str) -> Result<Vec<ListedToken>, TokensFileError> {
-    let checked = StaticTokens::default().add(text);
-    checked.map_err(|faults| TokensFileError::Faults {
+    let invalid = |faults| TokensFileError::Faults {
         path: path.to_owned(),
         what: "is invalid",
         faults,
-    })?;
-    let file: TokensFile = toml::from_str(text).unwrap_or_default();
-    let tokens = file.token.into_iter().map(Spanned::into_inner).map(|table| {
-        let Table {
-            id,
-            name,
-            groups,
-            created,
-            expires,
-            ..
-        } = table;
-        ListedToken {
-            id,
-            name,
-            groups,
-            created,
-            expires,
-        }
+    };
+    let tables = parse(text).map_err(invalid)?;
+    let tokens = tables.iter().map(Spanned::get_ref).map(|table| ListedToken {
+        id: table.id.clone(),
+        name: table.name.clone(),
+        groups: table.groups.clone(),
+        created: table.created,
+        expires: table.expires,
     });
-    Ok(tokens.collect())
+    let tokens = tokens.collect();
+    StaticTokens::default()
+        .add_tables(tables, text)
+        .map_err(invalid)?;
+    Ok(tokens)
 }
 
 /// The lines of each `[[token]]`, from its header to the last line of its values. `None` if a token

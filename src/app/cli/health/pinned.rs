@@ -1,4 +1,4 @@
-use std::{fs, net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use hyper_util::rt::TokioIo;
 use rustls::{
@@ -9,6 +9,8 @@ use rustls::{
 };
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::files;
 
 /// Accepts a server only if it has exactly this certificate. Its names, its issuer and its expiry
 /// do not matter.
@@ -62,7 +64,7 @@ pub(super) async fn connect(
     file: &Path,
 ) -> Result<TokioIo<TlsStream<TcpStream>>, Box<dyn std::error::Error + Send + Sync>> {
     let unusable = |why: String| format!("the certificate in {} cannot be used: {why}", file.display());
-    let pem = fs::read(file).map_err(|error| unusable(error.to_string()))?;
+    let pem = files::read(file).map_err(|error| unusable(error.to_string()))?;
     let certificate = CertificateDer::from_pem_slice(&pem).map_err(|error| unusable(error.to_string()))?;
     let provider = aws_lc_rs::default_provider();
     let pinned = Pinned {

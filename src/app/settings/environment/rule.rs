@@ -6,12 +6,13 @@ use percent_encoding::percent_decode_str;
 use crate::{
     app::settings::{parsers, setting_type::ValueParser},
     domain::{Invalid, RoleArn},
+    files,
     network::read_root_certificates,
 };
 
 /// The values that a library takes.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Rule {
+pub(in crate::app::settings) enum Rule {
     /// Every text.
     Any,
     /// Those of a setting, which checks it.
@@ -53,6 +54,10 @@ pub(super) enum Rule {
     Pairs,
     /// A file of PEM certificates.
     Certificates,
+    /// A file, which may be made later.
+    File,
+    /// A file of AWS's tools, which is checked also if no variable names it.
+    AwsFile,
 }
 
 impl Rule {
@@ -81,6 +86,7 @@ impl Rule {
             Self::Headers => "`NAME=VALUE` pairs of headers, separated by commas".into(),
             Self::Pairs => "`NAME=VALUE` pairs, separated by commas".into(),
             Self::Certificates => "the path of a file of PEM certificates".into(),
+            Self::File | Self::AwsFile => "the path of a file".into(),
         }
     }
 
@@ -90,9 +96,11 @@ impl Rule {
     }
 
     /// Checks a value; the error says what is wrong with it and what is right.
-    pub(super) fn check(self, value: &str) -> Result<(), String> {
+    pub(in crate::app::settings) fn check(self, value: &str) -> Result<(), String> {
         match (self, self.allows(value)) {
             (Self::Certificates, _) => read_root_certificates(value.as_ref()).map(drop),
+            (Self::File, _) => files::check(value.as_ref())
+                .map_err(|error| format!("{} cannot be read: {error}", Invalid::quote(value))),
             (_, true) => Ok(()),
             (_, false) if self.is_secret() => Err(format!("is not valid; expected {}", self.expected())),
             (_, false) => Err(format!(
@@ -106,7 +114,8 @@ impl Rule {
     fn allows(self, value: &str) -> bool {
         let pairs = || value.split(',').filter(|pair| !pair.trim().is_empty());
         match self {
-            Self::Any | Self::OfSetting | Self::Ignored(_) | Self::Certificates => true,
+            Self::Any | Self::OfSetting | Self::Ignored(_) => true,
+            Self::Certificates | Self::File | Self::AwsFile => true,
             Self::Flag => is_word(&["true", "false"], value),
             Self::Url => parsers::http_url(value).is_some(),
             Self::UrlPath => value.starts_with('/') && value.parse::<Uri>().is_ok(),
