@@ -81,7 +81,7 @@ pub struct UpstreamSettings {
     pub by_account: bool,
     /// The accounts that each caller has a session of its own for. Reads of different callers are not
     /// coalesced there.
-    pub per_caller: BTreeSet<AccountId>,
+    pub per_caller: Arc<BTreeSet<AccountId>>,
     /// Whether the tags of CreateTapeWithBarcode are added by AddTagsToResource.
     pub add_tags: bool,
 }
@@ -234,7 +234,7 @@ pub fn stack<O: Operation>(shared: &Shared, transport: impl Transport<O>) -> Sta
         // Above retries, so that coalesced reads share them.
         .layer(Around(Coalesce::new(
             partitions.clone(),
-            settings.per_caller,
+            settings.per_caller.clone(),
             settings.operation_timeout,
             metrics.clone(),
         )))
@@ -242,6 +242,7 @@ pub fn stack<O: Operation>(shared: &Shared, transport: impl Transport<O>) -> Sta
         .layer(Around(ReportCredentials {
             readiness,
             partitions: partitions.clone(),
+            per_caller: settings.per_caller,
         }))
         // The only layer that retries.
         .layer(retry)

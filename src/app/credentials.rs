@@ -15,7 +15,7 @@ use tokio::{
 use crate::{
     domain::{AccountId, Scope},
     observability::readiness::{CredentialsState, Readiness},
-    upstream::sdk::Clients,
+    upstream::sdk::{Clients, NoOwner},
 };
 
 /// How long a start waits for AWS credentials, so that a service which has them at hand is ready as
@@ -57,33 +57,36 @@ impl AwsCredentials {
     pub(super) async fn obtain_at_start(&self) {
         let obtained = self.accounts.iter().map(|account| async move {
             let account = account.as_ref();
+            let source = self.clients.source_of_credentials(account);
+            self.readiness
+                .credentials_awaited(account, format!("waiting for {source}"));
             if self.clients.obtain_credentials(account).await.is_ok() {
-                self.obtained(account).await;
+                let _ = self.obtained(account).await;
             }
         });
         // What takes longer, `keep` does again.
-        if timeout(AT_HAND, join_all(obtained)).await.is_err() {
-            for account in self.accounts.iter() {
-                let account = account.as_ref();
-                let source = self.clients.source_of_credentials(account);
-                let why =
-                    format!("{source} did not answer within {AT_HAND:?}; the service still waits for it");
-                self.readiness.credentials_awaited(account, why);
-            }
-        }
+        let _ = timeout(AT_HAND, join_all(obtained)).await;
     }
 
-    /// Fetches missing ones again, looks at changed files, and lets rejections lapse.
+    /// Fetches missing ones again, those of changed files, and lets rejections lapse.
     pub(super) async fn keep(self) {
-        join_all(
-            self.accounts
-                .iter()
-                .map(|account| self.keep_one(account.as_ref())),
-        )
-        .await;
+        let reloads = watch::Sender::new(());
+        let accounts = self.accounts.iter();
+        let accounts = accounts.map(|account| self.keep_one(account.as_ref(), reloads.subscribe()));
+        let reload = async {
+            let Some(mut files) = self.clients.watch_files() else {
+                return;
+            };
+            while files.changed().await.is_ok() {
+                self.clients.reload().await;
+                reloads.send_replace(());
+            }
+        };
+        tokio::join!(join_all(accounts), reload);
     }
 
-    async fn keep_one(&self, account: Option<&AccountId>) {
+    /// `reloads` receives that the files of AWS were read again.
+    async fn keep_one(&self, account: Option<&AccountId>, mut reloads: watch::Receiver<()>) {
         let Self {
             clients,
             readiness,
@@ -91,48 +94,57 @@ impl AwsCredentials {
             ..
         } = self;
         let mut watch = readiness.watch();
-        let mut files = clients.watch_files();
         loop {
             match watch.credentials(account) {
-                CredentialsState::Good => {
-                    let is_file_changed = tokio::select! {
-                        true = watch.changed() => false,
-                        () = changed(&mut files) => true,
-                        else => return,
-                    };
-                    if is_file_changed {
-                        match clients.check_changed_files(account).await {
-                            Ok(()) => self.obtained(account).await,
-                            // Not only the next call finds out that there are no credentials.
-                            Err(why) => readiness.credentials_missing(account, &why),
+                CredentialsState::Good => tokio::select! {
+                    is_there = watch.changed() => if !is_there {
+                        return;
+                    },
+                    () = changed(&mut reloads) => {
+                        if let Err(why) = self.obtained(account).await {
+                            self.missing(account, &why);
                         }
                     }
-                }
+                },
                 CredentialsState::Rejected => {
                     sleep(*pause).await;
                     readiness.forget_rejections(account);
                 }
+                CredentialsState::Doubted => {
+                    match timeout(PATIENCE, clients.replace_credentials(account)).await {
+                        Ok(Ok(())) => readiness.credentials_trusted(account),
+                        Ok(Err(why)) => self.missing(account, &why),
+                        Err(_) => self.missing(account, &self.no_answer(account)),
+                    }
+                    sleep(*pause).await;
+                }
                 CredentialsState::Missing => {
-                    let obtained = timeout(PATIENCE, clients.obtain_credentials(account)).await;
-                    match obtained.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}"))) {
-                        Ok(()) => self.obtained(account).await,
-                        Err(why) => {
-                            let id = account.map(AccountId::as_str);
-                            tracing::warn!(
-                                why,
-                                account = id,
-                                "no AWS credentials; trying again in {pause:?}"
-                            );
-                            readiness.credentials_missing(account, &why);
-                            tokio::select! {
-                                () = sleep(*pause) => {}
-                                () = changed(&mut files) => {}
-                            }
+                    let obtained = match timeout(PATIENCE, clients.obtain_credentials(account)).await {
+                        Ok(Ok(())) => self.obtained(account).await,
+                        Ok(Err(why)) => Err(why),
+                        Err(_) => Err(self.no_answer(account)),
+                    };
+                    if let Err(why) = obtained {
+                        self.missing(account, &why);
+                        tokio::select! {
+                            () = sleep(*pause) => {}
+                            () = changed(&mut reloads) => {}
                         }
                     }
                 }
             }
         }
+    }
+
+    fn missing(&self, account: Option<&AccountId>, why: &str) {
+        let (id, pause) = (account.map(AccountId::as_str), self.pause);
+        tracing::warn!(why, account = id, "no AWS credentials; trying again in {pause:?}");
+        self.readiness.credentials_missing(account, why);
+    }
+
+    fn no_answer(&self, account: Option<&AccountId>) -> String {
+        let source = self.clients.source_of_credentials(account);
+        format!("no answer within {PATIENCE:?} from {source}")
     }
 
     /// When those of each account were obtained; accounts without credentials are left out.
@@ -146,10 +158,17 @@ impl AwsCredentials {
 
     /// Finds out whose the credentials are, before the replica is ready: a list of a wrong account that
     /// has no tapes would look like an empty list of the right one.
-    async fn obtained(&self, account: Option<&AccountId>) {
+    ///
+    /// # Errors
+    ///
+    /// STS rejects the credentials; for the operator.
+    async fn obtained(&self, account: Option<&AccountId>) -> Result<(), String> {
+        let what = "waiting for STS, which says whose the AWS credentials are";
+        self.readiness.credentials_awaited(account, what.to_owned());
         match self.clients.find_owner().await {
             None => {}
-            Some(Err(why)) => tracing::warn!(
+            Some(Err(NoOwner::Rejected(why))) => return Err(format!("AWS rejects them: {why}")),
+            Some(Err(NoOwner::Unknown(why))) => tracing::warn!(
                 why,
                 "STS did not say which account the AWS credentials belong to; only the tapes in a list can show it"
             ),
@@ -166,6 +185,7 @@ impl AwsCredentials {
             }
         }
         self.readiness.credentials_obtained(account);
+        Ok(())
     }
 }
 

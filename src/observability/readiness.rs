@@ -19,7 +19,9 @@ pub struct Readiness(Arc<watch::Sender<State>>);
 struct State {
     draining: bool,
     /// The accounts without AWS credentials, and why. The account is `None` if calls may name any.
-    missing: BTreeMap<Option<AccountId>, String>,
+    missing: BTreeMap<Option<AccountId>, Missing>,
+    /// The accounts in which the session of a caller could not begin: perhaps none can.
+    doubted: BTreeSet<AccountId>,
     /// Why the AWS credentials are those of a wrong account.
     wrong_account: Option<String>,
     /// Whether callers can be authenticated.
@@ -33,6 +35,24 @@ struct State {
     /// The regions and accounts that are served.
     scopes: Arc<[Scope]>,
     not_ready_on: NotReadyOn,
+}
+
+/// Why an account has no AWS credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Missing {
+    /// They are on their way; what the service waits for.
+    Awaited(String),
+    /// They cannot be obtained.
+    Failed(String),
+}
+
+impl Missing {
+    fn describe(&self) -> String {
+        match self {
+            Self::Awaited(what) => format!("not obtained yet: {what}"),
+            Self::Failed(why) => format!("{why}; check the service's role, environment variables or profile"),
+        }
+    }
 }
 
 /// Which condition of AWS makes a replica not ready, if it holds in every region and account that is
@@ -141,10 +161,7 @@ impl NotReady {
                     .to_owned()
             }
             Self::CredentialsMissing(why) => {
-                format!(
-                    "the service has no AWS credentials: {why}; check its role, its environment variables or its \
-                     profile"
-                )
+                format!("the service has no AWS credentials: {why}")
             }
             Self::WrongAccount(why) => format!(
                 "{why}; correct account_id, or give the service credentials of that account"
@@ -201,9 +218,11 @@ impl State {
     fn credentials(&self) -> Option<NotReady> {
         let is_missing = |scope: &Scope| self.missing.contains_key(&scope.account);
         if self.scopes.iter().all(is_missing) {
-            let causes = self.missing.iter().map(|(account, why)| match account {
-                Some(account) if self.missing.len() > 1 => format!("account {account}: {why}"),
-                _ => why.clone(),
+            let causes = self.missing.iter().map(|(account, missing)| match account {
+                Some(account) if self.missing.len() > 1 => {
+                    format!("account {account}: {}", missing.describe())
+                }
+                _ => missing.describe(),
             });
             return Some(NotReady::CredentialsMissing(
                 causes.collect::<Vec<_>>().join("; "),
@@ -239,10 +258,14 @@ impl Readiness {
     /// that are served, at least one; `not_ready_on` says which conditions of AWS count.
     pub fn new(scopes: impl IntoIterator<Item = Scope>, not_ready_on: NotReadyOn) -> Self {
         let scopes: Arc<[_]> = scopes.into_iter().collect();
-        let not_yet = |scope: &Scope| (scope.account.clone(), "they were not obtained yet".to_owned());
+        let not_yet = |scope: &Scope| {
+            let what = "the service has just started".to_owned();
+            (scope.account.clone(), Missing::Awaited(what))
+        };
         Self(Arc::new(watch::Sender::new(State {
             draining: false,
             missing: scopes.iter().map(not_yet).collect(),
+            doubted: BTreeSet::new(),
             wrong_account: None,
             can_authenticate: true,
             awaited_keys: BTreeSet::new(),
@@ -262,22 +285,39 @@ impl Readiness {
     pub fn credentials_obtained(&self, account: Option<&AccountId>) {
         self.update(|state| {
             state.missing.remove(&account.cloned());
+            account.and_then(|account| state.doubted.take(account));
         });
     }
 
     /// Records that the service cannot obtain AWS credentials for an account, and why.
     pub fn credentials_missing(&self, account: Option<&AccountId>, why: &str) {
         self.update(|state| {
-            state.missing.insert(account.cloned(), why.to_owned());
+            let missing = Missing::Failed(why.to_owned());
+            state.missing.insert(account.cloned(), missing);
         });
     }
 
     /// Records what the service waits for, if it has no AWS credentials for an account yet.
     pub fn credentials_awaited(&self, account: Option<&AccountId>, what: String) {
         self.update(|state| {
-            if let Some(why) = state.missing.get_mut(&account.cloned()) {
-                *why = what;
+            if let Some(missing @ Missing::Awaited(_)) = state.missing.get_mut(&account.cloned()) {
+                *missing = Missing::Awaited(what);
             }
+        });
+    }
+
+    /// Records that the session of one caller could not begin in an account. That can be the caller's
+    /// own, so it says nothing yet about the sessions of others.
+    pub fn credentials_doubted(&self, account: &AccountId) {
+        self.update(|state| {
+            state.doubted.insert(account.clone());
+        });
+    }
+
+    /// Records that the service's own session in an account can begin.
+    pub fn credentials_trusted(&self, account: Option<&AccountId>) {
+        self.update(|state| {
+            account.and_then(|account| state.doubted.take(account));
         });
     }
 
@@ -361,7 +401,8 @@ impl Readiness {
 
     /// Why an account has no AWS credentials, if it has none.
     pub fn why_missing(&self, account: Option<&AccountId>) -> Option<String> {
-        self.0.borrow().missing.get(&account.cloned()).cloned()
+        let state = self.0.borrow();
+        state.missing.get(&account.cloned()).map(Missing::describe)
     }
 
     /// Why the replica is not ready; empty when it is.
@@ -394,6 +435,8 @@ pub enum CredentialsState {
     Missing,
     /// AWS rejected them recently, in some region.
     Rejected,
+    /// The session of a caller could not begin.
+    Doubted,
     /// They were obtained, and AWS has not rejected them recently.
     Good,
 }
@@ -411,10 +454,12 @@ impl ReadinessWatch {
             .rejected
             .keys()
             .any(|scope| scope.account.as_ref() == account);
-        match (state.missing.contains_key(&account.cloned()), is_rejected) {
-            (true, _) => CredentialsState::Missing,
-            (false, true) => CredentialsState::Rejected,
-            (false, false) => CredentialsState::Good,
+        let is_doubted = account.is_some_and(|account| state.doubted.contains(account));
+        match () {
+            () if state.missing.contains_key(&account.cloned()) => CredentialsState::Missing,
+            () if is_rejected => CredentialsState::Rejected,
+            () if is_doubted => CredentialsState::Doubted,
+            () => CredentialsState::Good,
         }
     }
 

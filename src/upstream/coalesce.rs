@@ -73,13 +73,13 @@ impl<O: Operation> Coalesce<O> {
     /// Coalesces within the epochs of `partitions`. A fetch with all its attempts may take `timeout`.
     pub(super) fn new(
         partitions: Partitions,
-        per_caller: BTreeSet<AccountId>,
+        per_caller: Arc<BTreeSet<AccountId>>,
         timeout: Duration,
         metrics: Arc<UpstreamMetrics>,
     ) -> Self {
         Self {
             partitions,
-            per_caller: Arc::new(per_caller),
+            per_caller,
             timeout,
             metrics,
             fetches: Fetches::default(),
@@ -276,7 +276,7 @@ mod tests {
         );
         let layer = Coalesce::<ListTapes>::new(
             partitions,
-            BTreeSet::new(),
+            Arc::default(),
             Duration::from_secs(60),
             Arc::default(),
         );

@@ -1,3 +1,5 @@
+use std::{collections::BTreeSet, sync::Arc};
+
 use futures_util::future::BoxFuture;
 use tower::Service;
 
@@ -5,7 +7,7 @@ use super::partition::Partitions;
 use crate::{
     access::AuthorizedCall,
     call::{Answer, middleware::Middleware},
-    domain::{Failure, Fault, Operation, Scope},
+    domain::{AccountId, Failure, Fault, Operation, Scope},
     observability::readiness::Readiness,
 };
 
@@ -17,6 +19,8 @@ use crate::{
 pub(super) struct ReportCredentials {
     pub(super) readiness: Readiness,
     pub(super) partitions: Partitions,
+    /// The accounts in which each caller has a session of its own.
+    pub(super) per_caller: Arc<BTreeSet<AccountId>>,
 }
 
 impl<O, T, S> Middleware<S, AuthorizedCall<O>> for ReportCredentials
@@ -32,17 +36,28 @@ where
     fn call(&self, inner: &mut S, call: AuthorizedCall<O>) -> Self::Future {
         let readiness = self.readiness.clone();
         let scope = self.partitions.scope(&call.operation);
+        let per_caller = self.per_caller.clone();
         let outcome = inner.call(call);
         Box::pin(async move {
             let outcome = outcome.await;
             let fault = outcome.as_ref().err().map(|failure| &failure.fault);
-            report(&readiness, &scope, fault);
+            report(&readiness, &scope, &per_caller, fault);
             outcome
         })
     }
 }
 
-fn report(readiness: &Readiness, scope: &Scope, fault: Option<&Fault>) {
+fn report(readiness: &Readiness, scope: &Scope, per_caller: &BTreeSet<AccountId>, fault: Option<&Fault>) {
+    match (fault, &scope.account) {
+        (Some(Fault::NoCredentials { .. }), Some(account)) if per_caller.contains(account) => {
+            readiness.credentials_doubted(account);
+        }
+        (fault, _) => report_of_all(readiness, scope, fault),
+    }
+}
+
+/// Reports what the end of a call with the service's own session says.
+fn report_of_all(readiness: &Readiness, scope: &Scope, fault: Option<&Fault>) {
     match fault {
         None => readiness.credentials_accepted(scope),
         Some(Fault::NoCredentials { cause }) => readiness.credentials_missing(scope.account.as_ref(), cause),

@@ -44,6 +44,7 @@ pub use self::{
     aws_files::locate_aws_file,
     clients::Clients,
     settings::{AccountSettings, EndpointSettings, SdkSettings},
+    sts::NoOwner,
 };
 use crate::{
     access::AuthorizedCall,
@@ -111,10 +112,12 @@ impl<O: SdkOperation> Service<AuthorizedCall<O>> for Sdk {
             }
             if let Err(Failure { fault, .. }) = &outcome
                 && matches!(fault, Fault::Aws { .. })
-                && fault.is_about_credentials()
-                && !fault.is_about_clock()
             {
-                clients.session.rejected(epoch);
+                if fault.is_about_credentials() && !fault.is_about_clock() {
+                    clients.session.rejected(epoch);
+                } else if fault.row().is_about_permissions() {
+                    clients.session.denied(epoch);
+                }
             }
             outcome
         })

@@ -104,7 +104,8 @@ fn signal<T>(outcome: &Result<Answer<T>, Failure>) -> Option<Signal<'_>> {
     match outcome {
         Ok(_) => Some(Signal::Answered),
         Err(Failure { fault, .. }) => match fault {
-            Fault::NotSent { .. } | Fault::Internal { .. } => None,
+            // Nothing was sent, so nothing is known of AWS.
+            Fault::NotSent { .. } | Fault::NoCredentials { .. } | Fault::Internal { .. } => None,
             Fault::Deadline { .. } => Some(Signal::Dropped),
             fault if fault.is_throttling() => Some(Signal::Throttled),
             // Rejected credentials count as an outage.

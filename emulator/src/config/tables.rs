@@ -124,6 +124,11 @@ fn role(members: &mut Members) -> Option<Role> {
     let trusted_accounts = members.get("trusted_accounts", takes, |value| {
         value.as_array()?.iter().map(account_id).collect()
     });
+    let takes = "a list of session names";
+    let refused_sessions = members.get("refused_sessions", takes, |value| {
+        let names = value.as_array()?.iter();
+        names.map(|name| name.as_str().map(str::to_owned)).collect()
+    });
     let refused = members.get("refused", "true or false", Value::as_bool);
     let takes = "a duration from 1h to 12h, such as 4h";
     let max_session_duration = members.get("max_session_duration", takes, |value| {
@@ -134,6 +139,7 @@ fn role(members: &mut Members) -> Option<Role> {
     Some(Role {
         external_id,
         trusted_accounts,
+        refused_sessions: refused_sessions.unwrap_or_default(),
         refused: refused.unwrap_or(role.refused),
         max_session_duration: max_session_duration.unwrap_or(role.max_session_duration),
         arn: role.arn,

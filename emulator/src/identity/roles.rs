@@ -41,13 +41,15 @@ impl Roles {
         }
     }
 
-    /// The longest session that a caller can have of a role; `None` if the caller cannot assume it.
-    /// `account` is `None` for a caller with a web identity token, which belongs to no account.
+    /// The longest session of this name that a caller can have of a role; `None` if the caller cannot
+    /// assume it. `account` is `None` for a caller with a web identity token, which belongs to no
+    /// account.
     ///
     /// In an account without configured roles, every role can be assumed.
     pub(crate) fn max_session(
         &self,
         role_arn: &str,
+        session_name: &str,
         account: Option<&str>,
         external_id: Option<&str>,
     ) -> Option<Duration> {
@@ -70,7 +72,8 @@ impl Roles {
         // A web identity has no external id, so that a role which needs one cannot be assumed by it.
         let expected = role.external_id.as_deref();
         let has_id = expected.is_none_or(|expected| external_id == Some(expected));
-        (is_trusted && has_id).then_some(role.max_session_duration)
+        let is_refused = role.refused_sessions.iter().any(|name| name == session_name);
+        (is_trusted && has_id && !is_refused).then_some(role.max_session_duration)
     }
 
     /// Refuses every caller of a role, or no longer.

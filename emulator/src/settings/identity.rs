@@ -49,6 +49,8 @@ pub struct Role {
     pub external_id: Option<String>,
     /// The accounts whose callers can assume it; `None`: all.
     pub trusted_accounts: Option<Vec<String>>,
+    /// The session names that are refused, as a trust policy does with `sts:RoleSessionName`.
+    pub refused_sessions: Vec<String>,
     /// Whether every caller is refused.
     pub refused: bool,
     /// The longest session, from 1 to 12 hours.
@@ -62,6 +64,7 @@ impl Role {
             arn: arn.into(),
             external_id: None,
             trusted_accounts: None,
+            refused_sessions: Vec::new(),
             refused: false,
             max_session_duration: Duration::from_secs(3_600),
         }

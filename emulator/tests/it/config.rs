@@ -227,7 +227,7 @@ fn tables_of_a_file_describe_accounts_and_roles() {
             "seed_tapes = 10\n[[account]]\nid = \"210987654321\"\nseed_tapes = 3\n\
              [[account]]\nid = \"333333333333\"\nregion = \"cn-north-1\"\n\
              [[role]]\narn = \"arn:aws:iam::210987654321:role/backup/Tapes\"\nexternal_id = \"vault-7\"\n\
-             trusted_accounts = [\"123456789012\"]\nmax_session_duration = \"2h\"\n\
+             trusted_accounts = [\"123456789012\"]\nrefused_sessions = [\"pod-7\"]\nmax_session_duration = \"2h\"\n\
              [[role]]\narn = \"arn:aws-cn:iam::333333333333:role/Tapes\"\nrefused = true\n",
         )
         .config();
@@ -251,6 +251,7 @@ fn tables_of_a_file_describe_accounts_and_roles() {
             Role {
                 external_id: Some("vault-7".to_owned()),
                 trusted_accounts: Some(vec!["123456789012".to_owned()]),
+                refused_sessions: vec!["pod-7".to_owned()],
                 max_session_duration: Duration::from_secs(7_200),
                 ..Role::new("arn:aws:iam::210987654321:role/backup/Tapes")
             },

@@ -1,6 +1,6 @@
 //! `[upstream]`, `[retry]`, `[pace]` and `[create]`: how AWS is called.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::Uri;
 
@@ -259,7 +259,7 @@ pub(super) fn read(
     let url = |url: Option<Uri>| url.map(|url| url.to_string());
     let accounts = accounts?;
     let per_caller = accounts.iter().filter(|account| account.session_per_caller);
-    let per_caller = per_caller.map(|account| account.id.clone()).collect();
+    let per_caller = Arc::new(per_caller.map(|account| account.id.clone()).collect());
     let sdk = SdkSettings {
         endpoint: url(values.optional(&UPSTREAM_ENDPOINT)?),
         sts_endpoint: url(values.optional(&STS_ENDPOINT)?),

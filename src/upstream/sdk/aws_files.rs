@@ -1,8 +1,13 @@
 use std::{
     env, fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
+
+use tokio::sync::watch;
 
 use crate::{
     access::reload::{ChangeDetector, ContentDigest, FileContents, Files, Reload},
@@ -18,10 +23,12 @@ pub(super) struct AwsFiles {
     credentials: PathBuf,
 }
 
-/// The profile that the environment selects.
-pub(super) fn selected_profile() -> String {
-    let selected = env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
-    selected.unwrap_or_else(|| "default".to_owned())
+/// The profile where nobody names one.
+pub(super) const DEFAULT_PROFILE: &str = "default";
+
+/// The profile that the environment names.
+pub(super) fn selected_profile() -> Option<String> {
+    env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty())
 }
 
 /// The path of a file of AWS's tools: the one that a variable names, as the SDK reads it, or `name` in
@@ -101,23 +108,50 @@ fn line_of(path: &Path, is_it: impl Fn(&str) -> bool) -> Option<usize> {
     Some(found + 1)
 }
 
-/// Drops the cached credentials when a file of AWS changes.
+/// Finds out that the files of AWS have changed. What is in them is known when credentials were
+/// fetched with them, which the owner of the clients does and reports.
 pub(super) struct ReloadAwsFiles {
     files: AwsFiles,
-    /// Drops the credentials.
-    renew: Box<dyn Fn() + Send + Sync>,
     changes: Mutex<ChangeDetector<FilesDigest>>,
+    changed: watch::Sender<()>,
     applied: Count,
+    rejected: Count,
+    is_broken: AtomicBool,
 }
 
 impl ReloadAwsFiles {
-    pub(super) fn new(files: AwsFiles, renew: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+    pub(super) fn new(files: AwsFiles) -> Arc<Self> {
         Arc::new(Self {
             changes: Mutex::new(ChangeDetector::new(files.digest())),
             files,
-            renew: Box::new(renew),
+            changed: watch::Sender::new(()),
             applied: Count::default(),
+            rejected: Count::default(),
+            is_broken: AtomicBool::new(false),
         })
+    }
+
+    /// Receives that a file has changed.
+    pub(super) fn changed(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Records whether the changed files have credentials, or all faults.
+    pub(super) fn record(&self, faults: &[String]) {
+        self.is_broken.store(!faults.is_empty(), Ordering::Relaxed);
+        let what = self.setting();
+        if faults.is_empty() {
+            self.applied.add();
+            tracing::info!(what, "loaded changed files");
+        } else {
+            self.rejected.add();
+            let faults = faults.join("; ");
+            tracing::error!(
+                what,
+                faults,
+                "changed files are invalid; the previous version stays in force"
+            );
+        }
     }
 }
 
@@ -127,22 +161,18 @@ impl Reload for ReloadAwsFiles {
     }
 
     fn counts(&self) -> [u64; 2] {
-        [self.applied.get(), 0]
+        [self.applied.get(), self.rejected.get()]
     }
 
-    /// Files that are invalid are reported when credentials are fetched.
     fn is_broken(&self) -> bool {
-        false
+        self.is_broken.load(Ordering::Relaxed)
     }
 
     fn check(&self, complete: bool) {
         let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        if !changes.is_due(self.files.digest(), complete) {
-            return;
+        if changes.is_due(self.files.digest(), complete) {
+            self.changed.send_replace(());
         }
-        self.applied.add();
-        tracing::info!(what = self.setting(), "loaded changed files");
-        (self.renew)();
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     client_factory::ClientFactory,
     session::Session,
     settings::{AccountSettings, SdkSettings},
-    sts::Sts,
+    sts::{NoOwner, Sts},
 };
 use crate::{
     access::reload::Reload,
@@ -31,9 +31,10 @@ const OWNER_PATIENCE: Duration = Duration::from_secs(3);
 pub struct Clients {
     accounts: Accounts,
     callers: CallerSessions,
+    /// The credentials of the profiles, or those of the standard chain.
+    bases: Vec<Session>,
     /// The files of AWS, if credentials can come from them.
     files: Option<Arc<ReloadAwsFiles>>,
-    changed: watch::Sender<()>,
 }
 
 #[derive(Debug)]
@@ -43,7 +44,7 @@ enum Accounts {
         clients: Arc<SessionClients>,
         /// `None` if STS is not asked.
         sts: Option<Sts>,
-        owner: Arc<ArcSwapOption<AccountId>>,
+        owner: ArcSwapOption<AccountId>,
     },
     /// Several accounts, each with a role.
     WithRoles(BTreeMap<AccountId, AccountClients>),
@@ -54,8 +55,6 @@ enum Accounts {
 struct AccountClients {
     of_service: Arc<SessionClients>,
     settings: AccountSettings,
-    /// The credentials that assume the role.
-    base: Session,
     sts: Sts,
     factory: Arc<ClientFactory>,
 }
@@ -96,7 +95,6 @@ impl AccountClients {
         Self {
             of_service: Arc::new(Self::session(factory, settings, &sts, None)),
             settings: settings.clone(),
-            base: base.clone(),
             sts,
             factory: factory.clone(),
         }
@@ -134,8 +132,6 @@ impl Clients {
         let files = AwsFiles::of_environment();
         let factory = Arc::new(ClientFactory::new(settings.clone(), home).await?);
         let mut bases = BTreeMap::new();
-        let changed = watch::Sender::new(());
-        let mut owner: Option<Arc<ArcSwapOption<AccountId>>> = None;
         let accounts = match &settings.accounts[..] {
             [] => {
                 let session = factory.session(None, &files);
@@ -148,7 +144,7 @@ impl Clients {
                 Accounts::OfCredentials {
                     clients: Arc::new(clients),
                     sts: is_asked.then(|| factory.sts(regions.iter(), None, &session)),
-                    owner: owner.insert(Arc::default()).clone(),
+                    owner: ArcSwapOption::empty(),
                 }
             }
             accounts => {
@@ -160,25 +156,12 @@ impl Clients {
                 Accounts::WithRoles(accounts.iter().map(account).collect())
             }
         };
-        let renew = {
-            let changed = changed.clone();
-            move || {
-                bases.values().for_each(Session::renew);
-                if let Some(owner) = &owner {
-                    owner.store(None);
-                }
-                changed.send_replace(());
-            }
-        };
-        let files = settings
-            .credentials
-            .is_none()
-            .then(|| ReloadAwsFiles::new(files, renew));
+        let is_given = settings.credentials.is_some();
         Ok(Self {
             accounts,
             callers: CallerSessions::new(settings.max_caller_sessions),
-            files,
-            changed,
+            bases: bases.into_values().collect(),
+            files: (!is_given).then(|| ReloadAwsFiles::new(files)),
         })
     }
 
@@ -187,9 +170,22 @@ impl Clients {
         self.files.clone().map(|files| files as Arc<dyn Reload>)
     }
 
-    /// Receives that a file of AWS has changed.
-    pub fn watch_files(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
+    /// Receives that a file of AWS has changed; `None` if the credentials are given.
+    pub fn watch_files(&self) -> Option<watch::Receiver<()>> {
+        self.files.as_ref().map(|files| files.changed())
+    }
+
+    /// Replaces the credentials by those of the changed files. Where the files have none, the previous
+    /// ones stay in force, and the fault is logged. Sessions of roles that have begun last until they
+    /// expire.
+    pub async fn reload(&self) {
+        let mut faults = Vec::new();
+        for base in &self.bases {
+            faults.extend(base.replace().await.err());
+        }
+        if let Some(files) = &self.files {
+            files.record(&faults);
+        }
     }
 
     /// The clients that send a request of this caller to an account.
@@ -242,51 +238,40 @@ impl Clients {
         self.session(account)?.obtained()
     }
 
-    /// Who is asked for the credentials of an account, for operators.
+    /// What the credentials of an account come from, for operators.
     pub fn source_of_credentials(&self, account: Option<&AccountId>) -> String {
         match self.with_role(account) {
-            Some(account) => format!("STS, asked for a session of {},", account.settings.role),
-            None => "the source of credentials".to_owned(),
+            Some(account) => format!(
+                "a session of {} by {}",
+                account.settings.role,
+                account.sts.place()
+            ),
+            None => "the source of the AWS credentials".to_owned(),
         }
     }
 
-    /// Obtains the credentials of an account from their provider.
+    /// Obtains the credentials of an account, if there are none.
     ///
     /// # Errors
     ///
-    /// The provider's error, for the operator.
+    /// The source's error, for the operator.
     pub async fn obtain_credentials(&self, account: Option<&AccountId>) -> Result<(), String> {
-        // That the session of the service lasts says nothing about the role: callers begin their own.
-        if let Some(account) = self.with_role(account)
-            && account.settings.session_per_caller
-        {
-            account.of_service.session.renew();
-        }
         match self.session(account) {
             Some(session) => session.obtain().await,
             None => Err("the account is not served".to_owned()),
         }
     }
 
-    /// Looks whether the changed files of AWS have credentials for an account. Those of a session that
-    /// has begun last until they expire.
+    /// Obtains new credentials of an account. Those that there are stay in force if that fails.
     ///
     /// # Errors
     ///
-    /// Why calls have no credentials now; for the operator.
-    pub async fn check_changed_files(&self, account: Option<&AccountId>) -> Result<(), String> {
-        let Some(account) = self.with_role(account) else {
-            return self.obtain_credentials(account).await;
-        };
-        if let Err(why) = account.base.obtain().await {
-            let role = account.settings.role.as_str();
-            tracing::warn!(
-                why,
-                role,
-                "the changed files have no credentials to assume a role with"
-            );
+    /// The source's error, for the operator.
+    pub async fn replace_credentials(&self, account: Option<&AccountId>) -> Result<(), String> {
+        match self.session(account) {
+            Some(session) => session.replace().await,
+            None => Err("the account is not served".to_owned()),
         }
-        Ok(())
     }
 
     /// The account that the credentials belong to, as their provider or STS says. `None` where each
@@ -294,8 +279,8 @@ impl Clients {
     ///
     /// # Errors
     ///
-    /// STS was not reached, or refused; for the operator.
-    pub async fn find_owner(&self) -> Option<Result<AccountId, String>> {
+    /// [`NoOwner`], for the operator.
+    pub async fn find_owner(&self) -> Option<Result<AccountId, NoOwner>> {
         let Accounts::OfCredentials { clients, sts, owner } = &self.accounts else {
             return None;
         };
@@ -304,11 +289,13 @@ impl Clients {
             (None, None) => return None,
             (None, Some(sts)) => timeout(OWNER_PATIENCE, sts.account_of_credentials())
                 .await
-                .unwrap_or_else(|_| Err(format!("no answer within {OWNER_PATIENCE:?}"))),
+                .unwrap_or_else(|_| {
+                    let why = format!("{} did not answer within {OWNER_PATIENCE:?}", sts.place());
+                    Err(NoOwner::Unknown(why))
+                }),
         };
-        if let Ok(account) = &found {
-            owner.store(Some(Arc::new(account.clone())));
-        }
+        // Another account's credentials may have come, of which nothing is known.
+        owner.store(found.as_ref().ok().cloned().map(Arc::new));
         Some(found)
     }
 }

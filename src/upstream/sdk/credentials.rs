@@ -23,7 +23,8 @@ pub(super) struct CredentialsCache {
 struct State {
     cache: SharedIdentityCache,
     epoch: CredentialsEpoch,
-    dropped: Option<Instant>,
+    /// When new credentials were last due.
+    due: Option<Instant>,
 }
 
 impl State {
@@ -44,7 +45,7 @@ impl CredentialsCache {
         let state = State {
             cache: IdentityCache::lazy().build(),
             epoch: CredentialsEpoch(0),
-            dropped: None,
+            due: None,
         };
         Self {
             pause,
@@ -62,15 +63,22 @@ impl CredentialsCache {
     ///
     /// Returns whether this call dropped them.
     pub(super) fn rejected(&self, epoch: CredentialsEpoch) -> bool {
+        let is_first = self.is_due(epoch);
+        if is_first {
+            self.state().drop_credentials();
+            tracing::info!("AWS rejected the service's credentials; fetching new ones");
+        }
+        is_first
+    }
+
+    /// Whether new credentials are due after a request of this epoch; if so, others are not due before
+    /// the pause has passed.
+    pub(super) fn is_due(&self, epoch: CredentialsEpoch) -> bool {
         let mut state = self.state();
-        let is_due = state
-            .dropped
-            .is_none_or(|dropped| dropped.elapsed() >= self.pause);
+        let is_due = state.due.is_none_or(|due| due.elapsed() >= self.pause);
         let is_first = state.epoch == epoch && is_due;
         if is_first {
-            state.drop_credentials();
-            state.dropped = Some(Instant::now());
-            tracing::info!("AWS rejected the service's credentials; fetching new ones");
+            state.due = Some(Instant::now());
         }
         is_first
     }

@@ -13,10 +13,12 @@ use aws_credential_types::{
     provider::{error::CredentialsError, future},
 };
 use aws_sdk_storagegateway::config::{ProvideCredentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 
 use super::{
-    aws_files::{AwsFiles, FilesDigest, selected_profile},
-    failure::causes,
+    aws_files::{AwsFiles, DEFAULT_PROFILE, FilesDigest, selected_profile},
+    failure::{causes, find},
+    renewal::checked,
 };
 
 /// The standard chain of the SDK: environment variables, profile, web identity token, container, EC2
@@ -52,14 +54,14 @@ enum Link {
 
 impl Link {
     /// Its name for operators, with what it reads.
-    fn describe(self, files: &AwsFiles, profile: &str) -> String {
+    fn describe(self) -> String {
         let variable = |name| match env::var(name) {
             Ok(value) => format!("{name}={value}"),
             Err(_) => format!("{name} is not set"),
         };
         match self {
             Self::Environment => "environment variables".to_owned(),
-            Self::Profile => files.place_of_profile(profile),
+            Self::Profile => "profile".to_owned(),
             Self::WebIdentity => format!("web identity ({})", variable("AWS_WEB_IDENTITY_TOKEN_FILE")),
             Self::Container => "container".to_owned(),
             Self::Instance => "EC2 instance".to_owned(),
@@ -125,22 +127,29 @@ impl CredentialsChain {
 
     async fn provide(&self) -> Result<Credentials, CredentialsError> {
         let built = self.current();
-        let profile = self.profile.clone().unwrap_or_else(selected_profile);
+        let selected = selected_profile();
+        let is_named = self.profile.is_some() || selected.is_some();
+        let profile = self.profile.clone().or(selected);
+        let profile = profile.unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
         let mut failures = Vec::new();
         for (link, provider) in built.providers.iter() {
-            let error = match provider.provide_credentials().await {
+            let provided = provider.provide_credentials().await.and_then(checked);
+            let error = match provided {
                 Ok(credentials) => return Ok(credentials),
                 Err(error) => error,
             };
-            let cause = match link {
-                Link::Profile => cause_in_profile(&error, &profile).await,
-                _ => causes(&error),
+            let failure = match link {
+                Link::Profile => failure_of_profile(&error, &profile, &self.files).await,
+                link => format!("{}: {}", link.describe(), causes(&error)),
             };
-            failures.push(format!("{}: {cause}", link.describe(&self.files, &profile)));
-            // A provider that is configured and fails ends the chain, as in the SDK's own.
-            if !matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
+            // A provider that is configured and fails ends the chain, as in the SDK's own. A profile that
+            // somebody has named is configured, although it is not there: others are another identity.
+            let is_configured = !matches!(error, CredentialsError::CredentialsNotLoaded(_));
+            if is_configured || (is_named && matches!(link, Link::Profile)) {
+                failures = vec![failure];
                 break;
             }
+            failures.push(failure);
         }
         // The next attempt reads everything again.
         let mut current = self.built.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,15 +161,21 @@ impl CredentialsChain {
 /// How many profiles are followed by their `source_profile`.
 const MAX_SOURCES: usize = 8;
 
-/// Why a profile has no credentials, with what the error of its provider does not have: file and line
-/// of a syntax error, and the command that begins a session of a person again.
-async fn cause_in_profile(error: &CredentialsError, name: &str) -> String {
-    let (fs, env, files) = Default::default();
-    let profiles = match aws_config::profile::load(&fs, &env, &files, None).await {
+/// Why a profile has no credentials, with what the error of its provider does not have: file and line,
+/// the file of a token, and the command that begins a session of a person again.
+async fn failure_of_profile(error: &CredentialsError, name: &str, files: &AwsFiles) -> String {
+    let (fs, env, kinds) = Default::default();
+    let profiles = match aws_config::profile::load(&fs, &env, &kinds, None).await {
         Ok(profiles) => profiles,
-        Err(error) => return causes(&error).replace('\n', " "),
+        // The error has file and line.
+        Err(error) => return format!("profile {name}: {}", causes(&error).replace('\n', " ")),
     };
-    let cause = causes(error);
+    let mut failure = format!(
+        "{}: {}",
+        files.place_of_profile(name),
+        without_stderr(&causes(error))
+    );
+    let is_network = find::<ConnectorError>(error).is_some();
     let mut name = name;
     // A role's profile names the one whose credentials assume it; the number of steps ends a circle.
     for _ in 0..MAX_SOURCES {
@@ -168,18 +183,32 @@ async fn cause_in_profile(error: &CredentialsError, name: &str) -> String {
             break;
         };
         let has = |key| profile.get(key).is_some();
-        if has("sso_session") || has("sso_start_url") {
-            return format!("{cause}; sign in again with `aws sso login --profile {name}`");
+        if let Some(file) = profile.get("web_identity_token_file") {
+            failure += &format!(" (web_identity_token_file = {file})");
         }
-        if has("login_session") {
-            return format!("{cause}; sign in again with `aws login --profile {name}`");
+        let command = match () {
+            () if is_network => None,
+            () if has("sso_session") || has("sso_start_url") => Some("aws sso login"),
+            () if has("login_session") => Some("aws login"),
+            () => None,
+        };
+        if let Some(command) = command {
+            failure += &format!("; sign in again with `{command} --profile {name}`");
         }
         let Some(source) = profile.get("source_profile") else {
             break;
         };
         name = source;
     }
-    cause
+    failure
+}
+
+/// The cause without what a process has written to its standard error, which can be a secret.
+fn without_stderr(cause: &str) -> String {
+    match cause.split_once("Stderr: ") {
+        None => cause.to_owned(),
+        Some((before, _)) => format!("{before}its standard error is not shown"),
+    }
 }
 
 impl ProvideCredentials for CredentialsChain {

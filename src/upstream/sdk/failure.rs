@@ -201,10 +201,11 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
 
 /// Whether the SDK says with this error no more than that there is a cause.
 fn is_only_a_wrapper(error: &(dyn Error + 'static), cause: Option<&(dyn Error + 'static)>) -> bool {
-    const WRAPPERS: [&str; 3] = [
+    const WRAPPERS: [&str; 4] = [
         "service error",
         "unhandled error",
         "an error occurred while loading credentials",
+        "the credential provider was not enabled",
     ];
     let text = error.to_string();
     cause.is_some() && WRAPPERS.iter().any(|wrapper| text.starts_with(wrapper))
@@ -218,7 +219,7 @@ fn code_and_message(metadata: &ErrorMetadata) -> String {
 }
 
 /// The first error of this type in the chain of causes.
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {

@@ -10,8 +10,12 @@ use aws_credential_types::{
     provider::{error::CredentialsError, future},
 };
 use aws_sdk_storagegateway::config::{ProvideCredentials, SharedCredentialsProvider};
-use futures_util::FutureExt;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::failure::causes;
 use crate::domain::AccountId;
@@ -23,21 +27,34 @@ const AHEAD: Duration = Duration::from_secs(5 * 60);
 /// than the time by which the cache of the SDK asks early.
 const FRESH: Duration = Duration::from_secs(20);
 
-/// How long a renewal may take while the old credentials are valid.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long a call waits for its credentials. It is less than the timeout of any attempt, so that a
+/// source that hangs is not taken for an AWS that does not answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long the failure of the source is the answer to calls, so that many calls do not ask it as
+/// often.
+const FAILED_FOR: Duration = Duration::from_secs(1);
+
+/// When a source that hangs is asked again.
+const ABANDONED: Duration = Duration::from_secs(60);
 
 /// A credentials provider that renews credentials before they expire. If that fails, it provides the
 /// old ones while they are valid. The SDK calls it only when its cache has none, or when those that it
 /// has are about to expire.
 ///
-/// It records when it last obtained credentials, and rejects those that the SDK cannot sign with.
+/// It asks its source once at a time: clients that need credentials meanwhile wait for the same
+/// answer, and what comes too late for them is there for the next. It records when it last obtained
+/// credentials, and rejects those that the SDK cannot sign with.
 #[derive(Clone, Debug)]
 pub(super) struct RenewingProvider {
-    inner: SharedCredentialsProvider,
+    source: SharedCredentialsProvider,
     /// The minimum time between two attempts to renew valid credentials.
     pause: Duration,
     state: Arc<Mutex<State>>,
 }
+
+/// The answer of the source, for everybody who waits for it.
+type Fetch = Shared<BoxFuture<'static, Result<Credentials, NotObtained>>>;
 
 #[derive(Default)]
 struct State {
@@ -46,14 +63,17 @@ struct State {
     /// of its own, and asks for itself.
     fresh_until: Option<SystemTime>,
     obtained: Option<Instant>,
-    failed: Option<Instant>,
+    failed: Option<(Instant, NotObtained)>,
+    fetch: Option<Fetch>,
+    /// Counts how often the credentials were forgotten. A fetch that began before is not kept.
+    epoch: u64,
 }
 
 impl RenewingProvider {
     /// A provider that has not provided credentials yet.
-    pub(super) fn new(inner: SharedCredentialsProvider, pause: Duration) -> Self {
+    pub(super) fn new(source: SharedCredentialsProvider, pause: Duration) -> Self {
         Self {
-            inner,
+            source,
             pause,
             state: Arc::default(),
         }
@@ -71,61 +91,128 @@ impl RenewingProvider {
         account.as_str().parse().ok()
     }
 
-    /// Forgets the current credentials, because AWS rejected them or their source has changed.
+    /// Whether the current credentials are those of a session, which can be revoked.
+    pub(super) fn is_session(&self) -> bool {
+        let state = self.lock();
+        let current = state.current.as_ref();
+        current.is_some_and(|current| current.session_token().is_some())
+    }
+
+    /// Forgets the current credentials, because AWS rejected them.
     pub(super) fn forget(&self) {
         let mut state = self.lock();
         state.current = None;
         state.fresh_until = None;
+        state.failed = None;
+        state.fetch = None;
+        state.epoch += 1;
+    }
+
+    /// Obtains the current credentials, or new ones if there are none, however long that takes.
+    pub(super) async fn obtain(&self) -> Result<Credentials, CredentialsError> {
+        if let Some(current) = self.fresh() {
+            return Ok(current);
+        }
+        Ok(self.fetch().await?)
+    }
+
+    /// Replaces the current credentials by new ones, and keeps them if that fails.
+    pub(super) async fn replace(&self) -> Result<(), CredentialsError> {
+        {
+            // A fetch that is in flight may still see the old source.
+            let mut state = self.lock();
+            state.fetch = None;
+            state.epoch += 1;
+        }
+        self.fetch().await?;
+        Ok(())
+    }
+
+    /// The current credentials, if they need not be renewed yet.
+    fn fresh(&self) -> Option<Credentials> {
+        let state = self.lock();
+        let is_fresh = state.fresh_until.is_some_and(|until| SystemTime::now() < until);
+        let current = state.current.as_ref().filter(|_| is_fresh)?;
+        Some(renewed_early(current.clone()))
     }
 
     async fn provide(&self) -> Result<Credentials, CredentialsError> {
-        let (old, is_recent) = {
+        if let Some(current) = self.fresh() {
+            return Ok(current);
+        }
+        let (old, failed) = {
             let mut state = self.lock();
             let now = SystemTime::now();
             state
                 .current
                 .take_if(|current| current.expiry().is_some_and(|expiry| expiry <= now));
-            if state.fresh_until.is_some_and(|until| now < until)
-                && let Some(current) = &state.current
-            {
-                return Ok(renewed_early(current.clone()));
-            }
-            // Credentials without an expiry are fetched anew whenever the SDK asks.
-            let old = state.current.clone().filter(|current| current.expiry().is_some());
-            let is_recent = state.failed.is_some_and(|failed| failed.elapsed() < self.pause);
-            (old, is_recent)
+            let old = state.current.clone();
+            let pause = match old {
+                Some(_) => self.pause,
+                None => self.pause.min(FAILED_FOR),
+            };
+            state.failed.take_if(|(at, _)| at.elapsed() >= pause);
+            (old, state.failed.clone())
+        };
+        match (failed, &old) {
+            (Some(_), Some(old)) => return Ok(self.for_now(old.clone())),
+            (Some((_, why)), None) => return Err(why.into()),
+            (None, _) => {}
+        }
+        let fetched = timeout(PATIENCE, self.fetch()).await;
+        let error = match fetched.unwrap_or(Err(NotObtained::Late)) {
+            Ok(new) => return Ok(new),
+            Err(error) => error,
         };
         let Some(old) = old else {
-            return self.fetch().await;
+            return Err(error.into());
         };
-        if is_recent {
-            return Ok(self.for_now(old));
+        self.lock().failed = Some((Instant::now(), error.clone()));
+        // Keys without an expiry are fetched anew whenever the SDK asks; that their file is invalid now is
+        // told when it changes.
+        if let Some(expiry) = old.expiry() {
+            let left = expiry.duration_since(SystemTime::now());
+            tracing::warn!(
+                why = %error,
+                seconds_left = left.unwrap_or_default().as_secs(),
+                "failed to renew the AWS credentials; the old ones are used until they expire"
+            );
         }
-        let why = match timeout(PATIENCE, self.fetch()).await {
-            Ok(Ok(new)) => return Ok(new),
-            Ok(Err(error)) => causes(&error),
-            Err(_) => format!("no answer within {PATIENCE:?}"),
-        };
-        self.lock().failed = Some(Instant::now());
-        let left = old
-            .expiry()
-            .and_then(|expiry| expiry.duration_since(SystemTime::now()).ok());
-        tracing::warn!(
-            why,
-            seconds_left = left.unwrap_or_default().as_secs(),
-            "failed to renew the AWS credentials; the old ones are used until they expire"
-        );
         Ok(self.for_now(old))
     }
 
-    async fn fetch(&self) -> Result<Credentials, CredentialsError> {
-        // A provider can panic on a file or a response that it does not expect.
-        let provided = AssertUnwindSafe(self.inner.provide_credentials())
-            .catch_unwind()
-            .await;
-        let provided = provided.unwrap_or_else(|_| Err(CredentialsError::unhandled(ProviderPanicked)))?;
-        check(&provided)?;
+    /// Joins the fetch in flight, or begins one.
+    fn fetch(&self) -> Fetch {
         let mut state = self.lock();
+        let epoch = state.epoch;
+        let fetch = state.fetch.get_or_insert_with(|| {
+            let this = self.clone();
+            // In a task, so that it goes on when the calls that wait for it end.
+            let fetching = AbortOnDropHandle::new(tokio::spawn(async move { this.ask(epoch).await }));
+            let ended = fetching.map(|ended| ended.unwrap_or(Err(NotObtained::Panicked)));
+            ended.boxed().shared()
+        });
+        fetch.clone()
+    }
+
+    async fn ask(&self, epoch: u64) -> Result<Credentials, NotObtained> {
+        // A provider can panic on a file or a response that it does not expect.
+        let provided = AssertUnwindSafe(self.source.provide_credentials()).catch_unwind();
+        let provided = match timeout(ABANDONED, provided).await {
+            Ok(Ok(provided)) => provided.and_then(checked),
+            Ok(Err(_)) => Err(CredentialsError::unhandled(NotObtained::Panicked)),
+            Err(_) => Err(CredentialsError::unhandled(NotObtained::Abandoned)),
+        };
+        let provided = provided.map_err(|error| NotObtained::Failed(causes(&error)));
+        let mut state = self.lock();
+        if state.epoch != epoch {
+            return provided.map(renewed_early);
+        }
+        state.fetch = None;
+        if let Err(why) = &provided {
+            state.failed = Some((Instant::now(), why.clone()));
+        }
+        let provided = provided?;
         state.obtained = Some(Instant::now());
         state.failed = None;
         state.current = Some(provided.clone());
@@ -184,7 +271,7 @@ impl fmt::Debug for State {
 
 /// Rejects credentials with characters that no HTTP header can have, such as the line end of a file.
 /// The SDK would panic when it signs with them.
-fn check(credentials: &Credentials) -> Result<(), CredentialsError> {
+pub(super) fn checked(credentials: Credentials) -> Result<Credentials, CredentialsError> {
     let parts = [
         ("the access key id", Some(credentials.access_key_id())),
         ("the secret access key", Some(credentials.secret_access_key())),
@@ -195,7 +282,7 @@ fn check(credentials: &Credentials) -> Result<(), CredentialsError> {
         .iter()
         .find(|(_, text)| text.is_some_and(|text| !is_valid(text)))
     {
-        None => Ok(()),
+        None => Ok(credentials),
         Some((part, _)) => Err(CredentialsError::invalid_configuration(InvalidCredentials(part))),
     }
 }
@@ -205,10 +292,24 @@ fn check(credentials: &Credentials) -> Result<(), CredentialsError> {
 #[error("{0} is empty, or has characters other than visible ASCII")]
 struct InvalidCredentials(&'static str);
 
-/// The provider has a defect.
-#[derive(Debug, thiserror::Error)]
-#[error("the provider panicked; its files or the response of its server are probably malformed")]
-struct ProviderPanicked;
+/// Why there are no credentials.
+#[derive(Clone, Debug, thiserror::Error)]
+enum NotObtained {
+    #[error("{0}")]
+    Failed(String),
+    #[error("the source of the credentials did not answer within {PATIENCE:?}")]
+    Late,
+    #[error("the source of the credentials did not answer within {ABANDONED:?}")]
+    Abandoned,
+    #[error("the provider panicked; its files or the response of its server are probably malformed")]
+    Panicked,
+}
+
+impl From<NotObtained> for CredentialsError {
+    fn from(why: NotObtained) -> Self {
+        Self::provider_error(why)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -49,10 +49,31 @@ impl Session {
         }
     }
 
-    /// Drops the credentials, because their source has changed.
-    pub(super) fn renew(&self) {
-        self.provider.forget();
+    /// Replaces the credentials by new ones, and keeps them if that fails.
+    ///
+    /// # Errors
+    ///
+    /// Why there are no new ones, for the operator.
+    pub(super) async fn replace(&self) -> Result<(), String> {
+        let replaced = self.provider.replace().await;
+        replaced.map_err(|error| causes(&error))?;
         self.cache.renew();
+        Ok(())
+    }
+
+    /// Begins a new session of the role, because AWS denied a request of this epoch: the permission may
+    /// be missing, or the session was revoked. Does so at most once in the pause, and not for keys,
+    /// which are the same again.
+    pub(super) fn denied(&self, epoch: CredentialsEpoch) {
+        if !self.provider.is_session() || !self.cache.is_due(epoch) {
+            return;
+        }
+        let session = self.clone();
+        tokio::spawn(async move {
+            if let Err(why) = session.replace().await {
+                tracing::warn!(why, "cannot begin a new session after AWS denied a request");
+            }
+        });
     }
 
     /// When credentials were last obtained, if ever.
@@ -65,13 +86,13 @@ impl Session {
         self.provider.account()
     }
 
-    /// Obtains credentials from the provider.
+    /// Obtains credentials from their source, if there are none.
     ///
     /// # Errors
     ///
     /// The provider's error, for the operator.
     pub(super) async fn obtain(&self) -> Result<(), String> {
-        let obtained = self.provider.provide_credentials().await;
+        let obtained = self.provider.obtain().await;
         obtained.map(drop).map_err(|error| causes(&error))
     }
 }

@@ -13,6 +13,16 @@ const PROVIDER: &str = "AssumeRole";
 pub(super) struct Sts {
     client: Client,
     session: Session,
+    /// Where it is, for errors.
+    place: String,
+}
+
+/// Why it is not known whose the credentials are.
+pub enum NoOwner {
+    /// STS rejects the credentials, as every service of AWS will.
+    Rejected(String),
+    /// STS was not reached, or failed.
+    Unknown(String),
 }
 
 /// A session of a role that is to be begun.
@@ -50,6 +60,10 @@ impl Sts {
         Self {
             client: Client::from_conf(builder.build()),
             session: session.clone(),
+            place: match &endpoint.sts_url {
+                Some(url) => format!("STS at {url}"),
+                None => format!("STS of {region}"),
+            },
         }
     }
 
@@ -57,12 +71,26 @@ impl Sts {
     ///
     /// # Errors
     ///
-    /// STS was not reached, or refused; for the operator.
-    pub(super) async fn account_of_credentials(&self) -> Result<AccountId, String> {
+    /// [`NoOwner`], for the operator.
+    pub(super) async fn account_of_credentials(&self) -> Result<AccountId, NoOwner> {
+        let epoch = self.session.epoch();
         let identity = self.client.get_caller_identity().send().await;
-        let identity = identity.map_err(|error| causes(&error))?;
+        let identity = identity.map_err(|error| {
+            let why = format!("{}: {}", self.place, causes(&error));
+            if error.code().is_some_and(rejects_the_credentials) {
+                self.session.rejected(epoch);
+                return NoOwner::Rejected(why);
+            }
+            NoOwner::Unknown(why)
+        })?;
         let account = identity.account().unwrap_or_default();
-        account.parse().map_err(|_| "STS names no account".to_owned())
+        let none = |_| NoOwner::Unknown(format!("{} names no account", self.place));
+        account.parse().map_err(none)
+    }
+
+    /// Where it is, for operators.
+    pub(super) fn place(&self) -> &str {
+        &self.place
     }
 
     /// The credentials of a new session of a role.
@@ -84,10 +112,10 @@ impl Sts {
             if error.code().is_some_and(rejects_the_credentials) {
                 self.session.rejected(epoch);
             }
-            let why = causes(&error);
             CredentialsError::provider_error(NotAssumed {
                 role: wanted.role.clone(),
-                why,
+                session: wanted.name.clone(),
+                why: format!("{}: {}", self.place, causes(&error)),
             })
         })?;
         let missing = || CredentialsError::unhandled("STS sent no credentials");
@@ -109,14 +137,19 @@ impl Sts {
 fn rejects_the_credentials(code: &str) -> bool {
     matches!(
         code,
-        "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "UnrecognizedClientException"
+        "ExpiredToken"
+            | "ExpiredTokenException"
+            | "InvalidClientTokenId"
+            | "SignatureDoesNotMatch"
+            | "UnrecognizedClientException"
     )
 }
 
 /// Why a role could not be assumed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot assume {role}: {why}")]
+#[error("cannot assume {role} in the session {session}: {why}")]
 struct NotAssumed {
     role: RoleArn,
+    session: String,
     why: String,
 }

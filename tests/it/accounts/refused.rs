@@ -3,7 +3,7 @@ use tapegate_emulator::Role;
 use tonic::Code;
 
 use super::*;
-use crate::harness::{eventually, get, refusal};
+use crate::harness::{Site, bearer, collect, eventually, get, refusal};
 
 /// `/readyz`: the status and the page.
 async fn readyz(program: &Program) -> (u16, Value) {
@@ -50,13 +50,9 @@ async fn a_refused_role_is_told_and_touches_no_other_account() {
         ["backup", "us-east-1", "credentials_missing"]
     );
     let cause = one["cause"].as_str().unwrap();
-    assert!(
-        cause.starts_with(&format!(
-            "cannot assume {}: AccessDenied: User: arn:aws:",
-            role(BACKUP)
-        )),
-        "{cause}"
-    );
+    let role_and_session = format!("cannot assume {} in the session tapegate: STS at ", role(BACKUP));
+    assert!(cause.starts_with(&role_and_session), "{cause}");
+    assert!(cause.contains(": AccessDenied: User: arn:aws:"), "{cause}");
     let (_, metrics) = get(&format!("{}/metrics", program.admin)).await;
     for (account, condition, value) in [
         ("backup", "credentials_missing", 1),
@@ -141,7 +137,79 @@ async fn an_sts_that_hangs_is_named_while_the_service_waits_for_it() {
     assert_eq!(status, 503);
     let reasons = page["reasons"].to_string();
     for account in [MAIN, BACKUP, CHINA] {
-        let waits = format!("STS, asked for a session of {}, did not answer", role(account));
+        let waits = format!("waiting for a session of {} by STS at {sts}", role(account));
         assert!(reasons.contains(&waits), "{reasons}");
     }
+    assert!(!reasons.contains("check the service's role"), "{reasons}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_whose_sessions_were_revoked_gets_a_new_one() {
+    let world = World::new().await;
+    let arguments = [
+        "--allow-anonymous",
+        "--upstream-credentials-pause=100ms",
+        "--log-filter=error",
+    ];
+    let program = world.serve(ACCOUNTS, &arguments);
+    let mut client = connect(&program).await;
+    list(&mut client, BACKUP, "us-east-1").await.unwrap();
+    world.emulator.revoke_sessions(&role(BACKUP));
+    let status = list(&mut client, BACKUP, "us-east-1").await.unwrap_err();
+    assert_eq!(refusal(&status).reason, "ACCESS_DENIED_EXCEPTION");
+    let served = async || list(&mut client.clone(), BACKUP, "us-east-1").await.is_ok();
+    eventually("a new session is used", served).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_refused_session_of_one_caller_leaves_the_others_and_readiness_alone() {
+    let of_main = Role {
+        refused_sessions: vec!["tapegate-two".to_owned()],
+        ..Role::new(role(MAIN))
+    };
+    let world = World::with(&[of_main]).await;
+    let site = Site::new();
+    site.policies("permit (principal, action, resource);");
+    let account = format!(
+        "[[account]]\nid = \"{MAIN}\"\nrole = \"{}\"\nsession_per_caller = true\n",
+        role(MAIN)
+    );
+    let config = format!("{}\n{account}", site.config());
+    let program = world.serve(
+        &config,
+        &["--upstream-credentials-pause=100ms", "--log-filter=error"],
+    );
+    let list = async |name: &str| {
+        let channel = Channel::from_shared(program.grpc.clone()).unwrap().connect_lazy();
+        let mut client = bearer(channel, Some(&site.jwt(name, &[])));
+        collect(client.list_tapes(ListTapesRequest::default()).await)
+            .await
+            .map(drop)
+    };
+    list("one").await.unwrap();
+    for _ in 0..5 {
+        let status = list("two").await.unwrap_err();
+        assert_eq!(refusal(&status).reason, "NO_AWS_CREDENTIALS");
+        list("one").await.unwrap();
+        list("three").await.unwrap();
+        let (status, page) = readyz(&program).await;
+        assert_eq!((status, &page["aws"]), (200, &Value::Array(Vec::new())), "{page}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_sts_rejects_are_told_before_the_first_call() {
+    let world = World::new().await;
+    write_keys(
+        world.home.path(),
+        "[default]\naws_access_key_id = AKIDUNKNOWN\naws_secret_access_key = x\n",
+    );
+    let config = "region = \"us-east-1\"\naccount_id = \"123456789012\"\n";
+    let program = world.serve(config, &["--allow-anonymous", "--log-filter=error"]);
+    let told = async || {
+        let (status, page) = readyz(&program).await;
+        let reasons = page["reasons"].to_string();
+        status == 503 && reasons.contains("AWS rejects them") && reasons.contains("InvalidClientTokenId")
+    };
+    eventually("the rejection is told", told).await;
 }

@@ -51,7 +51,7 @@ fn accounts_have_roles_regions_and_endpoints() {
     assert_eq!(main.session_name, "tapegate");
     assert_eq!(china.external_id.as_deref(), Some("site-7"));
     assert!(config.upstream.by_account);
-    assert_eq!(config.upstream.per_caller, [china.id.clone()].into());
+    assert_eq!(*config.upstream.per_caller, [china.id.clone()].into());
     assert_eq!(config.sdk.endpoints.len(), 2);
 }
 

@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use tapegate::grpc::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
-use tonic::transport::Channel;
+use tonic::{Code, transport::Channel};
 
-use crate::harness::{Program, Reply, Upstream, eventually, get};
+use crate::harness::{Program, Reply, Upstream, eventually, get, refusal};
 
 pub(super) async fn upstream() -> Upstream {
     Upstream::answering(|_| async { Reply::ok(&json!({"TapeInfos": []})) }).await
@@ -116,16 +116,113 @@ async fn a_file_that_appears_after_the_start_is_read() {
 }
 
 #[tokio::test]
-async fn a_file_that_becomes_invalid_is_told_without_a_call() {
+async fn the_previous_keys_stay_in_force_while_changed_files_have_none() {
     let (home, upstream) = (tempfile::tempdir().unwrap(), upstream().await);
     write_keys(home.path(), "AKIDGOOD");
+    let mut program = program(&upstream, home.path(), &[]);
+    let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+    let credentials = home.path().join(".aws/credentials");
+    let config = home.path().join(".aws/config");
+    let broken = [
+        (&credentials, "[default\n", "line 1"),
+        (&credentials, "", "profile default is neither in "),
+        // A profile that nobody uses.
+        (&config, "[profile other]\nnonsense\n", "line 2"),
+    ];
+    for (number, (file, text, part)) in broken.into_iter().enumerate() {
+        fs::write(file, text).unwrap();
+        let line = program.logged("the previous version stays in force").await;
+        assert!(line.contains("what=\"aws\"") && line.contains(part), "{line}");
+        list(&mut client, i32::try_from(number).unwrap() + 1)
+            .await
+            .unwrap();
+        assert_eq!(not_ready_because(&program).await, "[]");
+        let (_, metrics) = get(&format!("{}/metrics", program.admin)).await;
+        assert!(
+            metrics.contains("tapegate_files_broken{tapegate_setting=\"aws\"} 1"),
+            "{metrics}"
+        );
+        let _ = fs::remove_file(&config);
+        write_keys(home.path(), "AKIDGOOD");
+        program.logged("loaded changed files").await;
+    }
+    assert!(
+        upstream
+            .asked()
+            .iter()
+            .all(|asked| asked.access_key_id == "AKIDGOOD")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_that_is_named_and_missing_is_no_reason_to_use_another_identity() {
+    let (home, upstream) = (tempfile::tempdir().unwrap(), upstream().await);
+    let credentials = json!({
+        "AccessKeyId": "AKIDCONTAINER", "SecretAccessKey": "secret", "Token": "token",
+        "Expiration": "2999-01-01T00:00:00Z",
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/credentials", listener.local_addr().unwrap());
+    let answer = move || std::future::ready(credentials.to_string());
+    let router = Router::new().fallback(answer);
+    let _serving = AbortOnDropHandle::new(tokio::spawn(async move { axum::serve(listener, router).await }));
+    let variables = [
+        ("AWS_PROFILE", "misspelt"),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url),
+    ];
+    let mut program = program(&upstream, home.path(), &variables);
+    let line = program.logged("no AWS credentials").await;
+    assert!(line.contains("profile misspelt is neither in "), "{line}");
+}
+
+#[tokio::test]
+async fn a_process_that_hangs_is_not_the_fault_of_aws_and_runs_once() {
+    let (home, upstream) = (tempfile::tempdir().unwrap(), upstream().await);
+    fs::create_dir(home.path().join(".aws")).unwrap();
+    let script = format!("echo >> {}/runs; exec sleep 20", home.path().display());
+    fs::write(home.path().join("hang.sh"), script).unwrap();
+    let text = format!(
+        "[default]\ncredential_process = /bin/sh {}/hang.sh\n",
+        home.path().display()
+    );
+    fs::write(home.path().join(".aws/config"), text).unwrap();
     let program = program(&upstream, home.path(), &[]);
-    eventually("it is ready", async || not_ready_because(&program).await == "[]").await;
-    fs::write(home.path().join(".aws/credentials"), "[default\n").unwrap();
-    eventually("it is not ready", async || {
-        not_ready_because(&program).await.contains("line 1")
-    })
-    .await;
+    let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+    for limit in 1..3 {
+        let status = list(&mut client, limit).await.unwrap_err();
+        let told = refusal(&status);
+        assert_eq!(
+            (told.code, told.reason.as_str()),
+            (Code::Unavailable, "NO_AWS_CREDENTIALS")
+        );
+    }
+    let reasons = not_ready_because(&program).await;
+    assert!(
+        reasons.contains("did not answer within 3s") || reasons.contains("waiting for"),
+        "{reasons}"
+    );
+    assert_eq!(
+        fs::read_to_string(home.path().join("runs"))
+            .unwrap()
+            .lines()
+            .count(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn what_a_process_writes_to_its_standard_error_is_not_shown() {
+    let (home, upstream) = (tempfile::tempdir().unwrap(), upstream().await);
+    fs::create_dir(home.path().join(".aws")).unwrap();
+    let text = "[default]\ncredential_process = /bin/sh -c 'echo the-secret >&2; exit 3'\n";
+    fs::write(home.path().join(".aws/config"), text).unwrap();
+    let mut program = program(&upstream, home.path(), &[]);
+    let line = program.logged("no AWS credentials").await;
+    let reasons = not_ready_because(&program).await;
+    for shown in [line, reasons] {
+        assert!(shown.contains("its standard error is not shown"), "{shown}");
+        assert!(!shown.contains("the-secret"), "{shown}");
+    }
 }
 
 /// Why there are no credentials, and what an operator has to be told.

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::files::{list, not_ready_because, program, upstream};
-use crate::harness::Program;
+use crate::harness::{Program, eventually};
 
 const SSO: &str = "\
 [default]
@@ -226,7 +226,11 @@ async fn a_session_that_ended_names_the_command_and_a_new_one_is_read() {
         SSO_TOKEN,
         &sso_token("2999-01-01T00:00:00Z", json!({})),
     );
-    assert_eq!(signing_key(&program, &upstream).await, "AKIDSSO");
+    let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+    eventually("the new session is read", async || {
+        list(&mut client, 1).await.is_ok()
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -147,6 +147,7 @@ pub(super) fn assume(
     let is_here = role.partition == partition(&signed.region) && emulator.settings.has_role_account(&role);
     let max = emulator.identities.roles.max_session(
         &assumption.role_arn,
+        &assumption.session_name,
         Some(&caller.account),
         request.external_id.as_deref(),
     );

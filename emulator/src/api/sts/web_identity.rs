@@ -37,7 +37,7 @@ pub(super) fn assume(
     let role = assumption.check()?;
     let claims = Claims::read(&token, now)?;
     let roles = &emulator.identities.roles;
-    let max = roles.max_session(&assumption.role_arn, None, None);
+    let max = roles.max_session(&assumption.role_arn, &assumption.session_name, None, None);
     let max = max.filter(|_| emulator.settings.has_role_account(&role));
     let max =
         max.ok_or_else(|| Error::access_denied("Not authorized to perform sts:AssumeRoleWithWebIdentity"))?;
