@@ -62,8 +62,8 @@ impl NoProxy {
         match invalid.is_empty() {
             true => Ok(Self(entries)),
             false => Err(format!(
-                "names no host with {}; expected names, addresses and networks, such as example.com, 192.0.2.7 or \
-                 10.0.0.0/8, each with a port or without, or *",
+                "has entries that name no host: {}; expected names, addresses and networks, such as example.com, \
+                 192.0.2.7 or 10.0.0.0/8, each with a port or without, or *",
                 invalid.join(", ")
             )),
         }
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn every_entry_that_names_no_host_is_an_error() {
-        let invalid = ["10.0.0.0/33", "*x", "http://a", "[::1", ":443", "a:b", ".", "*."];
+        let invalid = ["10.0.0.0/33", "*x", "http://a", "[::x]", ":443", "a:b", ".", "*."];
         let text = format!("example.com,{}", invalid.join(","));
         let told = NoProxy::parse(&text).unwrap_err();
         for entry in invalid {

@@ -210,7 +210,7 @@ impl AwsProfiles {
 
     /// Where a profile was looked for; `None` if it is there.
     pub(crate) fn missing(&self, profile: &str) -> Option<String> {
-        (!self.names.contains(profile)).then(|| self.paths.join(" and "))
+        (!self.names.contains(profile)).then(|| self.paths.join(" or "))
     }
 }
 

@@ -276,7 +276,7 @@ pub(crate) static DRAIN_TIMEOUT: Setting<DurationIn> = Setting {
     help: "How long calls in progress may take after the service stops accepting new ones. Calls that take longer end \
            with UNAVAILABLE (SHUTTING_DOWN). A stop takes at most shutdown.delay + shutdown.drain_timeout + 3s, and up \
            to 5s more if there is a collector and it does not answer. The time between SIGTERM and SIGKILL must be \
-           longer: 30s by default in Kubernetes (terminationGracePeriodSeconds). Must not be shorter than \
+           longer: 30s by default in Kubernetes (terminationGracePeriodSeconds). Keep it at or above \
            upstream.create_timeout, or the outcome of creates that a stop cuts is unknown.",
 };
 

@@ -71,8 +71,8 @@ pub(crate) static CREATE_TIMEOUT: Setting<DurationIn> = Setting {
     kind: up_to(Duration::from_secs(10 * 60)),
     default: Some("20s"),
     help: "The timeout of one attempt of a create. It includes the time to connect, so it must not be shorter than \
-           upstream.connect_timeout. It must not be longer than shutdown.drain_timeout, or the outcome of creates that a \
-           stop cuts is unknown. If the caller disconnects, an \
+           upstream.connect_timeout. Keep it at or below shutdown.drain_timeout, or the outcome of creates that a stop \
+           cuts is unknown. If the caller disconnects, an \
            attempt that was sent continues until it ends or until this timeout. Shutdown waits for it.",
 };
 

@@ -75,7 +75,7 @@ fn check_warns_of_a_profile_that_is_in_no_aws_file() {
     assert_eq!(advice("there"), "");
     assert_eq!(advice("keys"), "");
     let searched = format!(
-        "{} and {}",
+        "{} or {}",
         path("config").display(),
         path("credentials").display()
     );
