@@ -13,7 +13,6 @@ mod tables;
 use std::{
     collections::{BTreeMap, HashMap},
     ffi::OsString,
-    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -22,6 +21,7 @@ use toml::{Table, Value};
 
 use crate::{
     faults::Rule,
+    files,
     settings::{Credentials, Group, Life, Process, Setting, Settings, Undocumented, text},
 };
 pub use fault::Faults;
@@ -218,7 +218,8 @@ fn credentials(pair: Option<&Credentials>, file: Option<&Path>) -> Result<Vec<Cr
         return Ok(all);
     };
     let located = |wrong: String| format!("{}: {wrong}", path.display());
-    let text = fs::read_to_string(path).map_err(|error| vec![located(format!("cannot be read: {error}"))])?;
+    let text =
+        files::read_to_string(path).map_err(|error| vec![located(format!("cannot be read: {error}"))])?;
     let profiles =
         credentials_file::read(&text).map_err(|wrong| wrong.into_iter().map(located).collect::<Vec<_>>())?;
     let own = |pair: &Credentials| (pair.access_key_id.clone(), "the emulator's own pair".to_owned());
@@ -241,7 +242,7 @@ fn fault_rules(file: Option<&Path>) -> Result<Vec<Rule>, Vec<String>> {
     };
     let path_shown = path.display();
     let text =
-        fs::read_to_string(path).map_err(|error| vec![format!("cannot read {path_shown}: {error}")])?;
+        files::read_to_string(path).map_err(|error| vec![format!("cannot read {path_shown}: {error}")])?;
     let rules = Rule::read_all(&text);
     rules.map_err(|wrong| {
         wrong

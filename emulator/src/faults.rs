@@ -126,11 +126,11 @@ impl Faults {
         }
     }
 
-    /// The faults of the next call of this operation.
-    pub(super) fn next(&self, service: Service, operation: &str) -> Injection {
+    /// The faults of the next call of this operation, which claims to be signed for this region.
+    pub(super) fn next(&self, service: Service, operation: &str, region: Option<&str>) -> Injection {
         let mut injection = Injection::new(service);
         for active in &mut self.state().rules {
-            let Some(random) = active.hits(service, operation, Instant::now()) else {
+            let Some(random) = active.hits(service, operation, region, Instant::now()) else {
                 continue;
             };
             tracing::debug!(operation, rule = active.id, "a fault rule hits");
@@ -154,8 +154,15 @@ impl Faults {
 
 impl Active {
     /// Tries the rule on a call and counts it. Returns the random numbers of the call if it hits.
-    fn hits(&mut self, service: Service, operation: &str, now: Instant) -> Option<CallRandom> {
-        if !self.rule.is_about(service, operation) || self.rule.calls.is_some_and(|calls| self.seen >= calls)
+    fn hits(
+        &mut self,
+        service: Service,
+        operation: &str,
+        region: Option<&str>,
+        now: Instant,
+    ) -> Option<CallRandom> {
+        if !self.rule.is_about(service, operation, region)
+            || self.rule.calls.is_some_and(|calls| self.seen >= calls)
         {
             return None;
         }

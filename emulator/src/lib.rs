@@ -44,6 +44,7 @@ mod connection;
 mod control;
 mod emulator;
 mod faults;
+mod files;
 mod identity;
 mod json;
 mod protocol;

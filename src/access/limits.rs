@@ -72,7 +72,7 @@ pub enum Repeat {
 /// let agent = Principal::new("agent-7".to_owned(), [], Proof::Certificate).unwrap();
 ///
 /// let call = limits.admit_call(&agent).unwrap();
-/// assert_eq!(limits.admit_call(&agent).unwrap_err().quota, "concurrent calls of one caller: 1");
+/// assert_eq!(limits.admit_call(&agent).unwrap_err().quota, "concurrent calls of one caller: 1 (limits.concurrent_streams)");
 /// drop(call);
 /// assert!(limits.admit_call(&agent).is_ok());
 /// ```
@@ -89,7 +89,9 @@ pub struct Limits {
 /// A call or a create that is over a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitExceeded {
-    /// The limit and its value.
+    /// The name of the principal.
+    pub principal: String,
+    /// The limit, its value and its setting.
     pub quota: String,
     /// How long to wait before a retry; `None` if that is unknown, or no wait is long enough.
     pub retry_after: Option<Duration>,
@@ -117,13 +119,13 @@ impl Limits {
             None => None,
             Some(max) => Some(self.open.open(principal.name(), max).ok_or_else(|| {
                 let quota = format!("concurrent calls of one caller: {max}");
-                self.exceed("limits.concurrent_streams", quota, None)
+                self.exceed(principal, "limits.concurrent_streams", &quota, None)
             })?),
         };
         if let Some(max) = self.limit(principal, |limits| limits.calls_per_second) {
             self.calls.take(principal.name(), max, 1).map_err(|wait| {
                 let quota = format!("calls of one caller per second: {max}");
-                self.exceed("limits.calls_per_second", quota, wait)
+                self.exceed(principal, "limits.calls_per_second", &quota, wait)
             })?;
         }
         Ok(open)
@@ -155,13 +157,23 @@ impl Limits {
             .charge(principal.name(), max, create, window, tapes.into());
         charge.map(Some).map_err(|wait| {
             let quota = format!("tapes created by one caller per hour: {max}");
-            self.exceed("limits.tapes_per_hour", quota, wait)
+            self.exceed(principal, "limits.tapes_per_hour", &quota, wait)
         })
     }
 
-    fn exceed(&self, setting: &'static str, quota: String, retry_after: Option<Duration>) -> LimitExceeded {
+    fn exceed(
+        &self,
+        principal: &Principal,
+        setting: &'static str,
+        quota: &str,
+        retry_after: Option<Duration>,
+    ) -> LimitExceeded {
         self.exceeded.add(setting);
-        LimitExceeded { quota, retry_after }
+        LimitExceeded {
+            principal: principal.name().to_owned(),
+            quota: format!("{quota} ({setting})"),
+            retry_after,
+        }
     }
 
     fn limit(&self, principal: &Principal, select: impl Fn(&PrincipalLimits) -> Option<u32>) -> Option<u32> {

@@ -183,7 +183,9 @@ impl ReportedKeys {
         self.readiness.set_awaited_keys(awaited);
         if self.are_needed {
             let are_available = self.remotes.iter().any(|remote| remote.keys().is_some());
-            self.readiness.set_identity_keys(are_available);
+            let urls = self.remotes.iter().map(|remote| remote.url().to_owned());
+            let missing = (!are_available).then(|| urls.collect());
+            self.readiness.set_missing_keys(missing);
         }
         is_waiting
     }

@@ -1,9 +1,9 @@
 //! Opens the files that settings name, to report what is wrong with them together with the
 //! faults of the settings, before anything starts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::settings::{Setting, Values, auth, jwt, policy, server};
+use super::settings::{Setting, Values, auth, jwt, parsers::Parsed, policy, server};
 use crate::{
     access::{
         audit::AuditLog,
@@ -49,20 +49,20 @@ pub(super) fn files(values: &mut Values) {
     });
 }
 
-/// Each file by itself, so that a fault has the setting that names the file; then all together.
+/// Each file by itself, so that a fault has the setting that names the file; then all that are valid
+/// together.
 fn tls_files(values: &mut Values) {
-    let mut are_readable = true;
-    let mut path = |setting, check: fn(&Path) -> Result<(), Vec<String>>| {
-        let path = values.optional(setting)?;
-        let checked = path.as_deref().map_or(Ok(()), check);
-        are_readable &= checked.is_ok();
+    let mut path = |setting: &Setting<Parsed<PathBuf>>, check: fn(&Path) -> Result<(), Vec<String>>| {
+        let path = values.optional(setting)??;
+        let checked = check(&path);
+        let is_valid = checked.is_ok();
         report(values, setting, checked);
-        Some(path)
+        is_valid.then_some(path)
     };
     let cert = path(&server::TLS_CERT, tls::check_certificates);
     let key = path(&server::TLS_KEY, tls::check_key);
     let client_ca = path(&server::TLS_CLIENT_CA, tls::check_roots);
-    if let (true, Some(Some(cert)), Some(Some(key)), Some(client_ca)) = (are_readable, cert, key, client_ca) {
+    if let (Some(cert), Some(key)) = (cert, key) {
         let opened = tls::open(&TlsSettings { cert, key, client_ca });
         report(values, &server::TLS_KEY, opened);
     }

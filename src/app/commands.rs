@@ -7,7 +7,7 @@ use super::{
     check,
     expiry::{Expiries, Expiring},
     settings::{
-        Config, Effective, Faults, IgnoredVariable, Origin, Setting, Sources, Values, auth, jwt,
+        AwsProfiles, Config, Effective, Faults, IgnoredVariable, Origin, Setting, Sources, Values, auth, jwt,
         parsers::Parsed, policy, requests, server, upstream,
     },
 };
@@ -24,6 +24,8 @@ pub struct Checked {
     pub endpoint_origin: Option<Origin>,
     /// Variables that are set and have no effect.
     pub ignored: Vec<IgnoredVariable>,
+    /// Settings that should be changed, each with why and to what.
+    pub advice: Vec<String>,
 }
 
 impl Checked {
@@ -61,20 +63,33 @@ impl Checked {
 
     fn new(values: Values, config: Option<Config>) -> Result<Self, Faults> {
         let ignored = values.environment().ignored.clone();
+        let profiles = values.environment().profiles.clone();
         let (config, resolved) = values.finish(config)?;
         let mut document = Effective(&resolved).to_string();
         let endpoint = resolved.values.get(upstream::UPSTREAM_ENDPOINT.key);
-        for proxy in config.sdk.network.proxies.all() {
+        let proxies = &config.sdk.network.proxies;
+        for proxy in proxies.all() {
             document += &format!("\n# proxy: {proxy}\n");
+        }
+        if proxies.all().next().is_some() {
+            document += &format!("\n# without a proxy: {}\n", proxies.exempt());
         }
         for IgnoredVariable { name, instead } in &ignored {
             document += &format!("\n# {name} has no effect: {instead}\n");
         }
         Ok(Self {
-            config,
             document,
             endpoint_origin: endpoint.map(|given| given.origin.clone()),
             ignored,
+            advice: cut_creates(&config)
+                .into_iter()
+                .chain(
+                    profiles
+                        .iter()
+                        .flat_map(|profiles| missing_profiles(&config, profiles)),
+                )
+                .collect(),
+            config,
         })
     }
 }
@@ -107,9 +122,40 @@ impl Checked {
         let ignored = ignored_access_control(&self.config).map(str::to_owned);
         Warnings {
             expiring: Expiries::open(&self.config).within(server.expiry_warning),
-            others: grace.into_iter().chain(ignored).collect(),
+            others: grace
+                .into_iter()
+                .chain(self.advice.clone())
+                .chain(ignored)
+                .collect(),
         }
     }
+}
+
+/// What is wrong if a stop can cut a create before its attempt ends.
+fn cut_creates(config: &Config) -> Option<String> {
+    let [create, drain] = [config.upstream.create_timeout, config.shutdown.drain_timeout];
+    (create > drain).then(|| {
+        let [create, drain] = [create, drain].map(humantime::format_duration);
+        format!(
+            "upstream.create_timeout: {create} is longer than shutdown.drain_timeout ({drain}), so the outcome of creates \
+             that a stop cuts is unknown; shorten it, or lengthen shutdown.drain_timeout"
+        )
+    })
+}
+
+/// The profiles of accounts that are in no AWS file. They may be written later.
+fn missing_profiles(config: &Config, profiles: &AwsProfiles) -> Vec<String> {
+    let accounts = config.sdk.accounts.iter();
+    let missing = accounts.filter_map(|account| {
+        let profile = account.profile.as_deref()?;
+        let searched = profiles.missing(profile)?;
+        Some(format!(
+            "account.profile: profile {profile} of account {} is not in {searched}; correct the name, or write the \
+             profile",
+            account.label()
+        ))
+    });
+    missing.collect()
 }
 
 impl Warnings {

@@ -75,6 +75,7 @@ impl Service {
             document,
             endpoint_origin,
             ignored,
+            advice,
         } = checked;
         let upstream_shown = match (&config.sdk.endpoint, endpoint_origin) {
             (None, _) => "AWS".to_owned(),
@@ -83,6 +84,9 @@ impl Service {
         };
         for IgnoredVariable { name, instead } in ignored {
             tracing::warn!(variable = name, instead, "a variable has no effect");
+        }
+        for warning in advice {
+            tracing::warn!(warning, "a setting should be changed");
         }
         let mut access = Access::open(&config)?;
         for expiring in access.expiries().within(config.server.expiry_warning) {

@@ -34,6 +34,7 @@ pub(crate) mod upstream;
 mod values;
 
 pub(crate) use self::{
+    aws_profile::AwsProfiles,
     effective::Effective,
     environment::Environment,
     given::{Given, Layer},

@@ -118,8 +118,10 @@ pub enum Fault {
     /// The caller reached one of its limits.
     #[error("the caller has reached its limit: {quota}")]
     QuotaUsedUp {
-        /// Which limit, and its value.
-        quota: String,
+        /// The name of the caller.
+        principal: Box<str>,
+        /// Which limit, its value and its setting.
+        quota: Box<str>,
         /// When a retry can succeed; `None` where it never can.
         wait: Option<Duration>,
     },

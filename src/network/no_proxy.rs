@@ -1,4 +1,7 @@
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use ipnet::IpNet;
 
@@ -31,21 +34,39 @@ enum Hosts {
 const AWS_METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0);
 
 impl NoProxy {
-    /// Parses the entries of `NO_PROXY`, separated by commas or white space. An entry that names no
-    /// host has no effect.
+    /// Parses the entries of `NO_PROXY`, separated by commas or white space.
+    ///
+    /// # Errors
+    ///
+    /// All entries that name no host.
     ///
     /// ```
     /// # use tapegate::network::NoProxy;
-    /// let direct = NoProxy::parse("10.0.0.0/8, .corp.example, keys.example:8443");
+    /// let direct = NoProxy::parse("10.0.0.0/8, .corp.example, keys.example:8443")?;
     /// assert!(direct.contains("10.1.2.3", 443));
     /// assert!(direct.contains("vault.corp.example", 443));
     /// assert!(direct.contains("keys.example", 8443));
     /// assert!(!direct.contains("keys.example", 443));
     /// assert!(direct.contains("169.254.169.254", 80));
+    /// # Ok::<_, String>(())
     /// ```
-    pub fn parse(text: &str) -> Self {
-        let entries = text.split(|c: char| c == ',' || c.is_whitespace());
-        Self(entries.filter_map(Entry::parse).collect())
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let texts = text.split(|c: char| c == ',' || c.is_whitespace());
+        let (mut entries, mut invalid) = (Vec::new(), Vec::new());
+        for text in texts.filter(|text| !text.is_empty()) {
+            match Entry::parse(text) {
+                Some(entry) => entries.push(entry),
+                None => invalid.push(format!("{text:?}")),
+            }
+        }
+        match invalid.is_empty() {
+            true => Ok(Self(entries)),
+            false => Err(format!(
+                "has entries that name no host: {}; expected names, addresses and networks, such as example.com, \
+                 192.0.2.7 or 10.0.0.0/8, each with a port or without, or *",
+                invalid.join(", ")
+            )),
+        }
     }
 
     /// Whether a host, which may be an address in brackets, is reached without a proxy.
@@ -82,9 +103,11 @@ impl Entry {
         let hosts = match network(host) {
             Some(network) => Hosts::Network(network),
             None => {
-                let domain = host.strip_prefix('*').unwrap_or(host);
+                let domain = host.strip_prefix("*.").unwrap_or(host);
                 let domain = domain.trim_matches('.').to_ascii_lowercase();
-                Hosts::Domain((!domain.is_empty()).then_some(domain)?)
+                let is_in_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+                let is_name = !domain.is_empty() && domain.chars().all(is_in_name);
+                Hosts::Domain(is_name.then_some(domain)?)
             }
         };
         Some(Self { hosts, port })
@@ -103,6 +126,28 @@ impl Entry {
                             .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
                 }
             }
+    }
+}
+
+/// What it does, for an operator.
+impl fmt::Display for NoProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("loopback and link-local addresses")?;
+        self.0.iter().try_for_each(|entry| write!(f, ", {entry}"))
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.hosts {
+            Hosts::All => f.write_str("all other hosts"),
+            Hosts::Network(network) if network.prefix_len() == network.max_prefix_len() => {
+                write!(f, "{}", network.addr())
+            }
+            Hosts::Network(network) => write!(f, "{network}"),
+            Hosts::Domain(domain) => write!(f, "{domain} and its subdomains"),
+        }?;
+        self.port.map_or(Ok(()), |port| write!(f, " on port {port}"))
     }
 }
 
@@ -136,11 +181,13 @@ fn is_local(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
     use super::*;
 
     /// Hosts and ports that the value of `NO_PROXY` exempts, and some that it does not.
     fn assert_exempts(text: &str, exempt: &[(&str, u16)], others: &[(&str, u16)]) {
-        let direct = NoProxy::parse(text);
+        let direct = NoProxy::parse(text).unwrap();
         for (expected, hosts) in [(true, exempt), (false, others)] {
             for (host, port) in hosts {
                 assert_eq!(
@@ -174,7 +221,7 @@ mod tests {
         .map(|host| (host, 80));
         let others =
             ["10.0.0.1", "localhost.example", "notlocalhost", "[fd00:ec3::254]"].map(|host| (host, 80));
-        for text in ["", "example.com", ",", "10.0.0.0/99"] {
+        for text in ["", "example.com", ","] {
             assert_exempts(text, &local, &others);
         }
     }
@@ -215,6 +262,32 @@ mod tests {
                 ("[2001:dba::1]", 1),
                 ("10.example", 1),
             ],
+        );
+    }
+
+    #[test]
+    fn every_entry_that_names_no_host_is_an_error() {
+        let invalid = ["10.0.0.0/33", "*x", "http://a", "[::x]", ":443", "a:b", ".", "*."];
+        let text = format!("example.com,{}", invalid.join(","));
+        let told = NoProxy::parse(&text).unwrap_err();
+        for entry in invalid {
+            assert!(told.contains(&format!("{entry:?}")), "{entry}: {told}");
+        }
+        assert!(!told.contains("\"example.com\""), "{told}");
+    }
+
+    #[test]
+    fn it_is_shown_as_what_it_does() {
+        let direct = NoProxy::parse("10.0.0.0/8 .Corp.example,[2001:db8::1]:443").unwrap();
+        assert_eq!(
+            direct.to_string(),
+            "loopback and link-local addresses, 10.0.0.0/8, corp.example and its subdomains, 2001:db8::1 on port 443"
+        );
+        assert!(
+            NoProxy::parse("*")
+                .unwrap()
+                .to_string()
+                .ends_with("all other hosts")
         );
     }
 }

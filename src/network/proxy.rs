@@ -1,6 +1,9 @@
 use std::{collections::BTreeMap, ffi::OsString, fmt, sync::Arc};
 
-use http::{Uri, uri::Scheme};
+use http::{
+    Uri,
+    uri::{PathAndQuery, Scheme},
+};
 use percent_encoding::percent_decode_str;
 
 use super::NoProxy;
@@ -31,8 +34,8 @@ impl Proxies {
     ///
     /// # Errors
     ///
-    /// The variables whose proxy cannot be used, with the reason, which does not contain the URL:
-    /// it may have a password.
+    /// The variables that cannot be used, with the reason, which does not contain the URL of a proxy: it
+    /// may have a password.
     pub fn of(variables: &BTreeMap<OsString, OsString>) -> Result<Self, Vec<(&'static str, String)>> {
         let mut faults = Vec::new();
         let mut proxy = |upper: &'static str, lower: &'static str| {
@@ -45,9 +48,13 @@ impl Proxies {
         let all = proxy("ALL_PROXY", "all_proxy");
         let http = proxy("HTTP_PROXY", "http_proxy").or_else(|| all.clone());
         let https = proxy("HTTPS_PROXY", "https_proxy").or(all);
-        let exempt = first(variables, ["NO_PROXY", "no_proxy"])
-            .map(|(_, entries)| NoProxy::parse(entries))
-            .unwrap_or_default();
+        let exempt = match first(variables, ["NO_PROXY", "no_proxy"]) {
+            None => NoProxy::default(),
+            Some((name, entries)) => NoProxy::parse(entries).unwrap_or_else(|what| {
+                faults.push((name, what));
+                NoProxy::default()
+            }),
+        };
         match faults.is_empty() {
             true => Ok(Self { http, https, exempt }),
             false => Err(faults),
@@ -63,6 +70,11 @@ impl Proxies {
         }?;
         let port = url.port_u16().unwrap_or(if is_https { 443 } else { 80 });
         (!self.exempt.contains(url.host()?, port)).then_some(proxy)
+    }
+
+    /// The hosts that are reached without a proxy.
+    pub fn exempt(&self) -> &NoProxy {
+        &self.exempt
     }
 
     /// All different proxies.
@@ -86,6 +98,17 @@ fn first<'v>(
         .find(|(_, value)| !value.is_empty())
 }
 
+/// A percent-encoded text, if its escapes are valid.
+fn decoded(text: &str) -> Option<String> {
+    let is_escape = |after: &str| {
+        let digits = after.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    let are_valid = text.split('%').skip(1).all(is_escape);
+    let decoded = percent_decode_str(text).decode_utf8().ok()?;
+    are_valid.then(|| decoded.into_owned())
+}
+
 impl Proxy {
     fn parse(variable: &'static str, text: &str) -> Result<Self, String> {
         const EXPECTED: &str = "must be the URL of an HTTP proxy, such as http://proxy.example:3128";
@@ -101,11 +124,18 @@ impl Proxy {
         }
         let authority = url.authority().ok_or(EXPECTED)?.as_str();
         let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-        let credentials = (!user.is_empty()).then(|| {
-            let (name, password) = user.split_once(':').unwrap_or((user, ""));
-            let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
-            (decoded(name), decoded(password))
-        });
+        if !matches!(url.path_and_query().map(PathAndQuery::as_str), None | Some("/")) {
+            return Err(format!("{EXPECTED}; a proxy has no path, so remove it"));
+        }
+        let credentials = match user {
+            "" => None,
+            _ => {
+                let (name, password) = user.split_once(':').unwrap_or((user, ""));
+                Some(decoded(name).zip(decoded(password)).ok_or_else(|| {
+                    format!("{EXPECTED}; its user or password has an invalid escape: write %25 for %")
+                })?)
+            }
+        };
         let url = Uri::builder()
             .scheme(scheme.as_str())
             .authority(host)
@@ -205,14 +235,32 @@ mod tests {
             ("HTTP_PROXY", "http://user:hunter2@"),
             ("HTTPS_PROXY", "socks5://user:hunter2@proxy:1"),
             ("ALL_PROXY", "http://user:hunter2@a b"),
+            ("NO_PROXY", "10.0.0.0/33"),
         ])
         .unwrap_err();
-        assert_eq!(faults.len(), 3, "{faults:?}");
+        assert_eq!(faults.len(), 4, "{faults:?}");
         assert!(!format!("{faults:?}").contains("hunter2"), "{faults:?}");
         assert!(
             format!("{faults:?}").contains("proxies of socks5 are not supported"),
             "{faults:?}"
         );
+    }
+
+    #[test]
+    fn a_path_and_invalid_escapes_are_errors() {
+        for (url, told) in [
+            ("http://proxy:3128/path", "a proxy has no path"),
+            ("http://proxy:3128?query", "a proxy has no path"),
+            ("http://user:hunter2%@proxy:3128", "invalid escape"),
+            ("http://user:hunter2%zz@proxy:3128", "invalid escape"),
+            ("http://us%4:hunter2@proxy:3128", "invalid escape"),
+            ("http://user:hunter2%FF@proxy:3128", "invalid escape"),
+        ] {
+            let faults = proxies(&[("HTTPS_PROXY", url)]).unwrap_err();
+            assert!(faults[0].1.contains(told), "{url}: {faults:?}");
+            assert!(!faults[0].1.contains("hunter2"), "{url}: {faults:?}");
+        }
+        assert!(proxies(&[("HTTPS_PROXY", "http://proxy:3128/")]).is_ok());
     }
 
     #[test]

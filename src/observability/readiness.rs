@@ -24,8 +24,8 @@ struct State {
     doubted: BTreeSet<AccountId>,
     /// Why the AWS credentials are those of a wrong account.
     wrong_account: Option<String>,
-    /// Whether callers can be authenticated.
-    can_authenticate: bool,
+    /// The URLs of the keys of all issuers, if none has any and nobody can be authenticated without.
+    missing_keys: Option<BTreeSet<String>>,
     /// The URLs of issuers' keys that were never fetched and that the start waits for.
     awaited_keys: BTreeSet<String>,
     /// Where AWS rejected the credentials, with its error code.
@@ -127,8 +127,8 @@ pub enum NotReady {
     /// In every region and account that is served, AWS rejects the service's own credentials, or there
     /// are none.
     CredentialsRejected(String),
-    /// No issuer's keys can be fetched, and there is no other way to authenticate callers.
-    IdentityKeysMissing,
+    /// No issuer's keys can be fetched from these URLs, and there is no other way to authenticate callers.
+    IdentityKeysMissing(BTreeSet<String>),
     /// The keys at these URLs were not fetched yet since the start.
     IdentityKeysAwaited(BTreeSet<String>),
     /// AWS is in this condition in every region that is served, and `readiness.aws` makes it count.
@@ -143,7 +143,7 @@ impl NotReady {
             Self::CredentialsMissing(_) => "aws_credentials_missing",
             Self::WrongAccount(_) => "aws_account_mismatch",
             Self::CredentialsRejected(_) => "aws_credentials_refused",
-            Self::IdentityKeysMissing => "identity_keys_missing",
+            Self::IdentityKeysMissing(_) => "identity_keys_missing",
             Self::IdentityKeysAwaited(_) => "identity_keys_awaited",
             Self::Aws(UpstreamCondition::Throttled) => "aws_throttled",
             Self::Aws(UpstreamCondition::NoAnswer) => "aws_no_answer",
@@ -170,19 +170,16 @@ impl NotReady {
                 "AWS rejects the service's own credentials ({codes}); check that they are valid in these regions, and \
                  that this machine's clock is right"
             ),
-            Self::IdentityKeysMissing => {
-                "the keys of no issuer can be fetched, so every caller would be rejected; check that this machine \
-                 can reach the URLs of auth.jwt"
-                    .to_owned()
-            }
-            Self::IdentityKeysAwaited(urls) => {
-                let urls: Vec<_> = urls.iter().map(String::as_str).collect();
-                format!(
-                    "the keys of these issuers were not fetched yet, so their callers would be rejected: {}; check that \
-                     this machine can reach these URLs of auth.jwt",
-                    urls.join(", ")
-                )
-            }
+            Self::IdentityKeysMissing(urls) => format!(
+                "the keys of no issuer can be fetched, so every caller would be rejected; check that this machine can \
+                 reach these URLs of auth.jwt: {}",
+                joined(urls)
+            ),
+            Self::IdentityKeysAwaited(urls) => format!(
+                "the keys of these issuers were not fetched yet, so their callers would be rejected: {}; check that \
+                 this machine can reach these URLs of auth.jwt",
+                joined(urls)
+            ),
             Self::Aws(condition) => {
                 format!(
                     "in every served region and account, {} (readiness.aws makes this count)",
@@ -193,12 +190,17 @@ impl NotReady {
     }
 }
 
+fn joined(urls: &BTreeSet<String>) -> String {
+    let urls: Vec<_> = urls.iter().map(String::as_str).collect();
+    urls.join(", ")
+}
+
 impl State {
     fn reasons(&self) -> Vec<NotReady> {
         let draining = self.draining.then_some(NotReady::Draining);
         let wrong_account = self.wrong_account.clone().map(NotReady::WrongAccount);
-        let no_keys = (!self.can_authenticate).then_some(NotReady::IdentityKeysMissing);
-        let awaited = (self.can_authenticate && !self.awaited_keys.is_empty())
+        let no_keys = self.missing_keys.clone().map(NotReady::IdentityKeysMissing);
+        let awaited = (no_keys.is_none() && !self.awaited_keys.is_empty())
             .then(|| NotReady::IdentityKeysAwaited(self.awaited_keys.clone()));
         [
             draining,
@@ -267,7 +269,7 @@ impl Readiness {
             missing: scopes.iter().map(not_yet).collect(),
             doubted: BTreeSet::new(),
             wrong_account: None,
-            can_authenticate: true,
+            missing_keys: None,
             awaited_keys: BTreeSet::new(),
             rejected: BTreeMap::new(),
             conditions: BTreeMap::new(),
@@ -359,9 +361,9 @@ impl Readiness {
         });
     }
 
-    /// Records whether there are keys to authenticate callers with.
-    pub fn set_identity_keys(&self, available: bool) {
-        self.update(|state| state.can_authenticate = available);
+    /// Records the URLs of the keys without which no caller can be authenticated, while none has any.
+    pub fn set_missing_keys(&self, urls: Option<BTreeSet<String>>) {
+        self.update(|state| state.missing_keys = urls);
     }
 
     /// Records which URLs of issuers' keys the start still waits for.

@@ -42,9 +42,14 @@ where
             .charge_create(&call.caller.principal, create, repeat, count)
         {
             Ok(charge) => charge,
-            Err(LimitExceeded { quota, retry_after }) => {
+            Err(LimitExceeded {
+                principal,
+                quota,
+                retry_after,
+            }) => {
                 let rejected = call.not_sent(Fault::QuotaUsedUp {
-                    quota,
+                    principal: principal.into(),
+                    quota: quota.into(),
                     wait: retry_after,
                 });
                 return ready(Err(rejected)).boxed();

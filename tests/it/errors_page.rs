@@ -286,11 +286,13 @@ fn faults() -> Vec<Fault> {
             resource: text(),
         },
         Fault::QuotaUsedUp {
-            quota: text(),
+            principal: text().into(),
+            quota: text().into(),
             wait: Some(std::time::Duration::from_secs(1)),
         },
         Fault::QuotaUsedUp {
-            quota: text(),
+            principal: text().into(),
+            quota: text().into(),
             wait: None,
         },
         Fault::TapeExists { differs: vec![] },
@@ -340,9 +342,12 @@ fn each_fault_ends_a_call_as_its_row_says() {
             (row.domain.as_str(), row.reason),
             "{case}"
         );
-        let advice = match row.name {
+        let advice = match (&fault, row.name) {
+            // The row has the advice for both.
+            (Fault::QuotaUsedUp { wait: Some(_), .. }, _) => "; retry after the delay in `RetryInfo`",
+            (Fault::QuotaUsedUp { wait: None, .. }, _) => "; create fewer tapes in one call",
             // It names the members of the operation.
-            "InvalidParameters" => "check `gateway_arn`, `tape_arns` and `marker`",
+            (_, "InvalidParameters") => "check `gateway_arn`, `tape_arns` and `marker`",
             _ => row.advice,
         };
         assert!(

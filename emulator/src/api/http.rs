@@ -63,12 +63,10 @@ pub(super) async fn handle(State(emulator): State<Emulator>, request: Request<Bo
         let kept = emulator.flush().await.map_err(|error| Error::internal(&error));
         respond(name, kept.and(answer))
     };
-    emulator
-        .inner
-        .faults
-        .next(Service::StorageGateway, name)
-        .apply(peer, run)
-        .await
+    let region = signature::claimed_region(&parts.headers);
+    let faults = &emulator.inner.faults;
+    let faults = faults.next(Service::StorageGateway, name, region.as_deref());
+    faults.apply(peer, run).await
 }
 
 /// Handles requests to any other path.

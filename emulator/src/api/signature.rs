@@ -48,6 +48,12 @@ pub(super) enum Rejection {
     Invalid(String),
 }
 
+/// The region that a request claims to be signed for.
+pub(super) fn claimed_region(headers: &HeaderMap) -> Option<String> {
+    let authorization = Authorization::of(headers).ok()?;
+    Some(authorization.scope.region)
+}
+
 /// Verifies a request to a service as of `now`. Of a key id that no credentials have, if none are
 /// configured, the token and the signature are not checked.
 pub(super) fn verify(

@@ -72,7 +72,9 @@ pub(super) async fn handle(emulator: &Emulator, parts: &Parts, body: Body) -> Re
             Err(error) => error.into_response(),
         }
     };
-    let faults = emulator.inner.faults.next(Service::Sts, name);
+    let region = signature::claimed_region(&parts.headers);
+    let faults = &emulator.inner.faults;
+    let faults = faults.next(Service::Sts, name, region.as_deref());
     faults.apply(peer, run).await
 }
 

@@ -1,12 +1,10 @@
-use std::fs;
-
 use toml::{
     Spanned, Table, Value,
     de::{DeTable, DeValue},
 };
 
 use super::{Faults, Given, Layer, Place, fault::did_you_mean, tables};
-use crate::settings::Setting;
+use crate::{files, settings::Setting};
 
 /// The maximum number of syntax errors that are reported.
 const MAX_SYNTAX_ERRORS: usize = 20;
@@ -20,7 +18,7 @@ pub(super) struct Contents {
 
 /// The contents of the file at `path`; `None` if they cannot be known.
 pub(super) fn read(path: &str, settings: &[Setting], faults: &mut Faults) -> Option<Contents> {
-    let text = match fs::read_to_string(path) {
+    let text = match files::read_to_string(path.as_ref()) {
         Ok(text) => text,
         Err(error) => {
             faults.push(

@@ -75,10 +75,30 @@ pub(super) fn aws(
 
 /// The response of a load balancer without a backend: HTML, and no request id.
 pub(super) fn bad_gateway() -> Response {
-    const PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n\
-                        <center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n";
-    let mut response = (StatusCode::BAD_GATEWAY, Body::from(PAGE)).into_response();
-    let html = HeaderValue::from_static("text/html");
-    response.headers_mut().insert(CONTENT_TYPE, html);
+    foreign(502, "text/html", page(502))
+}
+
+/// A response of a server that is not AWS: any status, and no request id.
+pub(super) fn foreign(status: u16, content_type: &str, body: String) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, Body::from(body)).into_response();
+    let headers = response.headers_mut();
+    headers.extend(
+        HeaderValue::from_str(content_type)
+            .ok()
+            .map(|value| (CONTENT_TYPE, value)),
+    );
     response
+}
+
+/// The page that a proxy or a load balancer shows with a status.
+pub(super) fn page(status: u16) -> String {
+    let reason = StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason());
+    let title = format!("{status} {}", reason.unwrap_or("Unknown"));
+    format!(
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n\
+         <center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
+    )
 }

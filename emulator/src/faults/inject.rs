@@ -90,6 +90,12 @@ async fn replacement(fault: &Kind, service: Service, peer: Option<&Peer>) -> Res
             ..
         } => error_response::aws(service, code, nested.as_deref(), status.unwrap_or(400), message),
         Kind::BadGateway { .. } => error_response::bad_gateway(),
+        Kind::Http {
+            status,
+            content_type,
+            body,
+            ..
+        } => error_response::foreign(*status, content_type, body.clone()),
         Kind::Reset { .. } => {
             if let Some(peer) = peer {
                 peer.reset();

@@ -1,5 +1,6 @@
 use std::time::Instant;
 
+use axum::http::HeaderValue;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,6 +22,8 @@ const DAY: i64 = 86_400;
 pub struct Rule {
     #[serde(skip_serializing_if = "Option::is_none")]
     operations: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    regions: Option<Vec<String>>,
     pub(super) share: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) calls: Option<u64>,
@@ -53,6 +56,13 @@ pub(super) enum Kind {
         when: When,
     },
     BadGateway {
+        when: When,
+    },
+    /// A response that is not of AWS.
+    Http {
+        status: u16,
+        content_type: String,
+        body: String,
         when: When,
     },
     Reset {
@@ -141,6 +151,7 @@ impl Rule {
                 format!("{name:?} is not an operation of this emulator"),
             );
         }
+        let regions = members.get("regions", "a list of regions, such as [\"eu-west-1\"]", names);
         let share = members.get("share", "a number from 0 (no call) to 1 (every call)", |value| {
             value.as_f64().filter(|share| (0.0..=1.0).contains(share))
         });
@@ -155,6 +166,7 @@ impl Rule {
         let kind = Kind::read(&mut members);
         members.finish(kind.map(|kind| Self {
             operations,
+            regions,
             share: share.unwrap_or(1.0),
             calls,
             seed,
@@ -162,13 +174,18 @@ impl Rule {
         }))
     }
 
-    /// Whether the rule is about an operation: one that it lists or, if it lists none, any of Storage
-    /// Gateway.
-    pub(super) fn is_about(&self, service: Service, operation: &str) -> bool {
-        match &self.operations {
+    /// Whether the rule is about an operation in a region: one that it lists or, if it lists none, any
+    /// of Storage Gateway, in a region that it lists or, if it lists none, in any.
+    pub(super) fn is_about(&self, service: Service, operation: &str, region: Option<&str>) -> bool {
+        let is_its_operation = match &self.operations {
             Some(names) => names.iter().any(|name| name == operation),
             None => service == Service::StorageGateway,
-        }
+        };
+        let is_its_region = match &self.regions {
+            Some(regions) => regions.iter().any(|its| region == Some(its)),
+            None => true,
+        };
+        is_its_operation && is_its_region
     }
 
     /// The token bucket of a rule that throttles.
@@ -182,11 +199,12 @@ impl Rule {
 
 impl Kind {
     fn read(members: &mut Members) -> Option<Self> {
-        const KINDS: [&str; 10] = [
+        const KINDS: [&str; 11] = [
             "latency",
             "throttle",
             "error",
             "bad-gateway",
+            "http",
             "reset",
             "hang",
             "truncated",
@@ -208,6 +226,7 @@ impl Kind {
             "throttle" => Self::throttle(members),
             "error" => Self::error(members),
             "bad-gateway" => Some(Self::BadGateway { when: when(members) }),
+            "http" => Self::http(members),
             "reset" => Some(Self::Reset { when: when(members) }),
             "hang" => Some(Self::Hang { when: when(members) }),
             "truncated" => Some(Self::Truncated),
@@ -283,6 +302,27 @@ impl Kind {
         })
     }
 
+    fn http(members: &mut Members) -> Option<Self> {
+        let status = members.require("status", "an HTTP status from 200 to 599", |value| {
+            let status = u16::try_from(value.as_u64()?).ok();
+            status.filter(|status| (200..=599).contains(status))
+        });
+        let takes = "a media type, such as text/html";
+        let content_type = members.get("content_type", takes, |value| {
+            let text = value.as_str()?;
+            HeaderValue::from_str(text).ok().map(|_| text.to_owned())
+        });
+        let body = members.get("body", "a string", |value| value.as_str().map(str::to_owned));
+        let when = when(members);
+        let status = status?;
+        Some(Self::Http {
+            status,
+            content_type: content_type.unwrap_or_else(|| "text/html".to_owned()),
+            body: body.unwrap_or_else(|| error_response::page(status)),
+            when,
+        })
+    }
+
     fn wrong_tapes(members: &mut Members) -> Option<Self> {
         use WrongTapes::{Barcodes, Fewer, OtherAccount, OtherBarcode, OtherRegion, Repeated};
         const TAPES: [(&str, WrongTapes); 6] = [
@@ -334,6 +374,7 @@ impl Kind {
             Self::Latency { when, .. }
             | Self::Error { when, .. }
             | Self::BadGateway { when }
+            | Self::Http { when, .. }
             | Self::Reset { when }
             | Self::Hang { when } => *when,
             Self::Throttle { .. } => When::Before,

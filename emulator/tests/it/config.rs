@@ -516,6 +516,18 @@ fn credentials_are_read_from_a_shared_credentials_file() {
     );
 }
 
+#[test]
+fn a_named_pipe_is_not_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for flag in ["--config", "--credentials", "--faults"] {
+        let faults = Call::default().arg(format!("{flag}={}", pipe.display())).faults();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].contains("it is not a regular file"), "{faults:?}");
+    }
+}
+
 /// The program reads all variables that begin with `TAPEGATE_`, so one that it does not know is misspelt.
 #[test]
 fn a_misspelt_variable_of_the_program_is_a_fault() {

@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 
 use self::names::CertificateNames;
 pub use self::{
-    pattern::{CertificatePattern, PatternFault},
+    pattern::{CertificatePattern, PatternFault, template_faults},
     source::NameSource,
     template::Template,
 };
@@ -40,20 +40,28 @@ impl CertificateIdentity {
     /// names are ambiguous.
     pub fn principal(&self, certificate: &CertificateDer<'_>) -> Result<Principal, AuthError> {
         let mut names = CertificateNames::read(certificate)?;
-        let principal = match self {
-            Self::Names(rule) => rule.choose(&names),
-            Self::Patterns(patterns) => {
-                if patterns.iter().any(CertificatePattern::needs_details) {
-                    names.read_details(certificate)?;
-                }
-                pattern::principal(patterns, &names)
-            }
-        };
-        principal.inspect_err(|reason| {
+        self.choose(certificate, &mut names).inspect_err(|reason| {
             // An operator wants to see all names, whether they count or not.
             let _ = names.read_details(certificate);
             tracing::info!(%names, %reason, "client certificate rejected");
         })
+    }
+
+    fn choose(
+        &self,
+        certificate: &CertificateDer<'_>,
+        names: &mut CertificateNames,
+    ) -> Result<Principal, AuthError> {
+        names.check_spiffe()?;
+        match self {
+            Self::Names(rule) => rule.choose(names),
+            Self::Patterns(patterns) => {
+                if patterns.iter().any(CertificatePattern::needs_details) {
+                    names.read_details(certificate)?;
+                }
+                pattern::principal(patterns, names)
+            }
+        }
     }
 }
 

@@ -6,27 +6,27 @@
 mod digest;
 mod edit;
 mod issue;
+mod parse;
 mod revoke;
 
 use std::{
-    collections::{BTreeMap, HashMap, hash_map},
+    collections::{BTreeMap, HashMap},
     path::Path,
 };
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use toml::Spanned;
 
-use self::digest::TokenDigest;
+use self::{digest::TokenDigest, parse::parse};
 pub use self::{
     edit::TokensFileError,
     issue::NewToken,
-    revoke::{ListedToken, Revocation, list},
+    parse::ListedToken,
+    revoke::{Revocation, list},
 };
 use super::auth_error::AuthError;
 use crate::{
     access::reload::{FileContents, Files, Reloading},
-    domain::{Principal, Proof},
+    domain::Principal,
 };
 
 /// The prefix of every static token, by which people and secret scanners recognize one.
@@ -47,26 +47,6 @@ struct StaticToken {
     principal: Principal,
     expires: Timestamp,
     digest: TokenDigest,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TokensFile {
-    #[serde(default)]
-    token: Vec<Spanned<Table>>,
-}
-
-/// A table `[[token]]` of the file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Table {
-    id: String,
-    name: String,
-    #[serde(default)]
-    groups: Vec<String>,
-    created: Option<Timestamp>,
-    expires: Timestamp,
-    sha256: String,
 }
 
 impl StaticTokens {
@@ -110,32 +90,9 @@ impl StaticTokens {
 
     /// Adds the tokens of a file's text. Faults come with their line.
     fn add(&mut self, text: &str) -> Result<(), Vec<(usize, String)>> {
-        self.add_tables(parse(text)?, text)
-    }
-
-    /// Adds the tokens of tables of this text.
-    fn add_tables(&mut self, tables: Vec<Spanned<Table>>, text: &str) -> Result<(), Vec<(usize, String)>> {
-        // Counted once, because each of many tokens can have a fault.
-        let line_ends: Vec<_> = text.match_indices('\n').map(|(at, _)| at).collect();
-        let line = |offset: usize| line_ends.partition_point(|end| *end < offset) + 1;
-        let mut faults = Vec::new();
-        for table in tables {
-            let start = table.span().start;
-            match table.into_inner().token() {
-                Ok((id, token)) => match self.0.entry(id) {
-                    hash_map::Entry::Vacant(vacant) => drop(vacant.insert(token)),
-                    hash_map::Entry::Occupied(occupied) => {
-                        let id = occupied.key();
-                        faults.push((
-                            line(start),
-                            format!("another token has the id {id}; ids must be unique"),
-                        ));
-                    }
-                },
-                Err(found) => faults.extend(found.into_iter().map(|what| (line(start), what.to_owned()))),
-            }
-        }
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
+        let tokens = parse(text)?.into_iter();
+        self.0.extend(tokens.map(|(listed, token)| (listed.id, token)));
+        Ok(())
     }
 
     /// When the last token of each principal expires.
@@ -168,55 +125,6 @@ impl StaticTokens {
             _ => Err(AuthError::TokenUnknown),
         }
     }
-}
-
-impl Table {
-    fn token(self) -> Result<(String, StaticToken), Vec<&'static str>> {
-        let Self {
-            id,
-            name,
-            groups,
-            created: _,
-            expires,
-            sha256,
-        } = self;
-        let mut faults = Vec::new();
-        if !is_id(&id) {
-            faults.push("id must be 16 lower-case hexadecimal digits");
-        }
-        let digest = TokenDigest::from_hex(&sha256);
-        if digest.is_none() {
-            faults.push("sha256 must be 64 hexadecimal digits");
-        }
-        let principal = Principal::new(name, groups, Proof::Token { id: id.clone() });
-        if principal.is_none() {
-            faults.push(
-                "name and groups must have 1 to 2048 bytes each without control characters, and there may be at \
-                 most 1000 groups",
-            );
-        }
-        match (principal, digest) {
-            (Some(principal), Some(digest)) if faults.is_empty() => Ok((
-                id,
-                StaticToken {
-                    principal,
-                    expires,
-                    digest,
-                },
-            )),
-            _ => Err(faults),
-        }
-    }
-}
-
-/// The tables of a file's text. A fault comes with its line.
-fn parse(text: &str) -> Result<Vec<Spanned<Table>>, Vec<(usize, String)>> {
-    let parsed: Result<TokensFile, _> = toml::from_str(text);
-    parsed.map(|file| file.token).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let line = text[..text.floor_char_boundary(at)].matches('\n').count() + 1;
-        vec![(line, error.message().trim_end().to_owned())]
-    })
 }
 
 /// Returns the id of a token; `None` if the token is malformed.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::Path, str::FromStr};
 
-use cedar_policy::{Policy, PolicyId, PolicySet, ValidationMode, Validator};
+use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, ValidationError, ValidationMode, Validator};
 use miette::Diagnostic;
 
 use super::schema::PARSED_SCHEMA;
@@ -80,7 +80,12 @@ impl File<'_> {
             ));
         }
         let validated = Validator::new(PARSED_SCHEMA.clone()).validate(&set, ValidationMode::Strict);
-        faults.extend(validated.validation_errors().map(|error| self.fault(error)));
+        faults.extend(validated.validation_errors().map(|error| match error {
+            ValidationError::UnrecognizedActionId(unknown) => {
+                self.described(unknown, similar_action(&unknown.to_string()))
+            }
+            error => self.fault(error),
+        }));
         let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
         let mut numbered: Vec<_> = set
             .policies()
@@ -108,6 +113,11 @@ impl File<'_> {
 
     /// Describes an error of Cedar with its position and Cedar's advice.
     fn fault(&self, error: &dyn Diagnostic) -> String {
+        self.described(error, error.help().map(|help| help.to_string()))
+    }
+
+    /// Describes an error of Cedar with its position and this advice.
+    fn described(&self, error: &dyn Diagnostic, advice: Option<String>) -> String {
         let offset = error
             .labels()
             .into_iter()
@@ -120,7 +130,18 @@ impl File<'_> {
             let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
             format!(":{line}:{column}")
         });
-        let advice = error.help().map(|help| format!(" ({help})")).unwrap_or_default();
+        let advice = advice.map(|advice| format!(" ({advice})")).unwrap_or_default();
         format!("{}{place}: {error}{advice}", self.path.display())
     }
+}
+
+/// The advice for an unknown action that an error quotes. Cedar's own counts edits alone, and takes
+/// `ReadTape` for more similar to `CreateTape` than `CreateTapes`.
+fn similar_action(error: &str) -> Option<String> {
+    let unknown = error.rsplit('"').nth(1)?;
+    let likeness = |known: &&EntityUid| strsim::jaro_winkler(unknown, known.id().unescaped());
+    let similar = PARSED_SCHEMA
+        .actions()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(&similar) > 0.8).then(|| format!("did you mean `{similar}`?"))
 }

@@ -13,8 +13,9 @@ use crate::{
     app::settings::Config,
     call::Caller,
     domain::{
-        CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Encryption, GatewayArn,
-        Invalid, ListTapes, NewTape, Operation, PageRequest, Pool, Principal, Proof, Scope, TapeSize,
+        AccountId, CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives, DescribeTapes, Encryption,
+        GatewayArn, Invalid, ListTapes, NewTape, Operation, PageRequest, Pool, Principal, Proof, Region,
+        Scope, TapeArn, TapeSize,
     },
 };
 
@@ -202,7 +203,7 @@ impl HypotheticalCall {
                 AuthorizationRequest::of(caller, &create, unset_pool)
             }
             DescribeTapes::NAME => {
-                let gateway = self.gateway()?;
+                let gateway = self.gateway(config)?;
                 AuthorizationRequest::of(caller, &DescribeTapes { gateway, tapes, page }, unset_pool)
             }
             ListTapes::NAME => {
@@ -212,29 +213,35 @@ impl HypotheticalCall {
                 AuthorizationRequest::of(caller, &DescribeTapeArchives { scope, tapes, page }, unset_pool)
             }
             _ => {
-                let tape = self
+                let arn = self
                     .tape
                     .as_deref()
                     .ok_or_else(|| invalid("--tape", "is not set; expected the ARN of the tape"))?;
-                let barcode = tape.rsplit('/').next().unwrap_or_default();
+                let tape: TapeArn = parsed("--tape", arn)?;
+                let barcode = arn.rsplit('/').next().unwrap_or_default();
+                served(config, "--tape", tape.account(), tape.region())?;
+                if self.gateway.is_some() {
+                    self.gateway(config)?;
+                }
                 let view = TapeView {
-                    arn: tape,
+                    arn,
                     barcode: self.barcode.as_deref().unwrap_or(barcode),
                     pool: self.pool.as_deref().unwrap_or_default(),
                     status: self.status.as_deref().unwrap_or_default().into(),
                     gateway: self.gateway.as_deref(),
                 };
-                AuthorizationRequest::of_tape(caller, scope.account.as_ref(), &scope.region, &view)
+                AuthorizationRequest::of_tape(caller, Some(tape.account()), tape.region(), &view)
             }
         })
     }
 
-    fn gateway(&self) -> Result<GatewayArn, ExplainError> {
+    fn gateway(&self, config: &Config) -> Result<GatewayArn, ExplainError> {
+        const FLAG: &str = "--gateway";
         let arn = self.gateway.as_deref();
-        parsed(
-            "--gateway",
-            arn.ok_or_else(|| invalid("--gateway", "is not set; expected the ARN of the gateway"))?,
-        )
+        let arn = arn.ok_or_else(|| invalid(FLAG, "is not set; expected the ARN of the gateway"))?;
+        let gateway: GatewayArn = parsed(FLAG, arn)?;
+        served(config, FLAG, gateway.account(), gateway.region())?;
+        Ok(gateway)
     }
 
     fn tape(&self, config: &Config) -> Result<NewTape, ExplainError> {
@@ -249,7 +256,7 @@ impl HypotheticalCall {
             .map(|key| parsed("--kms-key", key))
             .transpose()?;
         Ok(NewTape {
-            gateway: self.gateway()?,
+            gateway: self.gateway(config)?,
             size: TapeSize::new(size, bounds).map_err(wrong("--size-gib"))?,
             encryption: Encryption::new(key.is_some().then_some(true), key).map_err(wrong("--kms-key"))?,
             pool: self
@@ -274,6 +281,21 @@ fn reason(decision: &PolicyDecision, engine: &PolicyEngine) -> String {
 fn parsed<T: std::str::FromStr<Err = Invalid>>(flag: &'static str, text: &str) -> Result<T, ExplainError> {
     text.parse()
         .map_err(|reason: Invalid| invalid(flag, &reason.to_string()))
+}
+
+/// Checks that calls may name a resource of this account and region.
+fn served(
+    config: &Config,
+    flag: &'static str,
+    account: &AccountId,
+    region: &Region,
+) -> Result<(), ExplainError> {
+    let unserved = config.rules.unserved(account, region);
+    let unserved: Vec<_> = unserved.iter().map(Invalid::to_string).collect();
+    match unserved.is_empty() {
+        true => Ok(()),
+        false => Err(invalid(flag, &unserved.join("; "))),
+    }
 }
 
 fn invalid(flag: &'static str, why: &str) -> ExplainError {

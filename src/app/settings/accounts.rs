@@ -98,7 +98,8 @@ static SESSION_PER_CALLER: Setting<Bool> = Setting {
     kind: Bool,
     default: Some("false"),
     help: "Assume the role once for each caller, so that CloudTrail shows who called: the session is named \
-           SESSION_NAME-CALLER, shortened to 64 characters, with _ for characters that a session name cannot have. \
+           SESSION_NAME-CALLER, shortened to 64 characters, with _ for characters that a session name cannot have. If \
+           that changes the name, it ends with six hexadecimal digits of the SHA-256 of CALLER. \
            Reads of different callers are not coalesced then. upstream.max_caller_sessions limits the number of \
            sessions.",
 };
@@ -108,7 +109,7 @@ static SESSION_TAGS: Setting<Bool> = Setting {
     kind: Bool,
     default: Some("false"),
     help: "Tag the sessions with tapegate:service (the name of the session) and, with session_per_caller, \
-           tapegate:caller. The trust policy of the role must allow sts:TagSession.",
+           tapegate:caller, changed in the same way where a tag cannot have its characters or length. The trust policy of the role must allow sts:TagSession.",
 };
 
 /// Whether accounts are configured, valid or not.

@@ -1,7 +1,10 @@
 //! What the profile in AWS's shared configuration file says beside credentials: the region, endpoints,
 //! FIPS, dual-stack and root certificates.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use super::{
     Faults, Origin, Variables,
@@ -179,6 +182,38 @@ impl AwsProfile {
     }
 }
 
+/// The profiles in both AWS files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AwsProfiles {
+    names: BTreeSet<String>,
+    /// The paths of the files.
+    paths: Vec<String>,
+}
+
+impl AwsProfiles {
+    /// Those in the files that these variables name. A file that cannot be read has none.
+    pub(super) fn of(variables: &Variables) -> Self {
+        let mut all = Self::default();
+        for (variable, name) in environment::AWS_FILES {
+            let Some((path, _)) = environment::aws_file(variables, variable, name) else {
+                continue;
+            };
+            let text = files::read_to_string(&path).unwrap_or_default();
+            all.names.extend(sections(&text).into_keys().map(|section| {
+                let profile = section.strip_prefix("profile ");
+                profile.map(str::to_owned).unwrap_or(section)
+            }));
+            all.paths.push(path.display().to_string());
+        }
+        all
+    }
+
+    /// Where a profile was looked for; `None` if it is there.
+    pub(crate) fn missing(&self, profile: &str) -> Option<String> {
+        (!self.names.contains(profile)).then(|| self.paths.join(" or "))
+    }
+}
+
 /// The properties of each section. The key of a nested property is that of its parent, a dot and its
 /// own.
 fn sections(text: &str) -> BTreeMap<String, BTreeMap<String, Property>> {
@@ -188,7 +223,9 @@ fn sections(text: &str) -> BTreeMap<String, BTreeMap<String, Property>> {
         let content = without_comment(line);
         if let Some(header) = content.strip_prefix('[') {
             let words: Vec<_> = header.trim_end_matches(']').split_whitespace().collect();
-            section = Some(words.join(" ").replace(['"', '\''], ""));
+            let name = words.join(" ").replace(['"', '\''], "");
+            sections.entry(name.clone()).or_default();
+            section = Some(name);
             parent = None;
             continue;
         }

@@ -9,7 +9,9 @@ use super::{
     setting_type::List,
     values::Values,
 };
-use crate::access::identity::certificate::{CertificatePattern, NameSource, PatternFault, Template};
+use crate::access::identity::certificate::{
+    CertificatePattern, NameSource, PatternFault, Template, template_faults,
+};
 
 /// The patterns of names.
 pub(crate) static TABLE: Table = Table {
@@ -91,9 +93,19 @@ fn read(values: &mut Values) -> Option<CertificatePattern> {
     values.set_default_list(&GROUPS, [""; 0]);
     let source = values.required(&FROM);
     let pattern = values.required(&PATTERN);
-    let (name, groups) = (values.optional(&NAME), values.get(&GROUPS));
-    let groups = groups?.into_iter().collect();
-    CertificatePattern::new(source?, &pattern?, name?, groups)
+    let name = values.optional(&NAME);
+    let groups: Vec<_> = values.valid_items(&GROUPS).into_iter().collect();
+    let are_valid = values.get(&GROUPS).is_some();
+    let pattern = match (source, &pattern, &name) {
+        (Some(source), Some(pattern), Some(name)) if are_valid => {
+            CertificatePattern::new(source, pattern, name.clone(), groups)
+        }
+        _ => {
+            let name = name.as_ref().and_then(Option::as_ref);
+            Err(template_faults(source, pattern.as_deref(), name, &groups))
+        }
+    };
+    pattern
         .map_err(|faults| {
             for fault in faults {
                 match fault {

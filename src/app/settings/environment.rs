@@ -16,7 +16,10 @@ use std::{
 };
 
 pub(super) use self::rule::Rule;
-use super::{Faults, Origin, PREFIX, Variables, aws_profile::AwsProfile};
+use super::{
+    Faults, Origin, PREFIX, Variables,
+    aws_profile::{AwsProfile, AwsProfiles},
+};
 use crate::{
     domain::Invalid,
     files,
@@ -31,6 +34,8 @@ pub(crate) struct Environment {
     pub(crate) network: NetworkSettings,
     /// Variables that are set and have no effect.
     pub(crate) ignored: Vec<IgnoredVariable>,
+    /// The profiles in the AWS files; `None` if the command does not read them.
+    pub(crate) profiles: Option<AwsProfiles>,
 }
 
 /// A variable that is set and has no effect.
@@ -269,6 +274,7 @@ impl Environment {
                 native_roots: true,
             },
             ignored,
+            profiles: Some(AwsProfiles::of(variables)),
         }
     }
 
@@ -278,6 +284,7 @@ impl Environment {
         Self {
             network: NetworkSettings::default(),
             ignored,
+            profiles: None,
         }
     }
 }
@@ -314,12 +321,15 @@ pub(super) fn get<'v>(variables: &'v Variables, name: &str) -> Option<&'v str> {
     (!value.is_empty()).then_some(value)
 }
 
+/// The variables that name the files of AWS's tools, and the names of the files.
+pub(super) const AWS_FILES: [(&str, &str); 2] = [
+    ("AWS_CONFIG_FILE", "config"),
+    ("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+];
+
 /// The files of AWS's tools, at the paths that the variables name or at their own. The SDK reads them.
 fn check_aws_files(variables: &Variables, faults: &mut Faults) {
-    for (variable, name) in [
-        ("AWS_CONFIG_FILE", "config"),
-        ("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
-    ] {
+    for (variable, name) in AWS_FILES {
         let Some((path, origin)) = aws_file(variables, variable, name) else {
             continue;
         };

@@ -100,6 +100,8 @@ impl Faults {
             Some(value) if self.0.is_empty() => Ok(value),
             _ => {
                 self.0.sort();
+                // A variable can be the default of several settings.
+                self.0.dedup();
                 Err(self)
             }
         }

@@ -60,8 +60,8 @@ pub struct ShutdownSettings {
 }
 
 impl ShutdownSettings {
-    /// How long a stop takes at most: the delay, the drain, the end of calls that were cut, and a
-    /// second for the rest. Telemetry for a collector that does not answer can take five seconds
+    /// How long a stop takes at most: the delay, the drain, two seconds for the end of calls that were
+    /// cut, and one for the rest. Telemetry for a collector that does not answer can take five seconds
     /// more.
     pub fn needed(&self) -> Duration {
         self.delay + self.drain_timeout + 2 * CUT_GRACE + Duration::from_secs(1)
@@ -274,9 +274,10 @@ pub(crate) static DRAIN_TIMEOUT: Setting<DurationIn> = Setting {
     kind: DurationIn(Duration::ZERO..=Duration::from_secs(60 * 60)),
     default: Some("20s"),
     help: "How long calls in progress may take after the service stops accepting new ones. Calls that take longer end \
-           with UNAVAILABLE (SHUTTING_DOWN), within two seconds more. With shutdown.delay, the sum must be shorter than \
-           the time between SIGTERM and SIGKILL: 30s by default in Kubernetes (terminationGracePeriodSeconds). The \
-           default leaves 5s for shutdown.delay, and is as long as upstream.create_timeout.",
+           with UNAVAILABLE (SHUTTING_DOWN). A stop takes at most shutdown.delay + shutdown.drain_timeout + 3s, and up \
+           to 5s more if there is a collector and it does not answer. The time between SIGTERM and SIGKILL must be \
+           longer: 30s by default in Kubernetes (terminationGracePeriodSeconds). Keep it at or above \
+           upstream.create_timeout, or the outcome of creates that a stop cuts is unknown.",
 };
 
 pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {

@@ -123,13 +123,21 @@ impl<P: ValueParser<Value: Ord>> SettingType for List<P> {
     }
 
     fn read<'g>(&self, given: &'g Given) -> Result<Self::Value, Vec<(&'g Origin, String)>> {
+        let (items, faults) = self.items(given);
+        if faults.is_empty() { Ok(items) } else { Err(faults) }
+    }
+}
+
+impl<P: ValueParser<Value: Ord>> List<P> {
+    /// The valid items, and everything wrong with the others, each fault with its origin.
+    pub(super) fn items<'g>(&self, given: &'g Given) -> (BTreeSet<P::Value>, Vec<(&'g Origin, String)>) {
         let items = match &given.raw {
             Raw::One(text) => vec![(&given.origin, Some(text))],
             Raw::Many(items) => items
                 .iter()
                 .map(|(origin, text)| (origin, text.as_ref()))
                 .collect(),
-            Raw::Wrong(message) => return Err(vec![(&given.origin, message.clone())]),
+            Raw::Wrong(message) => return (BTreeSet::new(), vec![(&given.origin, message.clone())]),
         };
         let (mut set, mut faults) = (BTreeSet::new(), Vec::new());
         for (origin, text) in items {
@@ -148,6 +156,6 @@ impl<P: ValueParser<Value: Ord>> SettingType for List<P> {
                 Err(message) => faults.push((origin, message)),
             }
         }
-        if faults.is_empty() { Ok(set) } else { Err(faults) }
+        (set, faults)
     }
 }

@@ -61,7 +61,8 @@ pub(crate) static ATTEMPT_TIMEOUT: Setting<DurationIn> = Setting {
     key: "upstream.attempt_timeout",
     kind: up_to(Duration::from_secs(10 * 60)),
     default: Some("20s"),
-    help: "The timeout of one attempt of a read. It includes the time to connect. It does not include the time that \
+    help: "The timeout of one attempt of a read. It includes the time to connect, so it must not be shorter than \
+           upstream.connect_timeout. It does not include the time that \
            the attempt waits because of the rate limit in [pace].",
 };
 
@@ -69,7 +70,9 @@ pub(crate) static CREATE_TIMEOUT: Setting<DurationIn> = Setting {
     key: "upstream.create_timeout",
     kind: up_to(Duration::from_secs(10 * 60)),
     default: Some("20s"),
-    help: "The timeout of one attempt of a create. It includes the time to connect. If the caller disconnects, an \
+    help: "The timeout of one attempt of a create. It includes the time to connect, so it must not be shorter than \
+           upstream.connect_timeout. Keep it at or below shutdown.drain_timeout, or the outcome of creates that a stop \
+           cuts is unknown. If the caller disconnects, an \
            attempt that was sent continues until it ends or until this timeout. Shutdown waits for it.",
 };
 

@@ -1,10 +1,10 @@
-use std::{fmt, mem, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt, mem, net::SocketAddr, sync::Arc, time::Duration};
 
 use super::{
     AnySetting, Environment, Faults, Origin, SETTINGS, Setting, TABLES, Table,
     given::{Given, Layer, Raw, Row, Rows},
     parsers::{DurationIn, Parsed},
-    setting_type::SettingType,
+    setting_type::{List, SettingType, ValueParser},
 };
 
 /// The values that take precedence.
@@ -126,6 +126,15 @@ impl Values {
             None => Some(None),
             Some(given) => setting.kind.read(given).ok().map(Some),
         }
+    }
+
+    /// The items of a list that are valid, whatever is wrong with others.
+    pub(crate) fn valid_items<P>(&self, setting: &Setting<List<P>>) -> BTreeSet<P::Value>
+    where
+        P: ValueParser<Value: Ord>,
+    {
+        let given = self.resolved.values.get(setting.key);
+        given.map_or_else(BTreeSet::new, |given| setting.kind.items(given).0)
     }
 
     /// Whether the value of a setting was given and is not a default.

@@ -46,7 +46,7 @@ const REJECTED_REQUEST: &str =
 const NEW_TOKEN: &str = "get a new token";
 const OTHER_OPERATION: &str =
     "AWS documents this code for other operations; report it to the operator of this service";
-const REPORT_RESPONSE: &str = "report it to the operator of this service, with the `aws_request_id`";
+const REPORT_RESPONSE: &str = "report it to the operator of this service, with the `x-request-id` and, if there is one, the `aws_request_id`";
 const RETRY_SAME: &str = "retry the same call";
 const SLOW_DOWN: &str =
     "AWS throttles this service; retry after the delay in `RetryInfo`, and make fewer calls";

@@ -27,10 +27,20 @@ impl Rules {
     pub(super) fn gateway(&self, arn: &str, violations: &mut Violations) -> Option<GatewayArn> {
         const FIELD: &str = "gateway_arn";
         let gateway: GatewayArn = violations.take(FIELD, arn.parse())?;
-        violations.take(FIELD, self.serves_region(gateway.region()));
-        violations.take(FIELD, self.serves_account(gateway.account()));
-        violations.take(FIELD, self.serves_both(gateway.account(), gateway.region()));
+        for unserved in self.unserved(gateway.account(), gateway.region()) {
+            violations.take::<()>(FIELD, Err(unserved));
+        }
         Some(gateway)
+    }
+
+    /// Why calls may not name a resource of this account and region; empty if they may.
+    pub fn unserved(&self, account: &AccountId, region: &Region) -> Vec<Invalid> {
+        let checks = [
+            self.serves_region(region),
+            self.serves_account(account),
+            self.serves_both(account, region),
+        ];
+        checks.into_iter().filter_map(Result::err).collect()
     }
 
     /// Checks that the account of a request is served in its region.
@@ -80,8 +90,10 @@ impl Rules {
         const FIELD: &str = "account_id";
         let Some(requested) = requested else {
             if self.account_id.is_none() && !self.accounts.is_empty() {
-                let accounts = list(self.accounts.keys());
-                violations.push(FIELD, format!("required: one of {accounts}"));
+                violations.push(
+                    FIELD,
+                    "required; ask the operator of this service which accounts it serves",
+                );
                 return None;
             }
             return Some(self.account_id.clone());
@@ -138,8 +150,7 @@ impl Rules {
             return Ok(());
         }
         Err(Invalid::new(format!(
-            "account {account} is not served; use one of {} (settings accounts and [[account]])",
-            list(self.accounts.keys())
+            "account {account} is not served; ask the operator of this service"
         )))
     }
 

@@ -37,7 +37,7 @@ where
             Some(caller) => match self.0.admit_call(&caller.principal) {
                 Ok(open) => open,
                 Err(reached) => {
-                    let status = status::limited(caller.principal.name(), &reached);
+                    let status = status::limited(&reached);
                     return Either::Right(ready(Ok(status.into_http())));
                 }
             },

@@ -6,8 +6,8 @@ use tonic::Status;
 use tonic_types::{ErrorDetails, QuotaViolation};
 
 use super::{
-    DOMAIN, LAST_REASON, MATCHES, OUTCOME, OUTCOME_SCOPE, add_pushback, advice::Words, call_metadata, make,
-    verdict,
+    LAST_REASON, MATCHES, OUTCOME, OUTCOME_SCOPE, add_pushback, advice::Words, call_metadata, make,
+    rejected::of_limit, verdict,
 };
 use crate::domain::{
     AccountId, Failure, FailureRow, Fault, GatewayArn, Operation, OperationKind, Outcome, RetryRule,
@@ -72,7 +72,7 @@ pub(super) fn status(operation: &FailedOperation, failure: &Failure) -> Status {
         "{}: {}; {}",
         operation.name,
         describe(operation, fault),
-        operation.words.advice(row)
+        advice(operation, fault)
     );
     if row.is_about_permissions() {
         message += &format!(" (storagegateway:{})", operation.name);
@@ -91,8 +91,8 @@ pub(super) fn status(operation: &FailedOperation, failure: &Failure) -> Status {
             "tapes in the library: at most 1,500",
         )]);
     }
-    if let Fault::QuotaUsedUp { quota, .. } = fault {
-        details.set_quota_failure([QuotaViolation::new(DOMAIN, quota)]);
+    if let Fault::QuotaUsedUp { principal, quota, .. } = fault {
+        details.set_quota_failure([of_limit(principal, quota)]);
     }
     let delay = delay(operation.kind, failure);
     if let Some(delay) = delay {
@@ -215,6 +215,15 @@ fn pause(rule: RetryRule) -> Option<Duration> {
         RetryRule::Soon => Some(Duration::from_secs(1)),
         RetryRule::Once => Some(Duration::from_secs(10)),
         RetryRule::Slowly => Some(Duration::from_secs(30)),
+    }
+}
+
+/// What the caller can do.
+fn advice(operation: &FailedOperation, fault: &Fault) -> &'static str {
+    match fault {
+        Fault::QuotaUsedUp { wait: Some(_), .. } => "retry after the delay in `RetryInfo`",
+        Fault::QuotaUsedUp { wait: None, .. } => "create fewer tapes in one call",
+        fault => operation.words.advice(fault.row()),
     }
 }
 

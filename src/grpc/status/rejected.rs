@@ -45,11 +45,15 @@ fn kind(error: AuthError) -> ErrorKind {
 }
 
 /// The caller has reached one of its limits.
-pub fn limited(principal: &str, exceeded: &LimitExceeded) -> Status {
-    let LimitExceeded { quota, retry_after } = exceeded;
+pub fn limited(exceeded: &LimitExceeded) -> Status {
+    let LimitExceeded {
+        principal,
+        quota,
+        retry_after,
+    } = exceeded;
     let kind = ErrorKind::LimitReached;
     let mut details = error_info_of(kind);
-    details.set_quota_failure([QuotaViolation::new(format!("{DOMAIN}:{principal}"), quota)]);
+    details.set_quota_failure([of_limit(principal, quota)]);
     // It is not known when another call of the same caller ends.
     let wait = retry_after
         .unwrap_or(delay_of(kind))
@@ -57,6 +61,11 @@ pub fn limited(principal: &str, exceeded: &LimitExceeded) -> Status {
     details.set_retry_info(Some(wait));
     let message = format!("limit exceeded: {quota}; retry after the delay in `RetryInfo`");
     make(kind.row().status.into(), &message, details)
+}
+
+/// The limit of a principal that a call exceeds.
+pub(super) fn of_limit(principal: &str, quota: &str) -> QuotaViolation {
+    QuotaViolation::new(format!("{DOMAIN}:{principal}"), quota)
 }
 
 /// Too many calls are in progress.

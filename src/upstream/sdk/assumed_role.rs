@@ -2,6 +2,7 @@ use std::fmt;
 
 use aws_credential_types::provider::future;
 use aws_sdk_storagegateway::config::ProvideCredentials;
+use sha2::{Digest, Sha256};
 
 use super::{
     settings::AccountSettings,
@@ -47,17 +48,26 @@ impl AssumedRole {
 
 /// The name of a caller's session: letters, digits and `+=,.@-_`, at most 64.
 fn session_name(service: &str, caller: &str) -> String {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "+=,.@-".contains(c);
-    let caller = caller.chars().map(|c| if allowed(c) { c } else { '_' });
-    let name = service.chars().chain(['-']).chain(caller);
-    name.take(MAX_SESSION_NAME).collect()
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "+=,.@-_".contains(c);
+    fitted(&format!("{service}-{caller}"), caller, allowed, MAX_SESSION_NAME)
 }
 
 /// The value of a session tag: letters, digits, spaces and `_.:/=+-@`, at most 256.
 fn tag_value(caller: &str) -> String {
     let allowed = |c: char| c.is_alphanumeric() || " _.:/=+-@".contains(c);
-    let caller = caller.chars().map(|c| if allowed(c) { c } else { '_' });
-    caller.take(MAX_TAG_VALUE).collect()
+    fitted(caller, caller, allowed, MAX_TAG_VALUE)
+}
+
+/// A text with `_` for characters that are not allowed, and at most so many characters. If that changes
+/// it, it ends with a hash of the caller's name, so that different callers have different texts.
+fn fitted(text: &str, caller: &str, allowed: impl Fn(char) -> bool, max: usize) -> String {
+    if text.chars().all(&allowed) && text.chars().count() <= max {
+        return text.to_owned();
+    }
+    let hash = Sha256::digest(caller);
+    let end = format!("-{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2]);
+    let fitted = text.chars().map(|c| if allowed(c) { c } else { '_' });
+    fitted.take(max - end.len()).chain(end.chars()).collect()
 }
 
 impl ProvideCredentials for AssumedRole {
@@ -77,6 +87,8 @@ impl fmt::Debug for AssumedRole {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -84,12 +96,27 @@ mod tests {
         assert_eq!(session_name("tapegate", "agent-7"), "tapegate-agent-7");
         assert_eq!(
             session_name("tapegate", "spiffe://example.org/agent 7"),
-            "tapegate-spiffe___example.org_agent_7"
+            "tapegate-spiffe___example.org_agent_7-8f5a49"
         );
-        assert_eq!(session_name("tapegate", &"x".repeat(300)).len(), 64);
+        assert_eq!(
+            tag_value("spiffe://example.org/agent/7"),
+            "spiffe://example.org/agent/7"
+        );
         assert_eq!(
             tag_value("spiffe://example.org/agent#7"),
-            "spiffe://example.org/agent_7"
+            "spiffe://example.org/agent_7-3f3cae"
         );
+    }
+
+    #[test]
+    fn different_callers_have_different_names_and_tags() {
+        let long = "x".repeat(300);
+        let callers = ["a b", "a#b", "a_b", &long, &format!("{long}y")];
+        let names = callers.map(|caller| session_name("tapegate", caller));
+        let tags = callers.map(tag_value);
+        for (all, max) in [(names, MAX_SESSION_NAME), (tags, MAX_TAG_VALUE)] {
+            assert!(all.iter().all(|one| one.chars().count() <= max), "{all:?}");
+            assert_eq!(BTreeSet::from(all).len(), callers.len());
+        }
     }
 }

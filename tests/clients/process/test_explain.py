@@ -65,6 +65,15 @@ def test_a_decision_is_explained(flags, allowed, told):
         (["--action=ListTapes"], "--as"),
         (["--as=agent", "--action=DeleteTape"], "CreateTapeWithBarcode"),
         ([*CREATE, "--pool=no such pool"], "--pool"),
+        (
+            ["--as=agent", "--action=ReadTape", f"--tape=arn:aws:storagegateway:eu-west-1:{ACCOUNT}:tape/EXAMPLE1"],
+            "--tape: region eu-west-1 is not served",
+        ),
+        (["--as=agent", "--action=ReadTape", "--tape=EXAMPLE1"], "--tape"),
+        (
+            ["--as=agent", "--action=DescribeTapes", f"--gateway={GATEWAY.replace(REGION, 'eu-west-1')}"],
+            "--gateway: region eu-west-1 is not served",
+        ),
     ],
 )
 def test_a_question_that_makes_no_sense_says_what_is_missing(flags, told):
@@ -72,6 +81,14 @@ def test_a_question_that_makes_no_sense_says_what_is_missing(flags, told):
     assert checked.returncode == 2
     assert told in checked.stderr
     assert "allowed" not in checked.stdout
+
+
+def test_a_tape_of_an_account_that_is_not_served_is_rejected_as_in_a_call(tmp_path):
+    (tmp_path / "tapegate.toml").write_text(f'accounts = ["{ACCOUNT}"]\n')
+    tape = f"--tape=arn:aws:storagegateway:{REGION}:999999999999:tape/EXAMPLE1"
+    checked = check(f"--config={tmp_path / 'tapegate.toml'}", "--as=agent", "--action=ReadTape", tape)
+    assert checked.returncode == 2
+    assert "--tape: account 999999999999 is not served" in checked.stderr
 
 
 def test_policies_on_trial_are_asked_too(tmp_path):

@@ -107,15 +107,20 @@ async fn the_log_shows_the_names_of_a_certificate_that_no_pattern_matches() {
     site.write("tapegate.toml", &(site.config_with_tls() + patterns));
     let config = format!("--config={}", site.path("tapegate.toml").display());
     let mut program = Program::start(&["serve", &config, "--upstream-endpoint=http://127.0.0.1:9"], []);
-    let certified = site.ca.client(
-        &["spiffe://corp.example/x", "y.example", "z@paris.example"],
-        Valid::Now,
-    );
     let address = program.grpc.trim_start_matches("http://").parse().unwrap();
-    let channel = tls_channel(address, client_config(&site.ca.pem(), Some(&certified)));
-    let mut client = TapeServiceClient::new(channel);
-    let status = client.list_tapes(ListTapesRequest::default()).await.unwrap_err();
-    assert_eq!(refusal(&status).reason, "CERTIFICATE_NAME_REFUSED");
+    let rejected = async |names: &[&str]| {
+        let certified = site.ca.client(names, Valid::Now);
+        let channel = tls_channel(address, client_config(&site.ca.pem(), Some(&certified)));
+        let mut client = TapeServiceClient::new(channel);
+        let status = client.list_tapes(ListTapesRequest::default()).await.unwrap_err();
+        assert_eq!(refusal(&status).reason, "CERTIFICATE_NAME_REFUSED");
+    };
+    rejected(&["spiffe://corp.example/a", "spiffe://corp.example/b"]).await;
+    let line = program.logged("client certificate rejected").await;
+    for part in ["corp.example/a", "corp.example/b", "not its only URI"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    rejected(&["spiffe://corp.example/x", "y.example", "z@paris.example"]).await;
     let line = program.logged("client certificate rejected").await;
     for part in [
         "spiffe \\\"spiffe://corp.example/x\\\"",

@@ -53,6 +53,25 @@ fn check_warns_of_what_expires_soon_and_fails_for_an_expired_server_certificate(
     );
     let later = check(&site, "expiry_warning = \"5days\"");
     assert_eq!(String::from_utf8(later.stderr).unwrap(), "");
+    for (valid, words) in [
+        (
+            Valid::For(2 * DAY),
+            "before that, add a new root certificate to the file",
+        ),
+        (
+            Valid::Before,
+            "the client certificates that it issued are rejected; remove it",
+        ),
+    ] {
+        let root = site.ca.client(&[], valid).cert;
+        site.write("clients.pem", &(site.ca.pem() + &root));
+        let told = String::from_utf8(check(&site, "expiry_warning = \"5days\"").stderr).unwrap();
+        assert!(
+            told.starts_with("warning: tls.client_ca: the root certificate") && told.contains(words),
+            "{told}"
+        );
+    }
+    site.write("clients.pem", &site.ca.pem());
 
     replace_server(&site, Valid::Before);
     let expired = check(&site, "");
@@ -78,6 +97,27 @@ fn check_warns_of_a_stop_that_takes_longer_than_kubernetes_waits() {
         String::from_utf8(check(&site, "shutdown.delay = \"5s\"").stderr).unwrap(),
         ""
     );
+}
+
+#[tokio::test]
+async fn check_and_the_start_warn_of_a_stop_that_cuts_creates() {
+    let site = Site::new();
+    let more = "upstream.create_timeout = \"21s\"";
+    let told = String::from_utf8(check(&site, more).stderr).unwrap();
+    let expected = "upstream.create_timeout: 21s is longer than shutdown.drain_timeout (20s)";
+    assert!(told.starts_with(&format!("warning: {expected}")), "{told}");
+    let equal = check(&site, "upstream.create_timeout = \"20s\"");
+    assert_eq!(String::from_utf8(equal.stderr).unwrap(), "");
+    let mut program = Program::start(
+        &[
+            "serve",
+            &config(&site, more),
+            "--upstream-endpoint=http://127.0.0.1:9",
+        ],
+        [],
+    );
+    let line = program.logged("a setting should be changed").await;
+    assert!(line.contains("WARN") && line.contains(expected), "{line}");
 }
 
 #[test]

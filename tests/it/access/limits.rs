@@ -46,7 +46,14 @@ fn limited(answer: Result<(), Status>) -> Refusal {
         (rejected.code, rejected.reason.as_str()),
         (Code::ResourceExhausted, "LIMIT_REACHED")
     );
-    assert_eq!(rejected.details.quota_failure().unwrap().violations.len(), 1);
+    let [violation] = &rejected.details.quota_failure().unwrap().violations[..] else {
+        panic!("{rejected:?}")
+    };
+    assert!(violation.subject.starts_with("tapegate:"), "{violation:?}");
+    assert!(
+        violation.description.ends_with(')') && violation.description.contains(" (limits."),
+        "{violation:?}"
+    );
     rejected
 }
 
@@ -173,6 +180,12 @@ async fn tapes_per_hour_counts_only_tapes_that_may_have_been_created() {
         "{wait:?}"
     );
     assert_eq!(rejected.metadata["outcome"], "not_applied");
+    assert!(
+        rejected.message.contains("retry after the delay"),
+        "{}",
+        rejected.message
+    );
+    assert!(!rejected.message.contains("fewer"), "{}", rejected.message);
     create(&client, "the-last-two", 2).await.unwrap();
     limited(create(&client, "one-more", 1).await);
     list(&client).await.unwrap();

@@ -152,7 +152,11 @@ async fn stale_keys_are_valid_for_max_stale_and_missing_keys_make_the_service_no
     let token = site.jwt("somebody", OPERATORS);
     assert_eq!(ask(&service, &token).await, "IDENTITY_KEYS_UNAVAILABLE");
     service.not_ready().await;
-    assert!(service.admin("/readyz").await.1.contains("identity_keys_missing"));
+    let (_, page) = service.admin("/readyz").await;
+    assert!(
+        page.contains("identity_keys_missing") && page.contains(&server.url),
+        "{page}"
+    );
     let (_, metrics) = service.admin("/metrics").await;
     let failures = metrics
         .lines()

@@ -39,7 +39,7 @@ async fn each_caller_has_a_session_of_its_own_where_the_operator_wants_it() {
         .collect();
     let [one, two, three] = [
         "berlin-agent-1",
-        "berlin-spiffe___example.org_agent_2",
+        "berlin-spiffe___example.org_agent_2-460f39",
         "berlin-agent-3",
     ];
     assert_eq!(sessions, [one, two, three, two, three]);

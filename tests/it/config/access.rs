@@ -172,6 +172,7 @@ fn all_faults_of_certificates_keys_tokens_and_policies_are_reported_at_once() {
     let site = Site::new();
     let other = Ca::new("another").server();
     site.write("server.key", &other.key);
+    site.write("clients.pem", "");
     site.write(
         "jwks.json",
         r#"{"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "symmetric", "alg": "HS256"}]}"#,
@@ -184,9 +185,10 @@ fn all_faults_of_certificates_keys_tokens_and_policies_are_reported_at_once() {
     let faults = serve(&site, "").faults().join("\n");
     for part in [
         "tls.key: the key does not match the certificate",
+        "clients.pem has no certificate",
         "jwks.json has no public key for verifying signatures",
         "tokens.toml:1: id must be 16 lower-case hexadecimal digits",
-        "tokens.toml:1: sha256 must be 64 hexadecimal digits",
+        "tokens.toml:5: sha256 must be 64 hexadecimal digits",
         "tokens.toml:1: name and groups must have 1 to 2048 bytes each",
         "site.cedar:1:45: for policy `policy0`, attribute `name` on entity type `TapeGate::Agent` not found",
     ] {
@@ -200,7 +202,9 @@ fn all_faults_of_certificates_keys_tokens_and_policies_are_reported_at_once() {
     site.write("clients.pem", "");
     site.write(
         "tokens.toml",
-        "[[token]]\nid = 'x'\nsecret = 'a secret in the wrong place'\n",
+        "[[token]]\nid = 'x'\nsecret = 'a secret in the wrong place'\n\
+         [[token]]\nname = 7\nexpires = 'soon'\ngroups = 'agents'\n\
+         [tokens]\n",
     );
     site.policies("permit (principal, action, resource");
     site.write("policies/more.cedar", "@id(\"twice\") permit (principal, action, resource);\n@id(\"twice\") forbid (principal, action, resource);\npermit (principal == ?principal, action, resource);");
@@ -216,13 +220,28 @@ fn all_faults_of_certificates_keys_tokens_and_policies_are_reported_at_once() {
         assert!(is_found, "no {setting}: {what} in\n{faults}");
     }
     for part in [
+        "tokens.toml:1: id must be 16",
+        "tokens.toml:1: name is missing",
+        "tokens.toml:1: expires is missing",
+        "tokens.toml:1: sha256 is missing",
         "tokens.toml:3: unknown field `secret`",
+        "tokens.toml:5: name must be text",
+        "tokens.toml:6: expires must be a time",
+        "tokens.toml:7: groups must be a list",
+        "tokens.toml:8: unknown field `tokens`",
         "site.cedar:1:36: unexpected end of input",
         "more.cedar: has a policy template",
     ] {
         assert!(faults.contains(part), "no {part} in\n{faults}");
     }
     assert!(!faults.contains("a secret in the wrong place"), "{faults}");
+    site.policies("permit (principal, action == TapeGate::Action::\"CreateTape\", resource);");
+    std::fs::remove_file(site.path("policies/more.cedar")).unwrap();
+    let faults = serve(&site, "").faults().join("\n");
+    assert!(
+        faults.contains("did you mean `TapeGate::Action::\"CreateTapes\"`?"),
+        "{faults}"
+    );
     site.policies("permit (principal, action, resource);");
     site.write(
         "policies/more.cedar",
@@ -324,7 +343,11 @@ fn the_faults_of_patterns_of_certificates_are_reported_where_they_are() {
          from = \"spiffe\"\n\
          pattern = \"spiffe://b.example/{site}/{name}\"\n\
          name = \"{site}-{name}\"\n\
-         groups = [\"{site}\"]\n",
+         groups = [\"{site}\"]\n\
+         [[auth.certificate]]\n\
+         from = \"spiffe\"\n\
+         pattern = \"https://c.example/{site}/{name}\"\n\
+         name = \"{other}\"\n",
         );
     assert_faults(
         &wrong,
@@ -343,6 +366,22 @@ fn the_faults_of_patterns_of_certificates_are_reported_where_they_are() {
                 "CN, O, OU",
             ),
             (
+                "tapegate.toml:12:8: auth.certificate.name: {site}-{name} is ambiguous",
+                "",
+            ),
+            (
+                "tapegate.toml:13:10: auth.certificate.groups: g-{team} has the capture {team}",
+                "",
+            ),
+            (
+                "tapegate.toml:13:10: auth.certificate.groups: g-{team} would let a certificate choose groups",
+                "",
+            ),
+            (
+                "tapegate.toml:13:10: auth.certificate.groups: {site} would let a certificate choose groups",
+                "",
+            ),
+            (
                 "tapegate.toml:13:33: auth.certificate.groups: invalid value \"{\"",
                 "site/{site}",
             ),
@@ -353,6 +392,14 @@ fn the_faults_of_patterns_of_certificates_are_reported_where_they_are() {
             (
                 "tapegate.toml:18:10: auth.certificate.groups: {site} would let a certificate choose groups",
                 "site/{site}",
+            ),
+            (
+                "tapegate.toml:21:11: auth.certificate.pattern: does not begin with spiffe://",
+                "",
+            ),
+            (
+                "tapegate.toml:22:8: auth.certificate.name: {other} has the capture {other}",
+                "",
             ),
         ],
     );

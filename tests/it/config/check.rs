@@ -38,6 +38,65 @@ fn check_prints_the_origin_of_each_value() {
     );
 }
 
+#[test]
+fn check_prints_what_is_reached_without_a_proxy() {
+    let call = Call::new("check")
+        .arg("--allow-anonymous")
+        .arg("--region=us-east-1")
+        .var("NO_PROXY", "10.0.0.0/8,.corp.example");
+    assert!(!call.check().1.contains("without a proxy"));
+    let (_, document) = call.var("HTTPS_PROXY", "http://proxy.example:3128").check();
+    let line =
+        "# without a proxy: loopback and link-local addresses, 10.0.0.0/8, corp.example and its subdomains";
+    assert!(document.lines().any(|found| found == line), "{document}");
+}
+
+#[test]
+fn check_warns_of_a_profile_that_is_in_no_aws_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name| folder.path().join(name);
+    std::fs::write(path("config"), "[profile there]\n").unwrap();
+    std::fs::write(path("credentials"), "[keys]\naws_access_key_id = AKIDEXAMPLE\n").unwrap();
+    let advice = |profile: &str| {
+        let account = format!(
+            "[[account]]\nid = '123456789012'\nrole = 'arn:aws:iam::123456789012:role/tapegate'\nprofile = '{profile}'\n"
+        );
+        let call = Call::new("check")
+            .arg("--allow-anonymous")
+            .arg("--region=us-east-1")
+            .var("AWS_CONFIG_FILE", path("config"))
+            .var("AWS_SHARED_CREDENTIALS_FILE", path("credentials"))
+            .file(account);
+        match call.parse() {
+            Ok(Command::Check(checked)) => checked.warnings().to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(advice("there"), "");
+    assert_eq!(advice("keys"), "");
+    let searched = format!(
+        "{} or {}",
+        path("config").display(),
+        path("credentials").display()
+    );
+    assert_eq!(
+        advice("gone"),
+        format!(
+            "warning: account.profile: profile gone of account 123456789012 is not in {searched}; correct the name, or \
+             write the profile\n"
+        )
+    );
+}
+
+#[test]
+fn a_variable_of_two_settings_has_each_fault_once() {
+    let faults = Call::serve().var("AWS_ENDPOINT_URL", "ftp://a.example").faults();
+    let told = faults
+        .iter()
+        .filter(|fault| fault.starts_with("AWS_ENDPOINT_URL"));
+    assert_eq!(told.count(), 1, "{faults:?}");
+}
+
 proptest! {
     #[test]
     fn check_prints_a_file_that_gives_the_same_settings(

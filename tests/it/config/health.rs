@@ -42,6 +42,27 @@ fn the_default_address_is_the_listener_of_the_settings() {
     );
     assert_eq!(address(bare.clone().file("listen = '0.0.0.0:8'")), "127.0.0.1:8");
     assert_eq!(address(bare.clone().file("listen = '[::]:9'")), "[::1]:9");
+    // Host names are resolved when the check runs.
+    assert_eq!(
+        address(bare.clone().arg("--address=gate.example:50051")),
+        "gate.example:50051"
+    );
+    for wrong in [
+        "gate.example",
+        "gate.example:",
+        "gate.example:70000",
+        ":1",
+        "a b:1",
+        "http://a:1",
+    ] {
+        assert!(
+            bare.clone()
+                .arg(format!("--address={wrong}"))
+                .usage()
+                .contains("expected HOST:PORT, such as localhost:50051"),
+            "{wrong}"
+        );
+    }
     // With --address, invalid settings do not matter.
     assert_eq!(
         address(bare.clone().arg("--address=[::]:1").var("TAPEGATE_LISTEN", "?")),
@@ -103,19 +124,42 @@ async fn over_tls_only_the_given_certificate_is_accepted() {
         .run()
         .await
         .unwrap();
+    let port = service.addresses.grpc.port();
+    let pinned = |address: String| {
+        Call::new("health")
+            .arg(format!("--address={address}"))
+            .arg(format!("--cert={}", site.path("server.pem").display()))
+    };
+    health_check(&pinned(format!("localhost:{port}")))
+        .run()
+        .await
+        .unwrap();
+
     site.write("other.pem", &Ca::new("another").server().cert);
-    let error = health_check(&at("other.pem")).run().await.unwrap_err();
-    assert!(matches!(error, Unhealthy::Unreachable { .. }), "{error}");
-    let error = health_check(&at("missing.pem")).run().await.unwrap_err();
-    assert!(
-        error.to_string().contains("missing.pem cannot be used"),
-        "{error}"
-    );
+    let other = health_check(&at("other.pem")).run().await.unwrap_err();
+    let missing = health_check(&at("missing.pem")).run().await.unwrap_err();
     let plain = health_check(&Call::new("health").arg(&address))
         .run()
         .await
         .unwrap_err();
-    assert!(!plain.to_string().is_empty());
+    let (insecure, insecure_address) = listener().await;
+    let server = Server::builder()
+        .add_service(tonic_health::server::health_reporter().1)
+        .serve_with_incoming(TcpListenerStream::new(insecure));
+    let server = tokio::spawn(server);
+    let to_plain = health_check(&pinned(insecure_address.to_string()))
+        .run()
+        .await
+        .unwrap_err();
+    server.abort();
+    for (error, told) in [
+        (other, "its certificate is not the first one in"),
+        (missing, "missing.pem cannot be used"),
+        (plain, "if the service uses TLS, give its certificate with --cert"),
+        (to_plain, "it does not use TLS"),
+    ] {
+        assert!(error.to_string().contains(told), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -148,10 +192,7 @@ async fn an_unreachable_or_unresponsive_server_and_one_without_grpc_are_unhealth
             .unwrap();
     });
     let error = ask(address, "").await.unwrap_err();
-    assert!(
-        matches!(error, Unhealthy::Failed { .. } | Unhealthy::Unreachable { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, Unhealthy::NoResponse { .. }), "{error}");
     web.await.unwrap();
 
     // Has no health service.

@@ -69,7 +69,8 @@ fn outcomes() -> Vec<(Fault, May, May)> {
             resource: text(),
         },
         Fault::QuotaUsedUp {
-            quota: text(),
+            principal: text().into(),
+            quota: text().into(),
             wait: Some(Duration::from_secs(1)),
         },
         Fault::TapeExists { differs: Vec::new() },

@@ -39,6 +39,35 @@ fn a_gateway_in_another_region_is_rejected() {
     assert!(why.contains("eu-west-1") && why.contains("us-east-1"), "{why}");
 }
 
+/// The regions that are served are no secret. The accounts are one: no error names another account than
+/// the request.
+#[test]
+fn a_violation_names_no_account_but_that_of_the_request() {
+    let describe = DescribeTapesRequest::but(|r| r.gateway_arn = GATEWAY.replace(OURS, THEIRS));
+    let list = ListTapesRequest::but(|r| r.account_id = Some(THEIRS.into()));
+    let without_default = Rules {
+        account_id: None,
+        ..our_account()
+    };
+    for (told, part) in [
+        (
+            violations(&our_account(), describe),
+            "account 210987654321 is not served; ask",
+        ),
+        (
+            violations(&our_account(), list),
+            "account 210987654321 is not served; ask",
+        ),
+        (
+            violations(&without_default, ListTapesRequest::default()),
+            "required; ask",
+        ),
+    ] {
+        let [(_, why)] = &told[..] else { panic!("{told:?}") };
+        assert!(why.contains(part) && !why.contains(OURS), "{why}");
+    }
+}
+
 #[test]
 fn a_gateway_of_another_account_is_rejected() {
     for (account, expected) in [(OURS, &[][..]), (THEIRS, &["gateway_arn"])] {

@@ -130,6 +130,41 @@ async fn a_bad_gateway_response_is_html_without_a_request_id() {
 }
 
 #[tokio::test]
+async fn an_http_response_is_not_of_aws() {
+    for (rule, expected_status, content_type, body) in [
+        (json!({"status": 404}), 404, "text/html", "404 Not Found"),
+        (
+            json!({"status": 200, "body": "<html>Please sign in</html>"}),
+            200,
+            "text/html",
+            "Please sign in",
+        ),
+        (
+            json!({"status": 403, "body": "denied by the proxy", "content_type": "text/plain"}),
+            403,
+            "text/plain",
+            "denied by the proxy",
+        ),
+    ] {
+        let mut rule = rule;
+        rule["kind"] = json!("http");
+        let emulator = with(&rule).await;
+        let answer = raw(&emulator).await;
+        assert_eq!(answer.status, expected_status, "{rule}");
+        assert!(
+            answer.head.contains(&format!("content-type: {content_type}")),
+            "{}",
+            answer.head
+        );
+        assert!(!answer.head.contains("x-amzn-requestid"), "{}", answer.head);
+        assert!(String::from_utf8(answer.body).unwrap().contains(body), "{rule}");
+    }
+    let emulator = with(&json!({"kind": "http", "status": 502, "when": "after"})).await;
+    create(&emulator.client(), "HTTP01").await.unwrap_err();
+    assert!(exists(&emulator, "HTTP01").await);
+}
+
+#[tokio::test]
 async fn a_reset_is_a_tcp_reset_without_a_byte_of_a_response() {
     let emulator = with(&json!({"kind": "reset"})).await;
     let (bytes, end) = read_to_end(&emulator).await;

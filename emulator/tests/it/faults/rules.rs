@@ -1,6 +1,7 @@
 //! Which calls a rule hits, and which rules are right.
 
 use super::*;
+use crate::{KEY_ID, SECRET};
 
 fn error(more: &Value) -> Value {
     let mut rule = json!({"kind": "error", "code": "ServiceUnavailable"});
@@ -25,6 +26,21 @@ async fn a_rule_hits_only_its_operations() {
     list(&client).await.unwrap();
     create(&client, "MINE01").await.unwrap_err();
     assert_eq!(shown(&emulator).await[0]["seen"], 1);
+}
+
+#[tokio::test]
+async fn a_rule_hits_only_its_regions() {
+    let emulator = with(&error(&json!({"regions": ["eu-west-1", "eu-west-2"]}))).await;
+    list(&emulator.client()).await.unwrap();
+    for region in ["eu-west-1", "eu-west-2"] {
+        let client = emulator.client_of(region, KEY_ID, SECRET);
+        list(&client).await.unwrap_err();
+    }
+    let unsigned = emulator.unsigned("ListTapes", "{}").send().await;
+    assert_eq!(unsigned.status, 400);
+    let rule = &shown(&emulator).await[0];
+    assert_eq!(rule["seen"], 2);
+    assert_eq!(rule["regions"], json!(["eu-west-1", "eu-west-2"]));
 }
 
 #[tokio::test]
@@ -103,6 +119,7 @@ async fn every_problem_of_rules_is_reported_at_once_and_none_is_added() {
         {"kind": "throttle", "rate": "fast"},
         {"kind": "clock-skew", "seconds": 1e9, "ms": 5},
         7,
+        {"kind": "http", "status": 100, "content_type": "a\nb", "body": 1, "regions": []},
     ]);
     let answer = emulator.control("POST", FAULTS, rules.to_string()).send().await;
     assert_eq!(answer.status, 400);
@@ -130,14 +147,17 @@ async fn every_problem_of_rules_is_reported_at_once_and_none_is_added() {
             "[6].seconds",
             "[6].ms",
             "[7]",
+            "[8].regions",
+            "[8].status",
+            "[8].content_type",
+            "[8].body",
         ],
         "{body:#}"
     );
     assert!(
-        errors[13]
-            .as_str()
-            .unwrap()
-            .ends_with("ms: is unknown; the members are operations, share, calls, seed, kind, seconds")
+        errors[13].as_str().unwrap().ends_with(
+            "ms: is unknown; the members are operations, regions, share, calls, seed, kind, seconds"
+        )
     );
     assert_eq!(shown(&emulator).await, json!([]));
 }

@@ -8,7 +8,7 @@ use crate::{access::identity::AuthError, domain::Invalid, network::X509};
 /// The names of a client certificate.
 #[derive(Debug)]
 pub(super) struct CertificateNames {
-    /// The SPIFFE id, if it has one.
+    /// The URIs with the scheme `spiffe`.
     pub(super) spiffe: Vec<String>,
     /// The other URIs.
     pub(super) uris: Vec<String>,
@@ -48,13 +48,7 @@ impl CertificateNames {
     pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<Self, AuthError> {
         let parsed = EndEntityCert::try_from(certificate).map_err(|_| INVALID)?;
         let uris: Vec<_> = parsed.valid_uri_names().map(str::to_owned).collect();
-        let count = uris.len();
-        let (spiffe, uris): (Vec<_>, Vec<_>) = uris.into_iter().partition(|uri| has_spiffe_scheme(uri));
-        if !spiffe.is_empty() && (count > 1 || !spiffe.iter().all(|id| is_spiffe(id))) {
-            return Err(AuthError::CertificateNameRejected(
-                "its SPIFFE id is malformed, or is not its only URI",
-            ));
-        }
+        let (spiffe, uris) = uris.into_iter().partition(|uri| has_spiffe_scheme(uri));
         let plain = parsed.valid_dns_names().filter(|name| !name.contains('*'));
         let dns = plain.map(str::to_ascii_lowercase).collect();
         Ok(Self {
@@ -64,6 +58,18 @@ impl CertificateNames {
             emails: Vec::new(),
             subject: Vec::new(),
         })
+    }
+
+    /// Checks that a SPIFFE id is valid, and the only URI of the certificate, as the specification
+    /// of SPIFFE demands.
+    pub(super) fn check_spiffe(&self) -> Result<(), AuthError> {
+        match (self.spiffe.as_slice(), self.uris.as_slice()) {
+            ([], _) => Ok(()),
+            ([id], []) if is_spiffe(id) => Ok(()),
+            _ => Err(AuthError::CertificateNameRejected(
+                "its SPIFFE id is malformed, or is not its only URI",
+            )),
+        }
     }
 
     /// Adds the e-mail addresses and the subject, which take longer to read.

@@ -48,7 +48,7 @@ impl CertificatePattern {
         name: Option<Template>,
         groups: Vec<Template>,
     ) -> Result<Self, Vec<PatternFault>> {
-        let mut faults = Vec::new();
+        let mut faults = template_faults(Some(source), Some(pattern), name.as_ref(), &groups);
         let pieces = source.parse(pattern).unwrap_or_else(|what| {
             faults.push(PatternFault::Pattern(what));
             Vec::new()
@@ -72,19 +72,6 @@ impl CertificatePattern {
                 "is not set; a pattern of subjects needs it, for example {name}".to_owned(),
             ));
         }
-        // Without the captures of a pattern that is not valid, every capture would be unknown.
-        if !pieces.is_empty() {
-            let check = |template| check_template(source, template, &captures);
-            faults.extend(name.iter().filter_map(check).map(PatternFault::Name));
-            faults.extend(groups.iter().filter_map(check).map(PatternFault::Groups));
-        }
-        let unsafe_groups = groups.iter().filter(|group| !has_namespace(group));
-        faults.extend(unsafe_groups.map(|group| {
-            PatternFault::Groups(format!(
-                "{group} would let a certificate choose groups that are meant for others; begin with text that ends \
-                 with / or :, such as site/{{site}}, which no other group begins with"
-            ))
-        }));
         match regexes(source, &pieces) {
             Some(regexes) if faults.is_empty() => Ok(Self {
                 source,
@@ -209,14 +196,40 @@ fn ambiguity(template: &Template, alphabet: Alphabet) -> Option<String> {
     ))
 }
 
-/// What is wrong with a template of a name or a group.
-fn check_template(source: NameSource, template: &Template, captures: &BTreeSet<&str>) -> Option<String> {
-    match template.captures().find(|capture| !captures.contains(capture)) {
-        Some(capture) => Some(format!(
-            "{template} has the capture {{{capture}}}, which the pattern does not have"
-        )),
-        None => ambiguity(template, source.alphabet()),
-    }
+/// All faults of the templates of name and groups; without those that depend on the source or the pattern
+/// if that is `None`, because it is invalid.
+pub fn template_faults(
+    source: Option<NameSource>,
+    pattern: Option<&str>,
+    name: Option<&Template>,
+    groups: &[Template],
+) -> Vec<PatternFault> {
+    // What a label cannot separate, no other alphabet separates.
+    let alphabet = source.map_or(Alphabet::Label, NameSource::alphabet);
+    let pattern: Option<Template> = pattern.and_then(|pattern| pattern.parse().ok());
+    let captures: Option<BTreeSet<_>> = pattern.as_ref().map(|pattern| pattern.captures().collect());
+    let check = |template: &Template| {
+        let captures = captures.as_ref();
+        let is_unknown = |capture: &&str| captures.is_some_and(|known| !known.contains(capture));
+        let unknown = template.captures().filter(is_unknown).map(|capture| {
+            format!("{template} has the capture {{{capture}}}, which the pattern does not have")
+        });
+        unknown.chain(ambiguity(template, alphabet)).collect::<Vec<_>>()
+    };
+    let without_namespace = |group: &Template| {
+        (!has_namespace(group)).then(|| {
+            format!(
+                "{group} would let a certificate choose groups that are meant for others; begin with text that ends \
+                 with / or :, such as site/{{site}}, which no other group begins with"
+            )
+        })
+    };
+    let of_name = name.into_iter().flat_map(check).map(PatternFault::Name);
+    let of_groups = groups
+        .iter()
+        .flat_map(|group| check(group).into_iter().chain(without_namespace(group)))
+        .map(PatternFault::Groups);
+    of_name.chain(of_groups).collect()
 }
 
 /// Whether all groups that a template gives begin with a text that ends where no capture can go on. With

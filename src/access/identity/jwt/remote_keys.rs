@@ -214,9 +214,15 @@ impl RemoteKeys {
             }
             Err(why) => {
                 self.failures.add();
-                let age = self.age();
+                let age_seconds = self.age().map(|age| age.as_secs());
                 let usable = self.keys().is_some();
-                tracing::warn!(url, why, ?age, usable, "failed to fetch the keys of an issuer");
+                tracing::warn!(
+                    url,
+                    why,
+                    age_seconds,
+                    usable,
+                    "failed to fetch the keys of an issuer"
+                );
                 false
             }
         }

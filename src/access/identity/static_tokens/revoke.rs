@@ -2,33 +2,13 @@
 
 use std::{collections::BTreeSet, io::ErrorKind, ops::Range, path::Path};
 
-use jiff::Timestamp;
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
+use toml::de::{DeTable, DeValue};
 
 use super::{
-    StaticTokens,
     edit::{TokensFileError, edit},
-    parse,
+    parse::{ListedToken, parse},
 };
 use crate::files;
-
-/// What the file says of a token. It has no secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedToken {
-    /// The public part of the token.
-    pub id: String,
-    /// The principal's name.
-    pub name: String,
-    /// The groups of the principal.
-    pub groups: Vec<String>,
-    /// When the token was created, if the file says so.
-    pub created: Option<Timestamp>,
-    /// When the token expires.
-    pub expires: Timestamp,
-}
 
 /// Which tokens are revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,19 +122,8 @@ fn listed(path: &Path, text: &str) -> Result<Vec<ListedToken>, TokensFileError> 
         what: "is invalid",
         faults,
     };
-    let tables = parse(text).map_err(invalid)?;
-    let tokens = tables.iter().map(Spanned::get_ref).map(|table| ListedToken {
-        id: table.id.clone(),
-        name: table.name.clone(),
-        groups: table.groups.clone(),
-        created: table.created,
-        expires: table.expires,
-    });
-    let tokens = tokens.collect();
-    StaticTokens::default()
-        .add_tables(tables, text)
-        .map_err(invalid)?;
-    Ok(tokens)
+    let tokens = parse(text).map_err(invalid)?;
+    Ok(tokens.into_iter().map(|(listed, _)| listed).collect())
 }
 
 /// The lines of each `[[token]]`, from its header to the last line of its values. `None` if a token

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use hyper_util::rt::TokioIo;
 use rustls::{
@@ -58,9 +58,10 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-/// Connects to a server that must have the first certificate in this file.
-pub(super) async fn connect(
-    address: SocketAddr,
+/// Does the TLS handshake with a server that must have the first certificate in this file.
+pub(super) async fn handshake(
+    address: &str,
+    socket: TcpStream,
     file: &Path,
 ) -> Result<TokioIo<TlsStream<TcpStream>>, Box<dyn std::error::Error + Send + Sync>> {
     let unusable = |why: String| format!("the certificate in {} cannot be used: {why}", file.display());
@@ -77,9 +78,25 @@ pub(super) async fn connect(
         .with_custom_certificate_verifier(Arc::new(pinned))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec()];
-    let socket = TcpStream::connect(address).await?;
-    let name = ServerName::IpAddress(address.ip().into());
-    Ok(TokioIo::new(
-        TlsConnector::from(Arc::new(config)).connect(name, socket).await?,
-    ))
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let name = ServerName::try_from(host)?;
+    let connected = TlsConnector::from(Arc::new(config)).connect(name, socket).await;
+    Ok(TokioIo::new(connected.map_err(|error| explain(&error, file))?))
+}
+
+/// What a failed handshake means.
+fn explain(error: &io::Error, file: &Path) -> String {
+    let file = file.display();
+    match error.get_ref().and_then(|error| error.downcast_ref()) {
+        Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => format!(
+            "its certificate is not the first one in {file}; give the certificate that the service uses with --cert"
+        ),
+        Some(Error::InvalidMessage(_)) => {
+            format!(
+                "it does not use TLS, so it cannot show the certificate in {file}; check the port, or leave --cert out"
+            )
+        }
+        _ => format!("the TLS handshake failed: {error}"),
+    }
 }
