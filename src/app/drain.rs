@@ -69,6 +69,8 @@ impl InProgress {
                 }
                 () = async { self.calls.wait().await; sleep(LINGER).await } => {}
             }
+            // A connection can end before the last of its calls has reported its end.
+            self.calls.wait().await;
             self.sent_creates.wait().await;
             Ok::<_, io::Error>(())
         });

@@ -43,6 +43,10 @@ pub const MAX_MESSAGE: usize = 1024;
 /// The key in the metadata of `ErrorInfo` for the outcome of a failed create.
 pub const OUTCOME: &str = "outcome";
 
+/// The key in the metadata of `ErrorInfo` for what is known of the attempts before the last one: there only
+/// if that is `unknown`.
+pub const EARLIER_OUTCOME: &str = "earlier_outcome";
+
 /// The key of the reason of the last failed attempt in the metadata of `ErrorInfo`.
 pub const LAST_REASON: &str = "last_reason";
 

@@ -328,3 +328,28 @@ async fn a_response_with_the_same_tape_twice_or_with_too_many_tapes_is_an_error_
         assert_eq!(upstream.asked().len(), 1);
     }
 }
+
+#[tokio::test]
+async fn the_same_call_finds_out_what_an_attempt_before_the_last_one_did() {
+    let reset = json!({"kind": "reset", "when": "after", "operations": ["CreateTapes"], "calls": 1});
+    let denied = json!({
+        "kind": "error", "code": "AccessDeniedException", "operations": ["CreateTapes"], "calls": 1, "when": "before",
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("faults.json");
+    // The denial is for the second attempt: a rule that has hit lets the next one decide.
+    std::fs::write(&rules, json!([reset, denied]).to_string()).unwrap();
+    let service = Service::dev(&[&format!("--emulator-faults={}", rules.display())]).await;
+    let mut client = service.client();
+    let refused = refusal(&client.create_tapes(create_tapes("token-1")).await.unwrap_err());
+    assert_eq!(refused.reason, "ACCESS_DENIED_EXCEPTION", "{refused:?}");
+    for (key, value) in [
+        ("outcome", "unknown"),
+        ("earlier_outcome", "unknown"),
+        ("retry", "same_call"),
+    ] {
+        assert_eq!(refused.metadata[key], value, "{refused:?}");
+    }
+    let created = client.create_tapes(create_tapes("token-1")).await.unwrap();
+    assert_eq!(created.into_inner().tape_arns.len(), 2);
+}

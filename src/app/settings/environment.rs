@@ -216,6 +216,7 @@ const KNOWN: &[(&str, Rule)] = &[
         ]),
     ),
     ("OTEL_TRACES_SAMPLER_ARG", Rule::Share),
+    ("RUST_MIN_STACK", Rule::Number(1 << 20, 1 << 30)),
     ("SSL_CERT_DIR", Rule::Any),
     ("SSL_CERT_FILE", Rule::Any),
     ("TOKIO_WORKER_THREADS", Rule::Number(1, 1_024)),

@@ -6,8 +6,8 @@ use tonic::Status;
 use tonic_types::{ErrorDetails, QuotaViolation};
 
 use super::{
-    LAST_REASON, MATCHES, OUTCOME, OUTCOME_SCOPE, add_pushback, advice::Words, call_metadata, make,
-    rejected::of_limit, verdict,
+    EARLIER_OUTCOME, LAST_REASON, MATCHES, OUTCOME, OUTCOME_SCOPE, add_pushback, advice::Words,
+    call_metadata, make, rejected::of_limit, verdict,
 };
 use crate::domain::{
     AccountId, Failure, FailureRow, Fault, GatewayArn, Operation, OperationKind, Outcome, RetryRule,
@@ -98,7 +98,7 @@ pub(super) fn status(operation: &FailedOperation, failure: &Failure) -> Status {
     if let Some(delay) = delay {
         details.set_retry_info(Some(delay));
     }
-    let verdict = verdict::of_row(row, delay.is_some(), *outcome);
+    let verdict = verdict::of_row(row, delay.is_some(), *outcome, failure.earlier);
     if !matches!(fault, Fault::TapeExists { .. } | Fault::BarcodeTaken)
         && let Some(words) = operation
             .words
@@ -150,6 +150,9 @@ fn metadata(operation: &FailedOperation, failure: &Failure) -> HashMap<String, S
     }
     if operation.kind == OperationKind::Create {
         metadata.push((OUTCOME, outcome.to_string()));
+        if *outcome == Outcome::Unknown && failure.earlier == Outcome::Unknown {
+            metadata.push((EARLIER_OUTCOME, failure.earlier.to_string()));
+        }
         if *outcome == Outcome::NotApplied && is_looked_up(failure) {
             metadata.push((OUTCOME_SCOPE, "barcode".to_owned()));
         }
@@ -243,7 +246,7 @@ fn describe(operation: &FailedOperation, fault: &Fault) -> String {
         Fault::NoCredentials { .. } => {
             let account = operation.account.as_ref().map(|account| format!(" for account {account}"));
             format!(
-                "the service has no AWS credentials{}; readiness shows the cause to its operator",
+                "the service has no AWS credentials{}; its log has the cause",
                 account.unwrap_or_default()
             )
         }

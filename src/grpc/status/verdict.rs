@@ -3,7 +3,7 @@
 use tonic::Code;
 use tonic_types::ErrorInfo;
 
-use super::{AWS_DOMAIN, MATCHES, OUTCOME, fault_owner};
+use super::{AWS_DOMAIN, EARLIER_OUTCOME, MATCHES, OUTCOME, fault_owner};
 use crate::domain::{
     ErrorKind, FailureRow, Outcome, RetryVerdict, StatusCode, failure::table::UPSTREAM_UNKNOWN,
 };
@@ -15,22 +15,35 @@ pub(super) fn of_status(code: Code, info: &ErrorInfo, has_delay: bool) -> RetryV
     if is_done || info.reason == ErrorKind::UnknownMethod.row().reason {
         return RetryVerdict::Never;
     }
-    let outcome = match is(OUTCOME, Outcome::Unknown.as_str()) {
+    let outcome = |key| match is(key, Outcome::Unknown.as_str()) {
         true => Outcome::Unknown,
         false => Outcome::NotApplied,
     };
+    if must_find_out(outcome(OUTCOME), outcome(EARLIER_OUTCOME)) {
+        return RetryVerdict::SameCall;
+    }
     verdict(
         fault_owner::status_code(code),
         &info.domain,
         &info.reason,
         has_delay,
-        outcome,
+        outcome(OUTCOME),
     )
 }
 
-/// The verdict on a failure with this row and, if it is of a create, this outcome.
-pub(super) fn of_row(row: &FailureRow, has_delay: bool, outcome: Outcome) -> RetryVerdict {
+/// The verdict on a failure with this row and, if it is of a create, these outcomes of all attempts and
+/// of those before the last one.
+pub(super) fn of_row(row: &FailureRow, has_delay: bool, outcome: Outcome, earlier: Outcome) -> RetryVerdict {
+    if must_find_out(outcome, earlier) {
+        return RetryVerdict::SameCall;
+    }
     verdict(row.status, row.domain.as_str(), row.reason, has_delay, outcome)
+}
+
+/// Whether an attempt before the last one may have made the tapes. Then only the same call can find out,
+/// whatever the error of the last attempt was.
+fn must_find_out(outcome: Outcome, earlier: Outcome) -> bool {
+    outcome == Outcome::Unknown && earlier == Outcome::Unknown
 }
 
 fn verdict(

@@ -4,7 +4,7 @@ use aws_config::{BehaviorVersion, SdkConfig, provider_config::ProviderConfig};
 use aws_sdk_storagegateway::{
     Client,
     config::{
-        Builder, Region as SdkRegion, StalledStreamProtectionConfig, retry::RetryConfig,
+        Builder, ProvideCredentials, Region as SdkRegion, StalledStreamProtectionConfig, retry::RetryConfig,
         timeout::TimeoutConfig,
     },
 };
@@ -43,7 +43,7 @@ impl ClientFactory {
     pub(super) async fn new(settings: SdkSettings, home: &Region) -> Result<Self, String> {
         let version = BehaviorVersion::v2026_01_12();
         let region = SdkRegion::new(home.as_str().to_owned());
-        let http_client = http_client(&settings.network)?;
+        let http_client = http_client(&settings.network, settings.max_answer_bytes)?;
         let shared = match &settings.credentials {
             Some(_) => SdkConfig::builder()
                 .behavior_version(version)
@@ -70,15 +70,10 @@ impl ClientFactory {
         })
     }
 
-    pub(super) fn settings(&self) -> &SdkSettings {
-        &self.settings
-    }
-
     /// The session of the given credentials, or of those of a profile or of the standard chain.
     pub(super) fn session(&self, profile: Option<&str>, files: &AwsFiles) -> Session {
-        let pause = self.settings.credentials_pause;
         if let Some(credentials) = &self.settings.credentials {
-            return Session::new(credentials.clone(), pause);
+            return self.session_of(credentials.clone());
         }
         let shared = self.shared.clone();
         let configure = move || {
@@ -96,7 +91,16 @@ impl ClientFactory {
                 Some(timeouts) => config.with_timeout_config(timeouts.clone()),
             }
         };
-        Session::new(CredentialsChain::new(files.clone(), profile, configure), pause)
+        self.session_of(CredentialsChain::new(files.clone(), profile, configure))
+    }
+
+    /// The session with the credentials of a source.
+    pub(super) fn session_of(&self, source: impl ProvideCredentials + 'static) -> Session {
+        Session::new(
+            source,
+            self.settings.credentials_pause,
+            self.settings.attempt_timeout,
+        )
     }
 
     /// The client of a region, which signs with the credentials of `session`.

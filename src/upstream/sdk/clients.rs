@@ -108,7 +108,7 @@ impl AccountClients {
         caller: Option<&str>,
     ) -> SessionClients {
         let role = AssumedRole::new(sts.clone(), settings, caller);
-        let session = Session::new(role, factory.settings().credentials_pause);
+        let session = factory.session_of(role);
         SessionClients::new(factory, session, Some(&settings.id), settings.regions.iter())
     }
 

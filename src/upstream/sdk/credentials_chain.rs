@@ -1,5 +1,6 @@
 use std::{
     env, fmt,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -14,6 +15,8 @@ use aws_credential_types::{
 };
 use aws_sdk_storagegateway::config::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::result::ConnectorError;
+
+use crate::files;
 
 use super::{
     aws_files::{AwsFiles, DEFAULT_PROFILE, FilesDigest, selected_profile},
@@ -53,6 +56,18 @@ enum Link {
 }
 
 impl Link {
+    /// Why the file that a variable names for it cannot be opened, if it is not a regular one.
+    fn unusable_file(self) -> Option<String> {
+        let variable = match self {
+            Self::WebIdentity => "AWS_WEB_IDENTITY_TOKEN_FILE",
+            Self::Container => "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+            Self::Environment | Self::Profile | Self::Instance => return None,
+        };
+        let path = env::var_os(variable)?;
+        let error = files::check(Path::new(&path)).err()?;
+        Some(format!("{variable}={}: {error}", path.display()))
+    }
+
     /// Its name for operators, with what it reads.
     fn describe(self) -> String {
         let variable = |name| match env::var(name) {
@@ -133,7 +148,10 @@ impl CredentialsChain {
         let profile = profile.unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
         let mut failures = Vec::new();
         for (link, provider) in built.providers.iter() {
-            let provided = provider.provide_credentials().await.and_then(checked);
+            let provided = match link.unusable_file() {
+                None => provider.provide_credentials().await.and_then(checked),
+                Some(why) => Err(CredentialsError::invalid_configuration(why)),
+            };
             let error = match provided {
                 Ok(credentials) => return Ok(credentials),
                 Err(error) => error,

@@ -179,6 +179,9 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
         .is_some_and(hyper_util::client::legacy::Error::is_connect)
 }
 
+/// The most bytes of the causes of an error, apart from a mark that there are more.
+const MAX_CAUSE: usize = 2048;
+
 /// An error and its causes in one line.
 pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = String::new();
@@ -195,6 +198,10 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
         } else if !text.ends_with(&cause) {
             text = format!("{text}: {cause}");
         }
+    }
+    if text.len() > MAX_CAUSE {
+        text.truncate(text.floor_char_boundary(MAX_CAUSE));
+        text += "…";
     }
     text
 }

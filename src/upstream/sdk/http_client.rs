@@ -18,22 +18,28 @@ use aws_smithy_runtime_api::{
             HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
             SharedHttpConnector,
         },
-        orchestrator::HttpRequest,
+        orchestrator::{HttpRequest, HttpResponse},
         result::ConnectorError,
         runtime_components::RuntimeComponents,
     },
 };
+use aws_smithy_types::body::SdkBody;
 use http::Uri;
+use http_body_util::Limited;
 
 use crate::network::{NetworkSettings, Proxies, Proxy, read_root_certificates};
 
 /// The HTTP client of the SDK, for requests to AWS and for those that fetch credentials. It decides
-/// about proxies by [`Proxies`], not by the SDK's own reading of the environment.
+/// about proxies by [`Proxies`], not by the SDK's own reading of the environment, and limits the size of
+/// response bodies.
 ///
 /// # Errors
 ///
 /// If the file of root certificates is invalid, or a proxy cannot be used.
-pub(super) fn http_client(network: &NetworkSettings) -> Result<SharedHttpClient, String> {
+pub(super) fn http_client(
+    network: &NetworkSettings,
+    max_response_bytes: usize,
+) -> Result<SharedHttpClient, String> {
     let trusted = match &network.ca_bundle {
         Some(path) => TrustStore::empty().with_pem_certificate(read_root_certificates(path)?),
         None => TrustStore::empty().with_native_roots(network.native_roots),
@@ -48,6 +54,7 @@ pub(super) fn http_client(network: &NetworkSettings) -> Result<SharedHttpClient,
         through: through.collect::<Result<_, String>>()?,
         tls: tls.map_err(|error| error.to_string())?,
         connectors: Mutex::default(),
+        max_response_bytes,
     }))
 }
 
@@ -67,6 +74,7 @@ struct RoutingClient {
     through: Vec<(Arc<Proxy>, ProxyConfig)>,
     tls: TlsContext,
     connectors: Mutex<HashMap<[Option<Duration>; 2], SharedHttpConnector>>,
+    max_response_bytes: usize,
 }
 
 impl HttpClient for RoutingClient {
@@ -92,6 +100,7 @@ impl HttpClient for RoutingClient {
                 proxies: self.proxies.clone(),
                 direct: connector(ProxyConfig::disabled()),
                 through: through.collect(),
+                max_response_bytes: self.max_response_bytes,
             })
         });
         connector.clone()
@@ -104,6 +113,7 @@ struct RoutingConnector {
     proxies: Proxies,
     direct: Arc<Connector>,
     through: Vec<(Arc<Proxy>, Arc<Connector>)>,
+    max_response_bytes: usize,
 }
 
 impl RoutingConnector {
@@ -119,12 +129,14 @@ impl RoutingConnector {
 
 impl HttpConnector for RoutingConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let max_bytes = self.max_response_bytes;
         let Some((proxy, connector)) = self.through(request.uri()) else {
-            return self.direct.call(request);
+            let response = self.direct.call(request);
+            return HttpConnectorFuture::new(async move { Ok(limited(response.await?, max_bytes)) });
         };
         let (proxy, response) = (proxy.clone(), connector.call(request));
         HttpConnectorFuture::new(async move {
-            response.await.map_err(|error| {
+            let response = response.await.map_err(|error| {
                 let wrapped = |error| -> BoxError {
                     Box::new(ThroughProxy {
                         proxy: proxy.to_string(),
@@ -132,9 +144,15 @@ impl HttpConnector for RoutingConnector {
                     })
                 };
                 through_proxy(error, wrapped)
-            })
+            })?;
+            Ok(limited(response, max_bytes))
         })
     }
+}
+
+/// The response, whose body fails if it is larger. The SDK reads any amount into memory.
+fn limited(response: HttpResponse, max_bytes: usize) -> HttpResponse {
+    response.map(|body| SdkBody::from_body_1_x(Limited::new(body, max_bytes)))
 }
 
 /// An error of a connection through a proxy, which may be the proxy's fault.

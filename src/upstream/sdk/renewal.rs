@@ -2,6 +2,7 @@ use std::{
     fmt,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -14,7 +15,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use tokio::time::timeout;
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::failure::causes;
@@ -27,13 +28,15 @@ const AHEAD: Duration = Duration::from_secs(5 * 60);
 /// than the time by which the cache of the SDK asks early.
 const FRESH: Duration = Duration::from_secs(20);
 
-/// How long a call waits for its credentials. It is less than the timeout of any attempt, so that a
-/// source that hangs is not taken for an AWS that does not answer.
+/// How long a call waits for its credentials, at most.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long the failure of the source is the answer to calls, so that many calls do not ask it as
 /// often.
 const FAILED_FOR: Duration = Duration::from_secs(1);
+
+/// The SDK's cache asks this long before the expiry.
+const BUFFER: Duration = Duration::from_secs(10);
 
 /// When a source that hangs is asked again.
 const ABANDONED: Duration = Duration::from_secs(60);
@@ -50,6 +53,9 @@ pub(super) struct RenewingProvider {
     source: SharedCredentialsProvider,
     /// The minimum time between two attempts to renew valid credentials.
     pause: Duration,
+    /// How long a call waits. It is less than the timeout of an attempt, so that a source that hangs is
+    /// not taken for an AWS that does not answer.
+    patience: Duration,
     state: Arc<Mutex<State>>,
 }
 
@@ -70,11 +76,12 @@ struct State {
 }
 
 impl RenewingProvider {
-    /// A provider that has not provided credentials yet.
-    pub(super) fn new(source: SharedCredentialsProvider, pause: Duration) -> Self {
+    /// A provider that has not provided credentials yet, for attempts that end after `attempt_timeout`.
+    pub(super) fn new(source: SharedCredentialsProvider, pause: Duration, attempt_timeout: Duration) -> Self {
         Self {
             source,
             pause,
+            patience: PATIENCE.min(attempt_timeout.mul_f64(0.75)),
             state: Arc::default(),
         }
     }
@@ -132,8 +139,9 @@ impl RenewingProvider {
     fn fresh(&self) -> Option<Credentials> {
         let state = self.lock();
         let is_fresh = state.fresh_until.is_some_and(|until| SystemTime::now() < until);
-        let current = state.current.as_ref().filter(|_| is_fresh)?;
-        Some(renewed_early(current.clone()))
+        let current = state.current.as_ref().filter(|_| is_fresh)?.clone();
+        drop(state);
+        Some(self.renewed_early(current))
     }
 
     async fn provide(&self) -> Result<Credentials, CredentialsError> {
@@ -143,9 +151,7 @@ impl RenewingProvider {
         let (old, failed) = {
             let mut state = self.lock();
             let now = SystemTime::now();
-            state
-                .current
-                .take_if(|current| current.expiry().is_some_and(|expiry| expiry <= now));
+            state.current.take_if(|current| has_expired(current, now));
             let old = state.current.clone();
             let pause = match old {
                 Some(_) => self.pause,
@@ -159,8 +165,8 @@ impl RenewingProvider {
             (Some((_, why)), None) => return Err(why.into()),
             (None, _) => {}
         }
-        let fetched = timeout(PATIENCE, self.fetch()).await;
-        let error = match fetched.unwrap_or(Err(NotObtained::Late)) {
+        let fetched = timeout(self.patience, self.fetch()).await;
+        let error = match fetched.unwrap_or(Err(NotObtained::Late(self.patience))) {
             Ok(new) => return Ok(new),
             Err(error) => error,
         };
@@ -188,25 +194,20 @@ impl RenewingProvider {
         let fetch = state.fetch.get_or_insert_with(|| {
             let this = self.clone();
             // In a task, so that it goes on when the calls that wait for it end.
-            let fetching = AbortOnDropHandle::new(tokio::spawn(async move { this.ask(epoch).await }));
+            let fetching = AbortOnDropHandle::new(tokio::spawn(async move { this.fetch_once(epoch).await }));
             let ended = fetching.map(|ended| ended.unwrap_or(Err(NotObtained::Panicked)));
             ended.boxed().shared()
         });
         fetch.clone()
     }
 
-    async fn ask(&self, epoch: u64) -> Result<Credentials, NotObtained> {
-        // A provider can panic on a file or a response that it does not expect.
-        let provided = AssertUnwindSafe(self.source.provide_credentials()).catch_unwind();
-        let provided = match timeout(ABANDONED, provided).await {
-            Ok(Ok(provided)) => provided.and_then(checked),
-            Ok(Err(_)) => Err(CredentialsError::unhandled(NotObtained::Panicked)),
-            Err(_) => Err(CredentialsError::unhandled(NotObtained::Abandoned)),
-        };
-        let provided = provided.map_err(|error| NotObtained::Failed(causes(&error)));
+    async fn fetch_once(&self, epoch: u64) -> Result<Credentials, NotObtained> {
+        let provided = timeout(ABANDONED, ask(self.source.clone())).await;
+        let provided = provided.unwrap_or(Err(NotObtained::Abandoned));
         let mut state = self.lock();
         if state.epoch != epoch {
-            return provided.map(renewed_early);
+            drop(state);
+            return provided.map(|provided| self.renewed_early(provided));
         }
         state.fetch = None;
         if let Err(why) = &provided {
@@ -216,15 +217,27 @@ impl RenewingProvider {
         state.obtained = Some(Instant::now());
         state.failed = None;
         state.current = Some(provided.clone());
-        let provided = renewed_early(provided);
-        state.fresh_until = provided.expiry().and_then(|expiry| expiry.checked_sub(FRESH));
+        let now = SystemTime::now();
+        let is_expired = has_expired(&provided, now);
+        let provided = self.renewed_early(provided);
+        state.fresh_until = match is_expired {
+            true => now.checked_add(self.pause),
+            false => provided.expiry().and_then(|expiry| expiry.checked_sub(FRESH)),
+        };
         Ok(provided)
+    }
+
+    /// The credentials with an expiry at which they are to be renewed. Those that have come expired, or
+    /// so it seems to this machine's clock, are used for the pause: AWS decides.
+    fn renewed_early(&self, credentials: Credentials) -> Credentials {
+        with_expiry(credentials, |expiry, now| match expiry.duration_since(now) {
+            Ok(life) if !life.is_zero() => expiry - AHEAD.min(life / 4),
+            _ => now + BUFFER + self.pause,
+        })
     }
 
     /// The old credentials, for which the SDK asks again after the pause.
     fn for_now(&self, old: Credentials) -> Credentials {
-        /// The SDK's cache asks this long before the expiry.
-        const BUFFER: Duration = Duration::from_secs(10);
         with_expiry(old, |expiry, now| expiry.min(now + BUFFER + self.pause))
     }
 
@@ -242,12 +255,33 @@ impl ProvideCredentials for RenewingProvider {
     }
 }
 
-/// The credentials with an expiry at which they are to be renewed.
-fn renewed_early(credentials: Credentials) -> Credentials {
-    with_expiry(credentials, |expiry, now| {
-        let life = expiry.duration_since(now).unwrap_or_default();
-        expiry - AHEAD.min(life / 4)
-    })
+/// Asks a source for credentials, on a thread of its own: some providers of the SDK read files in a way
+/// that can block, and then no other call and no probe may wait with them.
+async fn ask(source: SharedCredentialsProvider) -> Result<Credentials, NotObtained> {
+    let runtime = Handle::current();
+    let (tell, told) = oneshot::channel();
+    let asking = move || {
+        let provided = source.provide_credentials();
+        // A provider can panic on a file or a response that it does not expect.
+        let provided = AssertUnwindSafe(provided).catch_unwind();
+        let provided = match runtime.block_on(async { timeout(ABANDONED, provided).await }) {
+            Ok(Ok(provided)) => provided
+                .and_then(checked)
+                .map_err(|error| NotObtained::Failed(causes(&error))),
+            Ok(Err(_)) => Err(NotObtained::Panicked),
+            Err(_) => Err(NotObtained::Abandoned),
+        };
+        let _ = tell.send(provided);
+    };
+    let thread = thread::Builder::new().name("aws-credentials".to_owned());
+    thread
+        .spawn(asking)
+        .map_err(|error| NotObtained::Failed(format!("cannot start a thread: {error}")))?;
+    told.await.unwrap_or(Err(NotObtained::Panicked))
+}
+
+fn has_expired(credentials: &Credentials, now: SystemTime) -> bool {
+    credentials.expiry().is_some_and(|expiry| expiry <= now)
 }
 
 /// The credentials with another expiry, if they have one.
@@ -297,8 +331,8 @@ struct InvalidCredentials(&'static str);
 enum NotObtained {
     #[error("{0}")]
     Failed(String),
-    #[error("the source of the credentials did not answer within {PATIENCE:?}")]
-    Late,
+    #[error("the source of the credentials did not answer within {0:?}")]
+    Late(Duration),
     #[error("the source of the credentials did not answer within {ABANDONED:?}")]
     Abandoned,
     #[error("the provider panicked; its files or the response of its server are probably malformed")]
@@ -344,7 +378,7 @@ mod tests {
         script: impl Fn(u32) -> Result<Credentials, CredentialsError> + Send + Sync + 'static,
     ) -> RenewingProvider {
         let scripted = SharedCredentialsProvider::new(Scripted(script, Mutex::new(0)));
-        RenewingProvider::new(scripted, pause)
+        RenewingProvider::new(scripted, pause, Duration::from_secs(20))
     }
 
     fn valid_for(id: &str, seconds: u64) -> Credentials {

@@ -17,12 +17,16 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A session with the credentials of `source`. Rejected credentials are fetched again at most once
-    /// in `pause`.
-    pub(super) fn new(source: impl ProvideCredentials + 'static, pause: Duration) -> Self {
+    /// A session with the credentials of `source`, for attempts that end after `attempt_timeout`. Rejected
+    /// credentials are fetched again at most once in `pause`.
+    pub(super) fn new(
+        source: impl ProvideCredentials + 'static,
+        pause: Duration,
+        attempt_timeout: Duration,
+    ) -> Self {
         let source = SharedCredentialsProvider::new(source);
         Self {
-            provider: RenewingProvider::new(source, pause),
+            provider: RenewingProvider::new(source, pause, attempt_timeout),
             cache: CredentialsCache::new(pause),
         }
     }

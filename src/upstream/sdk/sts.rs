@@ -118,6 +118,17 @@ impl Sts {
                 why: format!("{}: {}", self.place, causes(&error)),
             })
         })?;
+        let arn = assumed
+            .assumed_role_user()
+            .map(|user| user.arn())
+            .unwrap_or_default();
+        if arn.split(':').nth(4) != Some(wanted.role.account().as_str()) {
+            return Err(CredentialsError::provider_error(NotAssumed {
+                role: wanted.role.clone(),
+                session: wanted.name.clone(),
+                why: format!("{} sent a session of another account: {arn}", self.place),
+            }));
+        }
         let missing = || CredentialsError::unhandled("STS sent no credentials");
         let credentials = assumed.credentials().ok_or_else(missing)?;
         let expiry = (*credentials.expiration()).try_into();

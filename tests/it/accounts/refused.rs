@@ -1,3 +1,9 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use axum::Router;
 use serde_json::Value;
 use tapegate_emulator::Role;
 use tonic::Code;
@@ -212,4 +218,62 @@ async fn keys_that_sts_rejects_are_told_before_the_first_call() {
         status == 503 && reasons.contains("AWS rejects them") && reasons.contains("InvalidClientTokenId")
     };
     eventually("the rejection is told", told).await;
+}
+
+/// An STS that gives sessions of this account, until this time, with so much after them.
+async fn strange_sts(account: &str, expires: &str, more: usize) -> (String, Arc<AtomicU32>) {
+    let body = format!(
+        "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
+         <AssumedRoleUser><Arn>arn:aws:sts::{account}:assumed-role/tapegate/tapegate</Arn>\
+         <AssumedRoleId>AROA:tapegate</AssumedRoleId></AssumedRoleUser><Credentials>\
+         <AccessKeyId>AKIDMAIN</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>\
+         <SessionToken>token</SessionToken><Expiration>{expires}</Expiration></Credentials>\
+         </AssumeRoleResult></AssumeRoleResponse>{}",
+        " ".repeat(more)
+    );
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = asked.clone();
+    let router = Router::new().fallback(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(body.clone())
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, asked)
+}
+
+fn main_alone() -> String {
+    let role = role(MAIN);
+    format!(
+        "region = \"us-east-1\"\naccount_id = \"{MAIN}\"\n[[account]]\nid = \"{MAIN}\"\nrole = \"{role}\"\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_of_another_account_and_an_endless_answer_are_no_credentials() {
+    for (account, more, part) in [
+        (BACKUP, 0, "sent a session of another account"),
+        (MAIN, 64 << 20, "length limit"),
+    ] {
+        let world = World::new().await;
+        let (sts, _) = strange_sts(account, "2999-01-01T00:00:00Z", more).await;
+        let mut program = world.serve_with_sts(&sts, &main_alone(), &["--allow-anonymous"]);
+        let line = program.logged("no AWS credentials").await;
+        assert!(line.contains(part), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_seems_to_have_expired_is_not_begun_for_each_call() {
+    let world = World::new().await;
+    let (sts, asked) = strange_sts(MAIN, "2001-01-01T00:00:00Z", 0).await;
+    let arguments = ["--allow-anonymous", "--log-filter=error"];
+    let program = world.serve_with_sts(&sts, &main_alone(), &arguments);
+    let mut client = connect(&program).await;
+    for _ in 0..10 {
+        // The emulator does not know the session.
+        list(&mut client, MAIN, "us-east-1").await.unwrap_err();
+    }
+    assert!(asked.load(Ordering::Relaxed) <= 3, "{asked:?}");
 }

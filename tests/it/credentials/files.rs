@@ -384,3 +384,50 @@ async fn a_server_of_credentials_that_fails_before_they_expire_fails_no_call() {
             .all(|asked| asked.access_key_id == "AKIDFIRST")
     );
 }
+
+#[tokio::test]
+async fn a_named_pipe_in_place_of_a_token_stops_no_probe_and_no_other_call() {
+    for is_in_profile in [false, true] {
+        let (home, upstream) = (tempfile::tempdir().unwrap(), upstream().await);
+        let token = home.path().join("token");
+        fs::write(&token, "a token").unwrap();
+        let role = "arn:aws:iam::123456789012:role/x";
+        let file = token.display().to_string();
+        let mut variables = vec![("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")];
+        if is_in_profile {
+            fs::create_dir(home.path().join(".aws")).unwrap();
+            let text = format!("[default]\nrole_arn = {role}\nweb_identity_token_file = {file}\n");
+            fs::write(home.path().join(".aws/config"), text).unwrap();
+        } else {
+            variables.extend([
+                ("AWS_WEB_IDENTITY_TOKEN_FILE", file.as_str()),
+                ("AWS_ROLE_ARN", role),
+            ]);
+        }
+        let mut program = program(&upstream, home.path(), &variables);
+        program.logged("no AWS credentials").await;
+        fs::remove_file(&token).unwrap();
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&token)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+        // More than there are threads.
+        let calls = (1..20).map(|limit| {
+            let mut client = client.clone();
+            tokio::spawn(async move { list(&mut client, limit).await })
+        });
+        for call in calls.collect::<Vec<_>>() {
+            let status = call.await.unwrap().unwrap_err();
+            assert_eq!(refusal(&status).reason, "NO_AWS_CREDENTIALS");
+        }
+        assert_eq!(get(&format!("{}/livez", program.admin)).await.0, 200);
+        let status = list(&mut client, 30).await.unwrap_err();
+        assert_eq!(refusal(&status).reason, "NO_AWS_CREDENTIALS");
+        program.ask_to_stop();
+        assert_eq!(program.ended().await.0, Some(0));
+    }
+}
