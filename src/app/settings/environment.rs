@@ -249,7 +249,7 @@ pub(super) fn rule(name: &str) -> Option<Rule> {
 
 /// Whether OpenTelemetry or tokio reads the variable. These two are also at work in `tapegate dev`.
 fn is_general(name: &str) -> bool {
-    name.starts_with("OTEL_") || name.starts_with("TOKIO_")
+    name.starts_with("OTEL_") || name.starts_with("TOKIO_") || name.starts_with("RUST_")
 }
 
 impl Environment {

@@ -71,6 +71,7 @@ fn valid(name: &str, site: &Site) -> String {
                 .display()
                 .to_string();
         }
+        "RUST_MIN_STACK" => "2097152",
         "AWS_REGION" | "AWS_DEFAULT_REGION" => "us-east-1",
         "AWS_ACCESS_KEY_ID" => "AKIDTEST",
         "AWS_SECRET_ACCESS_KEY" | "AWS_SESSION_TOKEN" | "AWS_CONTAINER_AUTHORIZATION_TOKEN" => {
