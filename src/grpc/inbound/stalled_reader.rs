@@ -8,11 +8,13 @@ use tower::Service;
 use tracing::Instrument;
 
 use super::{
-    connection::Peer,
     context_of,
     wrap::{GuardedBody, Wrap, Wrapping},
 };
-use crate::call::{CallDeadline, middleware::Middleware};
+use crate::{
+    call::{CallDeadline, middleware::Middleware},
+    grpc::connection::Peer,
+};
 
 /// How long after the caller's deadline a response may still be on its way.
 const GRACE: Duration = Duration::from_secs(1);

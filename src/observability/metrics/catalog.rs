@@ -52,7 +52,8 @@ metrics! {
     SHED = Counter, Stable, "tapegate.server.shed_calls", "{call}", [],
         "Calls rejected because max_concurrent_calls were in progress.";
     CONNECTIONS = Counter, Stable, "tapegate.server.connections", "{connection}", ["tapegate.result"],
-        "Connections by result: accepted, refused (max_connections was reached) or handshake_failed.";
+        "Connections by result: accepted, refused (max_connections were in use), refused_of_address \
+         (max_connections_per_address were in use), displaced (it was idle and had to make room) or handshake_failed.";
     OPEN_CONNECTIONS = Gauge, Stable, "tapegate.server.open_connections", "{connection}", [],
         "Open connections.";
     AUTH_REFUSALS = Counter, Stable, "tapegate.auth.refusals", "{call}", ["tapegate.reason"],
