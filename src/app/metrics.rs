@@ -128,6 +128,8 @@ fn register_calls(metrics: &Metrics, shed: Arc<Count>, connections: Arc<accept::
             ("handshake_failed", counts.handshakes_failed.get()),
         ]
     });
+    let stalled = connections.stalled.clone();
+    metrics.count(&catalog::STALLED, move || stalled.get());
     metrics.gauge(&catalog::OPEN_CONNECTIONS, move || {
         approximate(connections.open())
     });

@@ -86,6 +86,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &server::MAX_CONNECTION_AGE,
     &server::MAX_CONNECTION_AGE_GRACE,
     &server::MAX_PENDING_RESETS,
+    &server::SEND_TIMEOUT,
     &server::KEEPALIVE_INTERVAL,
     &server::KEEPALIVE_TIMEOUT,
     &server::TRUSTED_PROXIES,

@@ -10,8 +10,9 @@ pub mod accept;
 mod linger;
 mod peer;
 pub mod places;
+mod read_away;
 pub mod serve;
 mod socket;
 mod streams;
 
-pub use self::{linger::LINGER, peer::Peer};
+pub use self::{linger::LINGER, peer::Peer, streams::Sending};

@@ -51,7 +51,7 @@ use self::{
     grpc_only::GrpcOnly,
     limit::LimitPrincipals,
     observe::{ObserveCalls, Sinks},
-    stalled_reader::CloseStalledReaders,
+    stalled_reader::EndStalledReaders,
     watch_request::WatchRequest,
 };
 use crate::{
@@ -67,7 +67,7 @@ pub type Stack = (
     Around<CompleteTrailers>,
     Around<CatchPanic>,
     Around<DecideDeadline>,
-    Around<CloseStalledReaders>,
+    Around<EndStalledReaders>,
     Around<Admission>,
     Around<Authenticate>,
     Around<LimitPrincipals>,
@@ -136,7 +136,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
         // Before anything that may wait.
         Around(DecideDeadline(deadlines)),
         // Needs the deadline.
-        Around(CloseStalledReaders),
+        Around(EndStalledReaders),
         // Before authentication, so that a flood causes no signature checks.
         Around(Admission::new(max_concurrent_calls, shed)),
         // Before the message is read.

@@ -30,7 +30,10 @@ pub struct GrpcSettings {
 }
 
 /// The gRPC server, not yet running.
-pub struct GrpcServer(Http2<<inbound::Stack as Layer<Routes>>::Service>);
+pub struct GrpcServer {
+    service: <inbound::Stack as Layer<Routes>>::Service,
+    settings: ConnectionSettings,
+}
 
 impl GrpcServer {
     /// A server for these services, behind an inbound stack with these settings.
@@ -45,7 +48,10 @@ impl GrpcServer {
                     .expect("the build made the descriptors"),
             );
         let service = inbound::stack(inbound).layer(routes.prepare());
-        Self(Http2::new(service, settings.connection.clone()))
+        Self {
+            service,
+            settings: settings.connection.clone(),
+        }
     }
 
     /// Serves the connections of `listener` until `stop` is cancelled and they have ended.
@@ -58,8 +64,8 @@ impl GrpcServer {
     ) {
         let acceptor = Acceptor {
             settings,
+            http2: Http2::new(self.service, self.settings, metrics.stalled.clone()),
             metrics,
-            http2: self.0,
         };
         acceptor.run(listener, stop).await;
     }

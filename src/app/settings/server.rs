@@ -193,6 +193,14 @@ pub(crate) static MAX_CONNECTION_AGE_GRACE: Setting<DurationIn> = Setting {
            begin them again.",
 };
 
+pub(crate) static SEND_TIMEOUT: Setting<DurationIn> = Setting {
+    key: "send_timeout",
+    kind: DurationIn(Duration::from_millis(100)..=Duration::from_secs(60 * 60)),
+    default: Some("30s"),
+    help: "How long a response may wait for a client that does not read it. The call is then ended (HTTP/2 RST_STREAM), \
+           and other calls on the connection go on.",
+};
+
 pub(crate) static MAX_PENDING_RESETS: Setting<Integer<usize>> = Setting {
     key: "max_pending_resets",
     kind: Integer {
@@ -332,6 +340,7 @@ pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
                 max_age: values.get(&MAX_CONNECTION_AGE)?,
                 max_age_grace: values.get(&MAX_CONNECTION_AGE_GRACE)?,
                 max_pending_resets: values.get(&MAX_PENDING_RESETS)?,
+                send_timeout: values.get(&SEND_TIMEOUT)?,
                 keepalive_interval: values.get(&KEEPALIVE_INTERVAL)?,
                 keepalive_timeout: values.get(&KEEPALIVE_TIMEOUT)?,
             },

@@ -51,6 +51,8 @@ pub struct ConnectionMetrics {
     pub displaced: Count,
     /// Connections whose TLS handshake failed.
     pub handshakes_failed: Count,
+    /// Calls that were ended because their client did not read.
+    pub stalled: Arc<Count>,
     places: Arc<Places>,
 }
 
@@ -63,6 +65,7 @@ impl ConnectionMetrics {
             refused_of_address: Count::default(),
             displaced: Count::default(),
             handshakes_failed: Count::default(),
+            stalled: Arc::default(),
             places: Arc::new(Places::new(settings)),
         }
     }
@@ -149,6 +152,9 @@ where
         match self.metrics.places.take(address.ip()) {
             Ok(place) => {
                 self.metrics.accepted.add();
+                if place.has_displaced {
+                    self.metrics.displaced.add();
+                }
                 connections.spawn(self.clone().serve(socket, address, place, stop.clone()));
             }
             Err(Full::All) => {
@@ -184,9 +190,6 @@ where
                 // A client that closes the connection or says nothing is not worth a line.
                 if let Ok(Ok(())) = begun {
                     self.http2.serve(accepted, &place.activity, stop).await;
-                    if place.activity.leave.is_cancelled() {
-                        self.metrics.displaced.add();
-                    }
                 }
                 return;
             }

@@ -39,11 +39,6 @@ impl Peer {
         self.certificate.as_deref()
     }
 
-    /// Closes the connection, which ends all its calls.
-    pub(in crate::grpc) fn close_connection(&self) {
-        self.close.cancel();
-    }
-
     pub(super) fn closed(&self) -> CancellationToken {
         self.close.clone()
     }

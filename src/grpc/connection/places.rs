@@ -78,12 +78,16 @@ impl Places {
         let origin = self.origin(address);
         let mut taken = self.lock();
         let of_origin = origin.and_then(|origin| taken.by_origin.get(&origin).copied());
-        if of_origin.is_some_and(|open| open >= self.settings.max_per_address) {
+        let has_displaced = if of_origin.is_some_and(|open| open >= self.settings.max_per_address) {
             self.make_room(&mut taken, |activity| activity.origin == origin)
                 .ok_or(Full::OfAddress)?;
+            true
         } else if taken.by_id.len() - taken.leaving >= self.settings.max_connections {
             self.make_room(&mut taken, |_| true).ok_or(Full::All)?;
-        }
+            true
+        } else {
+            false
+        };
         let activity = Arc::new(Activity::new(origin));
         taken.last_id += 1;
         let id = taken.last_id;
@@ -95,6 +99,7 @@ impl Places {
             places: self.clone(),
             id,
             activity,
+            has_displaced,
         })
     }
 
@@ -149,6 +154,8 @@ pub(super) struct Place {
     places: Arc<Places>,
     id: u64,
     pub(super) activity: Arc<Activity>,
+    /// Whether an idle connection was told to leave for it.
+    pub(super) has_displaced: bool,
 }
 
 impl Drop for Place {

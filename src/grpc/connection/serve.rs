@@ -11,7 +11,11 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
-use super::{accept::Accepted, linger, linger::LINGER, places::Activity, streams::Streams};
+use crate::observability::metrics::Count;
+
+use super::{
+    accept::Accepted, linger, linger::LINGER, places::Activity, read_away::ReadAway, streams::Streams,
+};
 
 /// The limits of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub struct ConnectionSettings {
     /// How many streams a client may reset in a row before they were looked at
     /// (`max_pending_resets`).
     pub max_pending_resets: usize,
+    /// How long a response may wait for its reader (`send_timeout`).
+    pub send_timeout: Duration,
     /// How long it may be idle before it is pinged (`keepalive_interval`).
     pub keepalive_interval: Duration,
     /// How long the response to a ping may take (`keepalive_timeout`).
@@ -44,17 +50,26 @@ const JITTER: f64 = 0.1;
 pub(in crate::grpc) struct Http2<S> {
     service: S,
     settings: ConnectionSettings,
+    stalled: Arc<Count>,
 }
 
 impl<S> Http2<S> {
-    /// Requests are handled by `service`.
-    pub(in crate::grpc) fn new(service: S, settings: ConnectionSettings) -> Self {
-        Self { service, settings }
+    /// Requests are handled by `service`; `stalled` counts the calls whose client did not read.
+    pub(in crate::grpc) fn new(service: S, settings: ConnectionSettings, stalled: Arc<Count>) -> Self {
+        Self {
+            service,
+            settings,
+            stalled,
+        }
     }
 
     fn builder(&self, activity: &Arc<Activity>) -> http2::Builder<Streams> {
         let settings = &self.settings;
-        let mut http2 = http2::Builder::new(Streams(activity.clone()));
+        let mut http2 = http2::Builder::new(Streams {
+            activity: activity.clone(),
+            send_timeout: settings.send_timeout,
+            stalled: self.stalled.clone(),
+        });
         http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(settings.max_concurrent_streams)
@@ -82,7 +97,7 @@ where
         activity.begin();
         let Accepted { mut socket, peer } = accepted;
         let service = service_fn(|request: Request<Incoming>| {
-            let mut request = request.map(tonic::body::Body::new);
+            let mut request = request.map(|body| tonic::body::Body::new(ReadAway::new(body)));
             request.extensions_mut().insert(peer.clone());
             self.service.clone().oneshot(request)
         });

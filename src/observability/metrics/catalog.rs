@@ -56,6 +56,8 @@ metrics! {
          (max_connections_per_address were in use), displaced (it was idle and had to make room) or handshake_failed.";
     OPEN_CONNECTIONS = Gauge, Stable, "tapegate.server.open_connections", "{connection}", [],
         "Open connections.";
+    STALLED = Counter, Stable, "tapegate.server.stalled_calls", "{call}", [],
+        "Calls that were ended because their client did not read the response: for send_timeout, or by its deadline.";
     AUTH_REFUSALS = Counter, Stable, "tapegate.auth.refusals", "{call}", ["tapegate.reason"],
         "Calls of callers that were not authenticated, by the reason in the error.";
     TOKEN_CACHE = Counter, Experimental, "tapegate.auth.token_cache.lookups", "{lookup}", ["tapegate.result"],

@@ -20,7 +20,8 @@ pub const WINDOW_UPDATE: u8 = 8;
 
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
-const ACK: u8 = 1;
+/// The flag of SETTINGS and PING.
+pub const ACK: u8 = 1;
 
 /// The identifier of SETTINGS_INITIAL_WINDOW_SIZE.
 const INITIAL_WINDOW_SIZE: u16 = 4;
@@ -35,6 +36,11 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// Whether it is of this kind and stream.
+    pub fn is(&self, kind: u8, stream: u32) -> bool {
+        (self.kind, self.stream) == (kind, stream)
+    }
+
     /// Whether it is the last one of this stream.
     pub fn ends(&self, stream: u32) -> bool {
         self.stream == stream
