@@ -10,6 +10,7 @@
 //! The room uses all other rooms except `app`. It does not name the AWS SDK.
 
 pub mod codec;
+pub mod connection;
 pub mod convert;
 pub mod health;
 pub mod inbound;

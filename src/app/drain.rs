@@ -5,7 +5,7 @@ use std::{io, pin::Pin, time::Duration};
 use tokio::time::{sleep, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::http_server::LINGER;
+use crate::grpc::connection::LINGER;
 
 /// How long the callers of calls that are cut may take to receive their status, and then again the
 /// connections to close.
@@ -48,14 +48,14 @@ impl InProgress {
     /// Waits until the calls and the sent creates have ended, and the connections with them. After
     /// `drain_timeout` it cuts what is left.
     ///
-    /// `serving` is the server, which has been told to stop.
+    /// `serving` is the server, which has been told to stop; it ends with its last connection.
     ///
     /// # Errors
     ///
-    /// [`Cut`]: something was cut, or the server failed.
+    /// [`Cut`]: something was cut.
     pub(super) async fn drain(
         &self,
-        mut serving: Pin<&mut impl Future<Output = io::Result<()>>>,
+        mut serving: Pin<&mut impl Future<Output = ()>>,
         drain_timeout: Duration,
     ) -> Result<(), Cut> {
         self.calls.close();
@@ -63,19 +63,15 @@ impl InProgress {
         let mut is_serving = true;
         let drained = timeout(drain_timeout, async {
             tokio::select! {
-                ended = &mut serving => {
-                    is_serving = false;
-                    ended?;
-                }
+                () = &mut serving => is_serving = false,
                 () = async { self.calls.wait().await; sleep(LINGER).await } => {}
             }
             // A connection can end before the last of its calls has reported its end.
             self.calls.wait().await;
             self.sent_creates.wait().await;
-            Ok::<_, io::Error>(())
         });
-        if let Ok(ended) = drained.await {
-            return ended.map_err(Cut::from);
+        if drained.await.is_ok() {
+            return Ok(());
         }
         let error = Cut::InProgress {
             calls: self.calls.len(),

@@ -9,7 +9,7 @@ use crate::observability::admin::{self, AdminSettings};
 
 /// How long connections may take to close once they are told to. One that never spoke would
 /// hold the door open for ever (hyperium/hyper#4170).
-pub(super) const LINGER: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(1);
 
 /// The admin pages with the socket that they will be served on.
 pub(super) struct Bound {

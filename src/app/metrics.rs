@@ -7,7 +7,7 @@ use crate::{
     access::{
         Authenticator, Authority, audit::AuditLog, identity::jwt::RemoteKeys, limits::Limits, reload::Reload,
     },
-    grpc::inbound::{Refusals, accept},
+    grpc::{connection::accept, inbound::Refusals},
     observability::{
         account_names::{ACCOUNT, AccountNames},
         metrics::{Count, Metrics, approximate, catalog},
@@ -123,9 +123,13 @@ fn register_calls(metrics: &Metrics, shed: Arc<Count>, connections: Arc<accept::
         [
             ("accepted", counts.accepted.get()),
             ("refused", counts.refused.get()),
+            ("refused_of_address", counts.refused_of_address.get()),
+            ("displaced", counts.displaced.get()),
             ("handshake_failed", counts.handshakes_failed.get()),
         ]
     });
+    let stalled = connections.stalled.clone();
+    metrics.count(&catalog::STALLED, move || stalled.get());
     metrics.gauge(&catalog::OPEN_CONNECTIONS, move || {
         approximate(connections.open())
     });

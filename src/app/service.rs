@@ -20,13 +20,7 @@ use super::{
 };
 use crate::{
     access::audit::AuditLog,
-    grpc::{
-        convert::Rules,
-        health::Health,
-        inbound::{self, accept},
-        server::GrpcServer,
-        service::Tapes,
-    },
+    grpc::{connection::accept, convert::Rules, health::Health, inbound, server::GrpcServer, service::Tapes},
     observability::{
         account_names::AccountNames,
         admin::{self, AdminState, ServiceInfo, UpstreamState, history::History},
@@ -154,7 +148,7 @@ impl Service {
         let server = config.server;
         let pages = (admin::router(admin_state, config.admin.access), config.admin);
         let admin = Bound::listen("admin_listen", server.admin_listen, pages).await?;
-        let connections = Arc::new(accept::ConnectionMetrics::new(server.max_connections));
+        let connections = Arc::new(accept::ConnectionMetrics::new(server.places));
         let sources = MetricSources {
             shared: shared.clone(),
             credentials: credentials.clone(),
@@ -244,10 +238,8 @@ impl Service {
             sleep(self.shutdown.delay).await;
         };
         tokio::select! {
-            ended = &mut serving => {
-                finish(self.access.audit, self.metrics).await;
-                return ended.map_err(Cut::from);
-            }
+            // Without an end, until it is told to stop.
+            () = &mut serving => {}
             () = asked_to_stop => {}
         }
         stop_grpc.cancel();

@@ -1,20 +1,18 @@
 //! The inbound stack: the layers that every call passes on its way to the service, and every
 //! response on its way back.
 //!
-//! - In: an HTTP request on a [`Connection`], which [`accept`] has accepted.
+//! - In: an HTTP request on a [`connection`](super::connection), with its [`Peer`](super::connection::Peer).
 //! - Out: the same request for the service, with a [`CallContext`] that has its deadline and its
 //!   authenticated caller. Or a rejection, before the service sees the request.
 //!
 //! [`stack`] composes the layers; each has a file of its own. They know HTTP and gRPC, and nothing of
 //! tapes.
 
-pub mod accept;
 mod address;
 mod admission;
 mod authenticate;
 mod catch_panic;
 mod complete;
-mod connection;
 mod decide_deadline;
 mod end_at_deadline;
 mod end_at_shutdown;
@@ -37,7 +35,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use self::{
     address::of_caller as address_of_caller,
     authenticate::{AccessMode, AuthSettings, Refusals},
-    connection::Connection,
     decide_deadline::{Bounds, Deadlines},
     method::is_resent,
     observe::CallMetrics,
@@ -54,7 +51,7 @@ use self::{
     grpc_only::GrpcOnly,
     limit::LimitPrincipals,
     observe::{ObserveCalls, Sinks},
-    stalled_reader::CloseStalledReaders,
+    stalled_reader::EndStalledReaders,
     watch_request::WatchRequest,
 };
 use crate::{
@@ -70,7 +67,7 @@ pub type Stack = (
     Around<CompleteTrailers>,
     Around<CatchPanic>,
     Around<DecideDeadline>,
-    Around<CloseStalledReaders>,
+    Around<EndStalledReaders>,
     Around<Admission>,
     Around<Authenticate>,
     Around<LimitPrincipals>,
@@ -139,7 +136,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
         // Before anything that may wait.
         Around(DecideDeadline(deadlines)),
         // Needs the deadline.
-        Around(CloseStalledReaders),
+        Around(EndStalledReaders),
         // Before authentication, so that a flood causes no signature checks.
         Around(Admission::new(max_concurrent_calls, shed)),
         // Before the message is read.

@@ -384,7 +384,7 @@ async fn a_health_watch_that_ends_at_its_deadline_leaves_its_connection_open() {
         wire::frame(&[]),
     );
     out_of_time(&timeout(LONG, ended).await.expect("every call ends").unwrap());
-    // The connection of a stalled reader would be closed by now.
+    // A stalled reader would be told by now.
     sleep(Duration::from_millis(1300)).await;
     service.begin_stop();
     canary.message().await.unwrap().expect("the connection is open");

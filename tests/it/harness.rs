@@ -7,6 +7,7 @@
 mod certificates;
 mod client;
 mod eventually;
+pub mod http2;
 mod program;
 pub mod secrets;
 mod service;

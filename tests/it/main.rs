@@ -19,6 +19,7 @@ mod architecture;
 mod cancellation;
 mod coalescing;
 mod config;
+mod connections;
 mod create;
 mod create_ends;
 mod credentials;

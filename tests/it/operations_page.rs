@@ -62,6 +62,7 @@ fn every_event_is_explained() {
     // A function logs these two with texts of its callers.
     found.retain(|event| event != "{what}");
     found.push("closing new connections: max_connections are open".to_owned());
+    found.push("closing new connections of an address: max_connections_per_address are open".to_owned());
     found.push("cannot accept a connection".to_owned());
     let written = |event: &str| {
         let mut parts = event.split(['{', '}']).enumerate();

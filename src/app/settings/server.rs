@@ -12,7 +12,12 @@ use super::{
 };
 use crate::app::drain::CUT_GRACE;
 use crate::{
-    grpc::{inbound::AccessMode, server::GrpcSettings, tls::TlsSettings},
+    grpc::{
+        connection::{places::PlaceSettings, serve::ConnectionSettings},
+        inbound::AccessMode,
+        server::GrpcSettings,
+        tls::TlsSettings,
+    },
     observability::{
         admin::{AdminAccess, AdminSettings},
         readiness::NotReadyOn,
@@ -30,8 +35,8 @@ pub struct ServerSettings {
     pub grpc: GrpcSettings,
     /// The maximum number of calls in progress (`max_concurrent_calls`).
     pub max_concurrent_calls: usize,
-    /// The maximum number of open connections (`max_connections`).
-    pub max_connections: usize,
+    /// How many connections may be open.
+    pub places: PlaceSettings,
     /// The timeout of the TLS handshake, and again of the HTTP/2 preface (`handshake_timeout`).
     pub handshake_timeout: Duration,
     /// Whether callers need no identity and may do everything (`allow_anonymous`).
@@ -145,8 +150,21 @@ pub(crate) static MAX_CONNECTIONS: Setting<Integer<usize>> = Setting {
         unit: "connections",
     },
     default: Some("2000"),
-    help: "The maximum number of open gRPC connections. Further connections are closed immediately. Set the limit of \
-           open files (ulimit -n) higher than this value.",
+    help: "The maximum number of open gRPC connections. For a further one, the connection that has been idle for \
+           longest gives its place (HTTP/2 GOAWAY), if it has been idle for a second; otherwise the further one is \
+           closed immediately. Set the limit of open files (ulimit -n) higher than this value.",
+};
+
+pub(crate) static MAX_CONNECTIONS_PER_ADDRESS: Setting<Integer<usize>> = Setting {
+    key: "max_connections_per_address",
+    kind: Integer {
+        range: 1..=1_000_000,
+        unit: "connections",
+    },
+    default: Some("500"),
+    help: "The maximum number of open gRPC connections from one IPv4 address, or from one /64 network of IPv6. It works \
+           as max_connections does, among the connections of that address. Addresses of trusted_proxies have no such \
+           limit.",
 };
 
 pub(crate) static HANDSHAKE_TIMEOUT: Setting<DurationIn> = Setting {
@@ -161,9 +179,37 @@ pub(crate) static MAX_CONNECTION_AGE: Setting<DurationIn> = Setting {
     key: "max_connection_age",
     kind: DurationIn(Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 60 * 60)),
     default: Some("1h"),
-    help: "The maximum age of a connection. The service then asks the client to open a new one (HTTP/2 GOAWAY), and \
-           calls in progress finish on the old one. This lets load balancers redistribute clients, and client \
-           certificates are verified again.",
+    help: "The maximum age of a connection, to which up to 10 % is added or subtracted at random. The service then asks \
+           the client to open a new one (HTTP/2 GOAWAY), and calls in progress finish on the old one. This lets load \
+           balancers redistribute clients, and client certificates are verified again.",
+};
+
+pub(crate) static MAX_CONNECTION_AGE_GRACE: Setting<DurationIn> = Setting {
+    key: "max_connection_age_grace",
+    kind: DurationIn(Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 60 * 60)),
+    default: Some("20m"),
+    help: "How long the calls of a connection may take after max_connection_age, before it is closed. It should be \
+           longer than deadline.stream. Health watches and reflection streams have no end of their own: their clients \
+           begin them again.",
+};
+
+pub(crate) static SEND_TIMEOUT: Setting<DurationIn> = Setting {
+    key: "send_timeout",
+    kind: DurationIn(Duration::from_millis(100)..=Duration::from_secs(60 * 60)),
+    default: Some("30s"),
+    help: "How long a response may wait for a client that does not read it. The call is then ended (HTTP/2 RST_STREAM), \
+           and other calls on the connection go on.",
+};
+
+pub(crate) static MAX_PENDING_RESETS: Setting<Integer<usize>> = Setting {
+    key: "max_pending_resets",
+    kind: Integer {
+        range: 20..=100_000,
+        unit: "calls",
+    },
+    default: Some("1000"),
+    help: "How many calls a client may begin and cancel before the service has seen them. With more, the connection is \
+           closed (HTTP/2 GOAWAY with ENHANCE_YOUR_CALM), which ends a rapid reset attack.",
 };
 
 pub(crate) static KEEPALIVE_INTERVAL: Setting<DurationIn> = Setting {
@@ -283,24 +329,34 @@ pub(crate) static DRAIN_TIMEOUT: Setting<DurationIn> = Setting {
 pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
     values.distinct(&LISTEN, &ADMIN_LISTEN);
     values.set_default_list(&TRUSTED_PROXIES, [""; 0]);
+    let trusted_proxies = values.get(&TRUSTED_PROXIES)?;
     Some(ServerSettings {
         listen: values.get(&LISTEN)?,
         admin_listen: values.get(&ADMIN_LISTEN)?,
         grpc: GrpcSettings {
             max_request_bytes: values.get(&MAX_REQUEST_BYTES)?,
-            max_concurrent_streams: values.get(&MAX_CONCURRENT_STREAMS)?,
-            max_connection_age: values.get(&MAX_CONNECTION_AGE)?,
-            keepalive_interval: values.get(&KEEPALIVE_INTERVAL)?,
-            keepalive_timeout: values.get(&KEEPALIVE_TIMEOUT)?,
+            connection: ConnectionSettings {
+                max_concurrent_streams: values.get(&MAX_CONCURRENT_STREAMS)?,
+                max_age: values.get(&MAX_CONNECTION_AGE)?,
+                max_age_grace: values.get(&MAX_CONNECTION_AGE_GRACE)?,
+                max_pending_resets: values.get(&MAX_PENDING_RESETS)?,
+                send_timeout: values.get(&SEND_TIMEOUT)?,
+                keepalive_interval: values.get(&KEEPALIVE_INTERVAL)?,
+                keepalive_timeout: values.get(&KEEPALIVE_TIMEOUT)?,
+            },
         },
         max_concurrent_calls: values.get(&MAX_CONCURRENT_CALLS)?,
-        max_connections: values.get(&MAX_CONNECTIONS)?,
+        places: PlaceSettings {
+            max_connections: values.get(&MAX_CONNECTIONS)?,
+            max_per_address: values.get(&MAX_CONNECTIONS_PER_ADDRESS)?,
+            proxies: trusted_proxies.clone(),
+        },
         handshake_timeout: values.get(&HANDSHAKE_TIMEOUT)?,
         allow_anonymous: values.get(&ALLOW_ANONYMOUS)?,
         allow_plaintext: values.get(&ALLOW_PLAINTEXT)?,
         health: values.get(&auth::HEALTH)?,
         reflection: values.get(&auth::REFLECTION)?,
-        trusted_proxies: values.get(&TRUSTED_PROXIES)?,
+        trusted_proxies,
         reload_interval: values.get(&RELOAD_INTERVAL)?,
         expiry_warning: values.get(&EXPIRY_WARNING)?,
     })

@@ -6,12 +6,12 @@ use ipnet::IpNet;
 use tonic::Status;
 use tower::Service;
 
-use super::{address, connection::Peer, context_of, method};
+use super::{address, context_of, method};
 use crate::{
     access::{Authenticator, CallerCredentials},
     call::{Caller, middleware::Middleware},
     domain::Principal,
-    grpc::{status, tls::ClientCertificate},
+    grpc::{connection::Peer, status, tls::ClientCertificate},
     observability::metrics::Counts,
 };
 

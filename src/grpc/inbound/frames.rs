@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::wrap::{Wrap, Wrapping};
-use crate::call::middleware::Middleware;
+use crate::{call::middleware::Middleware, grpc::connection::Sending};
 
 /// The largest frame in bytes, which is the default of HTTP/2.
 const MAX_FRAME: usize = 16 * 1024;
@@ -65,6 +65,7 @@ impl<B: Body<Data = Bytes>> Body for InFrames<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.project();
+        Sending::asked();
         if this.rest.is_empty() {
             let frame = ready!(this.body.poll_frame(cx));
             match frame.map(|frame| frame.map(Frame::into_data)) {
@@ -74,6 +75,7 @@ impl<B: Body<Data = Bytes>> Body for InFrames<B> {
                 None => return Poll::Ready(None),
             }
         }
+        Sending::given();
         let frame = this.rest.split_to(MAX_FRAME.min(this.rest.len()));
         Poll::Ready(Some(Ok(Frame::data(frame))))
     }

@@ -29,12 +29,12 @@ use tracing::Instrument;
 
 pub use self::metrics::CallMetrics;
 use self::{log::CallLog, trace::CallTrace};
-use super::{connection::Peer, method, request_id::RequestId};
+use super::{method, request_id::RequestId};
 use crate::{
     access::audit::AuditLog,
     call::{CallContext, CallFacts, middleware::Middleware},
     domain::{Attempts, OperationKind},
-    grpc::status,
+    grpc::{connection::Peer, status},
     observability::calls::CallRegistry,
 };
 

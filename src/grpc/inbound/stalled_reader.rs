@@ -1,67 +1,74 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use http_body::Body;
-use tokio::time::sleep_until;
-use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
-use tracing::Instrument;
+use tracing::Span;
 
 use super::{
-    connection::Peer,
     context_of,
-    wrap::{GuardedBody, Wrap, Wrapping},
+    wrap::{Wrap, Wrapping},
 };
-use crate::call::{CallDeadline, middleware::Middleware};
+use crate::{
+    call::{CallContext, middleware::Middleware},
+    grpc::connection::{Peer, Sending},
+};
 
 /// How long after the caller's deadline a response may still be on its way.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Closes the connection of a caller that, after its own deadline, has neither read its response
-/// nor cancelled the call.
-///
-/// While a reader gives no flow-control window, the connection does not poll the response's body.
-/// No deadline inside the body can fire then, and the call would hold a page for as long as the
-/// reader likes. A client that enforces its own deadline is never affected.
+/// Ends the call of a caller that does not read its response: when it has not read for `send_timeout`,
+/// or when it has neither read nor cancelled the call by its own deadline. A client that enforces its
+/// own deadline is never affected.
 #[derive(Clone, Copy, Debug)]
-pub struct CloseStalledReaders;
+pub struct EndStalledReaders;
 
-impl<S, B, R> Middleware<S, Request<B>> for CloseStalledReaders
+impl<S, B, R> Middleware<S, Request<B>> for EndStalledReaders
 where
     S: Service<Request<B>, Response = Response<R>>,
     R: Body,
 {
-    type Response = Response<GuardedBody<R, Option<AbortOnDropHandle<()>>>>;
+    type Response = Response<R>;
     type Future = Wrapping<S::Future, StalledReader>;
 
     fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
-        let deadline = context_of(&request).and_then(|context| context.deadline());
-        let peer = request.extensions().get::<Peer>().cloned();
-        Wrapping::new(inner.call(request), StalledReader(deadline.zip(peer)))
+        let reader = StalledReader {
+            context: context_of(&request).cloned(),
+            peer: request.extensions().get::<Peer>().cloned(),
+        };
+        Wrapping::new(inner.call(request), reader)
     }
 }
 
-/// The reader of a response that must be read by its deadline.
+/// The reader of a response.
 #[derive(Debug)]
-pub struct StalledReader(Option<(CallDeadline, Peer)>);
+pub struct StalledReader {
+    context: Option<Arc<CallContext>>,
+    peer: Option<Peer>,
+}
 
 impl<B: Body> Wrap<B> for StalledReader {
-    type Body = GuardedBody<B, Option<AbortOnDropHandle<()>>>;
+    type Body = B;
 
-    fn wrap(self, response: Response<B>) -> Response<Self::Body> {
-        let limit = self.0.filter(|_| !response.body().is_end_stream());
-        let task = limit.map(|(deadline, peer)| {
-            let close = async move {
-                sleep_until(deadline.callers + GRACE).await;
-                tracing::warn!(
-                    peer = %peer.address(),
-                    "closing a connection: its client neither read the response nor cancelled the call by the deadline"
-                );
-                peer.close_connection();
-            };
-            // In the span of the call, so that the line has its method and request id.
-            AbortOnDropHandle::new(tokio::spawn(close.in_current_span()))
+    fn wrap(self, response: Response<B>) -> Response<B> {
+        if response.body().is_end_stream() {
+            return response;
+        }
+        let Self { context, peer } = self;
+        let deadline = context.as_ref().and_then(|context| context.deadline());
+        // In the span of the call, so that the line has its method and request id.
+        let span = Span::current();
+        Sending::watch(deadline.map(|deadline| deadline.callers + GRACE), move || {
+            let _entered = span.entered();
+            let caller = context.as_ref().and_then(|context| context.caller());
+            let principal = caller.map(|caller| caller.principal.name());
+            let peer = peer.map(|peer| peer.address().to_string());
+            tracing::warn!(
+                peer,
+                principal,
+                "ending a call: its client did not read the response for send_timeout, or by its deadline"
+            );
         });
-        super::wrap::Guard(task).wrap(response)
+        response
     }
 }

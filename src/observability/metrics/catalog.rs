@@ -52,9 +52,12 @@ metrics! {
     SHED = Counter, Stable, "tapegate.server.shed_calls", "{call}", [],
         "Calls rejected because max_concurrent_calls were in progress.";
     CONNECTIONS = Counter, Stable, "tapegate.server.connections", "{connection}", ["tapegate.result"],
-        "Connections by result: accepted, refused (max_connections was reached) or handshake_failed.";
+        "Connections by result: accepted, refused (max_connections were in use), refused_of_address \
+         (max_connections_per_address were in use), displaced (it was idle and had to make room) or handshake_failed.";
     OPEN_CONNECTIONS = Gauge, Stable, "tapegate.server.open_connections", "{connection}", [],
         "Open connections.";
+    STALLED = Counter, Stable, "tapegate.server.stalled_calls", "{call}", [],
+        "Calls that were ended because their client did not read the response: for send_timeout, or by its deadline.";
     AUTH_REFUSALS = Counter, Stable, "tapegate.auth.refusals", "{call}", ["tapegate.reason"],
         "Calls of callers that were not authenticated, by the reason in the error.";
     TOKEN_CACHE = Counter, Experimental, "tapegate.auth.token_cache.lookups", "{lookup}", ["tapegate.result"],

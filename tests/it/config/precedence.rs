@@ -11,7 +11,7 @@ fn defaults_match_the_documentation() {
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:50051");
     assert_eq!(config.server.admin_listen.to_string(), "127.0.0.1:9464");
     assert_eq!(config.server.grpc.max_request_bytes, 1 << 20);
-    assert_eq!(config.server.grpc.max_concurrent_streams, 200);
+    assert_eq!(config.server.grpc.connection.max_concurrent_streams, 200);
     assert_eq!(config.rules.regions, [config.rules.region.clone()].into());
     assert_eq!(config.rules.account_id, None);
     assert!(config.rules.accounts.is_empty());
@@ -65,7 +65,7 @@ fn flags_take_precedence_over_variables_then_the_file_then_defaults() {
             "{given:b}"
         );
         assert_eq!(
-            config.server.grpc.max_concurrent_streams.to_string(),
+            config.server.grpc.connection.max_concurrent_streams.to_string(),
             streams,
             "{given:b}"
         );
@@ -88,9 +88,11 @@ fn every_setting_of_the_service_except_lists_has_a_key_a_variable_and_a_flag() {
     // A valid value, unlike the default, for every setting.
     let valid = |key: &str| match key {
         "allow_plaintext" | "audit.reads" | "require_pool" | "create.add_tags" => "true",
-        "handshake_timeout" | "keepalive_interval" | "keepalive_timeout" | "reload_interval" => "33s",
+        "send_timeout" | "handshake_timeout" | "keepalive_interval" | "keepalive_timeout"
+        | "reload_interval" => "33s",
         "auth.remember" => "30s",
-        "max_connection_age" => "2h",
+        "max_connection_age" | "max_connection_age_grace" => "2h",
+        "max_pending_resets" => "77",
         "auth.health" => "identified",
         "auth.reflection" => "open",
         "policy.unset_pool" => "DEEP_ARCHIVE",

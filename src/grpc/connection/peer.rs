@@ -1,0 +1,45 @@
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::grpc::tls::ClientCertificate;
+
+/// The other end of a connection, in the extensions of its requests.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    address: SocketAddr,
+    certificate: Option<Arc<ClientCertificate>>,
+    close: CancellationToken,
+}
+
+impl Peer {
+    /// A peer with this address and this certificate. Its connection closes when `close` is cancelled.
+    pub(super) fn new(
+        address: SocketAddr,
+        certificate: Option<ClientCertificate>,
+        close: CancellationToken,
+    ) -> Self {
+        Self {
+            address,
+            certificate: certificate.map(Arc::new),
+            close,
+        }
+    }
+
+    /// The address of the peer.
+    pub(in crate::grpc) fn address(&self) -> IpAddr {
+        self.address.ip().to_canonical()
+    }
+
+    /// The certificate of the peer, if it presented one.
+    pub(in crate::grpc) fn certificate(&self) -> Option<&ClientCertificate> {
+        self.certificate.as_deref()
+    }
+
+    pub(super) fn closed(&self) -> CancellationToken {
+        self.close.clone()
+    }
+}

@@ -1,0 +1,312 @@
+//! Which connections are open, and which of them gives its place to a new one.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::{IpAddr, Ipv6Addr},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How many connections may be open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaceSettings {
+    /// In all (`max_connections`).
+    pub max_connections: usize,
+    /// From one address, or one network of IPv6 (`max_connections_per_address`).
+    pub max_per_address: usize,
+    /// The addresses to which that limit does not apply (`trusted_proxies`).
+    pub proxies: BTreeSet<IpNet>,
+}
+
+/// How long a connection must have been without a call before it gives its place to a new one.
+const MIN_IDLE: Duration = Duration::from_secs(1);
+
+/// The part of the places whose connections may be leaving at the same time.
+const LEAVING: usize = 10;
+
+/// The places of open connections.
+#[derive(Debug)]
+pub(super) struct Places {
+    settings: PlaceSettings,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    last_id: u64,
+    by_id: HashMap<u64, Arc<Activity>>,
+    by_origin: HashMap<IpAddr, usize>,
+    leaving: usize,
+}
+
+/// Why there is no place for a new connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// `max_connections` are open, and all of them are in use.
+    All,
+    /// `max_connections_per_address` are open from this address, and all of them are in use.
+    OfAddress,
+}
+
+impl Places {
+    pub(super) fn new(settings: PlaceSettings) -> Self {
+        Self {
+            settings,
+            taken: Mutex::default(),
+        }
+    }
+
+    /// How many are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.lock().by_id.len()
+    }
+
+    /// Takes a place for a connection from this address. If none is free, the connection that has been
+    /// idle for longest is told to leave.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`], if no connection is idle.
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<Place, Full> {
+        let origin = self.origin(address);
+        let mut taken = self.lock();
+        let of_origin = origin.and_then(|origin| taken.by_origin.get(&origin).copied());
+        let has_displaced = if of_origin.is_some_and(|open| open >= self.settings.max_per_address) {
+            self.make_room(&mut taken, |activity| activity.origin == origin)
+                .ok_or(Full::OfAddress)?;
+            true
+        } else if taken.by_id.len() - taken.leaving >= self.settings.max_connections {
+            self.make_room(&mut taken, |_| true).ok_or(Full::All)?;
+            true
+        } else {
+            false
+        };
+        let activity = Arc::new(Activity::new(origin));
+        taken.last_id += 1;
+        let id = taken.last_id;
+        taken.by_id.insert(id, activity.clone());
+        if let Some(origin) = origin {
+            *taken.by_origin.entry(origin).or_default() += 1;
+        }
+        Ok(Place {
+            places: self.clone(),
+            id,
+            activity,
+            has_displaced,
+        })
+    }
+
+    /// Tells the connection of these that has been idle for longest to leave.
+    fn make_room(&self, taken: &mut Taken, is_one_of: impl Fn(&Activity) -> bool) -> Option<()> {
+        if taken.leaving >= self.settings.max_connections.div_ceil(LEAVING) {
+            return None;
+        }
+        let idle = taken.by_id.values().filter(|activity| is_one_of(activity));
+        let idle = idle.filter_map(|activity| Some((activity.idle_since()?, activity)));
+        let (since, longest) = idle.min_by_key(|(since, _)| *since)?;
+        if since.elapsed() < MIN_IDLE {
+            return None;
+        }
+        longest.leave.cancel();
+        taken.leaving += 1;
+        if let Some(open) = longest.origin.and_then(|origin| taken.by_origin.get_mut(&origin)) {
+            *open -= 1;
+        }
+        Some(())
+    }
+
+    /// Whose connections are counted together: an IPv4 address, or the /64 network that one customer
+    /// of IPv6 has. `None` for a proxy, behind which are many callers.
+    fn origin(&self, address: IpAddr) -> Option<IpAddr> {
+        let address = address.to_canonical();
+        if self
+            .settings
+            .proxies
+            .iter()
+            .any(|network| network.contains(&address))
+        {
+            return None;
+        }
+        Some(match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(address) => {
+                let network = u128::from(address) & (u128::MAX << 64);
+                Ipv6Addr::from(network).into()
+            }
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of an open connection, free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    places: Arc<Places>,
+    id: u64,
+    pub(super) activity: Arc<Activity>,
+    /// Whether an idle connection was told to leave for it.
+    pub(super) has_displaced: bool,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.lock();
+        let taken = &mut *taken;
+        taken.by_id.remove(&self.id);
+        if self.activity.leave.is_cancelled() {
+            taken.leaving -= 1;
+        } else if let Some(origin) = self.activity.origin
+            && let Some(open) = taken.by_origin.get_mut(&origin)
+        {
+            *open -= 1;
+        }
+        if let Some(origin) = self.activity.origin
+            && taken.by_origin.get(&origin) == Some(&0)
+        {
+            taken.by_origin.remove(&origin);
+        }
+    }
+}
+
+/// What a connection does.
+#[derive(Debug)]
+pub(super) struct Activity {
+    origin: Option<IpAddr>,
+    calls: AtomicUsize,
+    /// When the last call ended, or HTTP/2 began; `None` before that.
+    idle_since: Mutex<Option<Instant>>,
+    /// Cancelled when the connection is to give its place to another one.
+    pub(super) leave: CancellationToken,
+}
+
+impl Activity {
+    fn new(origin: Option<IpAddr>) -> Self {
+        Self {
+            origin,
+            calls: AtomicUsize::new(0),
+            idle_since: Mutex::new(None),
+            leave: CancellationToken::new(),
+        }
+    }
+
+    /// Records that the client has begun HTTP/2. Until then, the timeout of the handshake decides.
+    pub(super) fn begin(&self) {
+        self.set_idle(Some(Instant::now()));
+    }
+
+    /// Records a call until the value is dropped.
+    pub(super) fn call(self: &Arc<Self>) -> OpenCall {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        OpenCall(self.clone())
+    }
+
+    /// Since when there is no call; `None` while there is one, and for a connection that leaves.
+    fn idle_since(&self) -> Option<Instant> {
+        if self.calls.load(Ordering::Relaxed) > 0 || self.leave.is_cancelled() {
+            return None;
+        }
+        *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_idle(&self, since: Option<Instant>) {
+        *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+}
+
+/// A call of a connection.
+#[derive(Debug)]
+pub(super) struct OpenCall(Arc<Activity>);
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        self.0.set_idle(Some(Instant::now()));
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+    use super::*;
+
+    fn places(max_connections: usize, max_per_address: usize) -> Arc<Places> {
+        Arc::new(Places::new(PlaceSettings {
+            max_connections,
+            max_per_address,
+            proxies: ["192.0.2.0/24".parse().unwrap()].into(),
+        }))
+    }
+
+    fn take(places: &Arc<Places>, address: &str) -> Result<Place, Full> {
+        let place = places.take(address.parse().unwrap())?;
+        place.activity.begin();
+        Ok(place)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_connection_that_is_idle_for_longest_leaves_and_one_with_a_call_stays() {
+        let places = places(3, 10);
+        let busy = take(&places, "10.0.0.1").unwrap();
+        let call = busy.activity.call();
+        let old = take(&places, "10.0.0.2").unwrap();
+        tokio::time::advance(Duration::from_millis(10)).await;
+        let young = take(&places, "10.0.0.3").unwrap();
+        assert_eq!(take(&places, "10.0.0.4").unwrap_err(), Full::All);
+        tokio::time::advance(MIN_IDLE).await;
+        let new = take(&places, "10.0.0.4").unwrap();
+        assert!(old.activity.leave.is_cancelled());
+        for stays in [&busy, &young, &new] {
+            assert!(!stays.activity.leave.is_cancelled());
+        }
+        // The leaving one still has its socket, and only so many may leave at a time.
+        assert_eq!(places.taken(), 4);
+        assert_eq!(take(&places, "10.0.0.5").unwrap_err(), Full::All);
+        drop((old, call));
+        take(&places, "10.0.0.5").unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_has_a_limit_of_its_own_and_a_proxy_has_none() {
+        let places = places(100, 2);
+        let held = [
+            take(&places, "10.0.0.1").unwrap(),
+            take(&places, "::ffff:10.0.0.1").unwrap(),
+        ];
+        assert_eq!(take(&places, "10.0.0.1").unwrap_err(), Full::OfAddress);
+        let other = take(&places, "10.0.0.2").unwrap();
+        let of_a_network = ["2001:db8::1", "2001:db8::2"].map(|address| take(&places, address).unwrap());
+        assert_eq!(take(&places, "2001:db8::3").unwrap_err(), Full::OfAddress);
+        take(&places, "2001:db8:0:1::1").unwrap();
+        let of_a_proxy: Vec<_> = (0..10).map(|_| take(&places, "192.0.2.7").unwrap()).collect();
+        drop((held, other, of_a_network, of_a_proxy));
+        assert_eq!(places.taken(), 0);
+        assert!(places.lock().by_origin.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_address_gives_up_its_own_idle_connections_only() {
+        let places = places(100, 2);
+        let other = take(&places, "10.0.0.2").unwrap();
+        tokio::time::advance(MIN_IDLE).await;
+        let first = take(&places, "10.0.0.1").unwrap();
+        let second = take(&places, "10.0.0.1").unwrap();
+        tokio::time::advance(MIN_IDLE).await;
+        let third = take(&places, "10.0.0.1").unwrap();
+        let leaves = [&other, &first, &second, &third].map(|place| place.activity.leave.is_cancelled());
+        assert_eq!(leaves.iter().filter(|leaves| **leaves).count(), 1);
+        assert!(!leaves[0] && !leaves[3]);
+        drop((other, first, second, third));
+        assert!(places.lock().by_origin.is_empty());
+    }
+}

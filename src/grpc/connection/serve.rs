@@ -1,0 +1,132 @@
+//! Serves a connection over HTTP/2, from its first frame to its end.
+
+use std::{convert::Infallible, error::Error, pin::pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tower::{Service, ServiceExt};
+
+use crate::observability::metrics::Count;
+
+use super::{
+    accept::Accepted, linger, linger::LINGER, places::Activity, read_away::ReadAway, streams::Streams,
+};
+
+/// The limits of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionSettings {
+    /// The maximum number of concurrent calls (`max_concurrent_streams`).
+    pub max_concurrent_streams: u32,
+    /// The age at which the client is asked to open another one (`max_connection_age`).
+    pub max_age: Duration,
+    /// How long its calls may take after that (`max_connection_age_grace`).
+    pub max_age_grace: Duration,
+    /// How many streams a client may reset in a row before they were looked at
+    /// (`max_pending_resets`).
+    pub max_pending_resets: usize,
+    /// How long a response may wait for its reader (`send_timeout`).
+    pub send_timeout: Duration,
+    /// How long it may be idle before it is pinged (`keepalive_interval`).
+    pub keepalive_interval: Duration,
+    /// How long the response to a ping may take (`keepalive_timeout`).
+    pub keepalive_timeout: Duration,
+}
+
+/// The number of streams that the service may reset because of a client's errors, before it closes the
+/// connection (RUSTSEC-2024-0003).
+const MAX_ERROR_RESETS: usize = 1024;
+
+/// The part by which the ages of connections differ, so that those which were opened together do not
+/// end together (gRFC A9).
+const JITTER: f64 = 0.1;
+
+/// Serves connections over HTTP/2.
+#[derive(Clone, Debug)]
+pub(in crate::grpc) struct Http2<S> {
+    service: S,
+    settings: ConnectionSettings,
+    stalled: Arc<Count>,
+}
+
+impl<S> Http2<S> {
+    /// Requests are handled by `service`; `stalled` counts the calls whose client did not read.
+    pub(in crate::grpc) fn new(service: S, settings: ConnectionSettings, stalled: Arc<Count>) -> Self {
+        Self {
+            service,
+            settings,
+            stalled,
+        }
+    }
+
+    fn builder(&self, activity: &Arc<Activity>) -> http2::Builder<Streams> {
+        let settings = &self.settings;
+        let mut http2 = http2::Builder::new(Streams {
+            activity: activity.clone(),
+            send_timeout: settings.send_timeout,
+            stalled: self.stalled.clone(),
+        });
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(settings.max_concurrent_streams)
+            .max_local_error_reset_streams(MAX_ERROR_RESETS)
+            .max_pending_accept_reset_streams(settings.max_pending_resets)
+            .keep_alive_interval(settings.keepalive_interval)
+            .keep_alive_timeout(settings.keepalive_timeout);
+        http2
+    }
+}
+
+impl<S, B> Http2<S>
+where
+    S: Service<Request<tonic::body::Body>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    /// Serves a connection until it ends: when its client closes it, at its age, when `stop` is
+    /// cancelled and its calls have ended, or when it is told to close.
+    pub(super) async fn serve(&self, accepted: Accepted, activity: &Arc<Activity>, stop: CancellationToken) {
+        activity.begin();
+        let Accepted { mut socket, peer } = accepted;
+        let service = service_fn(|request: Request<Incoming>| {
+            let mut request = request.map(|body| tonic::body::Body::new(ReadAway::new(body)));
+            request.extensions_mut().insert(peer.clone());
+            self.service.clone().oneshot(request)
+        });
+        {
+            let http2 = self.builder(activity);
+            let serving = http2.serve_connection(TokioIo::new(&mut socket), service);
+            let mut serving = pin!(serving);
+            let closed = peer.closed();
+            let grace = tokio::select! {
+                _ = &mut serving => None,
+                () = closed.cancelled() => None,
+                () = stop.cancelled() => Some(self.settings.max_age_grace),
+                () = sleep(jittered(self.settings.max_age)) => Some(self.settings.max_age_grace),
+                () = activity.leave.cancelled() => Some(LINGER),
+            };
+            if let Some(grace) = grace {
+                // The client is told to begin no further calls here; those in progress go on.
+                serving.as_mut().graceful_shutdown();
+                tokio::select! {
+                    _ = timeout(grace, &mut serving) => {}
+                    () = closed.cancelled() => {}
+                }
+            }
+        }
+        linger::close(socket.into_tcp()).await;
+    }
+}
+
+/// A duration that differs by at most [`JITTER`].
+fn jittered(duration: Duration) -> Duration {
+    duration.mul_f64(JITTER.mul_add(2.0 * fastrand::f64() - 1.0, 1.0))
+}

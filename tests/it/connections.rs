@@ -1,0 +1,252 @@
+//! The ends of connections: no answer is lost, and none lasts for ever.
+
+use std::time::Duration;
+
+use prost::Message;
+use tapegate::grpc::proto::ListTapesRequest;
+use tokio::time::{Instant, sleep, timeout};
+use tonic::Code;
+
+use crate::harness::{
+    Service, eventually,
+    http2::{self, Frame, GOAWAY, PING, RST_STREAM, Reader, Writer, connect},
+};
+
+/// The payload of the PING that follows the GOAWAY of a graceful shutdown in the library h2.
+const SHUTDOWN_PING: [u8; 8] = [0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54];
+
+/// More than any response here.
+const WINDOW: u32 = 1 << 24;
+
+fn list(limit: i32) -> Vec<u8> {
+    let request = ListTapesRequest {
+        limit,
+        max_items: limit.into(),
+        ..Default::default()
+    };
+    request.encode_to_vec()
+}
+
+/// All frames up to the end of the connection.
+async fn rest(reader: &mut Reader) -> std::io::Result<Vec<Frame>> {
+    let all = async {
+        let mut frames = Vec::new();
+        while let Some(frame) = reader.frame().await? {
+            frames.push(frame);
+        }
+        Ok(frames)
+    };
+    timeout(Duration::from_secs(20), all)
+        .await
+        .expect("the connection ends")
+}
+
+#[tokio::test]
+async fn a_drain_loses_no_answer_of_a_client_that_reads_late_and_still_sends() {
+    for _ in 0..5 {
+        let mut service = Service::dev(&["--emulator-seed-tapes=1000"]).await;
+        // The kernel of the client takes so little that the answer waits in the kernel of the service.
+        let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, Some(16 << 10)).await;
+        writer.open_window(WINDOW).await;
+        writer.head(1, "ListTapes", &[]).await;
+        writer.message(1, &list(1000)).await;
+        // The first frames of the answer: from now on the service only has to write.
+        while reader.frame().await.unwrap().unwrap().kind != http2::DATA {}
+        service.begin_stop();
+        // While nothing is read, PINGs arrive, some of them after the service has read for the last time.
+        // The service closes the connection when its own PING is answered, which the client cannot see.
+        let until = Instant::now() + Duration::from_millis(300);
+        while Instant::now() < until {
+            let sent = writer.frame(PING, 0, 0, &[7; 8]).await;
+            let answered = writer.frame(PING, http2::ACK, 0, &SHUTDOWN_PING).await;
+            if sent.and(answered).is_err() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let frames = rest(&mut reader).await.unwrap();
+        assert!(frames.iter().any(|frame| frame.ends(1)), "the answer has no end");
+        assert!(frames.iter().any(|frame| frame.kind == GOAWAY));
+        drop(writer);
+        service.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn connections_that_were_opened_together_do_not_reach_their_age_together() {
+    let service = Service::dev(&["--max-connection-age=2s"]).await;
+    let began = Instant::now();
+    let mut going = Vec::new();
+    for _ in 0..20 {
+        let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, None).await;
+        going.push(tokio::spawn(async move {
+            writer.acknowledge().await;
+            while reader.frame().await.unwrap().unwrap().kind != GOAWAY {}
+            began.elapsed()
+        }));
+    }
+    let mut ages = Vec::new();
+    for age in going {
+        ages.push(age.await.unwrap());
+    }
+    ages.sort();
+    let (first, last) = (ages[0], ages[ages.len() - 1]);
+    assert!(first >= Duration::from_millis(1800), "{ages:?}");
+    assert!(last - first > Duration::from_millis(100), "{ages:?}");
+}
+
+#[tokio::test]
+async fn a_connection_whose_call_never_ends_is_closed_after_the_grace() {
+    let service = Service::dev(&["--max-connection-age=1s", "--max-connection-age-grace=1s"]).await;
+    let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, None).await;
+    writer.acknowledge().await;
+    writer.frame(PING, http2::ACK, 0, &SHUTDOWN_PING).await.unwrap();
+    // The message of this call never comes.
+    writer.head(1, "ListTapes", &[]).await;
+    let frames = rest(&mut reader).await.unwrap();
+    let goaway = frames.iter().find(|frame| frame.kind == GOAWAY).unwrap();
+    // NO_ERROR: the client did nothing wrong.
+    assert_eq!(goaway.payload[4..8], [0; 4]);
+}
+
+#[tokio::test]
+async fn an_idle_connection_gives_its_place_to_a_new_one_and_a_used_one_does_not() {
+    let service = Service::dev(&["--max-connections=2"]).await;
+    let (mut used, mut reads_used) = connect(service.addresses.grpc, WINDOW, None).await;
+    // A call whose message never comes.
+    used.head(1, "ListTapes", &[]).await;
+    let (mut idle, mut reads_idle) = connect(service.addresses.grpc, WINDOW, None).await;
+    idle.acknowledge().await;
+    idle.frame(PING, http2::ACK, 0, &SHUTDOWN_PING).await.unwrap();
+    let told = tokio::spawn(async move { rest(&mut reads_idle).await });
+    // A client that needs a connection repeats until it has one.
+    let mut client = service.client();
+    let served = async || {
+        client
+            .clone()
+            .list_tapes(ListTapesRequest::default())
+            .await
+            .is_ok()
+    };
+    eventually("the new connection is served", served).await;
+    let frames = told.await.unwrap().unwrap();
+    assert!(frames.iter().any(|frame| frame.kind == GOAWAY));
+    used.frame(PING, 0, 0, &[1; 8]).await.unwrap();
+    while reads_used.frame().await.unwrap().unwrap().kind != PING {}
+    client.list_tapes(ListTapesRequest::default()).await.unwrap();
+    let (_, metrics) = service.admin("/metrics").await;
+    let displaced = "tapegate_server_connections_total{tapegate_result=\"displaced\"} 1";
+    assert!(metrics.contains(displaced), "{metrics}");
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_all_places() {
+    let service = Service::dev(&["--max-connections-per-address=1"]).await;
+    let (mut used, _reader) = connect(service.addresses.grpc, WINDOW, None).await;
+    used.head(1, "ListTapes", &[]).await;
+    let status = service
+        .client()
+        .list_tapes(ListTapesRequest::default())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown),
+        "{status:?}"
+    );
+    let (_, metrics) = service.admin("/metrics").await;
+    assert!(
+        metrics.contains("{tapegate_result=\"refused_of_address\"}"),
+        "{metrics}"
+    );
+}
+
+/// A list whose page is larger than the window of its stream, and which is not read.
+async fn stalled(writer: &mut Writer, reader: &mut Reader, stream: u32, headers: &[(&str, &str)]) {
+    writer.head(stream, "ListTapes", headers).await;
+    writer.message(stream, &list(1000)).await;
+    while !reader.frame().await.unwrap().unwrap().is(http2::DATA, stream) {}
+}
+
+#[tokio::test]
+async fn a_call_whose_client_does_not_read_is_reset_and_its_neighbours_go_on() {
+    for (flags, headers) in [
+        (vec!["--send-timeout=500ms"], vec![]),
+        // The deadline ends it earlier, a second after it has passed.
+        (vec![], vec![("grpc-timeout", "200m")]),
+    ] {
+        let service = Service::dev(&[&["--emulator-seed-tapes=1000"][..], &flags].concat()).await;
+        let (mut writer, mut reader) = connect(service.addresses.grpc, 20_000, None).await;
+        writer.open_window(WINDOW).await;
+        stalled(&mut writer, &mut reader, 1, &headers).await;
+        // The neighbour waits for the first message of its own, and is no stalled reader.
+        writer.head(3, "ListTapes", &[]).await;
+        let reset = async {
+            loop {
+                let frame = reader.frame().await.unwrap().unwrap();
+                if frame.is(RST_STREAM, 1) {
+                    return frame;
+                }
+            }
+        };
+        let reset = timeout(Duration::from_secs(10), reset)
+            .await
+            .expect("the call is reset");
+        // CANCEL
+        assert_eq!(reset.payload, [0, 0, 0, 8]);
+        writer.message(3, &list(1)).await;
+        while !reader.frame().await.unwrap().unwrap().ends(3) {}
+        let (_, metrics) = service.admin("/metrics").await;
+        assert!(
+            metrics.contains("tapegate_server_stalled_calls_total 1"),
+            "{metrics}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_that_reads_is_not_reset() {
+    let service = Service::dev(&["--emulator-seed-tapes=1000", "--send-timeout=1s"]).await;
+    let (mut writer, mut reader) = connect(service.addresses.grpc, 20_000, None).await;
+    writer.open_window(WINDOW).await;
+    stalled(&mut writer, &mut reader, 1, &[]).await;
+    // The page takes longer than the timeout, but the reader is never still for so long.
+    let mut ended = false;
+    for _ in 0..6 {
+        sleep(Duration::from_millis(250)).await;
+        writer
+            .frame(http2::WINDOW_UPDATE, 0, 1, &20_000_u32.to_be_bytes())
+            .await
+            .unwrap();
+    }
+    writer
+        .frame(http2::WINDOW_UPDATE, 0, 1, &WINDOW.to_be_bytes())
+        .await
+        .unwrap();
+    while !ended {
+        let frame = reader.frame().await.unwrap().unwrap();
+        assert!(!frame.is(RST_STREAM, 1));
+        ended = frame.ends(1);
+    }
+}
+
+#[tokio::test]
+async fn rejected_calls_whose_messages_come_late_leave_their_connection_open() {
+    let service = Service::dev(&[]).await;
+    let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, None).await;
+    // More than a library allows of a client's errors on one connection.
+    for number in 0..1100 {
+        let stream = 2 * number + 1;
+        // Rejected by its head alone.
+        writer.head(stream, "NoSuchMethod", &[]).await;
+        while !reader.frame().await.unwrap().unwrap().ends(stream) {}
+        writer.message(stream, &list(1)).await;
+    }
+    writer.frame(PING, 0, 0, &[1; 8]).await.unwrap();
+    loop {
+        let frame = reader.frame().await.unwrap().expect("the connection is open");
+        assert_ne!(frame.kind, GOAWAY);
+        if frame.kind == PING {
+            break;
+        }
+    }
+}
