@@ -221,7 +221,9 @@ async fn call(address: &str) -> Result<(), Box<dyn std::error::Error>> {
 /// Whether the command has to work: an empty variable is not set, a line end does not count, and
 /// `dev` uses nothing of AWS.
 fn must_work(command: &str, name: &str, form: &str) -> bool {
-    let is_of_dev = name.starts_with("OTEL_") || name.starts_with("TOKIO_");
+    let is_of_dev = ["OTEL_", "TOKIO_", "RUST_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix));
     // Half a pair of keys is a mistake.
     let is_half = form == "empty" && matches!(name, "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY");
     (form == "empty" && !is_half) || form == "line end" || (command == "dev" && !is_of_dev)
