@@ -3,8 +3,8 @@
 //! - In: a listener, and the service that handles the requests.
 //! - Out: an end for every connection at which no answer is lost.
 //!
-//! [`accept`] accepts connections if [`places`] has room, [`socket`] is the bytes of one, [`serve`] its
-//! life, [`linger`] its end, and [`peer`] what the layers of the inbound stack know of it.
+//! `accept` accepts connections if `places` has room, `socket` is the bytes of one, `serve` its
+//! life, `linger` its end, and `peer` what the layers of the inbound stack know of it.
 
 pub mod accept;
 mod linger;
