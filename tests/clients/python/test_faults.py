@@ -138,7 +138,7 @@ def test_everything_wrong_with_a_rule_is_said_at_once(faults):
     assert raised.value.code == 400
     assert json.load(raised.value)["errors"] == [
         "share: 2 is wrong; it takes a number from 0 (no call) to 1 (every call)",
-        "colour: is unknown; the members are operations, share, calls, seed, kind, when",
+        "colour: is unknown; the members are operations, regions, share, calls, seed, kind, when",
     ]
 
 
