@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use tapegate::grpc::proto::{
     tape_service_client::TapeServiceClient,
 };
 use tokio::sync::watch;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 
 use crate::harness::{Asked, GATEWAY, Reply, Service, Upstream, collect, refusal, tape_arn};
 

@@ -119,7 +119,7 @@ where
                 accepted = listener.accept() => accepted,
             };
             if let Err(error) = this.accepted(accepted, &connections, &stop, &mut warnings) {
-                warnings.warn("cannot accept a connection", Some(error.to_string()));
+                warnings.warn("cannot accept a connection", Some(&error.to_string()));
                 sleep(PAUSE_AFTER_ERROR).await;
             }
         }
@@ -166,7 +166,7 @@ where
                 let from = address.ip().to_string();
                 warnings.warn(
                     "closing new connections of an address: max_connections_per_address are open",
-                    Some(from),
+                    Some(&from),
                 );
             }
         }
@@ -206,7 +206,7 @@ where
 struct Warnings(Option<Instant>);
 
 impl Warnings {
-    fn warn(&mut self, what: &str, why: Option<String>) {
+    fn warn(&mut self, what: &str, why: Option<&str>) {
         if self.0.is_none_or(|last| last.elapsed() >= WARN_INTERVAL) {
             self.0 = Some(Instant::now());
             tracing::warn!(why, "{what}");

@@ -1,6 +1,11 @@
 use aws_config::{Region as SdkRegion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::error::CredentialsError};
-use aws_sdk_sts::{Client, config::Builder, error::ProvideErrorMetadata, types::Tag};
+use aws_sdk_sts::{
+    Client,
+    config::Builder,
+    error::ProvideErrorMetadata,
+    types::{AssumedRoleUser, Tag},
+};
 
 use super::{failure::causes, session::Session, settings::EndpointSettings};
 use crate::domain::{AccountId, Region, RoleArn};
@@ -74,7 +79,10 @@ impl Sts {
     /// [`NoOwner`], for the operator.
     pub(super) async fn account_of_credentials(&self) -> Result<AccountId, NoOwner> {
         let epoch = self.session.epoch();
-        let identity = self.client.get_caller_identity().send().await;
+        // The replica is not ready meanwhile, and can do without: so it is asked once.
+        let once = Builder::new().retry_config(RetryConfig::disabled());
+        let identity = self.client.get_caller_identity().customize();
+        let identity = identity.config_override(once).send().await;
         let identity = identity.map_err(|error| {
             let why = format!("{}: {}", self.place, causes(&error));
             if error.code().is_some_and(rejects_the_credentials) {
@@ -120,7 +128,7 @@ impl Sts {
         })?;
         let arn = assumed
             .assumed_role_user()
-            .map(|user| user.arn())
+            .map(AssumedRoleUser::arn)
             .unwrap_or_default();
         if arn.split(':').nth(4) != Some(wanted.role.account().as_str()) {
             return Err(CredentialsError::provider_error(NotAssumed {
