@@ -201,7 +201,7 @@ impl Activity {
 
     /// Records that the client has begun HTTP/2. Until then, the timeout of the handshake decides.
     pub(super) fn begin(&self) {
-        self.set_idle(Some(Instant::now()));
+        self.set_idle();
     }
 
     /// Records a call until the value is dropped.
@@ -218,8 +218,9 @@ impl Activity {
         *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_idle(&self, since: Option<Instant>) {
-        *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    fn set_idle(&self) {
+        let mut since = self.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = Some(Instant::now());
     }
 }
 
@@ -229,7 +230,7 @@ pub(super) struct OpenCall(Arc<Activity>);
 
 impl Drop for OpenCall {
     fn drop(&mut self) {
-        self.0.set_idle(Some(Instant::now()));
+        self.0.set_idle();
         self.0.calls.fetch_sub(1, Ordering::Relaxed);
     }
 }

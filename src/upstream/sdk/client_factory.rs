@@ -128,7 +128,7 @@ impl ClientFactory {
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .interceptor(StrictResponses::new(settings.max_answer_bytes))
+            .interceptor(StrictResponses)
             .interceptor(PropagateTrace)
             .interceptor(self.clock.clone());
         let endpoint = settings.endpoint_of(region, account);

@@ -2,14 +2,9 @@
 
 use aws_sdk_storagegateway::config::{
     ConfigBag, Intercept, RuntimeComponents,
-    interceptors::{
-        AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut,
-        BeforeTransmitInterceptorContextMut,
-    },
+    interceptors::{AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut},
 };
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_types::body::SdkBody;
-use http_body_util::Limited;
 use opentelemetry::Context;
 use serde_json::Value;
 
@@ -41,14 +36,12 @@ impl Intercept for PropagateTrace {
     }
 }
 
-/// Rejects responses that the SDK would misread, and limits the size of their bodies.
+/// Rejects responses that the SDK would misread.
 ///
 /// Measured: the SDK reads the empty body of a success as an empty object, so as an empty list, and
-/// drops a `null` in a list, so a tape. It does not limit the size of a body.
+/// drops a `null` in a list, so a tape.
 #[derive(Debug)]
-pub(super) struct StrictResponses {
-    max_bytes: usize,
-}
+pub(super) struct StrictResponses;
 
 /// How a response violates the service model.
 #[derive(Debug, thiserror::Error)]
@@ -59,29 +52,9 @@ pub(super) enum InvalidResponse {
     NullRow(String),
 }
 
-impl StrictResponses {
-    /// Accepts bodies of up to `max_bytes`.
-    pub(super) fn new(max_bytes: usize) -> Self {
-        Self { max_bytes }
-    }
-}
-
 impl Intercept for StrictResponses {
     fn name(&self) -> &'static str {
         "StrictResponses"
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let max = self.max_bytes;
-        let body = std::mem::replace(context.response_mut().body_mut(), SdkBody::taken());
-        *context.response_mut().body_mut() =
-            body.map_preserve_contents(move |body| SdkBody::from_body_1_x(Limited::new(body, max)));
-        Ok(())
     }
 
     fn read_after_deserialization(

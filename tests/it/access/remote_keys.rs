@@ -6,16 +6,17 @@ use axum::{Router, extract::Request, http::StatusCode, response::IntoResponse};
 use jsonwebtoken::Algorithm;
 use serde_json::json;
 use tapegate::grpc::proto::ListTapesRequest;
-use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::attacks::OPERATORS;
-use crate::harness::{AUDIENCE, ISSUER, Service, Signer, Site, bearer, collect, eventually, jwks, refusal};
+use crate::harness::{
+    AUDIENCE, HttpServer, ISSUER, Service, Signer, Site, bearer, collect, eventually, jwks, refusal,
+};
 
 /// A key server whose response a test sets.
 struct Server {
     url: String,
     state: Arc<Mutex<State>>,
-    serving: JoinHandle<()>,
+    _http: HttpServer,
 }
 
 struct State {
@@ -48,10 +49,12 @@ impl Server {
                 }
             }
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/keys", listener.local_addr().unwrap());
-        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, state, serving }
+        let http = HttpServer::start(router).await;
+        Self {
+            url: format!("{}/keys", http.url),
+            state,
+            _http: http,
+        }
     }
 
     fn answer(&self, status: StatusCode, body: impl Into<String>) {
@@ -60,12 +63,6 @@ impl Server {
 
     fn asked(&self) -> u32 {
         self.state.lock().unwrap().asked
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }
 

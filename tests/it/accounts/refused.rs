@@ -9,7 +9,7 @@ use tapegate_emulator::Role;
 use tonic::Code;
 
 use super::*;
-use crate::harness::{Site, bearer, collect, eventually, get, refusal};
+use crate::harness::{HttpServer, Site, bearer, collect, eventually, get, refusal};
 
 /// `/readyz`: the status and the page.
 async fn readyz(program: &Program) -> (u16, Value) {
@@ -221,7 +221,7 @@ async fn keys_that_sts_rejects_are_told_before_the_first_call() {
 }
 
 /// An STS that gives sessions of this account, until this time, with so much after them.
-async fn strange_sts(account: &str, expires: &str, more: usize) -> (String, Arc<AtomicU32>) {
+async fn strange_sts(account: &str, expires: &str, more: usize) -> (HttpServer, Arc<AtomicU32>) {
     let body = format!(
         "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
          <AssumedRoleUser><Arn>arn:aws:sts::{account}:assumed-role/tapegate/tapegate</Arn>\
@@ -237,10 +237,7 @@ async fn strange_sts(account: &str, expires: &str, more: usize) -> (String, Arc<
         count.fetch_add(1, Ordering::Relaxed);
         std::future::ready(body.clone())
     });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (url, asked)
+    (HttpServer::start(router).await, asked)
 }
 
 fn main_alone() -> String {
@@ -258,7 +255,7 @@ async fn a_session_of_another_account_and_an_endless_answer_are_no_credentials()
     ] {
         let world = World::new().await;
         let (sts, _) = strange_sts(account, "2999-01-01T00:00:00Z", more).await;
-        let mut program = world.serve_with_sts(&sts, &main_alone(), &["--allow-anonymous"]);
+        let mut program = world.serve_with_sts(&sts.url, &main_alone(), &["--allow-anonymous"]);
         let line = program.logged("no AWS credentials").await;
         assert!(line.contains(part), "{line}");
     }
@@ -269,7 +266,7 @@ async fn a_session_that_seems_to_have_expired_is_not_begun_for_each_call() {
     let world = World::new().await;
     let (sts, asked) = strange_sts(MAIN, "2001-01-01T00:00:00Z", 0).await;
     let arguments = ["--allow-anonymous", "--log-filter=error"];
-    let program = world.serve_with_sts(&sts, &main_alone(), &arguments);
+    let program = world.serve_with_sts(&sts.url, &main_alone(), &arguments);
     let mut client = connect(&program).await;
     for _ in 0..10 {
         // The emulator does not know the session.

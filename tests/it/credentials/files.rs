@@ -14,11 +14,9 @@ use std::{
 use axum::{Router, http::StatusCode};
 use serde_json::{Value, json};
 use tapegate::grpc::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
-use tokio::net::TcpListener;
-use tokio_util::task::AbortOnDropHandle;
 use tonic::{Code, transport::Channel};
 
-use crate::harness::{Program, Reply, Upstream, eventually, get, refusal};
+use crate::harness::{HttpServer, Program, Reply, Upstream, eventually, get, refusal};
 
 pub(super) async fn upstream() -> Upstream {
     Upstream::answering(|_| async { Reply::ok(&json!({"TapeInfos": []})) }).await
@@ -161,11 +159,9 @@ async fn a_profile_that_is_named_and_missing_is_no_reason_to_use_another_identit
         "AccessKeyId": "AKIDCONTAINER", "SecretAccessKey": "secret", "Token": "token",
         "Expiration": "2999-01-01T00:00:00Z",
     });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/credentials", listener.local_addr().unwrap());
     let answer = move || std::future::ready(credentials.to_string());
-    let router = Router::new().fallback(answer);
-    let _serving = AbortOnDropHandle::new(tokio::spawn(async move { axum::serve(listener, router).await }));
+    let server = HttpServer::start(Router::new().fallback(answer)).await;
+    let url = format!("{}/credentials", server.url);
     let variables = [
         ("AWS_PROFILE", "misspelt"),
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url),
@@ -359,13 +355,8 @@ async fn a_server_of_credentials_that_fails_before_they_expire_fails_no_call() {
             }
         }
     };
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/credentials", listener.local_addr().unwrap());
-    let _serving = AbortOnDropHandle::new(tokio::spawn(async move {
-        axum::serve(listener, Router::new().fallback(answer))
-            .await
-            .unwrap();
-    }));
+    let server = HttpServer::start(Router::new().fallback(answer)).await;
+    let url = format!("{}/credentials", server.url);
     let program = program(
         &upstream,
         home.path(),

@@ -13,19 +13,11 @@ use serde_json::json;
 use tapegate::grpc::proto::tape_service_client::TapeServiceClient;
 use tapegate_emulator::{Emulator, Settings};
 use tokio::net::TcpListener;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::files::{list, upstream};
-use crate::harness::{Program, in_seconds};
+use crate::harness::{HttpServer, Program, in_seconds};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/tapegate";
-
-async fn serving(router: Router) -> (String, AbortOnDropHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    (url, AbortOnDropHandle::new(serving))
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_web_identity_token_provides_the_credentials_of_a_role() {
@@ -92,10 +84,13 @@ async fn the_role_of_an_instance_provides_credentials() {
         .route("/latest/api/token", token)
         .route(&format!("{folder}/"), name)
         .route(&format!("{folder}/tapegate"), credentials);
-    let (url, _serving) = serving(router).await;
+    let server = HttpServer::start(router).await;
     let endpoint = format!("--upstream-endpoint={}", upstream.endpoint());
     let arguments = ["serve", "--allow-anonymous", "--region=us-east-1", &endpoint];
-    let program = Program::start(&arguments, [("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str())]);
+    let program = Program::start(
+        &arguments,
+        [("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url.as_str())],
+    );
     let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
     list(&mut client, 1).await.unwrap();
     assert_eq!(upstream.asked()[0].access_key_id, "AKIDINSTANCE");

@@ -8,25 +8,21 @@ use std::{
 use axum::{Router, routing::get};
 use futures_util::future::join_all;
 use serde_json::json;
-use tokio::{
-    net::TcpListener,
-    sync::{Barrier, watch},
-};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::sync::{Barrier, watch};
 use tonic::{
     Code,
     transport::{Channel, Endpoint},
 };
 
 use super::list;
-use crate::harness::{self, Program, Reply, Upstream};
+use crate::harness::{self, HttpServer, Program, Reply, Upstream};
 
 /// Hands out credentials without end, the newest pair each time, and counts.
 struct Endpoints {
     url: String,
     newest: Arc<watch::Sender<u32>>,
     fetched: Arc<Mutex<BTreeMap<u32, usize>>>,
-    _serving: AbortOnDropHandle<()>,
+    _server: HttpServer,
 }
 
 impl Endpoints {
@@ -48,14 +44,12 @@ impl Endpoints {
                 }),
             )
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/credentials", listener.local_addr().unwrap());
-        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let server = HttpServer::start(router).await;
         Self {
-            url,
+            url: format!("{}/credentials", server.url),
             newest,
             fetched,
-            _serving: AbortOnDropHandle::new(serving),
+            _server: server,
         }
     }
 

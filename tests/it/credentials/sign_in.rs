@@ -17,11 +17,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tapegate::grpc::proto::tape_service_client::TapeServiceClient;
-use tokio::net::TcpListener;
-use tokio_util::task::AbortOnDropHandle;
+use tempfile::TempDir;
 
 use super::files::{list, not_ready_because, program, upstream};
-use crate::harness::{Program, eventually};
+use crate::harness::{HttpServer, Program, Upstream, eventually};
 
 const SSO: &str = "\
 [default]
@@ -41,10 +40,9 @@ const LOGIN_SESSION: &str = "arn:aws:iam::123456789012:user/somebody";
 
 /// The servers that AWS has for people who signed in.
 struct SignIn {
-    url: String,
+    server: HttpServer,
     /// The access token that is valid.
     valid: Arc<Mutex<&'static str>>,
-    _serving: AbortOnDropHandle<()>,
 }
 
 impl SignIn {
@@ -83,14 +81,8 @@ impl SignIn {
             .route("/federation/credentials", get(credentials))
             .route("/token", post(token))
             .route("/v1/token", post(console));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self {
-            url,
-            valid,
-            _serving: AbortOnDropHandle::new(serving),
-        }
+        let server = HttpServer::start(router).await;
+        Self { server, valid }
     }
 
     /// The variables that lead to these servers.
@@ -100,7 +92,7 @@ impl SignIn {
             "AWS_ENDPOINT_URL_SSO_OIDC",
             "AWS_ENDPOINT_URL_SIGNIN",
         ]
-        .map(|name| (name, self.url.as_str()))
+        .map(|name| (name, self.server.url.as_str()))
     }
 }
 
@@ -148,8 +140,17 @@ fn write_console_session(home: &Path, expires: &str) {
     );
 }
 
+/// An empty home directory, an upstream and the servers for signing in.
+async fn world() -> (TempDir, Upstream, SignIn) {
+    (
+        tempfile::tempdir().unwrap(),
+        upstream().await,
+        SignIn::start().await,
+    )
+}
+
 /// The key id that signs a call.
-async fn signing_key(program: &Program, upstream: &crate::harness::Upstream) -> String {
+async fn signing_key(program: &Program, upstream: &Upstream) -> String {
     let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
     let listed = list(&mut client, 1).await;
     assert!(listed.is_ok(), "{}", not_ready_because(program).await);
@@ -158,11 +159,7 @@ async fn signing_key(program: &Program, upstream: &crate::harness::Upstream) -> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_of_iam_identity_center_provides_credentials() {
-    let (home, upstream, servers) = (
-        tempfile::tempdir().unwrap(),
-        upstream().await,
-        SignIn::start().await,
-    );
+    let (home, upstream, servers) = world().await;
     write(home.path(), ".aws/config", SSO);
     write(
         home.path(),
@@ -175,11 +172,7 @@ async fn a_session_of_iam_identity_center_provides_credentials() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_session_of_iam_identity_center_is_renewed_with_its_refresh_token() {
-    let (home, upstream, servers) = (
-        tempfile::tempdir().unwrap(),
-        upstream().await,
-        SignIn::start().await,
-    );
+    let (home, upstream, servers) = world().await;
     write(home.path(), ".aws/config", SSO);
     let refresh = json!({
         "refreshToken": "refresh-1", "clientId": "client", "clientSecret": "secret",
@@ -199,11 +192,7 @@ async fn an_expired_session_of_iam_identity_center_is_renewed_with_its_refresh_t
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_ended_names_the_command_and_a_new_one_is_read() {
-    let (home, upstream, servers) = (
-        tempfile::tempdir().unwrap(),
-        upstream().await,
-        SignIn::start().await,
-    );
+    let (home, upstream, servers) = world().await;
     write(home.path(), ".aws/config", SSO);
     write(
         home.path(),
@@ -254,11 +243,7 @@ async fn a_session_of_the_console_provides_credentials_and_is_renewed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_session_of_the_console_names_the_command() {
-    let (home, upstream, servers) = (
-        tempfile::tempdir().unwrap(),
-        upstream().await,
-        SignIn::start().await,
-    );
+    let (home, upstream, servers) = world().await;
     let config = format!("[profile site]\nlogin_session = {LOGIN_SESSION}\n");
     write(home.path(), ".aws/config", &config);
     let variables = [&servers.variables()[..], &[("AWS_PROFILE", "site")]].concat();

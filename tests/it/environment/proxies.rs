@@ -14,7 +14,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use tonic::transport::Endpoint;
 
-use crate::harness::{Program, Reply, Service, Site, Upstream, bearer, eventually, get};
+use crate::harness::{HttpServer, Program, Reply, Service, Site, Upstream, bearer, eventually, get};
 
 /// A proxy that writes down the first line of every request, and refuses it.
 struct Proxy {
@@ -67,30 +67,21 @@ impl Proxy {
 
 /// A server on loopback that answers every request with this body, and counts the requests.
 struct Server {
-    url: String,
+    http: HttpServer,
     requests: watch::Receiver<u32>,
-    _serving: AbortOnDropHandle<()>,
 }
 
 impl Server {
     async fn answering(content_type: &'static str, body: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let (count, requests) = watch::channel(0);
         let answer = move || {
             count.send_modify(|requests| *requests += 1);
             let answer = ([(CONTENT_TYPE, content_type)], body.clone());
             async move { answer }
         };
-        let serving = tokio::spawn(async move {
-            axum::serve(listener, Router::new().fallback(answer))
-                .await
-                .unwrap();
-        });
         Self {
-            url,
+            http: HttpServer::start(Router::new().fallback(answer)).await,
             requests,
-            _serving: AbortOnDropHandle::new(serving),
         }
     }
 }
@@ -123,7 +114,7 @@ async fn keys_on_loopback_are_fetched_directly_so_that_a_proxy_lets_nobody_in() 
     let server = Server::answering("application/json", keys).await;
     let upstream = Service::dev(&[]).await;
     let file = site.path("jwks.json").display().to_string();
-    let config = site.config().replace(&file, &format!("{}/keys", server.url));
+    let config = site.config().replace(&file, &format!("{}/keys", server.http.url));
     std::fs::write(site.path("tapegate.toml"), config).unwrap();
     let config = format!("--config={}", site.path("tapegate.toml").display());
     let endpoint = format!("--upstream-endpoint=http://{}", upstream.emulator.unwrap());
@@ -150,7 +141,7 @@ async fn metadata_services_are_asked_directly() {
     });
     let metadata = Server::answering("application/json", credentials.to_string()).await;
     let upstream = Upstream::answering(|_| async { Reply::ok(&json!({"TapeInfos": []})) }).await;
-    let url = format!("{}/credentials", metadata.url);
+    let url = format!("{}/credentials", metadata.http.url);
     let variables = [
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", url.as_str()),
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "the-token-of-the-pod"),
@@ -186,7 +177,7 @@ async fn a_collector_on_loopback_is_reached_directly() {
     let mut collector = Server::answering("application/x-protobuf", String::new()).await;
     let upstream = Service::dev(&[]).await;
     let endpoint = format!("--upstream-endpoint=http://{}", upstream.emulator.unwrap());
-    let otlp = format!("--otlp-endpoint={}", collector.url);
+    let otlp = format!("--otlp-endpoint={}", collector.http.url);
     let arguments = [
         "serve",
         "--allow-anonymous",

@@ -6,7 +6,7 @@ use tonic::Code;
 
 use super::{Failing, OPERATIONS, named, nested, refused, request};
 use crate::{
-    harness::{Service, tape_arn},
+    harness::{HttpServer, Service, tape_arn},
     wire,
 };
 
@@ -54,7 +54,7 @@ async fn long_invalid_responses_are_not_passed_on() {
 }
 
 /// An AWS that responds with 200 or 400 and this request id.
-async fn with_request_id(id: &str) -> (String, tokio::task::JoinHandle<()>) {
+async fn with_request_id(id: &str) -> HttpServer {
     let id = HeaderValue::from_bytes(id.as_bytes()).unwrap();
     let router = Router::new().fallback(move |request: Request| {
         let id = id.clone();
@@ -70,10 +70,7 @@ async fn with_request_id(id: &str) -> (String, tokio::task::JoinHandle<()>) {
             response.body(Body::from(body.to_string())).unwrap()
         }
     });
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    (endpoint, serving)
+    HttpServer::start(router).await
 }
 
 #[tokio::test]
@@ -89,8 +86,8 @@ async fn only_valid_aws_request_ids_are_passed_on() {
         ("", false),
     ];
     for (id, usable) in ids {
-        let (endpoint, serving) = with_request_id(id).await;
-        let service = Service::at(&endpoint, &[]).await;
+        let server = with_request_id(id).await;
+        let service = Service::at(&server.url, &[]).await;
         let expected = usable.then_some(id);
 
         let listed = wire::call(service.channel(), "ListTapes", &request("ListTapes")).await;
@@ -113,6 +110,5 @@ async fn only_valid_aws_request_ids_are_passed_on() {
             refused(&raw).metadata.get("aws_request_id").map(String::as_str),
             expected
         );
-        serving.abort();
     }
 }
