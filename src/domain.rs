@@ -15,6 +15,7 @@ mod arn;
 mod attempts;
 mod aws_partition;
 mod barcode;
+mod client_network;
 mod client_token;
 pub mod failure;
 mod invalid;
@@ -39,6 +40,7 @@ pub use arn::{GatewayArn, TapeArn};
 pub use attempts::Attempts;
 pub use aws_partition::AwsPartition;
 pub use barcode::{Barcode, BarcodePrefix};
+pub use client_network::client_network;
 pub use client_token::ClientToken;
 pub use failure::{
     AttemptResult, Classification, ErrorDomain, ErrorKind, Failure, FailureRow, Fault, FaultOwner, LogLevel,

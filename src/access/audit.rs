@@ -6,15 +6,20 @@
 
 mod file;
 mod record;
+mod rejections;
 
 use std::{
     fmt,
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
-use self::file::FileWriter;
+use tokio::time::sleep;
+
 pub use self::record::AuditRecord;
+use self::{file::FileWriter, rejections::Rejections};
 use crate::{files, observability::metrics::Count};
 
 /// Where calls are recorded.
@@ -24,13 +29,20 @@ pub struct AuditSettings {
     pub file: Option<PathBuf>,
     /// Whether allowed reads are recorded too (`audit.reads`).
     pub reads: bool,
+    /// How many rejected calls of callers that are not authenticated are recorded whole per minute, for each
+    /// address and reason (`audit.rejections_per_minute`). Further ones are summed up.
+    pub rejections: u64,
     /// The maximum number of records that wait to be written to the file (`audit.queue`).
     pub queue: usize,
 }
 
+/// How often rejected calls are summed up.
+const SUM_UP_INTERVAL: Duration = Duration::from_secs(60);
+
 /// The audit log, in the service's log or in a file.
 pub struct AuditLog {
     reads: bool,
+    rejections: Rejections,
     sink: Sink,
     lost: Arc<Count>,
 }
@@ -55,14 +67,20 @@ impl AuditLog {
     ///
     /// [`AuditFileError`].
     pub fn open(settings: &AuditSettings) -> Result<Self, AuditFileError> {
-        let AuditSettings { file, reads, queue } = settings;
-        match file {
-            None => Ok(Self::to_log(*reads)),
-            Some(path) => Self::to_file(path, *queue, *reads),
-        }
+        let lost = Arc::default();
+        let sink = match &settings.file {
+            None => Sink::Log,
+            Some(path) => Sink::File(Self::open_file(path, settings.queue, &lost)?),
+        };
+        Ok(Self {
+            reads: settings.reads,
+            rejections: Rejections::new(settings.rejections),
+            sink,
+            lost,
+        })
     }
 
-    /// Checks that [`AuditLog::to_file`] can open the file at `path`, and neither creates nor changes it.
+    /// Checks that [`AuditLog::open`] can open the file at `path`, and neither creates nor changes it.
     ///
     /// # Errors
     ///
@@ -72,30 +90,10 @@ impl AuditLog {
             .map_err(|error| vec![format!("{} cannot be written: {error}", path.display())])
     }
 
-    /// Creates an audit log in the service's log.
-    pub fn to_log(reads: bool) -> Self {
-        Self {
-            reads,
-            sink: Sink::Log,
-            lost: Arc::default(),
-        }
-    }
-
-    /// Creates an audit log in the file at `path`. At most `queue` records wait to be written.
-    ///
-    /// # Errors
-    ///
-    /// [`AuditFileError`] if the file cannot be opened.
-    pub fn to_file(path: &Path, queue: usize, reads: bool) -> Result<Self, AuditFileError> {
-        let lost = Arc::default();
-        let writer = FileWriter::start(path, queue, Arc::clone(&lost)).map_err(|cause| AuditFileError {
+    fn open_file(path: &Path, queue: usize, lost: &Arc<Count>) -> Result<FileWriter, AuditFileError> {
+        FileWriter::start(path, queue, lost.clone()).map_err(|cause| AuditFileError {
             path: path.to_owned(),
             cause,
-        })?;
-        Ok(Self {
-            reads,
-            sink: Sink::File(writer),
-            lost,
         })
     }
 
@@ -117,8 +115,32 @@ impl AuditLog {
         }
     }
 
+    /// Counts a rejected call of a caller that is not authenticated. Returns whether it gets a line in the log
+    /// and a record of its own.
+    pub fn count_rejection(&self, address: Option<IpAddr>, reason: &str) -> bool {
+        self.rejections.count(address, reason)
+    }
+
+    /// Sums up the rejected calls without a record of their own, once a minute.
+    pub async fn sum_up_rejections(&self) {
+        loop {
+            sleep(SUM_UP_INTERVAL).await;
+            self.sum_up();
+        }
+    }
+
+    fn sum_up(&self) {
+        for summary in self.rejections.sum_up() {
+            summary.log();
+            if let Sink::File(writer) = &self.sink {
+                writer.write(summary.line());
+            }
+        }
+    }
+
     /// Writes the waiting records and closes the file.
     pub fn finish(&self) {
+        self.sum_up();
         if let Sink::File(writer) = &self.sink {
             writer.finish();
         }

@@ -38,6 +38,18 @@ pub struct AuditRecord<'a> {
     pub seconds: f64,
 }
 
+/// The summary of rejected calls that have no record of their own. docs/security.md explains its members.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct AuditSummary {
+    #[serde(serialize_with = "rfc3339")]
+    pub(super) time: SystemTime,
+    #[serde(serialize_with = "rfc3339")]
+    pub(super) since: SystemTime,
+    pub(super) address: Option<IpAddr>,
+    pub(super) reason: String,
+    pub(super) calls: u64,
+}
+
 fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     match Timestamp::try_from(*time) {
         Ok(time) => serializer.collect_str(&format_args!("{time:.6}")),
@@ -45,13 +57,42 @@ fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::
     }
 }
 
+fn line(record: &impl Serialize) -> String {
+    let mut line =
+        serde_json::to_string(record).unwrap_or_else(|error| format!("{{\"unwritable\":\"{error}\"}}"));
+    line.push('\n');
+    line
+}
+
+impl AuditSummary {
+    /// Returns the summary as a line of JSON.
+    pub(super) fn line(&self) -> String {
+        line(self)
+    }
+
+    /// Writes the summary to the log, to which it belongs even if there is an audit file: the calls have no
+    /// lines there either.
+    pub(super) fn log(&self) {
+        let Self {
+            time: _,
+            since: _,
+            address,
+            reason,
+            calls,
+        } = self;
+        tracing::warn!(
+            address = address.map(tracing::field::display),
+            reason,
+            calls,
+            "further calls of callers that are not authenticated were rejected"
+        );
+    }
+}
+
 impl AuditRecord<'_> {
     /// Returns the record as a line of JSON.
     pub(super) fn line(&self) -> String {
-        let mut line =
-            serde_json::to_string(self).unwrap_or_else(|error| format!("{{\"unwritable\":\"{error}\"}}"));
-        line.push('\n');
-        line
+        line(self)
     }
 
     /// Writes the record to the log.

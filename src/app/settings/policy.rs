@@ -54,6 +54,18 @@ pub(crate) static AUDIT_READS: Setting<Bool> = Setting {
     help: "Record allowed reads, too.",
 };
 
+pub(crate) static AUDIT_REJECTIONS: Setting<Integer<u64>> = Setting {
+    key: "audit.rejections_per_minute",
+    kind: Integer {
+        range: 0..=1_000_000,
+        unit: "calls",
+    },
+    default: Some("60"),
+    help: "How many rejected calls of callers that are not authenticated get a line in the log and an audit record of \
+           their own, per minute, for each reason and address (or /64 network of IPv6). Further ones are summed up once \
+           a minute, with their exact number.",
+};
+
 pub(crate) static AUDIT_QUEUE: Setting<Integer<usize>> = Setting {
     key: "audit.queue",
     kind: Integer {
@@ -93,6 +105,7 @@ pub(super) fn audit(values: &mut Values) -> Option<AuditSettings> {
     Some(AuditSettings {
         file: file?,
         reads: values.get(&AUDIT_READS)?,
+        rejections: values.get(&AUDIT_REJECTIONS)?,
         queue: values.get(&AUDIT_QUEUE)?,
     })
 }

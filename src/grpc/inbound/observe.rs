@@ -198,10 +198,12 @@ impl Drop for Observer {
             outcome: told.map(String::as_str).or(outcome),
             took: self.context.age(),
         };
-        audit::record(&self.sinks.audit, &ended);
         self.sinks.metrics.end(self.method, &ended);
         let _entered = self.trace.span.clone().entered();
-        self.log.end(&ended);
+        if audit::has_own_record(&self.sinks.audit, &ended) {
+            audit::record(&self.sinks.audit, &ended);
+            self.log.end(&ended);
+        }
         self.trace.end(&ended);
     }
 }

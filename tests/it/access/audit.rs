@@ -1,11 +1,11 @@
 //! Each create and each rejected call has one audit record, however it ends; other calls have none.
 
-use std::{fs, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::join_all, stream};
 use serde_json::{Value, json};
 use tapegate::{
-    access::audit::{AuditLog, AuditRecord},
+    access::audit::{AuditFileError, AuditLog, AuditRecord, AuditSettings},
     grpc::proto::{CreateTapesRequest, DescribeTapesRequest, ListTapesRequest},
 };
 use tonic::{Code, Request};
@@ -282,11 +282,20 @@ async fn a_new_audit_file_is_opened_after_the_old_one_was_moved_away() {
     assert_eq!(before + records.len(), calls);
 }
 
+fn open(path: impl Into<PathBuf>) -> Result<AuditLog, AuditFileError> {
+    AuditLog::open(&AuditSettings {
+        file: Some(path.into()),
+        reads: false,
+        rejections: 1,
+        queue: 10,
+    })
+}
+
 #[tokio::test]
 async fn a_record_that_cannot_be_written_to_the_file_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let [path, moved] = ["audit.jsonl", "moved.jsonl"].map(|name| folder.path().join(name));
-    let audit = AuditLog::to_file(&path, 10, false).unwrap();
+    let audit = open(&path).unwrap();
     // A directory takes the place of the file, so that no record can be written, as on a full disk.
     fs::rename(&path, &moved).unwrap();
     fs::create_dir(&path).unwrap();
@@ -304,7 +313,7 @@ async fn a_record_that_cannot_be_written_to_the_file_is_counted() {
     // A record after the end is counted too.
     audit.record(&record);
     assert_eq!(written + audit.lost(), recorded + 1);
-    let missing = AuditLog::to_file("/nowhere/audit.jsonl".as_ref(), 10, false);
+    let missing = open("/nowhere/audit.jsonl");
     assert!(
         missing
             .unwrap_err()
@@ -366,4 +375,47 @@ async fn a_forwarded_address_is_accepted_from_trusted_proxies_only() {
         assert_eq!(records[0]["peer"], "127.0.0.1");
         assert_eq!(records[0]["address"], expected);
     }
+}
+
+#[tokio::test]
+async fn a_flood_of_calls_without_credentials_is_summed_up_exactly() {
+    const CALLS: usize = 300;
+    let site = Site::new();
+    let upstream = Upstream::answering(|_| async { Reply::ok(&json!({})) }).await;
+    let audit = format!("--audit-file={}", site.path("audit.jsonl").display());
+    let flags = [&*audit, "--audit-rejections-per-minute=10"];
+    let service = site.over(&upstream, &site.config(), &flags).await;
+    let client = bearer(service.channel(), None);
+    let calls = (0..CALLS).map(|_| {
+        let mut client = client.clone();
+        async move { client.list_tapes(ListTapesRequest::default()).await.unwrap_err() }
+    });
+    for status in join_all(calls).await {
+        assert_eq!(status.code(), Code::Unauthenticated);
+    }
+    // Another reason has records of its own.
+    let unknown = bearer(service.channel(), Some("tapegate_unknown"));
+    collect(unknown.clone().list_tapes(ListTapesRequest::default()).await)
+        .await
+        .unwrap_err();
+    let (_, metrics) = service.admin("/metrics").await;
+    assert!(
+        metrics.contains(&format!("{{tapegate_reason=\"CREDENTIALS_MISSING\"}} {CALLS}")),
+        "{metrics}"
+    );
+    // The end of the service sums up what the minute has not.
+    let (_, records) = recorded(&site, service).await;
+    let of = |reason: &'static str| records.iter().filter(move |record| record["reason"] == reason);
+    let (summaries, whole): (Vec<_>, Vec<_>) =
+        of("CREDENTIALS_MISSING").partition(|record| record.get("calls").is_some());
+    assert_eq!(whole.len(), 10);
+    let [summary] = &summaries[..] else {
+        panic!("{summaries:?}")
+    };
+    assert_eq!(summary["calls"], CALLS - 10);
+    assert_eq!(summary["address"], "127.0.0.1");
+    assert_eq!(
+        of("TOKEN_UNKNOWN").count() + of("CREDENTIALS_MALFORMED").count(),
+        1
+    );
 }

@@ -79,6 +79,25 @@ pub(super) fn record(audit: &AuditLog, call: &EndedCall<'_>) {
     });
 }
 
+/// Counts the call if it was rejected and its caller is not authenticated. Returns whether it gets a record
+/// and a line in the log of its own; others are summed up.
+pub(super) fn has_own_record(audit: &AuditLog, call: &EndedCall<'_>) -> bool {
+    let EndedCall {
+        context, end, info, ..
+    } = call;
+    let reason = match end {
+        End::Grpc(Code::Ok) => return true,
+        End::Grpc(_) => info.map_or("no reason", |info| &info.reason),
+        End::Http(_) => "not gRPC",
+        End::GivenUp => "given up",
+    };
+    // Without an identity, anybody may call health, and reflection if it is open.
+    let is_open = context.method().starts_with("/grpc.") && !matches!(end, End::Grpc(Code::Unauthenticated));
+    context.caller().is_some()
+        || is_open
+        || audit.count_rejection(context.address().or(context.peer()), reason)
+}
+
 /// Whether the call was not authenticated, was denied, exceeded a limit, or ended before that was
 /// decided. An invalid request does not count.
 fn is_rejected(call: &EndedCall<'_>) -> bool {
@@ -112,6 +131,7 @@ mod tests {
     use tower::{Layer, ServiceExt, service_fn};
 
     use super::*;
+    use crate::access::audit::AuditSettings;
     use crate::{
         call::middleware::Around,
         grpc::inbound::{
@@ -124,7 +144,15 @@ mod tests {
     async fn a_call_that_panics_is_recorded_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
-        let audit = Arc::new(AuditLog::to_file(&path, 10, false).unwrap());
+        let audit = Arc::new(
+            AuditLog::open(&AuditSettings {
+                file: Some(path.clone()),
+                reads: false,
+                rejections: 1,
+                queue: 10,
+            })
+            .unwrap(),
+        );
         let service = service_fn(|_: Request<Empty<Bytes>>| async {
             assert!(fs::exists("/nowhere").unwrap(), "of the test");
             Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
