@@ -14,7 +14,7 @@ mod request;
 mod transmission;
 
 pub use attempts::{Answer, AttemptHistory, LiveAttempts};
-pub use context::{AuthorizationDecision, CallContext, CallDeadline, CallFacts, Caller};
+pub use context::{AuthorizationDecision, CallContext, CallCut, CallDeadline, CallFacts, Caller};
 pub use deadline::{Deadline, LatestDeadline};
 pub use request::{Call, NextAttempt};
 pub use transmission::Transmission;

@@ -5,11 +5,7 @@ use std::{io, pin::Pin, time::Duration};
 use tokio::time::{sleep, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::grpc::connection::LINGER;
-
-/// How long the callers of calls that are cut may take to receive their status, and then again the
-/// connections to close.
-pub(super) const CUT_GRACE: Duration = Duration::from_secs(1);
+use crate::grpc::connection::{CUT_GRACE, LINGER};
 
 /// What is in progress, and how it is cut.
 #[derive(Clone, Debug, Default)]

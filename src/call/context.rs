@@ -77,8 +77,8 @@ pub struct CallFacts {
     result: Option<Result<(), Outcome>>,
     /// Whether the call panicked.
     pub panicked: bool,
-    /// Whether a shutdown cuts the call.
-    pub is_cut: bool,
+    /// Why the service cuts the call, if it does.
+    pub cut: Option<CallCut>,
     /// Whether the stream of the request ended before the request was complete.
     pub is_request_broken: bool,
     /// The attempts of the step in progress, if one is; a list has one step for each page.
@@ -109,6 +109,25 @@ impl CallFacts {
             (Some(result), _) => result,
             (None, Some(step)) => Err(step.abandon()),
             (None, None) => Err(Outcome::NotApplied),
+        }
+    }
+}
+
+/// Why the service cuts a call that could go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallCut {
+    /// The service shuts down, and `shutdown.drain_timeout` has passed.
+    Shutdown,
+    /// The service closes the connection of the call, because it is too old or its place is needed.
+    Connection,
+}
+
+impl CallCut {
+    /// The fault that ends the call.
+    pub fn fault(self) -> Fault {
+        match self {
+            Self::Shutdown => Fault::ShuttingDown,
+            Self::Connection => Fault::ConnectionClosed,
         }
     }
 }
@@ -257,17 +276,17 @@ impl CallContext {
         }
     }
 
-    /// Records that a shutdown cuts the call, and returns the attempts so far, and the outcome if the call
+    /// Records that the service cuts the call, and returns the attempts so far, and the outcome if the call
     /// is a create. It is unknown also for a create that has ended, because its response may be lost.
-    pub fn cut(&self) -> (Attempts, Outcome) {
+    pub fn cut(&self, cut: CallCut) -> (Attempts, Outcome) {
         let mut facts = self.lock();
         // First: a request that is withdrawn is no attempt.
         let result = facts.end_create();
         facts.result = Some(result);
         facts.attempts = facts.attempts_so_far();
         facts.end_step();
-        facts.is_cut = true;
-        facts.fault = Some(Fault::ShuttingDown.to_string());
+        facts.cut = Some(cut);
+        facts.fault = Some(cut.fault().to_string());
         (
             facts.attempts.clone().unwrap_or_default(),
             result.err().unwrap_or(Outcome::Unknown),
@@ -359,7 +378,10 @@ mod tests {
         context.record_create(Ok(()));
         context.add_attempts(&Attempts::one(None));
         assert_eq!(context.facts().end_create(), Ok(()), "the response was not read");
-        assert_eq!(context.cut(), (Attempts::one(None), Outcome::Unknown));
+        assert_eq!(
+            context.cut(CallCut::Shutdown),
+            (Attempts::one(None), Outcome::Unknown)
+        );
         assert_eq!(context.facts().end_create(), Ok(()), "the response was cut");
     }
 }

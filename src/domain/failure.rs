@@ -177,6 +177,9 @@ pub enum Fault {
     /// The shutdown of the service ended the call.
     #[error("the shutdown of the service ended the call")]
     ShuttingDown,
+    /// The service closed the connection of the call.
+    #[error("the service closed the connection of the call: it was too old, or its place was needed")]
+    ConnectionClosed,
     /// The service itself ended the call, because of a defect.
     #[error("the service ended the call: {cause}")]
     Internal {
@@ -235,6 +238,7 @@ impl Fault {
             },
             Self::NotSent { .. } => ErrorKind::UpstreamNotAsked,
             Self::ShuttingDown => ErrorKind::ShuttingDown,
+            Self::ConnectionClosed => ErrorKind::ConnectionClosed,
             Self::Internal { .. } => ErrorKind::Internal,
         };
         kind.row()

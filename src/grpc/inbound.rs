@@ -15,7 +15,7 @@ mod catch_panic;
 mod complete;
 mod decide_deadline;
 mod end_at_deadline;
-mod end_at_shutdown;
+mod end_when_cut;
 mod frames;
 mod grpc_only;
 mod limit;
@@ -46,7 +46,7 @@ use self::{
     complete::CompleteTrailers,
     decide_deadline::DecideDeadline,
     end_at_deadline::EndStreamsAtDeadline,
-    end_at_shutdown::EndAtShutdown,
+    end_when_cut::EndWhenCut,
     frames::SplitFrames,
     grpc_only::GrpcOnly,
     limit::LimitPrincipals,
@@ -73,7 +73,7 @@ pub type Stack = (
     Around<LimitPrincipals>,
     Around<SplitFrames>,
     Around<EndStreamsAtDeadline>,
-    Around<EndAtShutdown>,
+    Around<EndWhenCut>,
     Around<WatchRequest>,
 );
 
@@ -147,7 +147,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
         Around(SplitFrames),
         // These two are where the response still consists of whole messages.
         Around(EndStreamsAtDeadline),
-        Around(EndAtShutdown(cut)),
+        Around(EndWhenCut(cut)),
         // Innermost, next to tonic, which hides that the client has reset its stream.
         Around(WatchRequest),
     )

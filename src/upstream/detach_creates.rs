@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     access::AuthorizedCall,
-    call::{Answer, CallContext, Deadline, LiveAttempts, Transmission, middleware::Middleware},
+    call::{Answer, CallContext, CallCut, Deadline, LiveAttempts, Transmission, middleware::Middleware},
     domain::{Attempts, Failure, Fault, GatewayArn, Operation, OperationKind, Outcome},
 };
 
@@ -132,17 +132,18 @@ impl CallEnd {
     /// Why the call has ended, by what is known now if it was not decided before.
     fn why(&self) -> &'static str {
         self.why
-            .get_or_init(|| match self.context.read(|facts| facts.is_cut) {
-                true => "cut by the shutdown of the service",
-                false if std::thread::panicking() => "by a panic",
-                false if self.deadline.left().is_zero() => "at its deadline",
-                false => "its caller had cancelled or disconnected",
+            .get_or_init(|| match self.context.read(|facts| facts.cut) {
+                Some(CallCut::Shutdown) => "cut by the shutdown of the service",
+                Some(CallCut::Connection) => "cut when the service closed its connection",
+                None if std::thread::panicking() => "by a panic",
+                None if self.deadline.left().is_zero() => "at its deadline",
+                None => "its caller had cancelled or disconnected",
             })
     }
 
     /// Whether its caller receives an error, and so learns that the outcome is unknown.
     fn is_told(&self) -> bool {
-        self.context.read(|facts| facts.is_cut) || std::thread::panicking()
+        self.context.read(|facts| facts.cut.is_some()) || std::thread::panicking()
     }
 }
 

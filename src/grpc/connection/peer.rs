@@ -13,6 +13,7 @@ pub struct Peer {
     address: SocketAddr,
     certificate: Option<Arc<ClientCertificate>>,
     close: CancellationToken,
+    cut: CancellationToken,
 }
 
 impl Peer {
@@ -26,6 +27,7 @@ impl Peer {
             address,
             certificate: certificate.map(Arc::new),
             close,
+            cut: CancellationToken::new(),
         }
     }
 
@@ -37,6 +39,11 @@ impl Peer {
     /// The certificate of the peer, if it presented one.
     pub(in crate::grpc) fn certificate(&self) -> Option<&ClientCertificate> {
         self.certificate.as_deref()
+    }
+
+    /// Cancelled when the calls of the connection are to end with a status, because it is about to close.
+    pub(in crate::grpc) fn cut(&self) -> CancellationToken {
+        self.cut.clone()
     }
 
     pub(super) fn closed(&self) -> CancellationToken {

@@ -8,6 +8,7 @@ use tonic_types::{ErrorDetails, QuotaViolation};
 use super::{DOMAIN, OUTCOME, add_pushback, advice::Words, call_metadata, error_info_of, make, plain};
 use crate::{
     access::{AuthError, limits::LimitExceeded},
+    call::CallCut,
     domain::{Attempts, ErrorKind, Outcome, RetryVerdict},
 };
 
@@ -60,7 +61,9 @@ pub fn limited(exceeded: &LimitExceeded) -> Status {
         .max(Duration::from_millis(1));
     details.set_retry_info(Some(wait));
     let message = format!("limit exceeded: {quota}; retry after the delay in `RetryInfo`");
-    make(kind.row().status.into(), &message, details)
+    let mut status = make(kind.row().status.into(), &message, details);
+    add_pushback(&mut status, wait);
+    status
 }
 
 /// The limit of a principal that a call exceeds.
@@ -78,21 +81,23 @@ pub fn overloaded() -> Status {
     status
 }
 
-/// The service stops, and the call of an AWS operation did not end before `shutdown.drain_timeout`. The
-/// `outcome` is that of a create.
-pub fn shutting_down(operation: Option<&str>, attempts: &Attempts, outcome: Option<Outcome>) -> Status {
-    let row = ErrorKind::ShuttingDown.row();
+/// The service cuts a call that could go on. The `outcome` is that of a create.
+pub fn cut(cut: CallCut, operation: Option<&str>, attempts: &Attempts, outcome: Option<Outcome>) -> Status {
+    let row = cut.fault().row();
     let metadata = operation.map(|operation| call_metadata(operation, attempts));
     let outcomes = outcome.map(|outcome| (OUTCOME, outcome.to_string()));
     let metadata = metadata.into_iter().flatten().chain(outcomes);
     let metadata = metadata.map(|(key, value)| (key.to_owned(), value));
     let mut details =
         ErrorDetails::with_error_info(row.reason, row.domain.as_str(), HashMap::from_iter(metadata));
-    details.set_retry_info(Some(delay_of(ErrorKind::ShuttingDown)));
-    let mut message =
-        "the service shuts down, and the call took longer than shutdown.drain_timeout; retry after the delay in \
-         `RetryInfo`"
-            .to_owned();
+    details.set_retry_info(row.caller_delay.map(Duration::from_secs));
+    let why = match cut {
+        CallCut::Shutdown => "the service shuts down, and the call took longer than shutdown.drain_timeout",
+        CallCut::Connection => {
+            "the service closes the connection, and the call took longer than max_connection_age_grace"
+        }
+    };
+    let mut message = format!("{why}; retry after the delay in `RetryInfo`");
     let words = operation.map(Words::of);
     if let Some((words, outcome)) = words.zip(outcome)
         && let Some(about) = words.about_tapes(outcome, RetryVerdict::SameCall, false)

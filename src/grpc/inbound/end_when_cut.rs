@@ -8,17 +8,17 @@ use tower::Service;
 
 use super::{context_of, method, until_status::UntilStatus};
 use crate::{
-    call::{CallContext, middleware::Middleware},
+    call::{CallContext, CallCut, middleware::Middleware},
     domain::OperationKind,
-    grpc::status,
+    grpc::{connection::Peer, status},
 };
 
-/// Ends the calls that are still in progress when a shutdown cuts them: each gets its status and its
-/// details instead of a closed connection. A response that has begun ends between two messages.
+/// Ends the calls that are still in progress when the service shuts down or closes their connection: each
+/// gets its status and its details instead of a broken stream. A response that has begun ends between two messages.
 #[derive(Clone, Debug)]
-pub struct EndAtShutdown(pub(super) CancellationToken);
+pub struct EndWhenCut(pub(super) CancellationToken);
 
-impl<S, B, R> Middleware<S, Request<B>> for EndAtShutdown
+impl<S, B, R> Middleware<S, Request<B>> for EndWhenCut
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
@@ -30,8 +30,10 @@ where
 
     fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
         let path = request.uri().path();
-        let cut = Cut {
-            token: self.0.clone(),
+        let peer = request.extensions().get::<Peer>();
+        let cut = Cuttable {
+            shutdown: self.0.clone(),
+            connection: peer.map(Peer::cut).unwrap_or_default(),
             context: context_of(&request).cloned(),
             operation: method::operation(path),
             is_create: method::kind(path) == Some(OperationKind::Create),
@@ -49,21 +51,25 @@ where
     }
 }
 
-/// A call that a shutdown can cut.
+/// A call that can be cut.
 #[derive(Debug)]
-struct Cut {
-    token: CancellationToken,
+struct Cuttable {
+    shutdown: CancellationToken,
+    connection: CancellationToken,
     context: Option<Arc<CallContext>>,
     operation: Option<&'static str>,
     is_create: bool,
 }
 
-impl Cut {
-    /// Waits until a shutdown cuts the call. Returns its status.
+impl Cuttable {
+    /// Waits until the call is cut. Returns its status.
     async fn status(self) -> Status {
-        self.token.cancelled().await;
-        let (attempts, outcome) = self.context.map(|context| context.cut()).unzip();
+        let cut = tokio::select! {
+            () = self.shutdown.cancelled() => CallCut::Shutdown,
+            () = self.connection.cancelled() => CallCut::Connection,
+        };
+        let (attempts, outcome) = self.context.map(|context| context.cut(cut)).unzip();
         let outcome = outcome.filter(|_| self.is_create);
-        status::shutting_down(self.operation, &attempts.unwrap_or_default(), outcome)
+        status::cut(cut, self.operation, &attempts.unwrap_or_default(), outcome)
     }
 }
