@@ -1,7 +1,6 @@
 //! Limits calls and created tapes per principal, counted by this replica only.
 //!
-//! No limit is set by default. Anonymous callers are not limited, because they would all share
-//! one limit. State is kept only for principals that currently use something.
+//! Anonymous callers are not limited, because they would all share one limit. State is kept only for principals that currently use something.
 
 mod tape_charges;
 mod token_bucket;

@@ -11,7 +11,7 @@ use super::{
 use crate::access::limits::{GroupLimits, LimitSettings, PrincipalLimits};
 
 macro_rules! limits {
-    ($section:literal, $also:literal) => {
+    ($section:literal, $also:literal, $open:expr, $also_of_open:literal) => {
         pub(crate) static CALLS_PER_SECOND: Setting<Integer<u32>> = Setting {
             key: concat!($section, "calls_per_second"),
             kind: Integer {
@@ -32,10 +32,10 @@ macro_rules! limits {
                 range: 1..=1_000_000,
                 unit: "calls",
             },
-            default: None,
+            default: $open,
             help: concat!(
                 "The maximum number of open calls of one principal, on this replica, over all its connections.",
-                $also
+                $also_of_open
             ),
         };
 
@@ -61,13 +61,24 @@ macro_rules! limits {
 pub(crate) mod each {
     use super::{Integer, Setting};
 
-    limits!("limits.", " Default: no limit.");
+    limits!(
+        "limits.",
+        " Default: no limit.",
+        Some("500"),
+        " A call is open until its client has read the last byte of the response. So one principal cannot use up \
+         max_concurrent_calls."
+    );
 }
 
 mod group {
     use super::{Integer, Setting};
 
-    limits!("limits.group.", " Default: the limit in [limits].");
+    limits!(
+        "limits.group.",
+        " Default: the limit in [limits].",
+        None,
+        " Default: the limit in [limits]."
+    );
 }
 
 static NAME: Setting<Text> = Setting {
@@ -114,7 +125,7 @@ pub(super) fn read(values: &mut Values) -> Option<LimitSettings> {
     Some(LimitSettings {
         each: PrincipalLimits {
             calls_per_second: values.optional(&each::CALLS_PER_SECOND)?,
-            concurrent_streams: values.optional(&each::CONCURRENT_STREAMS)?,
+            concurrent_streams: Some(values.get(&each::CONCURRENT_STREAMS)?),
             tapes_per_hour: values.optional(&each::TAPES_PER_HOUR)?,
         },
         groups: groups?,

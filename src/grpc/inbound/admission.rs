@@ -9,41 +9,58 @@ use super::{
     method,
     wrap::{Guard, GuardedBody, Wrapping},
 };
-use crate::{call::middleware::Middleware, grpc::status, observability::metrics::Count};
+use crate::{
+    call::middleware::Middleware, domain::OperationKind, grpc::status, observability::metrics::Count,
+};
 
 /// Limits the calls in progress, up to the last byte of their responses. Other calls are shed at
 /// once, because a waiting call uses memory too.
 ///
-/// Reflection streams and health watches may stay open forever, so they have separate, smaller
-/// limits. Health checks are not limited, so that a busy replica does not look dead.
+/// Creates and reads each have a room that the others cannot fill, and one that they share, so that a
+/// flood of lists does not keep creates out. Reflection streams and health watches may stay open forever,
+/// so they have separate, smaller limits. Health checks are not limited, so that a busy replica does not
+/// look dead.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    calls: Arc<Semaphore>,
-    reflection: Arc<Semaphore>,
-    watches: Arc<Semaphore>,
+    creates: Rooms,
+    reads: Rooms,
+    reflection: Rooms,
+    watches: Rooms,
     shed: Arc<Count>,
 }
 
+/// The rooms that calls of one kind may use, in this order.
+type Rooms = Vec<Arc<Semaphore>>;
+
+/// The part of `max_concurrent_calls` that only creates can use, and again that only reads can use.
+const OWN_ROOM: usize = 4;
+
+/// The part of `max_concurrent_calls` that is the limit of reflection streams, and again of health watches.
+const ENDLESS: usize = 10;
+
 impl Admission {
-    /// Admits `max_calls` calls, and a tenth as many reflection streams and health watches each;
-    /// `shed` counts the calls that are not admitted.
+    /// Admits `max_calls` calls; `shed` counts the calls that are not admitted.
     pub(super) fn new(max_calls: usize, shed: Arc<Count>) -> Self {
-        let permits = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
+        let room = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
+        let own = max_calls / OWN_ROOM;
+        let shared = room(max_calls - 2 * own);
         Self {
-            calls: permits(max_calls),
-            reflection: permits(max_calls.div_ceil(10)),
-            watches: permits(max_calls.div_ceil(10)),
+            creates: vec![room(own), shared.clone()],
+            reads: vec![room(own), shared],
+            reflection: vec![room(max_calls.div_ceil(ENDLESS))],
+            watches: vec![room(max_calls.div_ceil(ENDLESS))],
             shed,
         }
     }
 
-    /// The permits of calls with this path; `None` if they are not limited.
-    fn permits(&self, path: &str) -> Option<&Arc<Semaphore>> {
+    /// The rooms of calls with this path; `None` if they are not limited.
+    fn rooms(&self, path: &str) -> Option<&Rooms> {
         match path {
             path if method::is_watch(path) => Some(&self.watches),
             path if method::is_health(path) => None,
             path if method::is_reflection(path) => Some(&self.reflection),
-            _ => Some(&self.calls),
+            path if method::kind(path) == Some(OperationKind::Create) => Some(&self.creates),
+            _ => Some(&self.reads),
         }
     }
 }
@@ -59,15 +76,16 @@ where
     type Future = Either<Wrapping<S::Future, Guard<Permit>>, Ready<Result<Self::Response, S::Error>>>;
 
     fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
-        let permit = match self.permits(request.uri().path()) {
+        let permit = match self.rooms(request.uri().path()) {
             None => None,
-            Some(permits) => match permits.clone().try_acquire_owned() {
-                Ok(permit) => Some(permit),
-                Err(_) => {
+            Some(rooms) => {
+                let mut rooms = rooms.iter();
+                let Some(permit) = rooms.find_map(|room| room.clone().try_acquire_owned().ok()) else {
                     self.shed.add();
                     return Either::Right(ready(Ok(status::overloaded().into_http())));
-                }
-            },
+                };
+                Some(permit)
+            }
         };
         Either::Left(Wrapping::new(inner.call(request), Guard(permit)))
     }

@@ -365,6 +365,38 @@ async fn calls_over_max_concurrent_calls_are_shed_at_once_and_health_checks_are_
 }
 
 #[tokio::test]
+async fn neither_lists_nor_creates_can_keep_the_other_out() {
+    let site = Site::new();
+    let upstream = Upstream::answering(|_| std::future::pending::<Reply>()).await;
+    // A quarter each for creates and for reads, and half for both.
+    let service = site
+        .over(&upstream, &site.config(), &["--max-concurrent-calls=8"])
+        .await;
+    let token = site.jwt("one", OPERATORS);
+    let client = bearer(service.channel(), Some(&token));
+    let mut open = tokio::task::JoinSet::new();
+    for number in 0..6 {
+        let mut client = client.clone();
+        open.spawn(async move {
+            let request = ListTapesRequest {
+                limit: number,
+                ..Default::default()
+            };
+            client.list_tapes(request).await.map(drop)
+        });
+    }
+    upstream.was_asked(6).await;
+    assert_eq!(refusal(&list(&client).await.unwrap_err()).reason, "OVERLOADED");
+    for number in 0..2 {
+        let client = client.clone();
+        open.spawn(async move { create(&client, &format!("token-{number}"), 1).await });
+    }
+    upstream.was_asked(8).await;
+    let shed = create(&client, "token-2", 1).await.unwrap_err();
+    assert_eq!(refusal(&shed).reason, "OVERLOADED");
+}
+
+#[tokio::test]
 async fn connections_are_limited_and_silent_ones_are_closed() {
     let site = Site::new();
     let flags = ["--max-connections=2", "--handshake-timeout=3s"];
