@@ -130,6 +130,12 @@ fn register_calls(metrics: &Metrics, shed: Arc<Count>, connections: Arc<accept::
     });
     let stalled = connections.stalled.clone();
     metrics.count(&catalog::STALLED, move || stalled.get());
+    let errors = connections.protocol_errors.clone();
+    metrics.counts_by(&catalog::PROTOCOL_ERRORS, "tapegate.code", move || {
+        errors.counts.get()
+    });
+    let unread = connections.clone();
+    metrics.gauge(&catalog::UNREAD_BYTES, move || approximate(unread.unread_bytes()));
     metrics.gauge(&catalog::OPEN_CONNECTIONS, move || {
         approximate(connections.open())
     });

@@ -148,7 +148,10 @@ impl Service {
         let server = config.server;
         let pages = (admin::router(admin_state, config.admin.access), config.admin);
         let admin = Bound::listen("admin_listen", server.admin_listen, pages).await?;
-        let connections = Arc::new(accept::ConnectionMetrics::new(server.places));
+        let connections = Arc::new(accept::ConnectionMetrics::new(
+            server.places,
+            server.grpc.connection.max_unread_bytes,
+        ));
         let sources = MetricSources {
             shared: shared.clone(),
             credentials: credentials.clone(),
@@ -223,6 +226,9 @@ impl Service {
             self.shared.clone(),
             self.readiness.clone(),
         )));
+        let audit = self.access.audit.clone();
+        let _rejections =
+            AbortOnDropHandle::new(tokio::spawn(async move { audit.sum_up_rejections().await }));
         let (history, metrics) = (self.history, self.metrics.clone());
         let _history = AbortOnDropHandle::new(tokio::spawn(async move { history.record(&metrics).await }));
         let stop_grpc = CancellationToken::new();

@@ -3,16 +3,25 @@
 //! - In: a listener, and the service that handles the requests.
 //! - Out: an end for every connection at which no answer is lost.
 //!
-//! `accept` accepts connections if `places` has room, `socket` is the bytes of one, `serve` its
-//! life, `linger` its end, and `peer` what the layers of the inbound stack know of it.
+//! `accept` accepts connections if `places` has room. `socket` is the bytes of one, of which `metered` slows
+//! down and counts what is no part of a call. `serve` is its life, `streams` has its calls, of whose responses
+//! `backlog` bounds what is not read, `linger` is its end, and `peer` what the layers of the inbound stack
+//! know of it.
 
 pub mod accept;
+mod backlog;
+mod frame_heads;
 mod linger;
+mod metered;
 mod peer;
 pub mod places;
+mod protocol_errors;
 mod read_away;
+mod sending;
 pub mod serve;
 mod socket;
 mod streams;
+mod warnings;
 
-pub use self::{linger::LINGER, peer::Peer, streams::Sending};
+pub(in crate::grpc) use self::sending::{Sending, Unread};
+pub use self::{linger::LINGER, peer::Peer, serve::CUT_GRACE};

@@ -64,7 +64,7 @@ impl GrpcServer {
     ) {
         let acceptor = Acceptor {
             settings,
-            http2: Http2::new(self.service, self.settings, metrics.stalled.clone()),
+            http2: Http2::new(self.service, self.settings, metrics.clone()),
             metrics,
         };
         acceptor.run(listener, stop).await;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
+use prost::Message;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, async_trait, codegen::BoxStream};
 
@@ -12,6 +13,7 @@ use crate::{
     call::{Answer, Call, CallContext, Caller},
     domain::{Failure, ListOperation, Operation, Outcome},
     grpc::{
+        connection::Sending,
         convert::{Created, Parse, Rules},
         inbound,
         proto::{self, tape_service_server::TapeService},
@@ -99,7 +101,7 @@ impl Tapes {
     where
         M: Parse<Operation = (L, ListParams)>,
         L: ListOperation,
-        R: From<ListPage<L::Row>> + Send + 'static,
+        R: From<ListPage<L::Row>> + Message + 'static,
     {
         let CallParts {
             context,
@@ -129,12 +131,14 @@ impl Tapes {
         };
         let first = pages.next().await.inspect(&record);
         let first = first.map(|answer| finish(&list, &context, answer)).transpose()?;
+        let first = first.map(R::from);
+        Sending::holds(first.as_ref().map_or(0, R::encoded_len));
         let rest = stream::unfold(pages, |mut pages| async { Some((pages.next().await?, pages)) });
         let rest = rest
             .inspect(record)
             .map(move |answer| finish(&list, &context, answer));
-        let pages = stream::iter(first.map(Ok)).chain(rest);
-        Ok(Response::new(Box::pin(pages.map(|page| page.map(R::from)))))
+        let rest = rest.map(|page| page.map(R::from));
+        Ok(Response::new(Box::pin(stream::iter(first.map(Ok)).chain(rest))))
     }
 }
 

@@ -6,10 +6,12 @@ use prost::Message;
 use tapegate::grpc::proto::ListTapesRequest;
 use tokio::time::{Instant, sleep, timeout};
 use tonic::Code;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::harness::{
-    Service, eventually,
+    Service, collect, eventually,
     http2::{self, Frame, GOAWAY, PING, RST_STREAM, Reader, Writer, connect},
+    refusal,
 };
 
 /// The payload of the PING that follows the GOAWAY of a graceful shutdown in the library h2.
@@ -110,6 +112,30 @@ async fn a_connection_whose_call_never_ends_is_closed_after_the_grace() {
 }
 
 #[tokio::test]
+async fn a_stream_that_outlasts_the_grace_is_told_why_it_ends() {
+    let service = Service::dev(&["--max-connection-age=1s", "--max-connection-age-grace=1s"]).await;
+    let mut health = HealthClient::new(service.channel());
+    let watch = health.watch(HealthCheckRequest::default()).await.unwrap();
+    let mut watch = watch.into_inner();
+    let ended = async {
+        loop {
+            if let Err(status) = watch.message().await {
+                return status;
+            }
+        }
+    };
+    let status = timeout(Duration::from_secs(20), ended)
+        .await
+        .expect("the watch ends");
+    let told = refusal(&status);
+    assert_eq!(
+        (told.code, &*told.reason),
+        (Code::Unavailable, "CONNECTION_CLOSED")
+    );
+    assert!(told.details.retry_info().is_some());
+}
+
+#[tokio::test]
 async fn an_idle_connection_gives_its_place_to_a_new_one_and_a_used_one_does_not() {
     let service = Service::dev(&["--max-connections=2"]).await;
     let (mut used, mut reads_used) = connect(service.addresses.grpc, WINDOW, None).await;
@@ -204,6 +230,60 @@ async fn a_call_whose_client_does_not_read_is_reset_and_its_neighbours_go_on() {
 }
 
 #[tokio::test]
+async fn a_call_whose_client_never_opens_its_window_is_reset() {
+    let service = Service::dev(&["--send-timeout=500ms"]).await;
+    let (mut writer, mut reader) = connect(service.addresses.grpc, 0, None).await;
+    writer.open_window(WINDOW).await;
+    writer.head(1, "ListTapes", &[]).await;
+    writer.message(1, &list(1)).await;
+    let reset = async { while !reader.frame().await.unwrap().unwrap().is(RST_STREAM, 1) {} };
+    timeout(Duration::from_secs(10), reset)
+        .await
+        .expect("the call is reset");
+}
+
+#[tokio::test]
+async fn beyond_max_unread_bytes_the_call_that_was_unread_for_longest_is_reset() {
+    let flags = ["--emulator-seed-tapes=1000", "--max-unread-bytes=1048576"];
+    let service = Service::dev(&flags).await;
+    let (mut writer, mut reader) = connect(service.addresses.grpc, 20_000, None).await;
+    writer.open_window(WINDOW).await;
+    let mut reset = Vec::new();
+    // A page has some 140 KB.
+    for number in 0..12 {
+        let stream = 2 * number + 1;
+        writer.head(stream, "ListTapes", &[]).await;
+        writer.message(stream, &list(1000)).await;
+        loop {
+            let frame = reader.frame().await.unwrap().unwrap();
+            if frame.is(http2::DATA, stream) {
+                break;
+            }
+            if frame.kind == RST_STREAM {
+                reset.push(frame.stream);
+            }
+        }
+    }
+    let another = async {
+        while reset.is_empty() {
+            let frame = reader.frame().await.unwrap().unwrap();
+            reset.extend((frame.kind == RST_STREAM).then_some(frame.stream));
+        }
+    };
+    timeout(Duration::from_secs(10), another)
+        .await
+        .expect("a call is reset");
+    assert_eq!(reset[0], 1);
+    // A client that reads is served meanwhile.
+    let request = ListTapesRequest {
+        limit: 1000,
+        ..Default::default()
+    };
+    let rows = collect(service.client().list_tapes(request).await).await.unwrap();
+    assert_eq!(rows.iter().map(|page| page.tape_infos.len()).sum::<usize>(), 1000);
+}
+
+#[tokio::test]
 async fn a_slow_reader_that_reads_is_not_reset() {
     let service = Service::dev(&["--emulator-seed-tapes=1000", "--send-timeout=1s"]).await;
     let (mut writer, mut reader) = connect(service.addresses.grpc, 20_000, None).await;
@@ -227,6 +307,50 @@ async fn a_slow_reader_that_reads_is_not_reset() {
         assert!(!frame.is(RST_STREAM, 1));
         ended = frame.ends(1);
     }
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_is_slowed_down_and_its_connection_goes_on() {
+    // A PING counts as ten frames.
+    let service = Service::dev(&["--max-control-frames=1000"]).await;
+    let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, None).await;
+    let began = Instant::now();
+    let pings: Vec<u8> = (0..200_u64)
+        .flat_map(|number| {
+            let head = [0, 0, 8, PING, 0, 0, 0, 0, 0];
+            head.into_iter().chain(number.to_be_bytes())
+        })
+        .collect();
+    writer.bytes(&pings).await.unwrap();
+    writer.head(1, "ListTapes", &[]).await;
+    writer.message(1, &list(1)).await;
+    let mut answered = 0;
+    loop {
+        let frame = reader.frame().await.unwrap().unwrap();
+        answered += usize::from(frame.kind == PING && frame.flags == http2::ACK);
+        if frame.ends(1) {
+            break;
+        }
+    }
+    assert_eq!(answered, 200);
+    assert!(
+        began.elapsed() > Duration::from_millis(1500),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn what_is_rejected_before_it_is_a_call_is_counted() {
+    let service = Service::dev(&[]).await;
+    let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, None).await;
+    writer
+        .head(1, "ListTapes", &[(":authority", "10.0.0.1,10.0.0.2")])
+        .await;
+    while !reader.frame().await.unwrap().unwrap().is(RST_STREAM, 1) {}
+    let (_, metrics) = service.admin("/metrics").await;
+    let counted = "tapegate_server_protocol_errors_total{tapegate_code=\"PROTOCOL_ERROR\"} 1";
+    assert!(metrics.contains(counted), "{metrics}");
 }
 
 #[tokio::test]

@@ -10,10 +10,9 @@ use super::{
     setting_type::List,
     values::Values,
 };
-use crate::app::drain::CUT_GRACE;
 use crate::{
     grpc::{
-        connection::{places::PlaceSettings, serve::ConnectionSettings},
+        connection::{CUT_GRACE, places::PlaceSettings, serve::ConnectionSettings},
         inbound::AccessMode,
         server::GrpcSettings,
         tls::TlsSettings,
@@ -201,6 +200,29 @@ pub(crate) static SEND_TIMEOUT: Setting<DurationIn> = Setting {
            and other calls on the connection go on.",
 };
 
+pub(crate) static MAX_UNREAD_BYTES: Setting<Integer<usize>> = Setting {
+    key: "max_unread_bytes",
+    kind: Integer {
+        range: 1_048_576..=1_099_511_627_776,
+        unit: "bytes",
+    },
+    default: Some("268435456"),
+    help: "The maximum number of bytes of all responses together that wait for clients to read them. With more, the call \
+           whose client has not read for the longest time is ended (HTTP/2 RST_STREAM). The default is 256 MiB.",
+};
+
+pub(crate) static MAX_CONTROL_FRAMES: Setting<Integer<u32>> = Setting {
+    key: "max_control_frames",
+    kind: Integer {
+        range: 100..=10_000_000,
+        unit: "frames",
+    },
+    default: Some("5000"),
+    help: "The maximum number of HTTP/2 frames per second on one connection that are no part of a call, such as \
+           WINDOW_UPDATE. A PING or SETTINGS, which has to be answered, counts as ten. With more, the service reads the \
+           connection more slowly.",
+};
+
 pub(crate) static MAX_PENDING_RESETS: Setting<Integer<usize>> = Setting {
     key: "max_pending_resets",
     kind: Integer {
@@ -341,6 +363,8 @@ pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
                 max_age_grace: values.get(&MAX_CONNECTION_AGE_GRACE)?,
                 max_pending_resets: values.get(&MAX_PENDING_RESETS)?,
                 send_timeout: values.get(&SEND_TIMEOUT)?,
+                max_control_frames: values.get(&MAX_CONTROL_FRAMES)?,
+                max_unread_bytes: values.get(&MAX_UNREAD_BYTES)?,
                 keepalive_interval: values.get(&KEEPALIVE_INTERVAL)?,
                 keepalive_timeout: values.get(&KEEPALIVE_TIMEOUT)?,
             },

@@ -8,18 +8,21 @@ use http::{Request, Response};
 use http_body::Body;
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::{Instant, sleep, timeout},
+    time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 
 use super::{
+    backlog::Backlog,
     linger::LINGER,
     peer::Peer,
     places::{Full, Place, PlaceSettings, Places},
+    protocol_errors::ProtocolErrors,
     serve::Http2,
     socket::Socket,
+    warnings::Warnings,
 };
 use crate::{
     access::reload::Reloading,
@@ -53,12 +56,15 @@ pub struct ConnectionMetrics {
     pub handshakes_failed: Count,
     /// Calls that were ended because their client did not read.
     pub stalled: Arc<Count>,
+    /// What clients did wrong.
+    pub protocol_errors: Arc<ProtocolErrors>,
+    pub(super) backlog: Arc<Backlog>,
     places: Arc<Places>,
 }
 
 impl ConnectionMetrics {
-    /// Metrics without connections, of which so many may be open.
-    pub fn new(settings: PlaceSettings) -> Self {
+    /// Metrics without connections. So many may be open, with so many bytes of responses that are not read.
+    pub fn new(settings: PlaceSettings, max_unread_bytes: usize) -> Self {
         Self {
             accepted: Count::default(),
             refused: Count::default(),
@@ -66,8 +72,15 @@ impl ConnectionMetrics {
             displaced: Count::default(),
             handshakes_failed: Count::default(),
             stalled: Arc::default(),
+            protocol_errors: Arc::default(),
+            backlog: Arc::new(Backlog::new(max_unread_bytes)),
             places: Arc::new(Places::new(settings)),
         }
+    }
+
+    /// The bytes of responses that wait for clients to read them.
+    pub fn unread_bytes(&self) -> usize {
+        self.backlog.bytes()
     }
 
     /// The number of open connections.
@@ -78,9 +91,6 @@ impl ConnectionMetrics {
 
 /// How long to wait when the system cannot accept another connection.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
-
-/// The least time between two warnings.
-const WARN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A connection whose client has begun HTTP/2.
 #[derive(Debug)]
@@ -111,22 +121,22 @@ where
     pub(in crate::grpc) async fn run(self, listener: TcpListener, stop: CancellationToken) {
         let this = Arc::new(self);
         let connections = TaskTracker::new();
-        let mut warnings = Warnings::default();
+        let warnings = Warnings::default();
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 accepted = listener.accept() => accepted,
             };
-            if let Err(error) = this.accepted(accepted, &connections, &stop, &mut warnings) {
-                warnings.warn("cannot accept a connection", Some(&error.to_string()));
+            if let Err(error) = this.accepted(accepted, &connections, &stop, &warnings) {
+                warnings.limit(|| tracing::warn!(why = %error, "cannot accept a connection"));
                 sleep(PAUSE_AFTER_ERROR).await;
             }
         }
         // The kernel has completed these connections. If they were dropped with the listener, their
         // clients would see a reset; now they are told to connect elsewhere.
         while let Some(Ok(accepted)) = listener.accept().now_or_never() {
-            let _ = this.accepted(Ok(accepted), &connections, &stop, &mut warnings);
+            let _ = this.accepted(Ok(accepted), &connections, &stop, &warnings);
         }
         drop(listener);
         connections.close();
@@ -141,7 +151,7 @@ where
         accepted: io::Result<(TcpStream, SocketAddr)>,
         connections: &TaskTracker,
         stop: &CancellationToken,
-        warnings: &mut Warnings,
+        warnings: &Warnings,
     ) -> io::Result<()> {
         let (socket, address) = match accepted {
             Ok(accepted) => accepted,
@@ -159,15 +169,16 @@ where
             }
             Err(Full::All) => {
                 self.metrics.refused.add();
-                warnings.warn("closing new connections: max_connections are open", None);
+                warnings.limit(|| tracing::warn!("closing new connections: max_connections are open"));
             }
             Err(Full::OfAddress) => {
                 self.metrics.refused_of_address.add();
-                let from = address.ip().to_string();
-                warnings.warn(
-                    "closing new connections of an address: max_connections_per_address are open",
-                    Some(&from),
-                );
+                warnings.limit(|| {
+                    tracing::warn!(
+                        why = %address.ip(),
+                        "closing new connections of an address: max_connections_per_address are open"
+                    );
+                });
             }
         }
         Ok(())
@@ -198,19 +209,6 @@ where
         };
         self.metrics.handshakes_failed.add();
         tracing::info!(peer = %address, why, "a TLS handshake failed");
-    }
-}
-
-/// Warnings that can come with every connection.
-#[derive(Default)]
-struct Warnings(Option<Instant>);
-
-impl Warnings {
-    fn warn(&mut self, what: &str, why: Option<&str>) {
-        if self.0.is_none_or(|last| last.elapsed() >= WARN_INTERVAL) {
-            self.0 = Some(Instant::now());
-            tracing::warn!(why, "{what}");
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -13,6 +13,8 @@ use std::{
 use ipnet::IpNet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+use crate::domain::client_network;
 
 /// How many connections may be open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,8 +124,7 @@ impl Places {
         Some(())
     }
 
-    /// Whose connections are counted together: an IPv4 address, or the /64 network that one customer
-    /// of IPv6 has. `None` for a proxy, behind which are many callers.
+    /// Whose connections are counted together. `None` for a proxy, behind which are many callers.
     fn origin(&self, address: IpAddr) -> Option<IpAddr> {
         let address = address.to_canonical();
         if self
@@ -134,13 +135,7 @@ impl Places {
         {
             return None;
         }
-        Some(match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(address) => {
-                let network = u128::from(address) & (u128::MAX << 64);
-                Ipv6Addr::from(network).into()
-            }
-        })
+        Some(client_network(address))
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {

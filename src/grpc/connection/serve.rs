@@ -11,10 +11,14 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
-use crate::observability::metrics::Count;
-
 use super::{
-    accept::Accepted, linger, linger::LINGER, places::Activity, read_away::ReadAway, streams::Streams,
+    accept::{Accepted, ConnectionMetrics},
+    linger,
+    linger::LINGER,
+    metered::Metered,
+    places::Activity,
+    read_away::ReadAway,
+    streams::Streams,
 };
 
 /// The limits of a connection.
@@ -31,11 +35,18 @@ pub struct ConnectionSettings {
     pub max_pending_resets: usize,
     /// How long a response may wait for its reader (`send_timeout`).
     pub send_timeout: Duration,
+    /// How many bytes of all responses may wait for their readers (`max_unread_bytes`).
+    pub max_unread_bytes: usize,
+    /// How many control frames a client may send per second (`max_control_frames`).
+    pub max_control_frames: u32,
     /// How long it may be idle before it is pinged (`keepalive_interval`).
     pub keepalive_interval: Duration,
     /// How long the response to a ping may take (`keepalive_timeout`).
     pub keepalive_timeout: Duration,
 }
+
+/// How long the callers of calls that are cut may take to receive their status.
+pub const CUT_GRACE: Duration = Duration::from_secs(1);
 
 /// The number of streams that the service may reset because of a client's errors, before it closes the
 /// connection (RUSTSEC-2024-0003).
@@ -50,16 +61,20 @@ const JITTER: f64 = 0.1;
 pub(in crate::grpc) struct Http2<S> {
     service: S,
     settings: ConnectionSettings,
-    stalled: Arc<Count>,
+    metrics: Arc<ConnectionMetrics>,
 }
 
 impl<S> Http2<S> {
-    /// Requests are handled by `service`; `stalled` counts the calls whose client did not read.
-    pub(in crate::grpc) fn new(service: S, settings: ConnectionSettings, stalled: Arc<Count>) -> Self {
+    /// Requests are handled by `service`.
+    pub(in crate::grpc) fn new(
+        service: S,
+        settings: ConnectionSettings,
+        metrics: Arc<ConnectionMetrics>,
+    ) -> Self {
         Self {
             service,
             settings,
-            stalled,
+            metrics,
         }
     }
 
@@ -67,8 +82,9 @@ impl<S> Http2<S> {
         let settings = &self.settings;
         let mut http2 = http2::Builder::new(Streams {
             activity: activity.clone(),
+            backlog: self.metrics.backlog.clone(),
             send_timeout: settings.send_timeout,
-            stalled: self.stalled.clone(),
+            stalled: self.metrics.stalled.clone(),
         });
         http2
             .timer(TokioTimer::new())
@@ -103,7 +119,13 @@ where
         });
         {
             let http2 = self.builder(activity);
-            let serving = http2.serve_connection(TokioIo::new(&mut socket), service);
+            let io = Metered::new(
+                &mut socket,
+                self.settings.max_control_frames,
+                peer.address(),
+                self.metrics.protocol_errors.clone(),
+            );
+            let serving = http2.serve_connection(TokioIo::new(io), service);
             let mut serving = pin!(serving);
             let closed = peer.closed();
             let grace = tokio::select! {
@@ -116,8 +138,14 @@ where
             if let Some(grace) = grace {
                 // The client is told to begin no further calls here; those in progress go on.
                 serving.as_mut().graceful_shutdown();
+                let cut = async {
+                    if timeout(grace, &mut serving).await.is_err() {
+                        peer.cut().cancel();
+                        let _ = timeout(CUT_GRACE, &mut serving).await;
+                    }
+                };
                 tokio::select! {
-                    _ = timeout(grace, &mut serving) => {}
+                    () = cut => {}
                     () = closed.cancelled() => {}
                 }
             }

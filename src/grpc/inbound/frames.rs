@@ -75,7 +75,7 @@ impl<B: Body<Data = Bytes>> Body for InFrames<B> {
                 None => return Poll::Ready(None),
             }
         }
-        Sending::given();
+        Sending::given(this.rest.len());
         let frame = this.rest.split_to(MAX_FRAME.min(this.rest.len()));
         Poll::Ready(Some(Ok(Frame::data(frame))))
     }

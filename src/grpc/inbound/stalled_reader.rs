@@ -11,15 +11,15 @@ use super::{
 };
 use crate::{
     call::{CallContext, middleware::Middleware},
-    grpc::connection::{Peer, Sending},
+    grpc::connection::{Peer, Sending, Unread},
 };
 
 /// How long after the caller's deadline a response may still be on its way.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Ends the call of a caller that does not read its response: when it has not read for `send_timeout`,
-/// or when it has neither read nor cancelled the call by its own deadline. A client that enforces its
-/// own deadline is never affected.
+/// when it has neither read nor cancelled the call by its own deadline, or when all responses wait with
+/// more than `max_unread_bytes` and this one for the longest time.
 #[derive(Clone, Copy, Debug)]
 pub struct EndStalledReaders;
 
@@ -58,16 +58,24 @@ impl<B: Body> Wrap<B> for StalledReader {
         let deadline = context.as_ref().and_then(|context| context.deadline());
         // In the span of the call, so that the line has its method and request id.
         let span = Span::current();
-        Sending::watch(deadline.map(|deadline| deadline.callers + GRACE), move || {
+        Sending::begin(deadline.map(|deadline| deadline.callers + GRACE), move |why| {
             let _entered = span.entered();
             let caller = context.as_ref().and_then(|context| context.caller());
             let principal = caller.map(|caller| caller.principal.name());
             let peer = peer.map(|peer| peer.address().to_string());
-            tracing::warn!(
-                peer,
-                principal,
-                "ending a call: its client did not read the response for send_timeout, or by its deadline"
-            );
+            match why {
+                Unread::TimedOut => tracing::warn!(
+                    peer,
+                    principal,
+                    "ending a call: its client did not read the response for send_timeout, or by its deadline"
+                ),
+                Unread::Displaced => tracing::warn!(
+                    peer,
+                    principal,
+                    "ending a call: responses wait for their clients with more than max_unread_bytes, and this \
+                     one for the longest time"
+                ),
+            }
         });
         response
     }

@@ -57,7 +57,13 @@ metrics! {
     OPEN_CONNECTIONS = Gauge, Stable, "tapegate.server.open_connections", "{connection}", [],
         "Open connections.";
     STALLED = Counter, Stable, "tapegate.server.stalled_calls", "{call}", [],
-        "Calls that were ended because their client did not read the response: for send_timeout, or by its deadline.";
+        "Calls that were ended because their client did not read the response: for send_timeout, by its deadline, or \
+         for the longest time of all when responses of more than max_unread_bytes were not read.";
+    UNREAD_BYTES = Gauge, Stable, "tapegate.server.unread_bytes", "By", [],
+        "Bytes of responses that wait for clients to read them, at most max_unread_bytes.";
+    PROTOCOL_ERRORS = Counter, Stable, "tapegate.server.protocol_errors", "{error}", ["tapegate.code"],
+        "Streams and connections that were ended because of their client before there was a call, by the error code \
+         of HTTP/2 that the client received.";
     AUTH_REFUSALS = Counter, Stable, "tapegate.auth.refusals", "{call}", ["tapegate.reason"],
         "Calls of callers that were not authenticated, by the reason in the error.";
     TOKEN_CACHE = Counter, Experimental, "tapegate.auth.token_cache.lookups", "{lookup}", ["tapegate.result"],
