@@ -19,19 +19,22 @@ pub mod settings;
 pub mod shutdown;
 mod startup;
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr};
 
-use self::{commands::Checked, service::Service};
+use tokio::net::TcpListener;
+
+use self::{commands::Checked, service::Service, startup::listen};
 pub use self::{
     drain::Cut,
     expiry::Expiring,
     startup::{CannotListen, CannotStart},
 };
+use crate::grpc::connection::listener::Listener;
 pub use crate::upstream::sdk::Credentials;
 
 /// The service, bound to its addresses.
-pub struct App {
-    service: Service,
+pub struct App<L = TcpListener> {
+    service: Service<L>,
 }
 
 /// Where an [`App`] listens. Its `Display` is the first line on stdout.
@@ -49,9 +52,28 @@ impl App {
     /// # Errors
     ///
     /// If an address cannot be listened on, or a file is invalid.
-    pub async fn serve(mut checked: Checked, credentials: Option<Credentials>) -> Result<Self, CannotStart> {
+    pub async fn serve(checked: Checked, credentials: Option<Credentials>) -> Result<Self, CannotStart> {
+        Self::serve_on(TcpListener::bind, checked, credentials).await
+    }
+}
+
+impl<L: Listener> App<L> {
+    /// The same on another network than TCP, whose listeners `bind` makes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`serve`](App::serve).
+    pub async fn serve_on<B>(
+        bind: impl FnOnce(SocketAddr) -> B,
+        mut checked: Checked,
+        credentials: Option<Credentials>,
+    ) -> Result<Self, CannotStart>
+    where
+        B: Future<Output = io::Result<L>>,
+    {
         checked.config.sdk.credentials = credentials;
-        let service = Service::bind(checked).await?;
+        let listen = |address| listen("listen", address, bind);
+        let service = Service::bind(checked, listen).await?;
         Ok(Self { service })
     }
 

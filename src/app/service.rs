@@ -1,10 +1,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{
-    net::TcpListener,
-    time::{MissedTickBehavior, interval, sleep},
-};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
@@ -16,11 +13,18 @@ use super::{
     http_server::Bound,
     metrics::MetricSources,
     settings::{IgnoredVariable, ShutdownSettings},
-    startup::{CannotStart, listen},
+    startup::{CannotListen, CannotStart},
 };
 use crate::{
     access::audit::AuditLog,
-    grpc::{connection::accept, convert::Rules, health::Health, inbound, server::GrpcServer, service::Tapes},
+    grpc::{
+        connection::{accept, listener::Listener},
+        convert::Rules,
+        health::Health,
+        inbound,
+        server::GrpcServer,
+        service::Tapes,
+    },
     observability::{
         account_names::AccountNames,
         admin::{self, AdminState, ServiceInfo, UpstreamState, history::History},
@@ -40,10 +44,10 @@ use crate::{
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// The service, bound and not yet running.
-pub(super) struct Service {
+pub(super) struct Service<L> {
     pub(super) grpc_address: SocketAddr,
     pub(super) admin: Bound,
-    grpc: TcpListener,
+    grpc: L,
     acceptance: accept::AcceptSettings,
     connections: Arc<accept::ConnectionMetrics>,
     metrics: Arc<Metrics>,
@@ -61,9 +65,15 @@ pub(super) struct Service {
     upstream: String,
 }
 
-impl Service {
-    /// Binds the listeners of a service with these settings.
-    pub(super) async fn bind(checked: Checked) -> Result<Self, CannotStart> {
+impl<L: Listener> Service<L> {
+    /// Binds the listeners of a service with these settings; `listen` binds that of callers.
+    pub(super) async fn bind<B>(
+        checked: Checked,
+        listen: impl FnOnce(SocketAddr) -> B,
+    ) -> Result<Self, CannotStart>
+    where
+        B: Future<Output = Result<(L, SocketAddr), CannotListen>>,
+    {
         let Checked {
             config,
             document,
@@ -86,7 +96,7 @@ impl Service {
         for expiring in access.expiries().within(config.server.expiry_warning) {
             expiry::warn(&expiring);
         }
-        let (grpc, grpc_address) = listen("listen", config.server.listen).await?;
+        let (grpc, grpc_address) = listen(config.server.listen).await?;
         let rules = config.rules;
         let scopes = rules.scopes();
         let readiness = Readiness::new(scopes.clone(), config.readiness);

@@ -6,16 +6,14 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 
 use super::{
     linger::LINGER,
+    listener::{Listener, Stream},
     peer::Peer,
     places::{Full, Place, PlaceSettings, Places},
     serve::Http2,
@@ -84,8 +82,8 @@ const WARN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A connection whose client has begun HTTP/2.
 #[derive(Debug)]
-pub(super) struct Accepted {
-    pub(super) socket: Socket,
+pub(super) struct Accepted<T> {
+    pub(super) socket: Socket<T>,
     pub(super) peer: Peer,
 }
 
@@ -108,7 +106,7 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     /// Accepts connections until `stop` is cancelled, and returns when all have ended.
-    pub(in crate::grpc) async fn run(self, listener: TcpListener, stop: CancellationToken) {
+    pub(in crate::grpc) async fn run(self, mut listener: impl Listener, stop: CancellationToken) {
         let this = Arc::new(self);
         let connections = TaskTracker::new();
         let mut warnings = Warnings::default();
@@ -136,9 +134,9 @@ where
     /// # Errors
     ///
     /// If the system cannot accept connections now.
-    fn accepted(
+    fn accepted<T: Stream>(
         self: &Arc<Self>,
-        accepted: io::Result<(TcpStream, SocketAddr)>,
+        accepted: io::Result<(T, SocketAddr)>,
         connections: &TaskTracker,
         stop: &CancellationToken,
         warnings: &mut Warnings,
@@ -173,9 +171,9 @@ where
         Ok(())
     }
 
-    async fn serve(
+    async fn serve<T: Stream>(
         self: Arc<Self>,
-        socket: TcpStream,
+        socket: T,
         address: SocketAddr,
         place: Place,
         stop: CancellationToken,
@@ -214,12 +212,11 @@ impl Warnings {
     }
 }
 
-async fn handshake(
-    socket: TcpStream,
+async fn handshake<T: Stream>(
+    socket: T,
     address: SocketAddr,
     settings: &AcceptSettings,
-) -> io::Result<Accepted> {
-    socket.set_nodelay(true)?;
+) -> io::Result<Accepted<T>> {
     let (socket, certificate) = match &settings.tls {
         None => (Socket::plain(socket), None),
         Some(tls) => {

@@ -14,7 +14,12 @@ use tower::{Service, ServiceExt};
 use crate::observability::metrics::Count;
 
 use super::{
-    accept::Accepted, linger, linger::LINGER, places::Activity, read_away::ReadAway, streams::Streams,
+    accept::Accepted,
+    linger::{self, LINGER},
+    listener::Stream,
+    places::Activity,
+    read_away::ReadAway,
+    streams::Streams,
 };
 
 /// The limits of a connection.
@@ -93,7 +98,12 @@ where
 {
     /// Serves a connection until it ends: when its client closes it, at its age, when `stop` is
     /// cancelled and its calls have ended, or when it is told to close.
-    pub(super) async fn serve(&self, accepted: Accepted, activity: &Arc<Activity>, stop: CancellationToken) {
+    pub(super) async fn serve<T: Stream>(
+        &self,
+        accepted: Accepted<T>,
+        activity: &Arc<Activity>,
+        stop: CancellationToken,
+    ) {
         activity.begin();
         let Accepted { mut socket, peer } = accepted;
         let service = service_fn(|request: Request<Incoming>| {
@@ -122,7 +132,7 @@ where
                 }
             }
         }
-        linger::close(socket.into_tcp()).await;
+        linger::close(socket.into_stream()).await;
     }
 }
 
