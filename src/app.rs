@@ -14,16 +14,21 @@ mod drain;
 mod expiry;
 mod http_server;
 mod metrics;
+pub mod network;
 mod service;
 pub mod settings;
 pub mod shutdown;
 mod startup;
 
-use std::{fmt, io, net::SocketAddr};
+use std::{fmt, net::SocketAddr};
 
 use tokio::net::TcpListener;
 
-use self::{commands::Checked, service::Service, startup::listen};
+use self::{
+    commands::Checked,
+    network::{Network, Tcp},
+    service::Service,
+};
 pub use self::{
     drain::Cut,
     expiry::Expiring,
@@ -53,27 +58,23 @@ impl App {
     ///
     /// If an address cannot be listened on, or a file is invalid.
     pub async fn serve(checked: Checked, credentials: Option<Credentials>) -> Result<Self, CannotStart> {
-        Self::serve_on(TcpListener::bind, checked, credentials).await
+        Self::serve_on(&Tcp, checked, credentials).await
     }
 }
 
 impl<L: Listener> App<L> {
-    /// The same on another network than TCP, whose listeners `bind` makes.
+    /// The same on another network. Its admin pages are on TCP.
     ///
     /// # Errors
     ///
     /// As for [`serve`](App::serve).
-    pub async fn serve_on<B>(
-        bind: impl FnOnce(SocketAddr) -> B,
+    pub async fn serve_on(
+        network: &impl Network<Listener = L>,
         mut checked: Checked,
         credentials: Option<Credentials>,
-    ) -> Result<Self, CannotStart>
-    where
-        B: Future<Output = io::Result<L>>,
-    {
+    ) -> Result<Self, CannotStart> {
         checked.config.sdk.credentials = credentials;
-        let listen = |address| listen("listen", address, bind);
-        let service = Service::bind(checked, listen).await?;
+        let service = Service::bind(network, checked).await?;
         Ok(Self { service })
     }
 

@@ -12,8 +12,9 @@ use super::{
     expiry,
     http_server::Bound,
     metrics::MetricSources,
+    network::Network,
     settings::{IgnoredVariable, ShutdownSettings},
-    startup::{CannotListen, CannotStart},
+    startup::{CannotStart, listen},
 };
 use crate::{
     access::audit::AuditLog,
@@ -66,14 +67,11 @@ pub(super) struct Service<L> {
 }
 
 impl<L: Listener> Service<L> {
-    /// Binds the listeners of a service with these settings; `listen` binds that of callers.
-    pub(super) async fn bind<B>(
+    /// Binds the listeners of a service with these settings.
+    pub(super) async fn bind(
+        network: &impl Network<Listener = L>,
         checked: Checked,
-        listen: impl FnOnce(SocketAddr) -> B,
-    ) -> Result<Self, CannotStart>
-    where
-        B: Future<Output = Result<(L, SocketAddr), CannotListen>>,
-    {
+    ) -> Result<Self, CannotStart> {
         let Checked {
             config,
             document,
@@ -96,7 +94,8 @@ impl<L: Listener> Service<L> {
         for expiring in access.expiries().within(config.server.expiry_warning) {
             expiry::warn(&expiring);
         }
-        let (grpc, grpc_address) = listen(config.server.listen).await?;
+        let (grpc, grpc_address) =
+            listen("listen", config.server.listen, |address| network.bind(address)).await?;
         let rules = config.rules;
         let scopes = rules.scopes();
         let readiness = Readiness::new(scopes.clone(), config.readiness);
@@ -105,11 +104,10 @@ impl<L: Listener> Service<L> {
         let metrics = Arc::new(metrics);
 
         let regions = rules.regions.iter().cloned();
-        let clients = Arc::new(
-            Clients::new(&config.sdk, &rules.region, regions)
-                .await
-                .map_err(|fault| CannotStart::Files(vec![fault]))?,
-        );
+        let http_client = network
+            .http_client(&config.sdk)
+            .map_err(|fault| CannotStart::Files(vec![fault]))?;
+        let clients = Arc::new(Clients::new(&config.sdk, http_client, &rules.region, regions).await);
         access.watch(clients.files());
         let pause = config.sdk.credentials_pause;
         let credentials = AwsCredentials::new(clients.clone(), readiness.clone(), &scopes, pause);
