@@ -14,6 +14,7 @@ mod drain;
 mod expiry;
 mod http_server;
 mod metrics;
+pub mod network;
 mod service;
 pub mod settings;
 pub mod shutdown;
@@ -21,17 +22,24 @@ mod startup;
 
 use std::{fmt, net::SocketAddr};
 
-use self::{commands::Checked, service::Service};
+use tokio::net::TcpListener;
+
+use self::{
+    commands::Checked,
+    network::{Network, Tcp},
+    service::Service,
+};
 pub use self::{
     drain::Cut,
     expiry::Expiring,
     startup::{CannotListen, CannotStart},
 };
+use crate::grpc::connection::listener::Listener;
 pub use crate::upstream::sdk::Credentials;
 
 /// The service, bound to its addresses.
-pub struct App {
-    service: Service,
+pub struct App<L = TcpListener> {
+    service: Service<L>,
 }
 
 /// Where an [`App`] listens. Its `Display` is the first line on stdout.
@@ -49,9 +57,24 @@ impl App {
     /// # Errors
     ///
     /// If an address cannot be listened on, or a file is invalid.
-    pub async fn serve(mut checked: Checked, credentials: Option<Credentials>) -> Result<Self, CannotStart> {
+    pub async fn serve(checked: Checked, credentials: Option<Credentials>) -> Result<Self, CannotStart> {
+        Self::serve_on(&Tcp, checked, credentials).await
+    }
+}
+
+impl<L: Listener> App<L> {
+    /// The same on another network. Its admin pages are on TCP.
+    ///
+    /// # Errors
+    ///
+    /// As for [`serve`](App::serve).
+    pub async fn serve_on(
+        network: &impl Network<Listener = L>,
+        mut checked: Checked,
+        credentials: Option<Credentials>,
+    ) -> Result<Self, CannotStart> {
         checked.config.sdk.credentials = credentials;
-        let service = Service::bind(checked).await?;
+        let service = Service::bind(network, checked).await?;
         Ok(Self { service })
     }
 

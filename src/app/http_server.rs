@@ -32,7 +32,7 @@ impl Bound {
         address: SocketAddr,
         (pages, settings): (Router, AdminSettings),
     ) -> Result<Self, CannotListen> {
-        let (listener, address) = listen(setting, address).await?;
+        let (listener, address) = listen(setting, address, TcpListener::bind).await?;
         Ok(Self {
             address,
             listener,

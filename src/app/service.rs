@@ -1,10 +1,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{
-    net::TcpListener,
-    time::{MissedTickBehavior, interval, sleep},
-};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
@@ -15,12 +12,20 @@ use super::{
     expiry,
     http_server::Bound,
     metrics::MetricSources,
+    network::Network,
     settings::{IgnoredVariable, ShutdownSettings},
     startup::{CannotStart, listen},
 };
 use crate::{
     access::audit::AuditLog,
-    grpc::{connection::accept, convert::Rules, health::Health, inbound, server::GrpcServer, service::Tapes},
+    grpc::{
+        connection::{accept, listener::Listener},
+        convert::Rules,
+        health::Health,
+        inbound,
+        server::GrpcServer,
+        service::Tapes,
+    },
     observability::{
         account_names::AccountNames,
         admin::{self, AdminState, ServiceInfo, UpstreamState, history::History},
@@ -40,10 +45,10 @@ use crate::{
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// The service, bound and not yet running.
-pub(super) struct Service {
+pub(super) struct Service<L> {
     pub(super) grpc_address: SocketAddr,
     pub(super) admin: Bound,
-    grpc: TcpListener,
+    grpc: L,
     acceptance: accept::AcceptSettings,
     connections: Arc<accept::ConnectionMetrics>,
     metrics: Arc<Metrics>,
@@ -61,9 +66,12 @@ pub(super) struct Service {
     upstream: String,
 }
 
-impl Service {
+impl<L: Listener> Service<L> {
     /// Binds the listeners of a service with these settings.
-    pub(super) async fn bind(checked: Checked) -> Result<Self, CannotStart> {
+    pub(super) async fn bind(
+        network: &impl Network<Listener = L>,
+        checked: Checked,
+    ) -> Result<Self, CannotStart> {
         let Checked {
             config,
             document,
@@ -86,7 +94,8 @@ impl Service {
         for expiring in access.expiries().within(config.server.expiry_warning) {
             expiry::warn(&expiring);
         }
-        let (grpc, grpc_address) = listen("listen", config.server.listen).await?;
+        let (grpc, grpc_address) =
+            listen("listen", config.server.listen, |address| network.bind(address)).await?;
         let rules = config.rules;
         let scopes = rules.scopes();
         let readiness = Readiness::new(scopes.clone(), config.readiness);
@@ -95,11 +104,10 @@ impl Service {
         let metrics = Arc::new(metrics);
 
         let regions = rules.regions.iter().cloned();
-        let clients = Arc::new(
-            Clients::new(&config.sdk, &rules.region, regions)
-                .await
-                .map_err(|fault| CannotStart::Files(vec![fault]))?,
-        );
+        let http_client = network
+            .http_client(&config.sdk)
+            .map_err(|fault| CannotStart::Files(vec![fault]))?;
+        let clients = Arc::new(Clients::new(&config.sdk, http_client, &rules.region, regions).await);
         access.watch(clients.files());
         let pause = config.sdk.credentials_pause;
         let credentials = AwsCredentials::new(clients.clone(), readiness.clone(), &scopes, pause);

@@ -2,9 +2,10 @@
 
 use std::{io, net::SocketAddr};
 
-use tokio::net::TcpListener;
-
-use crate::{access::audit::AuditFileError, observability::telemetry::CannotExport};
+use crate::{
+    access::audit::AuditFileError, grpc::connection::listener::Listener,
+    observability::telemetry::CannotExport,
+};
 
 /// An address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -33,12 +34,16 @@ pub enum CannotStart {
 }
 
 /// Listens on the address of a setting, and returns the address with its actual port.
-pub(super) async fn listen(
+pub(super) async fn listen<L: Listener, B>(
     setting: &'static str,
     address: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), CannotListen> {
+    bind: impl FnOnce(SocketAddr) -> B,
+) -> Result<(L, SocketAddr), CannotListen>
+where
+    B: Future<Output = io::Result<L>>,
+{
     let bound = async {
-        let listener = TcpListener::bind(address).await?;
+        let listener = bind(address).await?;
         let address = listener.local_addr()?;
         Ok((listener, address))
     };

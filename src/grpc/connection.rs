@@ -3,15 +3,17 @@
 //! - In: a listener, and the service that handles the requests.
 //! - Out: an end for every connection at which no answer is lost.
 //!
-//! `accept` accepts connections if `places` has room. `socket` is the bytes of one, of which `metered` slows
-//! down and counts what is no part of a call. `serve` is its life, `streams` has its calls, of whose responses
-//! `backlog` bounds what is not read, `linger` is its end, and `peer` what the layers of the inbound stack
+//! `listener` is where they come from, and `accept` accepts them if `places` has room. `socket` is the bytes of
+//! one, of which `metered` slows down and counts what is no part of a call. `serve` is its life, `streams` has
+//! its calls, of whose responses `backlog` bounds what is not read, `linger` is its end, and `peer` what the
+//! layers of the inbound stack
 //! know of it.
 
 pub mod accept;
 mod backlog;
 mod frame_heads;
 mod linger;
+pub mod listener;
 mod metered;
 mod peer;
 pub mod places;

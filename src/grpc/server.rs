@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
@@ -12,6 +11,7 @@ use super::{
     codec,
     connection::{
         accept::{AcceptSettings, Acceptor, ConnectionMetrics},
+        listener::Listener,
         serve::{ConnectionSettings, Http2},
     },
     health::Health,
@@ -57,7 +57,7 @@ impl GrpcServer {
     /// Serves the connections of `listener` until `stop` is cancelled and they have ended.
     pub async fn serve(
         self,
-        listener: TcpListener,
+        listener: impl Listener,
         settings: AcceptSettings,
         metrics: Arc<ConnectionMetrics>,
         stop: CancellationToken,

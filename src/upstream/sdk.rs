@@ -39,10 +39,12 @@ use futures_util::future::BoxFuture;
 use tower::Service;
 
 pub use aws_credential_types::Credentials;
+pub use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 pub use self::{
     aws_files::locate_aws_file,
     clients::Clients,
+    http_client::http_client,
     settings::{AccountSettings, EndpointSettings, SdkSettings},
     sts::NoOwner,
 };

@@ -6,10 +6,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
@@ -17,6 +14,7 @@ use tower::Service;
 use super::{
     backlog::Backlog,
     linger::LINGER,
+    listener::{Listener, Stream},
     peer::Peer,
     places::{Full, Place, PlaceSettings, Places},
     protocol_errors::ProtocolErrors,
@@ -94,8 +92,8 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// A connection whose client has begun HTTP/2.
 #[derive(Debug)]
-pub(super) struct Accepted {
-    pub(super) socket: Socket,
+pub(super) struct Accepted<T> {
+    pub(super) socket: Socket<T>,
     pub(super) peer: Peer,
 }
 
@@ -118,7 +116,7 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     /// Accepts connections until `stop` is cancelled, and returns when all have ended.
-    pub(in crate::grpc) async fn run(self, listener: TcpListener, stop: CancellationToken) {
+    pub(in crate::grpc) async fn run(self, mut listener: impl Listener, stop: CancellationToken) {
         let this = Arc::new(self);
         let connections = TaskTracker::new();
         let warnings = Warnings::default();
@@ -146,9 +144,9 @@ where
     /// # Errors
     ///
     /// If the system cannot accept connections now.
-    fn accepted(
+    fn accepted<T: Stream>(
         self: &Arc<Self>,
-        accepted: io::Result<(TcpStream, SocketAddr)>,
+        accepted: io::Result<(T, SocketAddr)>,
         connections: &TaskTracker,
         stop: &CancellationToken,
         warnings: &Warnings,
@@ -184,9 +182,9 @@ where
         Ok(())
     }
 
-    async fn serve(
+    async fn serve<T: Stream>(
         self: Arc<Self>,
-        socket: TcpStream,
+        socket: T,
         address: SocketAddr,
         place: Place,
         stop: CancellationToken,
@@ -212,12 +210,11 @@ where
     }
 }
 
-async fn handshake(
-    socket: TcpStream,
+async fn handshake<T: Stream>(
+    socket: T,
     address: SocketAddr,
     settings: &AcceptSettings,
-) -> io::Result<Accepted> {
-    socket.set_nodelay(true)?;
+) -> io::Result<Accepted<T>> {
     let (socket, certificate) = match &settings.tls {
         None => (Socket::plain(socket), None),
         Some(tls) => {

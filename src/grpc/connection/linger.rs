@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
     time::timeout,
 };
+
+use super::listener::Stream;
 
 /// How long the peer may take to close its side of a connection that the service has closed.
 pub const LINGER: Duration = Duration::from_secs(2);
@@ -15,7 +16,7 @@ pub const LINGER: Duration = Duration::from_secs(2);
 /// the peer's kernel throws away the answers that its program has not read yet. HTTP/2 clients send
 /// WINDOW_UPDATE and PING at any time. So the side for writing is closed first, and what comes is
 /// read and thrown away until the peer closes its side as well (RFC 9112, section 9.6).
-pub(super) async fn close(mut socket: TcpStream) {
+pub(super) async fn close(mut socket: impl Stream) {
     const CHUNK: usize = 4096;
     // It fails if the peer has reset the connection.
     if socket.shutdown().await.is_err() {

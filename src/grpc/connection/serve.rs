@@ -13,8 +13,8 @@ use tower::{Service, ServiceExt};
 
 use super::{
     accept::{Accepted, ConnectionMetrics},
-    linger,
-    linger::LINGER,
+    linger::{self, LINGER},
+    listener::Stream,
     metered::Metered,
     places::Activity,
     read_away::ReadAway,
@@ -109,7 +109,12 @@ where
 {
     /// Serves a connection until it ends: when its client closes it, at its age, when `stop` is
     /// cancelled and its calls have ended, or when it is told to close.
-    pub(super) async fn serve(&self, accepted: Accepted, activity: &Arc<Activity>, stop: CancellationToken) {
+    pub(super) async fn serve<T: Stream>(
+        &self,
+        accepted: Accepted<T>,
+        activity: &Arc<Activity>,
+        stop: CancellationToken,
+    ) {
         activity.begin();
         let Accepted { mut socket, peer } = accepted;
         let service = service_fn(|request: Request<Incoming>| {
@@ -150,7 +155,7 @@ where
                 }
             }
         }
-        linger::close(socket.into_tcp()).await;
+        linger::close(socket.into_stream()).await;
     }
 }
 

@@ -5,33 +5,32 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
+
+use super::listener::Stream;
 
 /// The bytes with which an HTTP/2 client begins (RFC 9113, section 3.4).
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The bytes of a connection, plain or inside TLS.
 #[derive(Debug)]
-pub(super) struct Socket {
-    io: Either<TcpStream, Box<TlsStream<TcpStream>>>,
+pub(super) struct Socket<T> {
+    io: Either<T, Box<TlsStream<T>>>,
     /// What was read and is not yet given on.
     begun: Bytes,
 }
 
-impl Socket {
-    pub(super) fn plain(io: TcpStream) -> Self {
+impl<T: Stream> Socket<T> {
+    pub(super) fn plain(io: T) -> Self {
         Self {
             io: Either::Left(io),
             begun: Bytes::new(),
         }
     }
 
-    pub(super) fn tls(io: TlsStream<TcpStream>) -> Self {
+    pub(super) fn tls(io: TlsStream<T>) -> Self {
         Self {
             io: Either::Right(Box::new(io)),
             begun: Bytes::new(),
@@ -56,8 +55,8 @@ impl Socket {
         Ok(())
     }
 
-    /// The TCP socket, without what was not read.
-    pub(super) fn into_tcp(self) -> TcpStream {
+    /// The stream itself, without what was not read.
+    pub(super) fn into_stream(self) -> T {
         match self.io {
             Either::Left(io) => io,
             Either::Right(tls) => tls.into_inner().0,
@@ -65,7 +64,7 @@ impl Socket {
     }
 }
 
-impl AsyncRead for Socket {
+impl<T: Stream> AsyncRead for Socket<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -81,7 +80,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl<T: Stream> AsyncWrite for Socket<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, bytes)
     }

@@ -4,17 +4,19 @@ use aws_config::{BehaviorVersion, SdkConfig, provider_config::ProviderConfig};
 use aws_sdk_storagegateway::{
     Client,
     config::{
-        Builder, ProvideCredentials, Region as SdkRegion, StalledStreamProtectionConfig, retry::RetryConfig,
-        timeout::TimeoutConfig,
+        Builder, ProvideCredentials, Region as SdkRegion, SharedCredentialsProvider,
+        StalledStreamProtectionConfig, retry::RetryConfig, timeout::TimeoutConfig,
     },
 };
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::{
     aws_files::AwsFiles,
     clock::ClockWatch,
     credentials_chain::CredentialsChain,
-    http_client::http_client,
     interceptors::{PropagateTrace, StrictResponses},
+    renewal::Source,
     session::Session,
     settings::SdkSettings,
     sts::Sts,
@@ -34,16 +36,12 @@ pub(super) struct ClientFactory {
 }
 
 impl ClientFactory {
-    /// A factory with these settings. The clients that fetch credentials use the region `home`. With
-    /// credentials in the settings, nothing is read of the environment and the files of AWS.
-    ///
-    /// # Errors
-    ///
-    /// If the file of root certificates is invalid, or a proxy cannot be used.
-    pub(super) async fn new(settings: SdkSettings, home: &Region) -> Result<Self, String> {
+    /// A factory with these settings, whose clients send with `http_client`. Those that fetch
+    /// credentials use the region `home`. With credentials in the settings, nothing is read of the
+    /// environment and the files of AWS.
+    pub(super) async fn new(settings: SdkSettings, http_client: SharedHttpClient, home: &Region) -> Self {
         let version = BehaviorVersion::v2026_01_12();
         let region = SdkRegion::new(home.as_str().to_owned());
-        let http_client = http_client(&settings.network, settings.max_answer_bytes)?;
         let shared = match &settings.credentials {
             Some(_) => SdkConfig::builder()
                 .behavior_version(version)
@@ -62,18 +60,18 @@ impl ClientFactory {
                     .await
             }
         };
-        Ok(Self {
+        Self {
             clock: ClockWatch::new(!shared.disable_clock_skew_correction().unwrap_or_default()),
             settings,
             home: home.clone(),
             shared,
-        })
+        }
     }
 
     /// The session of the given credentials, or of those of a profile or of the standard chain.
     pub(super) fn session(&self, profile: Option<&str>, files: &AwsFiles) -> Session {
         if let Some(credentials) = &self.settings.credentials {
-            return self.session_of(credentials.clone());
+            return self.session_from(Source::Given(credentials.clone()));
         }
         let shared = self.shared.clone();
         let configure = move || {
@@ -94,8 +92,12 @@ impl ClientFactory {
         self.session_of(CredentialsChain::new(files.clone(), profile, configure))
     }
 
-    /// The session with the credentials of a source.
-    pub(super) fn session_of(&self, source: impl ProvideCredentials + 'static) -> Session {
+    /// The session with the credentials of a provider.
+    pub(super) fn session_of(&self, provider: impl ProvideCredentials + 'static) -> Session {
+        self.session_from(Source::Provider(SharedCredentialsProvider::new(provider)))
+    }
+
+    fn session_from(&self, source: Source) -> Session {
         Session::new(
             source,
             self.settings.credentials_pause,

@@ -6,6 +6,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 use aws_sdk_storagegateway::Client;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::{sync::watch, time::timeout};
 
 use super::{
@@ -118,19 +119,16 @@ impl AccountClients {
 }
 
 impl Clients {
-    /// Makes the clients of `regions`, or of the accounts with their own regions. The standard
-    /// credentials chain uses the region `home`.
-    ///
-    /// # Errors
-    ///
-    /// If the file of root certificates is invalid, or a proxy cannot be used.
+    /// Makes the clients of `regions`, or of the accounts with their own regions. They send with
+    /// `http_client`. The standard credentials chain uses the region `home`.
     pub async fn new(
         settings: &SdkSettings,
+        http_client: SharedHttpClient,
         home: &Region,
         regions: impl IntoIterator<Item = Region>,
-    ) -> Result<Self, String> {
+    ) -> Self {
         let files = AwsFiles::of_environment();
-        let factory = Arc::new(ClientFactory::new(settings.clone(), home).await?);
+        let factory = Arc::new(ClientFactory::new(settings.clone(), http_client, home).await);
         let mut bases = BTreeMap::new();
         let accounts = match &settings.accounts[..] {
             [] => {
@@ -157,12 +155,12 @@ impl Clients {
             }
         };
         let is_given = settings.credentials.is_some();
-        Ok(Self {
+        Self {
             accounts,
             callers: CallerSessions::new(settings.max_caller_sessions),
             bases: bases.into_values().collect(),
             files: (!is_given).then(|| ReloadAwsFiles::new(files)),
-        })
+        }
     }
 
     /// The files of AWS, which can be checked for changes; `None` if the credentials are given.

@@ -27,7 +27,8 @@ use aws_smithy_types::body::SdkBody;
 use http::Uri;
 use http_body_util::Limited;
 
-use crate::network::{NetworkSettings, Proxies, Proxy, read_root_certificates};
+use super::settings::SdkSettings;
+use crate::network::{Proxies, Proxy, read_root_certificates};
 
 /// The HTTP client of the SDK, for requests to AWS and for those that fetch credentials. It decides
 /// about proxies by [`Proxies`], not by the SDK's own reading of the environment, and limits the size of
@@ -36,10 +37,8 @@ use crate::network::{NetworkSettings, Proxies, Proxy, read_root_certificates};
 /// # Errors
 ///
 /// If the file of root certificates is invalid, or a proxy cannot be used.
-pub(super) fn http_client(
-    network: &NetworkSettings,
-    max_response_bytes: usize,
-) -> Result<SharedHttpClient, String> {
+pub fn http_client(settings: &SdkSettings) -> Result<SharedHttpClient, String> {
+    let network = &settings.network;
     let trusted = match &network.ca_bundle {
         Some(path) => TrustStore::empty().with_pem_certificate(read_root_certificates(path)?),
         None => TrustStore::empty().with_native_roots(network.native_roots),
@@ -54,7 +53,7 @@ pub(super) fn http_client(
         through: through.collect::<Result<_, String>>()?,
         tls: tls.map_err(|error| error.to_string())?,
         connectors: Mutex::default(),
-        max_response_bytes,
+        max_response_bytes: settings.max_answer_bytes,
     }))
 }
 

@@ -50,13 +50,22 @@ const ABANDONED: Duration = Duration::from_secs(60);
 /// credentials, and rejects those that the SDK cannot sign with.
 #[derive(Clone, Debug)]
 pub(super) struct RenewingProvider {
-    source: SharedCredentialsProvider,
+    source: Source,
     /// The minimum time between two attempts to renew valid credentials.
     pause: Duration,
     /// How long a call waits. It is less than the timeout of an attempt, so that a source that hangs is
     /// not taken for an AWS that does not answer.
     patience: Duration,
     state: Arc<Mutex<State>>,
+}
+
+/// Where credentials come from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// The caller of the library gave them.
+    Given(Credentials),
+    /// A provider fetches them.
+    Provider(SharedCredentialsProvider),
 }
 
 /// The answer of the source, for everybody who waits for it.
@@ -77,7 +86,7 @@ struct State {
 
 impl RenewingProvider {
     /// A provider that has not provided credentials yet, for attempts that end after `attempt_timeout`.
-    pub(super) fn new(source: SharedCredentialsProvider, pause: Duration, attempt_timeout: Duration) -> Self {
+    pub(super) fn new(source: Source, pause: Duration, attempt_timeout: Duration) -> Self {
         Self {
             source,
             pause,
@@ -202,7 +211,7 @@ impl RenewingProvider {
     }
 
     async fn fetch_once(&self, epoch: u64) -> Result<Credentials, NotObtained> {
-        let provided = timeout(ABANDONED, ask(self.source.clone())).await;
+        let provided = timeout(ABANDONED, self.source.clone().credentials()).await;
         let provided = provided.unwrap_or(Err(NotObtained::Abandoned));
         let mut state = self.lock();
         if state.epoch != epoch {
@@ -255,19 +264,26 @@ impl ProvideCredentials for RenewingProvider {
     }
 }
 
-/// Asks a source for credentials, on a thread of its own: some providers of the SDK read files in a way
-/// that can block, and then no other call and no probe may wait with them.
-async fn ask(source: SharedCredentialsProvider) -> Result<Credentials, NotObtained> {
+impl Source {
+    async fn credentials(self) -> Result<Credentials, NotObtained> {
+        match self {
+            Self::Given(credentials) => usable(Ok(credentials)),
+            Self::Provider(provider) => ask(provider).await,
+        }
+    }
+}
+
+/// Asks a provider for credentials, on a thread of its own: some providers of the SDK read files in a
+/// way that can block, and then no other call and no probe may wait with them.
+async fn ask(provider: SharedCredentialsProvider) -> Result<Credentials, NotObtained> {
     let runtime = Handle::current();
     let (tell, told) = oneshot::channel();
     let asking = move || {
-        let provided = source.provide_credentials();
+        let provided = provider.provide_credentials();
         // A provider can panic on a file or a response that it does not expect.
         let provided = AssertUnwindSafe(provided).catch_unwind();
         let provided = match runtime.block_on(async { timeout(ABANDONED, provided).await }) {
-            Ok(Ok(provided)) => provided
-                .and_then(checked)
-                .map_err(|error| NotObtained::Failed(causes(&error))),
+            Ok(Ok(provided)) => usable(provided),
             Ok(Err(_)) => Err(NotObtained::Panicked),
             Err(_) => Err(NotObtained::Abandoned),
         };
@@ -278,6 +294,12 @@ async fn ask(source: SharedCredentialsProvider) -> Result<Credentials, NotObtain
         .spawn(asking)
         .map_err(|error| NotObtained::Failed(format!("cannot start a thread: {error}")))?;
     told.await.unwrap_or(Err(NotObtained::Panicked))
+}
+
+fn usable(provided: Result<Credentials, CredentialsError>) -> Result<Credentials, NotObtained> {
+    provided
+        .and_then(checked)
+        .map_err(|error| NotObtained::Failed(causes(&error)))
 }
 
 fn has_expired(credentials: &Credentials, now: SystemTime) -> bool {
@@ -378,7 +400,7 @@ mod tests {
         script: impl Fn(u32) -> Result<Credentials, CredentialsError> + Send + Sync + 'static,
     ) -> RenewingProvider {
         let scripted = SharedCredentialsProvider::new(Scripted(script, Mutex::new(0)));
-        RenewingProvider::new(scripted, pause, Duration::from_secs(20))
+        RenewingProvider::new(Source::Provider(scripted), pause, Duration::from_secs(20))
     }
 
     fn valid_for(id: &str, seconds: u64) -> Credentials {

@@ -1,11 +1,11 @@
 use std::time::{Duration, Instant};
 
-use aws_sdk_storagegateway::config::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_storagegateway::config::SharedCredentialsProvider;
 
 use super::{
     credentials::{CredentialsCache, CredentialsEpoch},
     failure::causes,
-    renewal::RenewingProvider,
+    renewal::{RenewingProvider, Source},
 };
 use crate::domain::AccountId;
 
@@ -19,12 +19,7 @@ pub(super) struct Session {
 impl Session {
     /// A session with the credentials of `source`, for attempts that end after `attempt_timeout`. Rejected
     /// credentials are fetched again at most once in `pause`.
-    pub(super) fn new(
-        source: impl ProvideCredentials + 'static,
-        pause: Duration,
-        attempt_timeout: Duration,
-    ) -> Self {
-        let source = SharedCredentialsProvider::new(source);
+    pub(super) fn new(source: Source, pause: Duration, attempt_timeout: Duration) -> Self {
         Self {
             provider: RenewingProvider::new(source, pause, attempt_timeout),
             cache: CredentialsCache::new(pause),

@@ -56,7 +56,8 @@ impl Stacks {
             max_answer_bytes: 1 << 20,
             network: NetworkSettings::default(),
         };
-        let clients = Clients::new(&settings, &region, [region.clone()]).await.unwrap();
+        let http_client = sdk::http_client(&settings).unwrap();
+        let clients = Clients::new(&settings, http_client, &region, [region.clone()]).await;
         let settings = upstream::UpstreamSettings {
             attempt_timeout: LONG,
             create_timeout,
