@@ -4,8 +4,8 @@
 //! AWS have [`AWS_DOMAIN`]. Codes and reasons stand in the
 //! [table of failures](crate::domain::failure::table).
 //!
-//! Stock clients accept 8 KiB of trailers. So details are kept under [`MAX_DETAILS`], and the
-//! message, which is sent beside them, under [`MAX_MESSAGE`].
+//! Stock clients accept 8 KiB of trailers, and nginx 4 KiB. So a message has at most [`MAX_MESSAGE`], and
+//! message and details together have at most [`MAX_ENCODED`].
 
 mod advice;
 mod failed;
@@ -34,8 +34,9 @@ pub const DOMAIN: &str = ErrorDomain::Tapegate.as_str();
 /// The `ErrorInfo` domain of AWS codes.
 pub const AWS_DOMAIN: &str = ErrorDomain::Aws.as_str();
 
-/// The most bytes of the encoded `google.rpc.Status`.
-pub const MAX_DETAILS: usize = 4096;
+/// The most bytes of message and details as they go on the wire: percent-encoded, and in base64. 640 bytes of
+/// nginx's 4 KiB are left for the other headers and the frames around them.
+pub const MAX_ENCODED: usize = 3456;
 
 /// The most bytes of a message as it goes on the wire, percent-encoded.
 pub const MAX_MESSAGE: usize = 1024;
@@ -117,7 +118,10 @@ pub fn invalid(violations: &Violations) -> Status {
         )
     };
     // How many fit is found by bisection, so that 1,000 violations cost ten tries.
-    let fits = |count: &usize| shown(*count).details().len() + RESERVED <= MAX_DETAILS;
+    let fits = |count: &usize| {
+        let status = shown(*count);
+        wire_length(status.message()) + base64_length(status.details().len() + RESERVED) <= MAX_ENCODED
+    };
     let count = if fits(&all.len()) {
         all.len()
     } else {
@@ -312,4 +316,9 @@ fn wire_length(text: &str) -> usize {
         false => 3,
     };
     text.bytes().map(length).sum()
+}
+
+/// The length of so many bytes in base64 without padding.
+fn base64_length(bytes: usize) -> usize {
+    (bytes * 4).div_ceil(3)
 }

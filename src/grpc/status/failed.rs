@@ -82,7 +82,7 @@ pub(super) fn status(operation: &FailedOperation, failure: &Failure) -> Status {
     if matches!(row.status, StatusCode::NotFound | StatusCode::AlreadyExists)
         && let Some((resource_type, name)) = operation.resource(row)
     {
-        details.set_resource_info(resource_type, name, "", &message);
+        details.set_resource_info(resource_type, name, "", "");
     }
     if row.reason == "MAXIMUM_TAPE_CARTRIDGE_COUNT_EXCEEDED" {
         let gateway = operation.gateway.clone().unwrap_or_default();

@@ -1,18 +1,15 @@
 """A real OpenTelemetry collector, and what it took."""
 
 import json
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.paths import TOOLS
+from harness.ports import STARTS_WITHIN, free_address, wait_for
 from harness.process import check_for_secrets
-
-STARTS_WITHIN = 30.0
 
 CONFIG = """\
 receivers:
@@ -111,12 +108,6 @@ class Collector:
         ]
 
 
-def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        host, port = probe.getsockname()
-    return f"{host}:{port}"
-
-
 @contextmanager
 def collector(folder: Path) -> Iterator[Collector]:
     running = Collector(free_address(), free_address(), folder / "taken.json")
@@ -127,16 +118,7 @@ def collector(folder: Path) -> Iterator[Collector]:
             [TOOLS / "otelcol", "--config", config], stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
-        ends = time.monotonic() + STARTS_WITHIN
-        host, _, port = running.grpc.rpartition(":")
-        while True:
-            try:
-                socket.create_connection((host, int(port)), timeout=1.0).close()
-                break
-            except OSError:
-                said = (folder / "collector.log").read_text()
-                assert process.poll() is None and time.monotonic() < ends, said
-                time.sleep(0.05)
+        wait_for(running.grpc, process, folder / "collector.log")
         yield running
     finally:
         process.terminate()

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from harness.collector import free_address
+from harness.ports import free_address
 from harness.paths import ROOT
 from harness.process import Tapegate
 
