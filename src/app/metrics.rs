@@ -7,7 +7,11 @@ use crate::{
     access::{
         Authenticator, Authority, audit::AuditLog, identity::jwt::RemoteKeys, limits::Limits, reload::Reload,
     },
-    grpc::{connection::accept, inbound::Refusals},
+    domain::OperationKind,
+    grpc::{
+        connection::accept,
+        inbound::{Pressure, Refusals},
+    },
     observability::{
         account_names::{ACCOUNT, AccountNames},
         metrics::{Count, Metrics, approximate, catalog},
@@ -29,6 +33,7 @@ pub(super) struct MetricSources {
     pub(super) readiness: Readiness,
     pub(super) connections: Arc<accept::ConnectionMetrics>,
     pub(super) shed: Arc<Count>,
+    pub(super) pressure: Arc<Pressure>,
     pub(super) refusals: Arc<Refusals>,
     pub(super) identities: Option<Arc<Authenticator>>,
     pub(super) remotes: Vec<Arc<RemoteKeys>>,
@@ -48,6 +53,7 @@ impl MetricSources {
             names,
             readiness,
             connections,
+            pressure,
             shed,
             refusals,
             identities,
@@ -58,7 +64,7 @@ impl MetricSources {
             files,
             expiries,
         } = self;
-        register_calls(metrics, shed, connections);
+        register_calls(metrics, shed, pressure, connections);
         register_access(metrics, refusals, identities, authority);
         metrics.gauges(&catalog::EXPIRY, move |observe| {
             for expiring in expiries.next_of_each_kind() {
@@ -116,7 +122,17 @@ impl MetricSources {
     }
 }
 
-fn register_calls(metrics: &Metrics, shed: Arc<Count>, connections: Arc<accept::ConnectionMetrics>) {
+fn register_calls(
+    metrics: &Metrics,
+    shed: Arc<Count>,
+    pressure: Arc<Pressure>,
+    connections: Arc<accept::ConnectionMetrics>,
+) {
+    metrics.gauges(&catalog::ADMITTED, move |observe| {
+        for kind in [OperationKind::Read, OperationKind::Create] {
+            observe(pressure.admitted(kind), &[("tapegate.kind", kind.as_str())]);
+        }
+    });
     metrics.count(&catalog::SHED, move || shed.get());
     let counts = connections.clone();
     metrics.counts_by(&catalog::CONNECTIONS, RESULT, move || {

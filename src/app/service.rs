@@ -54,6 +54,7 @@ pub(super) struct Service<L> {
     metrics: Arc<Metrics>,
     history: Arc<History>,
     server: GrpcServer,
+    pressure: Arc<inbound::Pressure>,
     watching: CancellationToken,
     readiness: Readiness,
     access: Access,
@@ -160,7 +161,9 @@ impl<L: Listener> Service<L> {
             server.places,
             server.grpc.connection.max_unread_bytes,
         ));
+        let pressure = Arc::new(inbound::Pressure::new(server.max_scheduling_delay));
         let sources = MetricSources {
+            pressure: pressure.clone(),
             shared: shared.clone(),
             credentials: credentials.clone(),
             names: names.clone(),
@@ -182,6 +185,7 @@ impl<L: Listener> Service<L> {
             registry,
             deadlines: config.deadlines,
             max_concurrent_calls: server.max_concurrent_calls,
+            pressure: pressure.clone(),
             auth: access.auth.clone(),
             limits: access.limits.clone(),
             audit: access.audit.clone(),
@@ -205,6 +209,7 @@ impl<L: Listener> Service<L> {
             metrics,
             history,
             server: grpc_server,
+            pressure,
             watching,
             readiness,
             access,
@@ -234,6 +239,8 @@ impl<L: Listener> Service<L> {
             self.shared.clone(),
             self.readiness.clone(),
         )));
+        let pressure = self.pressure;
+        let _pressure = AbortOnDropHandle::new(tokio::spawn(async move { pressure.measure().await }));
         let audit = self.access.audit.clone();
         let _rejections =
             AbortOnDropHandle::new(tokio::spawn(async move { audit.sum_up_rejections().await }));

@@ -80,6 +80,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &server::MAX_REQUEST_BYTES,
     &server::MAX_CONCURRENT_STREAMS,
     &server::MAX_CONCURRENT_CALLS,
+    &server::MAX_SCHEDULING_DELAY,
     &server::MAX_CONNECTIONS,
     &server::MAX_CONNECTIONS_PER_ADDRESS,
     &server::HANDSHAKE_TIMEOUT,

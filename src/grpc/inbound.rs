@@ -21,6 +21,7 @@ mod grpc_only;
 mod limit;
 mod method;
 mod observe;
+mod pressure;
 mod request_id;
 mod stalled_reader;
 mod until_status;
@@ -38,6 +39,7 @@ pub use self::{
     decide_deadline::{Bounds, Deadlines},
     method::is_resent,
     observe::CallMetrics,
+    pressure::Pressure,
 };
 use self::{
     admission::Admission,
@@ -88,6 +90,8 @@ pub struct InboundSettings {
     pub deadlines: Deadlines,
     /// How many may be in progress.
     pub max_concurrent_calls: usize,
+    /// What part of calls is admitted when the processors cannot keep up.
+    pub pressure: Arc<Pressure>,
     /// How callers are authenticated.
     pub auth: AuthSettings,
     /// The limits of each principal.
@@ -111,6 +115,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
         registry,
         deadlines,
         max_concurrent_calls,
+        pressure,
         auth,
         limits,
         audit,
@@ -138,7 +143,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
         // Needs the deadline.
         Around(EndStalledReaders),
         // Before authentication, so that a flood causes no signature checks.
-        Around(Admission::new(max_concurrent_calls, shed)),
+        Around(Admission::new(max_concurrent_calls, pressure, shed)),
         // Before the message is read.
         Around(Authenticate::new(auth, refusals)),
         // Needs the principal.

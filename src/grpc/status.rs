@@ -21,7 +21,7 @@ use tonic_types::{ErrorDetails, ErrorInfo, FieldViolation, StatusExt};
 
 pub use self::{
     fault_owner::{classify, is_server_error, name_of},
-    rejected::{cut, limited, overloaded, reason_of, unauthenticated},
+    rejected::{Overload, cut, limited, overloaded, reason_of, unauthenticated},
 };
 use crate::{
     domain::{Attempts, ErrorDomain, ErrorKind, Failure, Operation, Outcome},

@@ -38,7 +38,10 @@ impl Raw {
     /// Checks what stock clients and nginx can take: 8 KiB of trailers as HTTP/2 counts them, and 4 KiB as
     /// text.
     pub fn assert_bounded(&self) {
-        let sizes = self.trailers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        let sizes = self
+            .trailers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len());
         let (text, count) = (sizes.sum::<usize>(), self.trailers.len());
         let message = self.trailers.get("grpc-message").map_or(0, HeaderValue::len);
         assert!(

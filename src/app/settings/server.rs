@@ -34,6 +34,8 @@ pub struct ServerSettings {
     pub grpc: GrpcSettings,
     /// The maximum number of calls in progress (`max_concurrent_calls`).
     pub max_concurrent_calls: usize,
+    /// How long tasks may wait for a processor (`max_scheduling_delay`).
+    pub max_scheduling_delay: Duration,
     /// How many connections may be open.
     pub places: PlaceSettings,
     /// The timeout of the TLS handshake, and again of the HTTP/2 preface (`handshake_timeout`).
@@ -270,6 +272,14 @@ pub(crate) static MAX_CONCURRENT_STREAMS: Setting<Integer<u32>> = Setting {
            (SETTINGS_MAX_CONCURRENT_STREAMS) delays further calls.",
 };
 
+pub(crate) static MAX_SCHEDULING_DELAY: Setting<DurationIn> = Setting {
+    key: "max_scheduling_delay",
+    kind: DurationIn(Duration::from_millis(1)..=Duration::from_secs(60 * 60)),
+    default: Some("50ms"),
+    help: "How long tasks of the service may wait for a processor. While they wait longer, a growing part of the reads is \
+           rejected with UNAVAILABLE (OVERLOADED), and then of the creates, so that calls that are accepted end in time.",
+};
+
 pub(crate) static MAX_CONCURRENT_CALLS: Setting<Integer<usize>> = Setting {
     key: "max_concurrent_calls",
     kind: Integer {
@@ -370,6 +380,7 @@ pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
             },
         },
         max_concurrent_calls: values.get(&MAX_CONCURRENT_CALLS)?,
+        max_scheduling_delay: values.get(&MAX_SCHEDULING_DELAY)?,
         places: PlaceSettings {
             max_connections: values.get(&MAX_CONNECTIONS)?,
             max_per_address: values.get(&MAX_CONNECTIONS_PER_ADDRESS)?,

@@ -260,7 +260,7 @@ service_failures! {
 
     // Requests that end without a response of AWS.
     ShuttingDown:            OTHER,             Tapegate,         "SHUTTING_DOWN",             Grpc::Unavailable,        Service,         Warn,  true,  Never, Never, Unknown,    Failed,        Some(1),  WAIT;
-    ConnectionClosed:        OTHER,             Tapegate,         "CONNECTION_CLOSED",         Grpc::Unavailable,        Service,         Info,  false, Never, Never, Unknown,    Failed,        Some(1),  WAIT;
+    ConnectionClosed:        OTHER,             Tapegate,         "CONNECTION_CLOSED",         Grpc::Unavailable,        Service,         Warn,  true,  Never, Never, Unknown,    Failed,        Some(1),  WAIT;
     DeadlineExceeded:        "deadline",        Tapegate,         "DEADLINE_EXCEEDED",         Grpc::DeadlineExceeded,   Deadline,        Warn,  true,  Never, Never, Unknown,    Failed,        None,     MORE_TIME;
     UpstreamBusy:            "paced",           Tapegate,         "UPSTREAM_BUSY",             Grpc::Unavailable,        Aws,             Warn,  true,  Never, Never, NotApplied, NotSent,       Some(1),  "retry after the delay in `RetryInfo`, make fewer calls, or set a longer deadline";
     UpstreamUnreachable:     "unreachable",     Tapegate,         "UPSTREAM_UNREACHABLE",      Grpc::Unavailable,        Aws,             Warn,  true,  Soon,  Soon,  NotApplied, NoAnswer,      None,     WAIT;

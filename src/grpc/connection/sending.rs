@@ -112,7 +112,7 @@ impl Sending {
         self.backlog.make_room();
         let state = self.state();
         if state.is_displaced {
-            return Some(Instant::now());
+            return Some(since);
         }
         let end = since + send_timeout;
         Some(state.until.map_or(end, |until| until.min(end)))

@@ -7,10 +7,14 @@ use tower::Service;
 
 use super::{
     method,
+    pressure::Pressure,
     wrap::{Guard, GuardedBody, Wrapping},
 };
 use crate::{
-    call::middleware::Middleware, domain::OperationKind, grpc::status, observability::metrics::Count,
+    call::middleware::Middleware,
+    domain::OperationKind,
+    grpc::status::{self, Overload},
+    observability::metrics::Count,
 };
 
 /// Limits the calls in progress, up to the last byte of their responses. Other calls are shed at
@@ -26,6 +30,7 @@ pub struct Admission {
     reads: Rooms,
     reflection: Rooms,
     watches: Rooms,
+    pressure: Arc<Pressure>,
     shed: Arc<Count>,
 }
 
@@ -39,8 +44,8 @@ const OWN_ROOM: usize = 4;
 const ENDLESS: usize = 10;
 
 impl Admission {
-    /// Admits `max_calls` calls; `shed` counts the calls that are not admitted.
-    pub(super) fn new(max_calls: usize, shed: Arc<Count>) -> Self {
+    /// Admits `max_calls` calls, and fewer under `pressure`; `shed` counts the calls that are not admitted.
+    pub(super) fn new(max_calls: usize, pressure: Arc<Pressure>, shed: Arc<Count>) -> Self {
         let room = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         let own = max_calls / OWN_ROOM;
         let shared = room(max_calls - 2 * own);
@@ -49,8 +54,26 @@ impl Admission {
             reads: vec![room(own), shared],
             reflection: vec![room(max_calls.div_ceil(ENDLESS))],
             watches: vec![room(max_calls.div_ceil(ENDLESS))],
+            pressure,
             shed,
         }
+    }
+
+    /// Takes a place for a call with this path: `Ok(None)` if it needs none.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    fn admit(&self, path: &str) -> Result<Permit, Overload> {
+        let Some(rooms) = self.rooms(path) else {
+            return Ok(None);
+        };
+        if method::kind(path).is_some_and(|kind| !self.pressure.admits(kind)) {
+            return Err(Overload::Processors);
+        }
+        let mut rooms = rooms.iter();
+        let permit = rooms.find_map(|room| room.clone().try_acquire_owned().ok());
+        permit.map(Some).ok_or(Overload::Calls)
     }
 
     /// The rooms of calls with this path; `None` if they are not limited.
@@ -76,15 +99,11 @@ where
     type Future = Either<Wrapping<S::Future, Guard<Permit>>, Ready<Result<Self::Response, S::Error>>>;
 
     fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
-        let permit = match self.rooms(request.uri().path()) {
-            None => None,
-            Some(rooms) => {
-                let mut rooms = rooms.iter();
-                let Some(permit) = rooms.find_map(|room| room.clone().try_acquire_owned().ok()) else {
-                    self.shed.add();
-                    return Either::Right(ready(Ok(status::overloaded().into_http())));
-                };
-                Some(permit)
+        let permit = match self.admit(request.uri().path()) {
+            Ok(permit) => permit,
+            Err(overload) => {
+                self.shed.add();
+                return Either::Right(ready(Ok(status::overloaded(overload).into_http())));
             }
         };
         Either::Left(Wrapping::new(inner.call(request), Guard(permit)))

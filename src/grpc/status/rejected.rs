@@ -71,11 +71,28 @@ pub(super) fn of_limit(principal: &str, quota: &str) -> QuotaViolation {
     QuotaViolation::new(format!("{DOMAIN}:{principal}"), quota)
 }
 
-/// Too many calls are in progress.
-pub fn overloaded() -> Status {
+/// Why the service cannot take another call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overload {
+    /// Too many calls are in progress.
+    Calls,
+    /// The processors cannot keep up.
+    Processors,
+}
+
+/// The service cannot take another call now.
+pub fn overloaded(overload: Overload) -> Status {
     let kind = ErrorKind::Overloaded;
-    let message = "too many calls are in progress (setting max_concurrent_calls); \
-                   retry after the delay in `RetryInfo`";
+    let message = match overload {
+        Overload::Calls => {
+            "too many calls are in progress (setting max_concurrent_calls); \
+             retry after the delay in `RetryInfo`"
+        }
+        Overload::Processors => {
+            "the processors of the service cannot keep up (setting max_scheduling_delay); \
+             retry after the delay in `RetryInfo`"
+        }
+    };
     let mut status = retryable(kind, message);
     add_pushback(&mut status, delay_of(kind));
     status

@@ -50,7 +50,11 @@ metrics! {
     HIDDEN_TAPES = Counter, Stable, "tapegate.list.hidden_tapes", "{tape}", [],
         "Tapes left out of lists because policies do not allow the caller to read them.";
     SHED = Counter, Stable, "tapegate.server.shed_calls", "{call}", [],
-        "Calls rejected because max_concurrent_calls were in progress.";
+        "Calls rejected because max_concurrent_calls were in progress, or because tasks waited for a processor longer \
+         than max_scheduling_delay.";
+    ADMITTED = Gauge, Stable, "tapegate.server.admitted", "1", ["tapegate.kind"],
+        "The share of calls that is admitted, from 0 to 1: below 1 while tasks wait for a processor longer than \
+         max_scheduling_delay.";
     CONNECTIONS = Counter, Stable, "tapegate.server.connections", "{connection}", ["tapegate.result"],
         "Connections by result: accepted, refused (max_connections were in use), refused_of_address \
          (max_connections_per_address were in use), displaced (it was idle and had to make room) or handshake_failed.";
@@ -59,7 +63,7 @@ metrics! {
     STALLED = Counter, Stable, "tapegate.server.stalled_calls", "{call}", [],
         "Calls that were ended because their client did not read the response: for send_timeout, by its deadline, or \
          for the longest time of all when responses of more than max_unread_bytes were not read.";
-    UNREAD_BYTES = Gauge, Stable, "tapegate.server.unread_bytes", "By", [],
+    UNREAD_BYTES = Gauge, Stable, "tapegate.server.unread", "By", [],
         "Bytes of responses that wait for clients to read them, at most max_unread_bytes.";
     PROTOCOL_ERRORS = Counter, Stable, "tapegate.server.protocol_errors", "{error}", ["tapegate.code"],
         "Streams and connections that were ended because of their client before there was a call, by the error code \

@@ -18,8 +18,10 @@ def environment(more: Mapping[str, str] = {}) -> dict[str, str]:
     """This process's environment without anything that would configure tapegate or the AWS SDK."""
     ours = ("TAPEGATE_", "AWS_", "OTEL_", "RUST_LOG")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    # No looking for credentials on the network: a test that needs some names them.
-    return kept | {"AWS_EC2_METADATA_DISABLED": "true"} | dict(more)
+    # No looking for credentials on the network: a test that needs some names them. Many processes
+    # share the processors, so no call may be rejected because they are busy.
+    calm = {"AWS_EC2_METADATA_DISABLED": "true", "TAPEGATE_MAX_SCHEDULING_DELAY": "1h"}
+    return kept | calm | dict(more)
 
 
 # What no process may ever say, whatever happens to it. Tests add what they make.

@@ -465,3 +465,30 @@ async fn reflection_and_health_watches_do_not_use_up_max_concurrent_calls() {
     list(&bearer(service.channel(), Some(&jwt))).await.unwrap();
     drop((first, watch));
 }
+
+#[tokio::test]
+async fn while_the_processors_cannot_keep_up_reads_are_rejected_before_creates() {
+    let service = Service::dev(&["--max-scheduling-delay=10ms"]).await;
+    // The test and the service share one thread, which this keeps busy.
+    let busy = tokio::spawn(async {
+        loop {
+            std::thread::sleep(Duration::from_millis(30));
+            tokio::task::yield_now().await;
+        }
+    });
+    let client = bearer(service.channel(), None);
+    let rejected = async {
+        loop {
+            if let Err(status) = list(&client).await {
+                return status;
+            }
+        }
+    };
+    let rejected = tokio::time::timeout(Duration::from_secs(20), rejected).await;
+    let status = rejected.expect("a read is rejected");
+    assert_eq!(refusal(&status).reason, "OVERLOADED");
+    assert!(status.message().contains("max_scheduling_delay"), "{status:?}");
+    assert_eq!(status.metadata().get("grpc-retry-pushback-ms").unwrap(), "1000");
+    create(&client, "token-1", 1).await.unwrap();
+    busy.abort();
+}

@@ -50,6 +50,8 @@ impl Program {
             .args(arguments)
             .args(["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
             .env_clear()
+            // Many tests share the processors.
+            .env("TAPEGATE_MAX_SCHEDULING_DELAY", "1h")
             .envs(variables)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

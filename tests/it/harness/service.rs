@@ -47,7 +47,8 @@ impl Service {
         tokio::spawn(emulator.run(pending()));
 
         let ours = ["dev", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"];
-        let matches = cli::dev_command().get_matches_from(ours.into_iter().chain(of_service));
+        let calm = calm(&of_service);
+        let matches = cli::dev_command().get_matches_from(ours.into_iter().chain(calm).chain(of_service));
         let mut checked = cli::dev(&matches, &Variables::new()).unwrap_or_else(|faults| panic!("{faults}"));
         let endpoint = format!("http://{address}");
         checked.config.sdk.sts_endpoint = Some(endpoint.clone());
@@ -77,7 +78,8 @@ impl Service {
     pub async fn serve(endpoint: &str, flags: &[&str]) -> Self {
         let endpoint = format!("--upstream-endpoint={endpoint}");
         let ours = ["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", &endpoint];
-        match command("serve", &[&ours, flags].concat()) {
+        let calm: Vec<&str> = calm(flags).into_iter().collect();
+        match command("serve", &[&ours[..], &calm, flags].concat()) {
             Command::Serve(checked) => Self::run(App::serve(*checked, Some(credentials())).await.unwrap()),
             other => panic!("not serve: {other:?}"),
         }
@@ -155,6 +157,14 @@ fn credentials() -> Credentials {
 
 fn endpoint(addresses: Addresses) -> Endpoint {
     Endpoint::from_shared(format!("http://{}", addresses.grpc)).unwrap()
+}
+
+/// Many tests share the processors, so no call may be rejected because they are busy, unless the test is
+/// about that.
+fn calm(flags: &[&str]) -> Option<&'static str> {
+    const FLAG: &str = "--max-scheduling-delay";
+    let is_given = flags.iter().any(|flag| flag.starts_with(FLAG));
+    (!is_given).then_some("--max-scheduling-delay=1h")
 }
 
 fn command(name: &str, flags: &[&str]) -> Command {
