@@ -1,14 +1,19 @@
-//! Parsers of input from outside: credentials, addresses and markers.
+//! What parses bytes from outside: credentials, addresses, markers, responses of AWS, requests to the
+//! emulator, configuration and policies.
 //!
 //! These tests run each fuzz target on its seeds and on mutations of them. The programs in
 //! `tests/fuzz`, which only cargo-fuzz builds, run the same functions for longer.
 
 mod authorization;
+mod aws_response;
 mod certificate;
+mod configuration;
+mod emulator_request;
 mod forwarded_for;
 mod jwks;
 mod jwt;
 mod marker;
+mod policies;
 mod tokens_file;
 
 use std::{
@@ -27,13 +32,17 @@ const FUZZ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz");
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 7] = [
+const TARGETS: [Target; 11] = [
     ("authorization", authorization::run),
+    ("aws_response", aws_response::run),
     ("certificate", certificate::run),
+    ("configuration", configuration::run),
+    ("emulator_request", emulator_request::run),
     ("forwarded_for", forwarded_for::run),
     ("jwks", jwks::run),
     ("jwt", jwt::run),
     ("marker", marker::run),
+    ("policies", policies::run),
     ("tokens_file", tokens_file::run),
 ];
 

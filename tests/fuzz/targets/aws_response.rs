@@ -1,0 +1,7 @@
+#![no_main]
+#![allow(missing_docs, clippy::unwrap_used)]
+
+#[path = "../../it/fuzz/aws_response.rs"]
+mod body;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| body::run(bytes));
