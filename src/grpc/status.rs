@@ -67,6 +67,9 @@ const PUSHBACK: &str = "grpc-retry-pushback-ms";
 const BROKEN_REQUEST: &str =
     "the client cancelled the call or lost the connection before its request was complete";
 
+/// What a message of tonic about a request that is too large lacks.
+const TOO_LARGE_ADVICE: &str = "(setting max_request_bytes); name fewer tapes in one call";
+
 const NO_METHOD: &str = "unknown method; use one that reflection lists";
 
 /// The metadata of `ErrorInfo` that say which operation failed, and what it took.
@@ -209,13 +212,15 @@ fn completed(status: &Status, outcome: Option<Outcome>, is_broken: bool, request
             false => kind_of_tonic(status),
         };
         let message = match (kind, status.message()) {
-            (ErrorKind::Transport, _) if is_broken => BROKEN_REQUEST,
-            (ErrorKind::UnknownMethod, _) => NO_METHOD,
-            (_, message) => message,
+            (ErrorKind::Transport, _) if is_broken => BROKEN_REQUEST.to_owned(),
+            (ErrorKind::UnknownMethod, _) => NO_METHOD.to_owned(),
+            (ErrorKind::RequestTooLarge, message) => format!("{message} {TOO_LARGE_ADVICE}"),
+            (_, message) => message.to_owned(),
         };
         (kind.row().status.into(), message, error_info_of(kind))
     } else {
-        (status.code(), status.message(), status.get_error_details())
+        let message = status.message().to_owned();
+        (status.code(), message, status.get_error_details())
     };
     if let Some(info) = details.error_info() {
         let mut info = info.clone();
@@ -237,7 +242,7 @@ fn completed(status: &Status, outcome: Option<Outcome>, is_broken: bool, request
         details.set_error_info(info.reason, info.domain, info.metadata);
     }
     details.set_request_info(request_id, "");
-    make(code, message, details)
+    make(code, &message, details)
 }
 
 /// The failure behind a status that tonic, or its health and reflection services, made.

@@ -16,9 +16,10 @@ async fn a_message_over_the_limit_is_rejected() {
     };
     let over = text(65_537 - 4).encode_to_vec();
     assert_eq!(over.len(), 65_537);
+    let limit = "the limit is: 65536 bytes (setting max_request_bytes)";
     for method in METHODS {
         let refused = attacked.refused(method, &over).await;
-        assert_refused(&refused, Code::ResourceExhausted, "REQUEST_TOO_LARGE", "65536");
+        assert_refused(&refused, Code::ResourceExhausted, "REQUEST_TOO_LARGE", limit);
     }
     let within = text(65_536 - 4).encode_to_vec();
     let refused = attacked.refused("ListTapes", &within).await;
@@ -28,7 +29,7 @@ async fn a_message_over_the_limit_is_rejected() {
         let body = [&[0][..], &length.to_be_bytes(), b"x"].concat();
         let raw = attacked.post("ListTapes", &[], body.into()).await;
         let refused = super::refused(&raw);
-        assert_refused(&refused, Code::ResourceExhausted, "REQUEST_TOO_LARGE", "65536");
+        assert_refused(&refused, Code::ResourceExhausted, "REQUEST_TOO_LARGE", limit);
     }
     attacked.ends_well().await;
 }
