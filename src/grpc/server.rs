@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
+use tonic::{codec::CompressionEncoding, service::Routes};
 use tonic_health::pb::health_server::HealthServer;
 use tower::Layer;
 
@@ -25,6 +25,8 @@ use super::{
 pub struct GrpcSettings {
     /// The maximum size of a request message, in bytes (`max_request_bytes`).
     pub max_request_bytes: usize,
+    /// Whether responses are compressed for clients that accept it (`compress_responses`).
+    pub compress_responses: bool,
     /// The limits of each connection.
     pub connection: ConnectionSettings,
 }
@@ -38,7 +40,12 @@ pub struct GrpcServer {
 impl GrpcServer {
     /// A server for these services, behind an inbound stack with these settings.
     pub fn new(settings: &GrpcSettings, inbound: InboundSettings, tapes: Tapes, health: Health) -> Self {
-        let tapes = TapeServiceServer::new(tapes).max_decoding_message_size(settings.max_request_bytes);
+        let mut tapes = TapeServiceServer::new(tapes)
+            .max_decoding_message_size(settings.max_request_bytes)
+            .accept_compressed(CompressionEncoding::Gzip);
+        if settings.compress_responses {
+            tapes = tapes.send_compressed(CompressionEncoding::Gzip);
+        }
         let routes = Routes::new(tapes)
             .add_service(HealthServer::new(health))
             .add_service(reflection().build_v1().expect("the build made the descriptors"))

@@ -248,8 +248,8 @@ fn completed(status: &Status, outcome: Option<Outcome>, is_broken: bool, request
 /// The failure behind a status that tonic, or its health and reflection services, made.
 fn kind_of_tonic(status: &Status) -> ErrorKind {
     match status.code() {
-        // A message over the limit.
-        Code::OutOfRange => ErrorKind::RequestTooLarge,
+        // A message over the limit, before or after it is decompressed.
+        Code::OutOfRange | Code::ResourceExhausted => ErrorKind::RequestTooLarge,
         // For an unknown path tonic sends no message.
         Code::Unimplemented if status.message().is_empty() => ErrorKind::UnknownMethod,
         Code::Unimplemented => ErrorKind::UnsupportedCompression,
