@@ -88,6 +88,10 @@ fn call_metadata(operation: &str, attempts: &Attempts) -> Vec<(&'static str, Str
 /// characters, an outcome with its scope, and a verdict.
 const RESERVED: usize = 320;
 
+/// The most bytes of the message about an invalid request, percent-encoded. It is shorter than others, so that
+/// the details have room for the longest violation in full.
+const MAX_INVALID_MESSAGE: usize = 512;
+
 /// An invalid request. All violations are reported at once, as far as they fit.
 pub fn invalid(violations: &Violations) -> Status {
     let all = violations.as_slice();
@@ -112,7 +116,7 @@ pub fn invalid(violations: &Violations) -> Status {
         };
         // The numbers have room however long the first violation is.
         let numbers = others + &left_out;
-        let room = MAX_MESSAGE - wire_length(&numbers);
+        let room = MAX_INVALID_MESSAGE - wire_length(&numbers);
         let first = shortened(&format!("invalid request: {first}"), room);
         make(
             ErrorKind::InvalidRequest.row().status.into(),

@@ -99,7 +99,7 @@ def test_a_call_survives_a_connection_that_was_dropped_without_a_word(aws: Tapeg
         began = time.monotonic()
         listed(stub)
         # The two keepalive times of the page, and the repeat.
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 30
 
 
 def test_a_static_list_of_replicas_needs_an_authority(aws: Tapegate):

@@ -1,11 +1,17 @@
 //! Messages, violations and texts beyond the limits.
 
 use prost::Message;
-use tapegate::grpc::proto::{ListTapesRequest, Tag};
+use tapegate::grpc::{
+    proto::{ListTapesRequest, Tag},
+    status::MAX_ENCODED,
+};
 use tonic::Code;
 
 use super::{Attacked, METHODS, assert_refused, valid};
 use crate::{harness::tape_arn, wire};
+
+/// What is kept free of a status for a longer request id than that of the tests, and for the outcome of a create.
+const FOR_LATER: usize = 430;
 
 #[tokio::test]
 async fn a_message_over_the_limit_is_rejected() {
@@ -64,7 +70,7 @@ async fn violations_that_do_not_fit_are_counted() {
             .map(|index| format!("tape_arns[{index}]"))
             .collect();
         assert_eq!(fields, expected, "the first ones, in order");
-        assert!(fields.len() >= 10.min(all), "{} of {all} fit", fields.len());
+        assert!(fields.len() >= 4.min(all), "{} of {all} fit", fields.len());
         let left_out = format!("({} of them are left out", all - fields.len());
         assert_eq!(
             refused.message.contains(&left_out),
@@ -78,10 +84,16 @@ async fn violations_that_do_not_fit_are_counted() {
             refused.message
         );
         // One more would not fit.
-        let details = raw.status().details().len();
+        let sizes = ["grpc-message", "grpc-status-details-bin"].map(|name| raw.trailers[name].len());
+        let one = refused.details.bad_request().unwrap().field_violations[0]
+            .description
+            .len()
+            * 4
+            / 3
+            + 100;
         assert!(
-            fields.len() == all || details > 3 * 1024,
-            "{details} bytes for {} of {all}",
+            fields.len() == all || sizes[0] + sizes[1] + one > MAX_ENCODED - FOR_LATER,
+            "{sizes:?} bytes for {} of {all}",
             fields.len()
         );
     }
