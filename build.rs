@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     messages.enable_type_names();
     tonic_prost_build::configure()
         .codec_path("crate::grpc::codec::StrictCodec")
+        .extern_path(".google.rpc", "::tonic_types::pb")
         .compile_fds_with_config(descriptors, messages)?;
     Ok(())
 }

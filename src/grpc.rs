@@ -15,6 +15,7 @@ pub mod convert;
 pub mod health;
 pub mod inbound;
 pub mod proto;
+pub mod reflection;
 pub mod server;
 pub mod service;
 pub mod status;

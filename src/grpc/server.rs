@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
+use tonic::{codec::CompressionEncoding, service::Routes};
 use tonic_health::pb::health_server::HealthServer;
+use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 use tower::Layer;
 
 use super::{
-    codec,
     connection::{
         accept::{AcceptSettings, Acceptor, ConnectionMetrics},
         listener::Listener,
@@ -17,6 +17,7 @@ use super::{
     health::Health,
     inbound::{self, InboundSettings},
     proto::tape_service_server::TapeServiceServer,
+    reflection::{Reflection, V1Alpha},
     service::Tapes,
 };
 
@@ -25,6 +26,8 @@ use super::{
 pub struct GrpcSettings {
     /// The maximum size of a request message, in bytes (`max_request_bytes`).
     pub max_request_bytes: usize,
+    /// Whether responses are compressed for clients that accept it (`compress_responses`).
+    pub compress_responses: bool,
     /// The limits of each connection.
     pub connection: ConnectionSettings,
 }
@@ -38,15 +41,17 @@ pub struct GrpcServer {
 impl GrpcServer {
     /// A server for these services, behind an inbound stack with these settings.
     pub fn new(settings: &GrpcSettings, inbound: InboundSettings, tapes: Tapes, health: Health) -> Self {
-        let tapes = TapeServiceServer::new(tapes).max_decoding_message_size(settings.max_request_bytes);
+        let mut tapes = TapeServiceServer::new(tapes)
+            .max_decoding_message_size(settings.max_request_bytes)
+            .accept_compressed(CompressionEncoding::Gzip);
+        if settings.compress_responses {
+            tapes = tapes.send_compressed(CompressionEncoding::Gzip);
+        }
+        let reflection = ServerReflectionServer::new(Reflection::new());
         let routes = Routes::new(tapes)
             .add_service(HealthServer::new(health))
-            .add_service(reflection().build_v1().expect("the build made the descriptors"))
-            .add_service(
-                reflection()
-                    .build_v1alpha()
-                    .expect("the build made the descriptors"),
-            );
+            .add_service(reflection.clone())
+            .add_service(V1Alpha(reflection));
         let service = inbound::stack(inbound).layer(routes.prepare());
         Self {
             service,
@@ -69,12 +74,4 @@ impl GrpcServer {
         };
         acceptor.run(listener, stop).await;
     }
-}
-
-fn reflection() -> tonic_reflection::server::Builder<'static> {
-    tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(codec::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        // So that grpcurl can show the details of errors.
-        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
 }

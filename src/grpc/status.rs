@@ -67,6 +67,9 @@ const PUSHBACK: &str = "grpc-retry-pushback-ms";
 const BROKEN_REQUEST: &str =
     "the client cancelled the call or lost the connection before its request was complete";
 
+/// What a message of tonic about a request that is too large lacks.
+const TOO_LARGE_ADVICE: &str = "(setting max_request_bytes); name fewer tapes in one call";
+
 const NO_METHOD: &str = "unknown method; use one that reflection lists";
 
 /// The metadata of `ErrorInfo` that say which operation failed, and what it took.
@@ -84,6 +87,10 @@ fn call_metadata(operation: &str, attempts: &Attempts) -> Vec<(&'static str, Str
 /// The bytes of the details that are kept free for [`complete`]: `RequestInfo` with an id of 128
 /// characters, an outcome with its scope, and a verdict.
 const RESERVED: usize = 320;
+
+/// The most bytes of the message about an invalid request, percent-encoded. It is shorter than others, so that
+/// the details have room for the longest violation in full.
+const MAX_INVALID_MESSAGE: usize = 512;
 
 /// An invalid request. All violations are reported at once, as far as they fit.
 pub fn invalid(violations: &Violations) -> Status {
@@ -109,7 +116,7 @@ pub fn invalid(violations: &Violations) -> Status {
         };
         // The numbers have room however long the first violation is.
         let numbers = others + &left_out;
-        let room = MAX_MESSAGE - wire_length(&numbers);
+        let room = MAX_INVALID_MESSAGE - wire_length(&numbers);
         let first = shortened(&format!("invalid request: {first}"), room);
         make(
             ErrorKind::InvalidRequest.row().status.into(),
@@ -209,13 +216,15 @@ fn completed(status: &Status, outcome: Option<Outcome>, is_broken: bool, request
             false => kind_of_tonic(status),
         };
         let message = match (kind, status.message()) {
-            (ErrorKind::Transport, _) if is_broken => BROKEN_REQUEST,
-            (ErrorKind::UnknownMethod, _) => NO_METHOD,
-            (_, message) => message,
+            (ErrorKind::Transport, _) if is_broken => BROKEN_REQUEST.to_owned(),
+            (ErrorKind::UnknownMethod, _) => NO_METHOD.to_owned(),
+            (ErrorKind::RequestTooLarge, message) => format!("{message} {TOO_LARGE_ADVICE}"),
+            (_, message) => message.to_owned(),
         };
         (kind.row().status.into(), message, error_info_of(kind))
     } else {
-        (status.code(), status.message(), status.get_error_details())
+        let message = status.message().to_owned();
+        (status.code(), message, status.get_error_details())
     };
     if let Some(info) = details.error_info() {
         let mut info = info.clone();
@@ -237,14 +246,14 @@ fn completed(status: &Status, outcome: Option<Outcome>, is_broken: bool, request
         details.set_error_info(info.reason, info.domain, info.metadata);
     }
     details.set_request_info(request_id, "");
-    make(code, message, details)
+    make(code, &message, details)
 }
 
 /// The failure behind a status that tonic, or its health and reflection services, made.
 fn kind_of_tonic(status: &Status) -> ErrorKind {
     match status.code() {
-        // A message over the limit.
-        Code::OutOfRange => ErrorKind::RequestTooLarge,
+        // A message over the limit, before or after it is decompressed.
+        Code::OutOfRange | Code::ResourceExhausted => ErrorKind::RequestTooLarge,
         // For an unknown path tonic sends no message.
         Code::Unimplemented if status.message().is_empty() => ErrorKind::UnknownMethod,
         Code::Unimplemented => ErrorKind::UnsupportedCompression,

@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 from grpc_tools import protoc
 
-from harness.paths import BINARY, PROTOS, STUBS
+from harness.paths import BINARY, PROTOS, STUBS, own_protos
 from harness.process import Tapegate, dev
 
 
@@ -18,7 +18,7 @@ def pytest_configure():
 def generate_stubs():
     """Compiles the protos as an agent's author would, before anything imports them."""
     STUBS.mkdir(parents=True, exist_ok=True)
-    protos = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+    protos = own_protos()
     well_known = files("grpc_tools") / "_proto"
     outputs = [f"--python_out={STUBS}", f"--grpc_python_out={STUBS}"]
     code = protoc.main(["protoc", f"-I{PROTOS}", f"-I{well_known}", *outputs, *protos])

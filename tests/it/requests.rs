@@ -1,6 +1,7 @@
 //! Invalid requests, over the wire. Each receives a status that says what is wrong, with details that
 //! fit into the trailers of stock clients. The server keeps serving on the same connection.
 
+mod compression;
 mod hostile;
 mod malformed;
 mod oversized;

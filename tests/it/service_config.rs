@@ -85,7 +85,9 @@ fn the_file_keeps_the_limits_of_client_libraries() {
         assert!(policy["backoffMultiplier"].as_f64().unwrap() > 0.0);
         assert_eq!(policy["retryableStatusCodes"], json!(["UNAVAILABLE"]));
         assert!(method.get("hedgingPolicy").is_none());
-        // As long as the service's own, so that loading the config changes no deadline.
+        // Calls wait for a replica, so the timeout is what an outage costs a caller: for a create as long as the
+        // service's own deadline, for a list shorter than that of a list that goes on for very long.
+        assert_eq!(method["waitForReady"], true);
         let is_create = method["name"][0]["method"]
             .as_str()
             .unwrap()
@@ -97,7 +99,12 @@ fn the_file_keeps_the_limits_of_client_libraries() {
         };
         let default = SETTINGS.iter().find(|s| s.key() == setting).unwrap().default();
         let default: Duration = humantime::parse_duration(default.unwrap()).unwrap();
-        assert_eq!(seconds(&method["timeout"]), default.as_secs_f64());
+        let expected = match is_create {
+            true => default,
+            false => Duration::from_secs(300),
+        };
+        assert!(expected <= default);
+        assert_eq!(seconds(&method["timeout"]), expected.as_secs_f64());
     }
     let throttling = &config["retryThrottling"];
     assert!((1.0..=1000.0).contains(&throttling["maxTokens"].as_f64().unwrap()));

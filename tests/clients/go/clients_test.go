@@ -3,8 +3,10 @@
 package clients
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -13,8 +15,10 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -23,10 +27,26 @@ import (
 
 const gateway = "arn:aws:storagegateway:us-east-1:123456789012:gateway/sgw-12A3456B"
 
-// The client of the server that pytest started; it loads service_config.json where pytest says so.
+// The client of the server that pytest started, with the options of docs/service-config.md; it loads service_config.json where pytest says so.
 func tapes(t *testing.T) pb.TapeServiceClient {
 	t.Helper()
-	options := []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}
+	options := []grpc.DialOption{
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{
+			Time:                10 * time.Second,
+			Timeout:             5 * time.Second,
+			PermitWithoutStream: true,
+		}),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff: backoff.Config{
+				BaseDelay:  200 * time.Millisecond,
+				Multiplier: 1.6,
+				Jitter:     0.2,
+				MaxDelay:   5 * time.Second,
+			},
+			MinConnectTimeout: 5 * time.Second,
+		}),
+	}
 	if path := os.Getenv("TAPEGATE_SERVICE_CONFIG"); path != "" {
 		config, err := os.ReadFile(path)
 		if err != nil {
@@ -119,6 +139,23 @@ func TestRepeated(t *testing.T) {
 	}
 	if took := time.Since(began); took < time.Duration(least)*time.Millisecond {
 		t.Fatalf("after %v: the server had asked for %d ms", took, least)
+	}
+}
+
+// Both calls succeed, whatever pytest does to the connection between them.
+func TestSurvives(t *testing.T) {
+	tapes := tapes(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
+	defer cancel()
+	if err := list(ctx, tapes); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println("listed once")
+	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	if err := list(ctx, tapes); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from grpc_tools import protoc
 
-from harness.paths import GO_CLIENT, PROTOS
+from harness.paths import GO_CLIENT, PROTOS, own_protos
 
 HERE = Path(__file__).parent
 MODULE = "tapegate.test/clients"
@@ -31,7 +31,7 @@ def program() -> Path:
     for source in ("go.mod", "go.sum", "clients_test.go"):
         shutil.copy(HERE / source, GO_CLIENT)
     go("build", "-o", "bin/", *PLUGINS.values())
-    protos = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+    protos = own_protos()
     packages = [f"M{proto}={MODULE}/{Path(proto).parent}" for proto in protos]
     options = [f"--{kind}_opt={word}" for kind in ("go", "go-grpc") for word in [f"module={MODULE}", *packages]]
     code = protoc.main(

@@ -2,15 +2,19 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from harness.aws import Control
 from harness.dns import NAME, Dns, published
-from harness.paths import SERVICE_CONFIG
+from harness.paths import ROOT, SERVICE_CONFIG
+from harness.ports import free_address
 from harness.process import Tapegate, dev
+from harness.relay import Relay
 from harness.seeds import new_barcode
 from harness.upstream import HangingUpstream, serve
 
@@ -27,6 +31,18 @@ def run(program: Path, test: str, target: str, **variables: str) -> subprocess.C
         timeout=60,
         env=os.environ | {"TAPEGATE_TARGET": target} | named,
     )
+
+
+def survived(program: Path, target: str, between: Callable[[], object]):
+    """Calls once before and once after `between`."""
+    variables = {"TAPEGATE_TARGET": target, "TAPEGATE_SERVICE_CONFIG": str(SERVICE_CONFIG)}
+    command = [program, "-test.run=^TestSurvives$"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=os.environ | variables, **pipes) as running:
+        assert running.stdout.readline() == "listed once\n", running.stdout.read()
+        between()
+        said, _ = running.communicate("again\n", timeout=60)
+        assert running.returncode == 0, said
 
 
 def passed(program: Path, test: str, target: str, **variables: str):
@@ -94,3 +110,29 @@ def test_it_waits_as_long_as_the_service_asks(program: Path, flaky: Tapegate, fa
     faults.add_fault(kind="error", code="ThrottlingException", operations=["ListTapes"], calls=1)
     passed(program, "TestRepeated", flaky.grpc, least_ms="1000", service_config=str(SERVICE_CONFIG))
     assert faults.hits() == 1
+
+
+def test_a_call_survives_a_connection_that_was_dropped_without_a_word(program: Path, flaky: Tapegate):
+    with Relay(flaky.grpc) as relay:
+        survived(program, relay.address, relay.swallow)
+
+
+def test_a_call_waits_for_a_replica_that_restarts(program: Path, flaky: Tapegate):
+    address = free_address()
+    with ExitStack() as stack:
+        first = serve(flaky.emulator, listen=address)
+
+        def restart():
+            with first:
+                pass
+            threading.Timer(2, lambda: stack.enter_context(serve(flaky.emulator, listen=address))).start()
+
+        survived(program, address, restart)
+
+
+def test_its_options_are_the_documented_ones():
+    page = (ROOT / "docs" / "service-config.md").read_text()
+    example = page.split("```go\n")[1].split("```")[0]
+    documented = example[example.index("grpc.WithKeepaliveParams") : example.rindex(")")]
+    source = (Path(__file__).parent / "clients_test.go").read_text()
+    assert "".join(documented.split()) in "".join(source.split())

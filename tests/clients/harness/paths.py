@@ -11,3 +11,8 @@ PROTOS = ROOT / "proto"
 STUBS = TARGET / "client-stubs"
 GO_CLIENT = TARGET / "client-go"
 SERVICE_CONFIG = ROOT / "docs" / "service_config.json"
+
+
+def own_protos() -> list[str]:
+    """The proto files that clients generate code from. That of google/rpc comes with their libraries."""
+    return sorted(str(path.relative_to(PROTOS)) for path in (PROTOS / "tapegate").rglob("*.proto"))

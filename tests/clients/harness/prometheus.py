@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from harness.ports import free_address
 from harness.paths import ROOT
+from harness.ports import free_address
 from harness.process import Tapegate
 
 FOLDER = ROOT / "deploy" / "prometheus"

@@ -107,11 +107,11 @@ class ScriptedUpstream:
         self._server.server_close()
 
 
-def serve(upstream: str, *arguments: str, env: Mapping[str, str] = {}) -> Tapegate:
+def serve(upstream: str, *arguments: str, listen: str = "127.0.0.1:0", env: Mapping[str, str] = {}) -> Tapegate:
     """`tapegate serve` for anybody, on ports of its own, over `upstream`."""
     return Tapegate(
         "serve",
-        "--listen=127.0.0.1:0",
+        f"--listen={listen}",
         "--admin-listen=127.0.0.1:0",
         "--allow-anonymous",
         f"--region={REGION}",

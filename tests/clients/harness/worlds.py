@@ -18,9 +18,9 @@ from tapegate.v1 import tape_service_pb2 as pb
 from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
 
 from harness import aws
-from harness.ports import free_address
 from harness.details import error_info
 from harness.paths import ROOT
+from harness.ports import free_address
 from harness.process import Tapegate, dev, emulator, make_token
 from harness.seeds import ACCOUNT, GATEWAY, SIZE, new_token
 from harness.upstream import serve, silent_upstream

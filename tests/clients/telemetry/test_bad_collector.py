@@ -14,8 +14,8 @@ import pytest
 from tapegate.v1.tape_service_pb2 import ListTapesRequest
 from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
 
-from harness.ports import free_address
 from harness.grpcurl import Grpcurl
+from harness.ports import free_address
 from harness.process import dev
 
 CALLS = 12

@@ -17,8 +17,8 @@ from tapegate.v1 import tape_service_pb2 as pb
 from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
 
 from harness import aws
-from harness.ports import free_address
 from harness.paths import ROOT
+from harness.ports import free_address
 from harness.process import Tapegate, check_for_secrets, dev, make_token
 from harness.prometheus import FOLDER, Prometheus, name_of, prometheus, promtool, rules, selectors
 from harness.seeds import ACCOUNT, GATEWAY, SIZE, new_barcode, new_token

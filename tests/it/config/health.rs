@@ -2,11 +2,15 @@
 
 use std::net::SocketAddr;
 
-use tapegate::app::cli::health::{HealthCheck, Unhealthy};
+use tapegate::{
+    app::cli::health::{HealthCheck, Unhealthy},
+    grpc::reflection::Reflection,
+};
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
+use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 
 use super::*;
 use crate::harness::{Ca, Site};
@@ -197,7 +201,7 @@ async fn an_unreachable_or_unresponsive_server_and_one_without_grpc_are_unhealth
 
     // Has no health service.
     let (bare, address) = listener().await;
-    let reflection = tonic_reflection::server::Builder::configure().build_v1().unwrap();
+    let reflection = ServerReflectionServer::new(Reflection::new());
     let server = Server::builder()
         .add_service(reflection)
         .serve_with_incoming(TcpListenerStream::new(bare));

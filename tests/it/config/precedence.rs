@@ -87,7 +87,9 @@ fn every_setting_of_the_service_except_lists_has_a_key_a_variable_and_a_flag() {
     ];
     // A valid value, unlike the default, for every setting.
     let valid = |key: &str| match key {
-        "allow_plaintext" | "audit.reads" | "require_pool" | "create.add_tags" => "true",
+        "allow_plaintext" | "audit.reads" | "compress_responses" | "require_pool" | "create.add_tags" => {
+            "true"
+        }
         "send_timeout" | "handshake_timeout" | "keepalive_interval" | "keepalive_timeout"
         | "reload_interval" => "33s",
         "auth.remember" => "30s",

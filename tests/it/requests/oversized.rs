@@ -1,11 +1,17 @@
 //! Messages, violations and texts beyond the limits.
 
 use prost::Message;
-use tapegate::grpc::proto::{ListTapesRequest, Tag};
+use tapegate::grpc::{
+    proto::{ListTapesRequest, Tag},
+    status::MAX_ENCODED,
+};
 use tonic::Code;
 
 use super::{Attacked, METHODS, assert_refused, valid};
 use crate::{harness::tape_arn, wire};
+
+/// What is kept free of a status for a longer request id than that of the tests, and for the outcome of a create.
+const FOR_LATER: usize = 430;
 
 #[tokio::test]
 async fn a_message_over_the_limit_is_rejected() {
@@ -16,9 +22,10 @@ async fn a_message_over_the_limit_is_rejected() {
     };
     let over = text(65_537 - 4).encode_to_vec();
     assert_eq!(over.len(), 65_537);
+    let limit = "the limit is: 65536 bytes (setting max_request_bytes)";
     for method in METHODS {
         let refused = attacked.refused(method, &over).await;
-        assert_refused(&refused, Code::ResourceExhausted, "REQUEST_TOO_LARGE", "65536");
+        assert_refused(&refused, Code::ResourceExhausted, "REQUEST_TOO_LARGE", limit);
     }
     let within = text(65_536 - 4).encode_to_vec();
     let refused = attacked.refused("ListTapes", &within).await;
@@ -28,7 +35,7 @@ async fn a_message_over_the_limit_is_rejected() {
         let body = [&[0][..], &length.to_be_bytes(), b"x"].concat();
         let raw = attacked.post("ListTapes", &[], body.into()).await;
         let refused = super::refused(&raw);
-        assert_refused(&refused, Code::ResourceExhausted, "REQUEST_TOO_LARGE", "65536");
+        assert_refused(&refused, Code::ResourceExhausted, "REQUEST_TOO_LARGE", limit);
     }
     attacked.ends_well().await;
 }
@@ -63,7 +70,7 @@ async fn violations_that_do_not_fit_are_counted() {
             .map(|index| format!("tape_arns[{index}]"))
             .collect();
         assert_eq!(fields, expected, "the first ones, in order");
-        assert!(fields.len() >= 10.min(all), "{} of {all} fit", fields.len());
+        assert!(fields.len() >= 4.min(all), "{} of {all} fit", fields.len());
         let left_out = format!("({} of them are left out", all - fields.len());
         assert_eq!(
             refused.message.contains(&left_out),
@@ -77,10 +84,16 @@ async fn violations_that_do_not_fit_are_counted() {
             refused.message
         );
         // One more would not fit.
-        let details = raw.status().details().len();
+        let sizes = ["grpc-message", "grpc-status-details-bin"].map(|name| raw.trailers[name].len());
+        let one = refused.details.bad_request().unwrap().field_violations[0]
+            .description
+            .len()
+            * 4
+            / 3
+            + 100;
         assert!(
-            fields.len() == all || details > 3 * 1024,
-            "{details} bytes for {} of {all}",
+            fields.len() == all || sizes[0] + sizes[1] + one > MAX_ENCODED - FOR_LATER,
+            "{sizes:?} bytes for {} of {all}",
             fields.len()
         );
     }

@@ -46,33 +46,6 @@ async fn unknown_methods_and_services_are_unimplemented() {
 }
 
 #[tokio::test]
-async fn compressed_messages_are_unimplemented() {
-    let attacked = Attacked::start(&[]).await;
-    for encoding in ["gzip", "zstd", "snappy", "größe", ""] {
-        let raw = attacked
-            .post(
-                "ListTapes",
-                &[("grpc-encoding", encoding)],
-                wire::frame(&valid("ListTapes")),
-            )
-            .await;
-        let refused = refused(&raw);
-        assert_refused(&refused, Code::Unimplemented, "UNSUPPORTED_COMPRESSION", "");
-        // By the protocol, what would be taken is told.
-        assert_eq!(raw.trailers["grpc-accept-encoding"], "identity", "{encoding}");
-    }
-    let raw = attacked
-        .post(
-            "ListTapes",
-            &[("grpc-encoding", "identity")],
-            wire::frame(&valid("ListTapes")),
-        )
-        .await;
-    assert_eq!(raw.status().code(), Code::Ok);
-    attacked.ends_well().await;
-}
-
-#[tokio::test]
 async fn requests_that_are_not_grpc_get_an_http_status_and_run_nothing() {
     let attacked = Attacked::start(&[]).await;
     let path = "/tapegate.v1.TapeService/CreateTapes";
