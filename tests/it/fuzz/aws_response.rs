@@ -116,7 +116,7 @@ impl Listener for Callers {
 struct World {
     runtime: Runtime,
     aws: Canned,
-    client: TapeServiceClient<Channel>,
+    connect: mpsc::UnboundedSender<DuplexStream>,
 }
 
 static WORLD: LazyLock<Mutex<World>> = LazyLock::new(|| Mutex::new(World::new()));
@@ -144,21 +144,30 @@ impl World {
             callers: Mutex::new(Some(Callers(callers))),
             aws: aws.clone(),
         };
-        let client = runtime.block_on(async {
+        runtime.block_on(async {
             let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "fuzz");
             let app = App::serve_on(&network, *checked, Some(credentials))
                 .await
                 .unwrap();
             tokio::spawn(app.run(std::future::pending()));
-            let connector = tower::service_fn(move |_| {
-                let (ours, theirs) = duplex(1 << 16);
-                connect.send(theirs).unwrap();
-                async { Ok::<_, Infallible>(TokioIo::new(ours)) }
-            });
-            let endpoint = Endpoint::from_static("http://tapegate.example");
-            TapeServiceClient::new(endpoint.connect_with_connector_lazy(connector))
         });
-        Self { runtime, aws, client }
+        Self {
+            runtime,
+            aws,
+            connect,
+        }
+    }
+
+    /// A client with a connection of its own.
+    fn client(&self) -> TapeServiceClient<Channel> {
+        let connect = self.connect.clone();
+        let connector = tower::service_fn(move |_| {
+            let (ours, theirs) = duplex(1 << 16);
+            connect.send(theirs).unwrap();
+            async { Ok::<_, Infallible>(TokioIo::new(ours)) }
+        });
+        let endpoint = Endpoint::from_static("http://tapegate.example");
+        TapeServiceClient::new(endpoint.connect_with_connector_lazy(connector))
     }
 }
 
@@ -238,11 +247,10 @@ pub fn run(bytes: &[u8]) {
     };
     let world = WORLD.lock().unwrap_or_else(PoisonError::into_inner);
     *world.aws.0.lock().unwrap_or_else(PoisonError::into_inner) = reply;
-    let mut client = world.client.clone();
     let ended = world.runtime.block_on(async {
         // So that no outage or throttling that an earlier input caused is remembered.
         tokio::time::advance(Duration::from_secs(60 * 60)).await;
-        call(&operation, &mut client).await
+        call(&operation, &mut world.client()).await
     });
     if let Some(Err(status)) = ended {
         let details = status.get_error_details();
