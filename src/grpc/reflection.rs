@@ -60,8 +60,8 @@ impl Reflection {
     fn answer(&self, request: ServerReflectionRequest) -> ServerReflectionResponse {
         let files = &self.files;
         let response = match &request.message_request {
-            Some(MessageRequest::FileByFilename(name)) => files.get_file_by_name(name).map(encoded),
-            Some(MessageRequest::FileContainingSymbol(name)) => self.file_of(name).map(encoded),
+            Some(MessageRequest::FileByFilename(name)) => files.get_file_by_name(name).as_ref().map(encoded),
+            Some(MessageRequest::FileContainingSymbol(name)) => self.file_of(name).as_ref().map(encoded),
             Some(MessageRequest::FileContainingExtension(_)) => None,
             Some(MessageRequest::AllExtensionNumbersOfType(name)) => {
                 files.get_message_by_name(name).map(|_| no_extensions(name))
@@ -109,7 +109,7 @@ impl Default for Reflection {
     }
 }
 
-fn encoded(file: FileDescriptor) -> MessageResponse {
+fn encoded(file: &FileDescriptor) -> MessageResponse {
     MessageResponse::FileDescriptorResponse(FileDescriptorResponse {
         file_descriptor_proto: vec![file.encode_to_vec()],
     })
