@@ -177,6 +177,10 @@ struct Unreceived<O: Operation> {
 impl<O: Operation> Drop for Unreceived<O> {
     fn drop(&mut self) {
         let Some(outcome) = &self.outcome else { return };
+        // A request that was withdrawn while the attempt was busy, as with a slow TLS handshake.
+        if outcome.as_ref().is_err_and(|failure| failure.attempts.count == 0) {
+            return;
+        }
         self.metrics.creates_orphaned.add();
         let gateway = self.operation.gateway().map(GatewayArn::as_str);
         let asked = self.operation.lookup_hint();
