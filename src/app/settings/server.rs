@@ -106,9 +106,10 @@ pub(crate) static ADMIN_MAX_CONNECTIONS: Setting<Integer<usize>> = Setting {
         unit: "connections",
     },
     default: Some("128"),
-    help: "The maximum number of open admin connections. Further connections are closed immediately. A connection is \
-           also closed if it does not send a complete request head within handshake_timeout, and after six times \
-           handshake_timeout in any case.",
+    help: "The maximum number of open admin connections. A further one takes the place of the connection that has \
+           waited for a request for longest, so that no client can keep out a probe. A connection is also closed if it \
+           does not send a complete request head or reads nothing of a response within handshake_timeout, and after six \
+           times handshake_timeout in any case.",
 };
 
 pub(crate) static ALLOW_ANONYMOUS: Setting<Bool> = Setting {
