@@ -13,6 +13,7 @@ mod credentials;
 mod drain;
 mod expiry;
 mod http_server;
+mod machine;
 mod metrics;
 pub mod network;
 mod service;
@@ -32,6 +33,7 @@ use self::{
 pub use self::{
     drain::Cut,
     expiry::Expiring,
+    machine::Held,
     startup::{CannotListen, CannotStart},
 };
 use crate::grpc::connection::listener::Listener;

@@ -83,6 +83,7 @@ fn report(error: &dyn Error) {
 async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     match command {
         Command::Check(checked) => {
+            let checked = checked.fitted_to_machine();
             io::stdout().write_all(checked.document.as_bytes())?;
             let warnings = checked.warnings();
             write!(io::stderr(), "{warnings}")?;
@@ -104,9 +105,10 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Health(check) => check.run().await?,
         Command::Token(token) => token.run(&mut io::stdout(), &mut io::stderr())?,
         Command::Serve(checked) => {
+            let checked = checked.fitted_to_machine();
             let config = &checked.config;
             let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
-            let ran = serve(App::serve(*checked, None).await?).await;
+            let ran = serve(App::serve(checked, None).await?).await;
             return end(ran, telemetry).await;
         }
     }

@@ -125,6 +125,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &upstream::OPERATION_TIMEOUT,
     &upstream::MAX_ANSWER_BYTES,
     &upstream::CREDENTIALS_PAUSE,
+    &upstream::UPSTREAM_MAX_CONNECTIONS,
     &upstream::MAX_CALLER_SESSIONS,
     &requests::UNARY,
     &requests::UNARY_MAX,

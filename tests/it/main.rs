@@ -24,6 +24,7 @@ mod create;
 mod create_ends;
 mod credentials;
 mod deadlines;
+mod descriptors;
 mod details;
 mod environment;
 mod error_codes;
@@ -48,5 +49,6 @@ mod shutdown;
 #[path = "../soak/mod.rs"]
 mod soak;
 mod upstream_faults;
+mod upstream_connections;
 mod validation;
 mod wire;

@@ -154,7 +154,8 @@ pub(crate) static MAX_CONNECTIONS: Setting<Integer<usize>> = Setting {
     default: Some("2000"),
     help: "The maximum number of open gRPC connections. For a further one, the connection that has been idle for \
            longest gives its place (HTTP/2 GOAWAY), if it has been idle for a second; otherwise the further one is \
-           closed immediately. Set the limit of open files (ulimit -n) higher than this value.",
+           closed immediately. Each connection needs an open file: the service raises its limit as far as the hard limit \
+           allows (ulimit -Hn), and if that is too low, uses fewer connections and warns.",
 };
 
 pub(crate) static MAX_CONNECTIONS_PER_ADDRESS: Setting<Integer<usize>> = Setting {
