@@ -32,6 +32,7 @@ mod errors_page;
 mod fuzz;
 mod harness;
 mod idempotency;
+mod life_cycle;
 mod metadata;
 mod metrics;
 mod model;
@@ -48,7 +49,7 @@ mod service_config;
 mod shutdown;
 #[path = "../soak/mod.rs"]
 mod soak;
-mod upstream_faults;
 mod upstream_connections;
+mod upstream_faults;
 mod validation;
 mod wire;

@@ -32,6 +32,9 @@ pub struct ServerSettings {
     pub admin_listen: SocketAddr,
     /// The limits of requests and connections.
     pub grpc: GrpcSettings,
+    /// How many threads serve connections and calls (`worker_threads`); `None` is as many as there are
+    /// processors.
+    pub worker_threads: Option<usize>,
     /// The maximum number of calls in progress (`max_concurrent_calls`).
     pub max_concurrent_calls: usize,
     /// How long tasks may wait for a processor (`max_scheduling_delay`).
@@ -304,6 +307,17 @@ pub(crate) static MAX_CONCURRENT_CALLS: Setting<Integer<usize>> = Setting {
            watches have limits of their own, each a tenth of this one; a single health check does not count.",
 };
 
+pub(crate) static WORKER_THREADS: Setting<Integer<usize>> = Setting {
+    key: "worker_threads",
+    kind: Integer {
+        range: 1..=1_024,
+        unit: "threads",
+    },
+    default: None,
+    help: "The number of threads that serve connections and calls. Default: the variable TOKIO_WORKER_THREADS, or the \
+           number of processors that the process may use, by its affinity and the quota of its cgroup (cpu.max).",
+};
+
 pub(crate) static EXPIRY_WARNING: Setting<DurationIn> = Setting {
     key: "expiry_warning",
     kind: DurationIn(Duration::ZERO..=Duration::from_secs(365 * 24 * 60 * 60)),
@@ -392,6 +406,7 @@ pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
                 keepalive_timeout: values.get(&KEEPALIVE_TIMEOUT)?,
             },
         },
+        worker_threads: values.optional(&WORKER_THREADS)?,
         max_concurrent_calls: values.get(&MAX_CONCURRENT_CALLS)?,
         max_scheduling_delay: values.get(&MAX_SCHEDULING_DELAY)?,
         places: PlaceSettings {
