@@ -13,9 +13,12 @@ mod credentials;
 mod drain;
 mod expiry;
 mod http_server;
+mod inherited;
+mod machine;
 mod metrics;
 pub mod network;
 mod service;
+mod service_manager;
 pub mod settings;
 pub mod shutdown;
 mod startup;
@@ -28,10 +31,13 @@ use self::{
     commands::Checked,
     network::{Network, Tcp},
     service::Service,
+    shutdown::Shutdown,
 };
 pub use self::{
     drain::Cut,
     expiry::Expiring,
+    inherited::{Inherited, InvalidSockets},
+    machine::Held,
     startup::{CannotListen, CannotStart},
 };
 use crate::grpc::connection::listener::Listener;
@@ -52,13 +58,14 @@ pub struct Addresses {
 }
 
 impl App {
-    /// Binds the service. It signs with `credentials`, or with those of the SDK's standard chain.
+    /// Binds the service, or takes the listeners that it has inherited. It signs with `credentials`, or
+    /// with those of the SDK's standard chain.
     ///
     /// # Errors
     ///
     /// If an address cannot be listened on, or a file is invalid.
     pub async fn serve(checked: Checked, credentials: Option<Credentials>) -> Result<Self, CannotStart> {
-        Self::serve_on(&Tcp, checked, credentials).await
+        Self::serve_on(&Tcp::default(), checked, credentials).await
     }
 }
 
@@ -86,12 +93,12 @@ impl<L: Listener> App<L> {
         }
     }
 
-    /// Runs until `shutdown` resolves and the calls in progress have ended.
+    /// Runs until it is asked to stop and the calls in progress have ended.
     ///
     /// # Errors
     ///
     /// If calls were cut off, or a server failed.
-    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Cut> {
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), Cut> {
         self.service.run(shutdown).await
     }
 }

@@ -149,7 +149,7 @@ pub(crate) async fn run(dev: Dev, announce: impl FnOnce(&str)) -> Result<(), Box
         .provider_name("tapegate dev")
         .build();
     let app = App::serve(service, Some(signer)).await?;
-    let stop = shutdown::requested()?;
+    let shutdown = shutdown::requested()?;
 
     let addresses = app.addresses();
     let mut lines = format!("{addresses} emulator={address}\n");
@@ -163,7 +163,7 @@ pub(crate) async fn run(dev: Dev, announce: impl FnOnce(&str)) -> Result<(), Box
 
     let service_ended = CancellationToken::new();
     let emulator = tokio::spawn(emulator.run(service_ended.clone().cancelled_owned()));
-    let served = app.run(stop).await;
+    let served = app.run(shutdown).await;
     service_ended.cancel();
     let emulated = emulator.await.map_err(io::Error::other)?;
     served?;

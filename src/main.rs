@@ -13,8 +13,9 @@ use std::{
 use dev::Dev;
 use tapegate::{
     app::{
-        App, Cut,
+        App, Cut, Inherited,
         cli::{self, Command, Stop},
+        network::Tcp,
         settings, shutdown,
     },
     observability::telemetry::{self, Telemetry},
@@ -43,22 +44,38 @@ fn main() -> ExitCode {
             tapegate_emulator::cli::execute("tapegate", matches, &variables, &of_service)
         }
         Some((DEV, matches)) => match Dev::read(matches, &variables) {
-            Ok(settings) => block_on(run_dev(settings)),
+            Ok(dev) => block_on(dev.config().server.worker_threads, run_dev(dev)),
             Err(faults) => {
                 let _ = write!(io::stderr(), "{faults}");
                 ExitCode::from(cli::MISUSE)
             }
         },
-        _ => match cli::command(&matches, &variables) {
-            Ok(command) => block_on(run(command)),
-            Err(stop) => stop.report(),
+        _ => match Inherited::take(&variables) {
+            Ok(inherited) => match cli::command(&matches, &variables, &inherited) {
+                Ok(command) => block_on(command.worker_threads(), run(command, inherited)),
+                Err(stop) => stop.report(),
+            },
+            Err(invalid) => {
+                report(&invalid);
+                ExitCode::from(cli::MISUSE)
+            }
         },
     }
 }
 
-/// Runs a command to its end, and reports its error.
-fn block_on(command: impl Future<Output = Result<ExitCode, Box<dyn Error>>>) -> ExitCode {
-    let done = tokio::runtime::Runtime::new()
+/// Runs a command to its end, and reports its error. By default there are as many worker threads as the
+/// process may use processors, by its affinity and the quota of its cgroup.
+fn block_on(
+    worker_threads: Option<usize>,
+    command: impl Future<Output = Result<ExitCode, Box<dyn Error>>>,
+) -> ExitCode {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = worker_threads {
+        runtime.worker_threads(threads);
+    }
+    let done = runtime
+        .enable_all()
+        .build()
         .map_err(Into::into)
         .and_then(|runtime| {
             let done = runtime.block_on(command);
@@ -80,9 +97,10 @@ fn report(error: &dyn Error) {
     let _ = writeln!(io::stderr(), "tapegate: {error}");
 }
 
-async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
+async fn run(command: Command, inherited: Inherited) -> Result<ExitCode, Box<dyn Error>> {
     match command {
         Command::Check(checked) => {
+            let checked = checked.fitted_to_machine();
             io::stdout().write_all(checked.document.as_bytes())?;
             let warnings = checked.warnings();
             write!(io::stderr(), "{warnings}")?;
@@ -104,9 +122,10 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Health(check) => check.run().await?,
         Command::Token(token) => token.run(&mut io::stdout(), &mut io::stderr())?,
         Command::Serve(checked) => {
+            let checked = checked.fitted_to_machine();
             let config = &checked.config;
             let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
-            let ran = serve(App::serve(*checked, None).await?).await;
+            let ran = serve(App::serve_on(&Tcp { inherited }, checked, None).await?).await;
             return end(ran, telemetry).await;
         }
     }
@@ -114,9 +133,9 @@ async fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 async fn serve(app: App) -> Result<(), Box<dyn Error>> {
-    let stop = shutdown::requested()?;
+    let shutdown = shutdown::requested()?;
     announce(&format!("{}\n", app.addresses()));
-    Ok(app.run(stop).await?)
+    Ok(app.run(shutdown).await?)
 }
 
 async fn run_dev(dev: Dev) -> Result<ExitCode, Box<dyn Error>> {

@@ -15,6 +15,7 @@ mod credentials;
 mod detach_creates;
 mod enforce_deadline;
 pub mod idempotency;
+mod limit_attempts;
 pub mod metrics;
 pub mod pace;
 pub mod pagination;
@@ -41,6 +42,7 @@ use self::{
     credentials::ReportCredentials,
     detach_creates::DetachCreates,
     enforce_deadline::EndAtDeadline,
+    limit_attempts::LimitAttempts,
     metrics::UpstreamMetrics,
     partition::Partitions,
     quota::TapeQuota,
@@ -72,6 +74,8 @@ pub struct UpstreamSettings {
     pub create_timeout: Duration,
     /// The timeout of one read, including all its attempts.
     pub operation_timeout: Duration,
+    /// The maximum number of attempts in flight, each of which uses a connection.
+    pub max_connections: usize,
     /// Retries.
     pub retry: retry::RetrySettings,
     /// Pacing.
@@ -102,6 +106,7 @@ pub struct Shared {
     settings: UpstreamSettings,
     partitions: Partitions,
     retry: RetryLayer,
+    limit: LimitAttempts,
 }
 
 impl Shared {
@@ -123,6 +128,7 @@ impl Shared {
             cut_creates: CancellationToken::new(),
             readiness,
             retry: RetryLayer::new(settings.retry.clone(), partitions.clone(), metrics.clone()),
+            limit: LimitAttempts::to(settings.max_connections),
             partitions,
             authority,
             limits,
@@ -223,6 +229,7 @@ pub fn stack<O: Operation>(shared: &Shared, transport: impl Transport<O>) -> Sta
         settings,
         partitions,
         retry,
+        limit,
     } = shared.clone();
     let timeouts = AttemptTimeouts {
         read: settings.attempt_timeout,
@@ -261,7 +268,10 @@ pub fn stack<O: Operation>(shared: &Shared, transport: impl Transport<O>) -> Sta
             partitions,
             metrics: metrics.clone(),
         }))
-        // Innermost, so that the timeout of an attempt starts with its turn.
+        // Below all that ends an attempt early, so that a waiting one ends too; above the attempt, whose
+        // timeout starts when it has a place.
+        .layer(Around(limit))
+        // Innermost, so that the timeout of an attempt starts with its turn and its place.
         .layer(Around(MakeAttempt { timeouts, metrics }))
         .service(transport);
     BoxCloneSyncService::new(stack)

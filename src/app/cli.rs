@@ -16,6 +16,7 @@ use std::{
 use clap::{ArgMatches, error::ErrorKind};
 
 use super::{
+    Inherited,
     commands::Checked,
     settings::{Config, Faults, Variables},
 };
@@ -36,6 +37,16 @@ pub enum Command {
     Health(health::HealthCheck),
     /// Create, list or revoke static tokens.
     Token(token::TokenRequest),
+}
+
+impl Command {
+    /// The number of worker threads that the settings of the service ask for.
+    pub fn worker_threads(&self) -> Option<usize> {
+        match self {
+            Self::Serve(checked) => checked.config.server.worker_threads,
+            _ => None,
+        }
+    }
 }
 
 /// Why there is no command to run.
@@ -121,16 +132,17 @@ pub fn parse(
         .into_iter()
         .map(|(name, value)| (name.into(), value.into()))
         .collect();
-    command(&matches, &variables)
+    command(&matches, &variables, &Inherited::default())
 }
 
-/// The command that the arguments of [`program`] and the variables ask for.
+/// The command that the arguments of [`program`] and the variables ask for, in a process with these
+/// listeners.
 ///
 /// # Errors
 ///
 /// [`Stop`]: help or the version was requested, or something is invalid. It has all faults of the
 /// configuration at once.
-pub fn command(matches: &ArgMatches, variables: &Variables) -> Result<Command, Stop> {
+pub fn command(matches: &ArgMatches, variables: &Variables, inherited: &Inherited) -> Result<Command, Stop> {
     let Some((name, matches)) = matches.subcommand() else {
         return Err(Stop::Usage(
             flags::program().error(ErrorKind::MissingSubcommand, "no command is given"),
@@ -138,7 +150,10 @@ pub fn command(matches: &ArgMatches, variables: &Variables) -> Result<Command, S
     };
     let sources = || flags::sources(name, matches, variables);
     Ok(match name {
-        flags::SERVE => Command::Serve(Box::new(Checked::load(sources())?)),
+        flags::SERVE => {
+            let sources = sources().with_inherited(inherited.addresses());
+            Command::Serve(Box::new(Checked::load(sources)?))
+        }
         flags::CHECK => {
             let call = explain::HypotheticalCall::read(matches)?;
             let checked = Checked::load(sources())?;

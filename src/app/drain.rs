@@ -35,6 +35,16 @@ pub enum Cut {
         /// Creates sent to AWS whose outcome is now unknown.
         creates: usize,
     },
+    /// Calls were still in progress when a second signal came.
+    #[error(
+        "{calls} calls and {creates} sent creates were still in progress at the second signal and were cut"
+    )]
+    Hastened {
+        /// Calls whose callers were still waiting.
+        calls: usize,
+        /// Creates sent to AWS whose outcome is now unknown.
+        creates: usize,
+    },
     /// A server failed.
     #[error("a server failed: {0}")]
     Server(#[from] io::Error),
@@ -42,7 +52,7 @@ pub enum Cut {
 
 impl InProgress {
     /// Waits until the calls and the sent creates have ended, and the connections with them. After
-    /// `drain_timeout` it cuts what is left.
+    /// `drain_timeout`, or when `hasten` is cancelled, it cuts what is left.
     ///
     /// `serving` is the server, which has been told to stop; it ends with its last connection.
     ///
@@ -53,6 +63,7 @@ impl InProgress {
         &self,
         mut serving: Pin<&mut impl Future<Output = ()>>,
         drain_timeout: Duration,
+        hasten: &CancellationToken,
     ) -> Result<(), Cut> {
         self.calls.close();
         self.sent_creates.close();
@@ -66,13 +77,12 @@ impl InProgress {
             self.calls.wait().await;
             self.sent_creates.wait().await;
         });
-        if drained.await.is_ok() {
-            return Ok(());
-        }
-        let error = Cut::InProgress {
-            calls: self.calls.len(),
-            creates: self.sent_creates.len(),
+        let is_hastened = match hasten.run_until_cancelled(drained).await {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(_)) => false,
+            None => true,
         };
+        let (calls, creates) = (self.calls.len(), self.sent_creates.len());
         self.cut.cancel();
         // A connection closes when its last status was received. A reader that does not read keeps
         // its own open. Without connections, only creates whose callers have gone were left.
@@ -84,6 +94,10 @@ impl InProgress {
         // So that every call has its line in the log and its audit record, and every create its line.
         let logged = async { tokio::join!(self.calls.wait(), self.sent_creates.wait()) };
         let _ = timeout(CUT_GRACE, logged).await;
-        Err(error)
+        match (calls, creates) {
+            (0, 0) => Ok(()),
+            _ if is_hastened => Err(Cut::Hastened { calls, creates }),
+            _ => Err(Cut::InProgress { calls, creates }),
+        }
     }
 }

@@ -4,7 +4,6 @@ use axum::Router;
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::startup::{CannotListen, listen};
 use crate::observability::admin::{self, AdminSettings};
 
 /// How long connections may take to close once they are told to. One that never spoke would
@@ -26,19 +25,17 @@ pub(super) struct Running {
 }
 
 impl Bound {
-    /// Binds the address that a setting gives.
-    pub(super) async fn listen(
-        setting: &'static str,
-        address: SocketAddr,
+    /// The pages for a listener at this address.
+    pub(super) fn new(
+        (listener, address): (TcpListener, SocketAddr),
         (pages, settings): (Router, AdminSettings),
-    ) -> Result<Self, CannotListen> {
-        let (listener, address) = listen(setting, address, TcpListener::bind).await?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             address,
             listener,
             pages,
             settings,
-        })
+        }
     }
 
     /// Serves in a task of its own.

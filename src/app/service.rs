@@ -1,7 +1,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::{
+    runtime::Handle,
+    time::{MissedTickBehavior, interval, sleep},
+};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
@@ -13,7 +16,9 @@ use super::{
     http_server::Bound,
     metrics::MetricSources,
     network::Network,
+    service_manager,
     settings::{IgnoredVariable, ShutdownSettings},
+    shutdown::Shutdown,
     startup::{CannotStart, listen},
 };
 use crate::{
@@ -156,7 +161,10 @@ impl<L: Listener> Service<L> {
         };
         let server = config.server;
         let pages = (admin::router(admin_state, config.admin.access), config.admin);
-        let admin = Bound::listen("admin_listen", server.admin_listen, pages).await?;
+        let admin = listen("admin_listen", server.admin_listen, |address| {
+            network.bind_admin(address)
+        });
+        let admin = Bound::new(admin.await?, pages);
         let connections = Arc::new(accept::ConnectionMetrics::new(
             server.places,
             server.grpc.connection.max_unread_bytes,
@@ -222,13 +230,14 @@ impl<L: Listener> Service<L> {
         })
     }
 
-    /// Runs until `shutdown` resolves, and then drains.
-    pub(super) async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), Cut> {
+    /// Runs until it is asked to stop, and then drains.
+    pub(super) async fn run(self, shutdown: Shutdown) -> Result<(), Cut> {
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             grpc = %self.grpc_address,
             admin = %self.admin.address,
             upstream = self.upstream,
+            worker_threads = Handle::current().metrics().num_workers(),
             "the service has started"
         );
         // First, so that readiness knows what is missing before anybody asks.
@@ -252,12 +261,16 @@ impl<L: Listener> Service<L> {
             .serve(self.grpc, self.acceptance, self.connections, stop_grpc.clone());
         tokio::pin!(serving);
         let asked_to_stop = async {
-            shutdown.await;
+            shutdown.begin.cancelled().await;
+            service_manager::stopping();
             // Load balancers get time to react before the listener closes. Until then, new connections
             // and calls are served as before.
             self.readiness.start_draining();
-            sleep(self.shutdown.delay).await;
+            let delay = sleep(self.shutdown.delay);
+            shutdown.hasten.run_until_cancelled(delay).await;
         };
+        let _watchdog = service_manager::feed_watchdog();
+        service_manager::ready();
         tokio::select! {
             // Without an end, until it is told to stop.
             () = &mut serving => {}
@@ -266,7 +279,10 @@ impl<L: Listener> Service<L> {
         stop_grpc.cancel();
         // Ends the health watches, whose streams have no end of their own.
         self.watching.cancel();
-        let drained = self.in_progress.drain(serving, self.shutdown.drain_timeout).await;
+        let drained = self
+            .in_progress
+            .drain(serving, self.shutdown.drain_timeout, &shutdown.hasten);
+        let drained = drained.await;
         finish(self.access.audit, self.metrics).await;
         drained.and(admin.end().await.map_err(Cut::from))
     }

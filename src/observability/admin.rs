@@ -8,17 +8,21 @@ mod admin_access;
 pub mod history;
 mod log_filter;
 mod page;
+mod places;
+mod rendering;
 mod serve;
+mod write_timeout;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{FromRef, State},
     middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
+use bytes::Bytes;
 use http::{
     StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE},
@@ -26,11 +30,11 @@ use http::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use self::history::History;
 pub use self::{
     admin_access::AdminAccess,
     serve::{AdminSettings, serve},
 };
+use self::{history::History, rendering::Rendering};
 use crate::{
     domain::{AccountId, OperationKind, Scope},
     observability::{
@@ -60,6 +64,20 @@ pub struct AdminState {
     pub names: AccountNames,
     /// What runs.
     pub service: Arc<ServiceInfo>,
+}
+
+/// The state of the pages, with those whose rendering takes time.
+#[derive(Clone)]
+struct Pages {
+    state: AdminState,
+    metrics: Arc<Rendering<Result<Bytes, String>>>,
+    page: Arc<Rendering<Bytes>>,
+}
+
+impl FromRef<Pages> for AdminState {
+    fn from_ref(pages: &Pages) -> Self {
+        pages.state.clone()
+    }
 }
 
 /// The state of the upstream stack at one moment.
@@ -113,7 +131,11 @@ pub fn router(state: AdminState, admin_access: AdminAccess) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(prometheus))
         .merge(for_operators)
-        .with_state(state)
+        .with_state(Pages {
+            state,
+            metrics: Arc::default(),
+            page: Arc::default(),
+        })
         .merge(changes)
 }
 
@@ -163,11 +185,17 @@ async fn readyz(State(state): State<AdminState>) -> (StatusCode, Json<Value>) {
     )
 }
 
-async fn prometheus(State(state): State<AdminState>) -> Response {
-    match state.metrics.text() {
+async fn prometheus(State(pages): State<Pages>) -> Response {
+    let metrics = pages.state.metrics;
+    let render = move || {
+        let text = metrics.text().map(Bytes::from);
+        text.map_err(|error| error.to_string())
+    };
+    let rendered = pages.metrics.page(render).await;
+    match rendered.map_err(|error| error.to_string()).flatten() {
         Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
-            tracing::error!(%error, "cannot encode the metrics");
+            tracing::error!(error, "cannot encode the metrics");
             (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "cannot encode the metrics; see the log for the cause\n",

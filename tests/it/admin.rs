@@ -3,6 +3,7 @@
 mod aws;
 mod log_filter;
 mod page;
+mod probes;
 
 use reqwest::{Client, Method, header::HeaderMap};
 

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use tapegate::observability::metrics::catalog;
+use tapegate::{app::Held, observability::metrics::catalog};
 
 const PAGE: &str = include_str!("../../docs/operations.md");
 
@@ -91,6 +91,28 @@ fn every_metric_has_an_action() {
         missing.is_empty(),
         "docs/operations.md does not say what to do about {missing:#?}"
     );
+}
+
+#[test]
+fn the_formula_of_memory_is_that_of_the_service() {
+    for (what, unit, bytes) in [
+        ("the program itself", "MiB", Held::BASE / 1024),
+        ("an open connection", "KiB", Held::PLAIN_CONNECTION),
+        ("an open connection with TLS", "KiB", Held::TLS_CONNECTION),
+        (
+            "a call that waits for AWS, with its connection",
+            "KiB",
+            Held::CALL,
+        ),
+        (
+            "a call whose page of 1,000 tapes waits for its reader",
+            "KiB",
+            Held::PAGE,
+        ),
+    ] {
+        let row = format!("| {what} | {} {unit} |", bytes / 1024);
+        assert!(PAGE.contains(&row), "docs/operations.md lacks {row}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod coalescing;
 mod flood;
+mod formula;
 mod memory;
 mod pace;
 mod tokens;

@@ -21,6 +21,8 @@ pub enum Origin {
     Variable(String),
     /// A flag, with its two hyphens.
     Flag(String),
+    /// The listener that the service manager has opened.
+    InheritedSocket,
     /// Nowhere: the key of a setting that is not set.
     Unset(&'static str),
     /// The default of one command, such as `tapegate dev`.
@@ -48,6 +50,7 @@ impl fmt::Display for Origin {
             Self::File { path } => f.write_str(path),
             Self::Position { path, line, column } => write!(f, "{path}:{line}:{column}"),
             Self::Variable(name) | Self::Flag(name) => f.write_str(name),
+            Self::InheritedSocket => f.write_str("socket of the service manager (LISTEN_FDS)"),
             Self::Unset(key) => f.write_str(key),
             Self::CommandDefault(command) => write!(f, "default of {command}"),
             Self::Default => f.write_str("default"),

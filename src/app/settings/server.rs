@@ -32,6 +32,9 @@ pub struct ServerSettings {
     pub admin_listen: SocketAddr,
     /// The limits of requests and connections.
     pub grpc: GrpcSettings,
+    /// How many threads serve connections and calls (`worker_threads`); `None` is as many as there are
+    /// processors.
+    pub worker_threads: Option<usize>,
     /// The maximum number of calls in progress (`max_concurrent_calls`).
     pub max_concurrent_calls: usize,
     /// How long tasks may wait for a processor (`max_scheduling_delay`).
@@ -106,9 +109,10 @@ pub(crate) static ADMIN_MAX_CONNECTIONS: Setting<Integer<usize>> = Setting {
         unit: "connections",
     },
     default: Some("128"),
-    help: "The maximum number of open admin connections. Further connections are closed immediately. A connection is \
-           also closed if it does not send a complete request head within handshake_timeout, and after six times \
-           handshake_timeout in any case.",
+    help: "The maximum number of open admin connections. A further one takes the place of the connection that has \
+           waited for a request for longest, so that no client can keep out a probe. A connection is also closed if it \
+           does not send a complete request head or reads nothing of a response within handshake_timeout, and after six \
+           times handshake_timeout in any case.",
 };
 
 pub(crate) static ALLOW_ANONYMOUS: Setting<Bool> = Setting {
@@ -153,7 +157,8 @@ pub(crate) static MAX_CONNECTIONS: Setting<Integer<usize>> = Setting {
     default: Some("2000"),
     help: "The maximum number of open gRPC connections. For a further one, the connection that has been idle for \
            longest gives its place (HTTP/2 GOAWAY), if it has been idle for a second; otherwise the further one is \
-           closed immediately. Set the limit of open files (ulimit -n) higher than this value.",
+           closed immediately. Each connection needs an open file: the service raises its limit as far as the hard limit \
+           allows (ulimit -Hn), and if that is too low, uses fewer connections and warns.",
 };
 
 pub(crate) static MAX_CONNECTIONS_PER_ADDRESS: Setting<Integer<usize>> = Setting {
@@ -302,6 +307,17 @@ pub(crate) static MAX_CONCURRENT_CALLS: Setting<Integer<usize>> = Setting {
            watches have limits of their own, each a tenth of this one; a single health check does not count.",
 };
 
+pub(crate) static WORKER_THREADS: Setting<Integer<usize>> = Setting {
+    key: "worker_threads",
+    kind: Integer {
+        range: 1..=1_024,
+        unit: "threads",
+    },
+    default: None,
+    help: "The number of threads that serve connections and calls. Default: the variable TOKIO_WORKER_THREADS, or the \
+           number of processors that the process may use, by its affinity and the quota of its cgroup (cpu.max).",
+};
+
 pub(crate) static EXPIRY_WARNING: Setting<DurationIn> = Setting {
     key: "expiry_warning",
     kind: DurationIn(Duration::ZERO..=Duration::from_secs(365 * 24 * 60 * 60)),
@@ -390,6 +406,7 @@ pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
                 keepalive_timeout: values.get(&KEEPALIVE_TIMEOUT)?,
             },
         },
+        worker_threads: values.optional(&WORKER_THREADS)?,
         max_concurrent_calls: values.get(&MAX_CONCURRENT_CALLS)?,
         max_scheduling_delay: values.get(&MAX_SCHEDULING_DELAY)?,
         places: PlaceSettings {

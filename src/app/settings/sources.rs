@@ -1,6 +1,7 @@
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
+    net::SocketAddr,
     path::Path,
 };
 
@@ -10,7 +11,7 @@ use super::{
     fault::did_you_mean,
     file,
     given::Rows,
-    requests, upstream,
+    requests, server, upstream,
     values::{Values, defaults},
 };
 use crate::domain::Invalid;
@@ -54,6 +55,18 @@ impl Sources {
             faults,
             is_partial,
         }
+    }
+
+    /// The same sources, in which the addresses of inherited listeners take precedence, so that they are
+    /// checked like configured ones.
+    pub(crate) fn with_inherited(mut self, [grpc, admin]: [Option<SocketAddr>; 2]) -> Self {
+        for (setting, address) in [(&server::LISTEN, grpc), (&server::ADMIN_LISTEN, admin)] {
+            if let Some(address) = address {
+                let given = Given::one(Origin::InheritedSocket, address.to_string());
+                self.layers[0].insert(setting.key, given);
+            }
+        }
+        self
     }
 
     /// The merged values.

@@ -93,6 +93,18 @@ pub(crate) static MAX_ANSWER_BYTES: Setting<Integer<usize>> = Setting {
     help: "The maximum size of a response from AWS. A call with a larger response fails.",
 };
 
+pub(crate) static UPSTREAM_MAX_CONNECTIONS: Setting<Integer<usize>> = Setting {
+    key: "upstream.max_connections",
+    kind: Integer {
+        range: 1..=1_000_000,
+        unit: "connections",
+    },
+    default: Some("1000"),
+    help: "The maximum number of attempts in flight, each of which uses a connection to AWS. Further attempts wait, at \
+           most until the deadlines of their calls. Reads use at most nine tenths of the connections, so that lists do \
+           not keep creates waiting.",
+};
+
 pub(crate) static CREDENTIALS_PAUSE: Setting<DurationIn> = Setting {
     key: "upstream.credentials_pause",
     kind: up_to(Duration::from_secs(60 * 60)),
@@ -280,6 +292,7 @@ pub(super) fn read(
         attempt_timeout,
         create_timeout,
         operation_timeout: operation_timeout?,
+        max_connections: values.get(&UPSTREAM_MAX_CONNECTIONS)?,
         retry: retry?,
         pace: pace(values)?,
         by_account: !values.get(&requests::ACCOUNTS)?.is_empty(),

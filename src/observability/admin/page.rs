@@ -11,15 +11,17 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+use bytes::Bytes;
+use http::{
+    StatusCode,
+    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
 };
 use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, Markup, html};
 
 use self::chart::{Line, chart};
 use super::{
-    AdminState, UpstreamState,
+    AdminState, Pages, UpstreamState,
     history::{self, Point},
 };
 use crate::{
@@ -47,7 +49,23 @@ pub(super) async fn script() -> Response {
     ([(CONTENT_TYPE, "text/javascript")], include_str!("page/page.js")).into_response()
 }
 
-pub(super) async fn page(State(state): State<AdminState>) -> Response {
+pub(super) async fn page(State(pages): State<Pages>) -> Response {
+    let state = pages.state;
+    let Ok(page) = pages.page.page(move || render(&state)).await else {
+        let why = "cannot render the page: this is a defect of the service; please report it\n";
+        return (StatusCode::INTERNAL_SERVER_ERROR, why).into_response();
+    };
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+    ];
+    (headers, page).into_response()
+}
+
+fn render(state: &AdminState) -> Bytes {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -63,23 +81,16 @@ pub(super) async fn page(State(state): State<AdminState>) -> Response {
             }
             body {
                 main data-every=(history::EVERY.as_secs()) {
-                    (head(&state))
-                    (aws(&state))
-                    (charts(&state))
-                    (in_progress(&state))
-                    (failed(&state))
+                    (head(state))
+                    (aws(state))
+                    (charts(state))
+                    (in_progress(state))
+                    (failed(state))
                 }
             }
         }
     };
-    let headers = [
-        (CONTENT_TYPE, "text/html; charset=utf-8"),
-        (CACHE_CONTROL, "no-store"),
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-    ];
-    (headers, page.into_string()).into_response()
+    page.into_string().into()
 }
 
 fn head(state: &AdminState) -> Markup {

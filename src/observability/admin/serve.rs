@@ -5,13 +5,16 @@ use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use super::AdminAccess;
+use super::{
+    AdminAccess,
+    places::{Place, Places},
+    write_timeout::WriteTimeout,
+};
 
 /// Settings of the admin listener: its clients must not use up the file descriptors and the memory
 /// that calls need.
@@ -19,13 +22,14 @@ use super::AdminAccess;
 pub struct AdminSettings {
     /// Who may read the operator pages.
     pub access: AdminAccess,
-    /// Maximum number of open connections; one more is closed at once.
+    /// Maximum number of open connections; one more takes the place of an idle one.
     pub max_connections: usize,
-    /// Timeout of a request's head, including the time until the request begins.
+    /// Timeout of a request's head, including the time until the request begins, and how long a client
+    /// may read nothing of a response.
     pub head_timeout: Duration,
 }
 
-/// Maximum age of a connection, as a multiple of [`AdminSettings::head_timeout`], so that stalled
+/// Maximum age of a connection, as a multiple of [`AdminSettings::head_timeout`], so that slow
 /// readers do not keep their connections.
 const MAX_AGE: u32 = 6;
 
@@ -37,7 +41,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves the admin pages until `stop` is cancelled.
 pub async fn serve(listener: TcpListener, pages: Router, settings: AdminSettings, stop: CancellationToken) {
-    let permits = Arc::new(Semaphore::new(settings.max_connections));
+    let places = Arc::new(Places::new(settings.max_connections));
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -46,13 +50,13 @@ pub async fn serve(listener: TcpListener, pages: Router, settings: AdminSettings
         };
         match accepted {
             Ok((stream, peer)) => {
-                let Ok(permit) = permits.clone().try_acquire_owned() else {
-                    continue;
-                };
+                let place = Arc::new(places.take());
                 let (pages, stop) = (pages.clone(), stop.clone());
+                let patience = settings.head_timeout;
                 connections.spawn(async move {
-                    let _permit = permit;
-                    serve_connection(stream, peer, pages, settings.head_timeout, stop).await;
+                    let leave = place.leave.clone();
+                    let served = serve_connection(stream, peer, place, pages, patience, stop);
+                    leave.run_until_cancelled(served).await;
                 });
             }
             Err(error) => {
@@ -68,6 +72,7 @@ pub async fn serve(listener: TcpListener, pages: Router, settings: AdminSettings
 async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
+    place: Arc<Place>,
     pages: Router,
     head_timeout: Duration,
     stop: CancellationToken,
@@ -77,12 +82,18 @@ async fn serve_connection(
     }
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        pages.clone().oneshot(request)
+        place.set_answering(true);
+        let (response, place) = (pages.clone().oneshot(request), place.clone());
+        async move {
+            let response = response.await;
+            place.set_answering(false);
+            response
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(WriteTimeout::new(stream, head_timeout)), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -1,9 +1,11 @@
 """The tapegate binary as a process: started, listened to, ended."""
 
 import os
+import socket
 import subprocess
+import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from harness.paths import BINARY
@@ -104,13 +106,38 @@ class Lines:
             return found()
 
 
+# What a service manager does between fork and exec: the sockets become the descriptors from 3 on.
+_ACTIVATE = """
+import fcntl, os, sys
+moved = [fcntl.fcntl(int(given), fcntl.F_DUPFD, 100) for given in sys.argv[1].split(",")]
+for number, descriptor in enumerate(moved):
+    os.dup2(descriptor, 3 + number)
+    os.close(descriptor)
+os.environ["LISTEN_FDS"] = str(len(moved))
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
 class Tapegate:
     """A running tapegate. As a context, it is ended by SIGTERM and has to exit with 0, unless the test itself
     waited for its end."""
 
-    def __init__(self, *arguments: str, env: Mapping[str, str] = {}, restore_signals: bool = True):
+    def __init__(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] = {},
+        restore_signals: bool = True,
+        sockets: Sequence[socket.socket] = (),
+    ):
+        """With `sockets`, it is started as a service manager starts it for the connections that they have."""
+        command = [str(BINARY), *arguments]
+        descriptors = [one.fileno() for one in sockets]
+        if descriptors:
+            command = [sys.executable, "-c", _ACTIVATE, ",".join(map(str, descriptors)), *command]
         self._process = subprocess.Popen(
-            [BINARY, *arguments],
+            command,
+            pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

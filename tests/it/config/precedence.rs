@@ -94,7 +94,7 @@ fn every_setting_of_the_service_except_lists_has_a_key_a_variable_and_a_flag() {
         | "reload_interval" => "33s",
         "auth.remember" => "30s",
         "max_connection_age" | "max_connection_age_grace" => "2h",
-        "max_pending_resets" => "77",
+        "max_pending_resets" | "worker_threads" => "77",
         "audit.rejections_per_minute" => "7",
         "max_control_frames" => "777",
         "max_scheduling_delay" => "7s",

@@ -27,6 +27,7 @@ use tapegate::{
         App, Credentials,
         cli::{self, Command},
         network::Network,
+        shutdown::Shutdown,
     },
     grpc::{
         connection::listener::Listener,
@@ -149,7 +150,7 @@ impl World {
             let app = App::serve_on(&network, *checked, Some(credentials))
                 .await
                 .unwrap();
-            tokio::spawn(app.run(std::future::pending()));
+            tokio::spawn(app.run(Shutdown::default()));
         });
         Self {
             runtime,

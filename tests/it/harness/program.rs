@@ -10,6 +10,14 @@ use tokio::time::timeout;
 /// How long a line of the log is waited for, which only a broken program needs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tapegate");
+
+/// Credentials that any upstream of a test takes.
+const CREDENTIALS: [(&str, &str); 2] = [
+    ("AWS_ACCESS_KEY_ID", "AKIDTEST"),
+    ("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests"),
+];
+
 /// `tapegate serve` in a process of its own, which ends with this.
 pub struct Program {
     child: Child,
@@ -29,8 +37,8 @@ impl Program {
             endpoint,
             [
                 ("TAPEGATE_LOG_FILTER", log_filter),
-                ("AWS_ACCESS_KEY_ID", "AKIDTEST"),
-                ("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests"),
+                CREDENTIALS[0],
+                CREDENTIALS[1],
             ],
         )
     }
@@ -46,7 +54,27 @@ impl Program {
 
     /// A command that serves, with these arguments and no variables but these.
     pub fn start<'v>(arguments: &[&str], variables: impl IntoIterator<Item = (&'v str, &'v str)>) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tapegate"))
+        Self::launch(Command::new(PROGRAM), arguments, variables)
+    }
+
+    /// The same as [`Program::over`], with a hard limit of open files.
+    pub fn with_open_files(files: u32, endpoint: &str) -> Self {
+        let endpoint = format!("--upstream-endpoint={endpoint}");
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\""), PROGRAM]);
+        Self::launch(
+            shell,
+            &["serve", "--allow-anonymous", "--region=us-east-1", &endpoint],
+            CREDENTIALS,
+        )
+    }
+
+    fn launch<'v>(
+        mut command: Command,
+        arguments: &[&str],
+        variables: impl IntoIterator<Item = (&'v str, &'v str)>,
+    ) -> Self {
+        let mut child = command
             .args(arguments)
             .args(["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"])
             .env_clear()

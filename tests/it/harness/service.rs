@@ -5,11 +5,14 @@ use tapegate::{
     app::{
         Addresses, App, Cut,
         cli::{self, Command},
+        commands::Checked,
+        shutdown::Shutdown,
     },
     grpc::proto::tape_service_client::TapeServiceClient,
 };
 use tapegate_emulator::{Flags, Server, Variables};
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::task::JoinHandle;
+use tokio_util::sync::DropGuard;
 use tonic::{
     Streaming,
     transport::{Channel, Endpoint},
@@ -27,7 +30,9 @@ pub struct Service {
     /// The emulator behind it, if it has one of its own.
     pub emulator: Option<SocketAddr>,
     channel: Channel,
-    stop: Option<oneshot::Sender<()>>,
+    /// It stops when this is dropped.
+    _stop: DropGuard,
+    shutdown: Shutdown,
     ended: JoinHandle<Result<(), Cut>>,
 }
 
@@ -53,7 +58,7 @@ impl Service {
         let endpoint = format!("http://{address}");
         checked.config.sdk.sts_endpoint = Some(endpoint.clone());
         checked.config.sdk.endpoint = Some(endpoint);
-        let service = Self::run(App::serve(checked, Some(credentials())).await.unwrap());
+        let service = Self::start(checked).await;
         Self {
             emulator: Some(address),
             ..service
@@ -80,24 +85,24 @@ impl Service {
         let ours = ["--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", &endpoint];
         let calm: Vec<&str> = calm(flags).into_iter().collect();
         match command("serve", &[&ours[..], &calm, flags].concat()) {
-            Command::Serve(checked) => Self::run(App::serve(*checked, Some(credentials())).await.unwrap()),
+            Command::Serve(checked) => Self::start(*checked).await,
             other => panic!("not serve: {other:?}"),
         }
     }
 
-    fn run(app: App) -> Self {
+    async fn start(checked: Checked) -> Self {
         super::secrets::listen();
+        let app = App::serve(checked, Some(credentials())).await.unwrap();
         let addresses = app.addresses();
-        let (stop, stopped) = oneshot::channel();
-        let ended = tokio::spawn(app.run(async {
-            let _ = stopped.await;
-        }));
+        let shutdown = Shutdown::default();
+        let ended = tokio::spawn(app.run(shutdown.clone()));
         let channel = endpoint(addresses).connect_lazy();
         Self {
             addresses,
             emulator: None,
             channel,
-            stop: Some(stop),
+            _stop: shutdown.begin.clone().drop_guard(),
+            shutdown,
             ended,
         }
     }
@@ -140,7 +145,7 @@ impl Service {
 
     /// Tells it to stop, as SIGTERM does.
     pub fn begin_stop(&mut self) {
-        drop(self.stop.take());
+        self.shutdown.begin.cancel();
     }
 
     /// Stops it and waits for its end.

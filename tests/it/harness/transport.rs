@@ -30,6 +30,7 @@ pub fn settings() -> UpstreamSettings {
         attempt_timeout: Duration::from_secs(20),
         create_timeout: Duration::from_secs(20),
         operation_timeout: Duration::from_secs(60),
+        max_connections: 1000,
         retry: retry::RetrySettings::default(),
         pace: pace::PaceSettings::default(),
         by_account: false,

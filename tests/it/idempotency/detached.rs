@@ -62,6 +62,7 @@ impl Stacks {
             attempt_timeout: LONG,
             create_timeout,
             operation_timeout: LONG,
+            max_connections: 10,
             retry: retry::RetrySettings {
                 attempts: 4,
                 base: LONG,

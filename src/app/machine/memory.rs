@@ -1,0 +1,99 @@
+//! How much memory the service needs at most, by its settings.
+
+use crate::app::settings::Config;
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// What the service holds in memory. tests/soak/formula.rs compares the sum with a running program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Open connections without TLS.
+    pub plain_connections: u64,
+    /// Open connections with TLS.
+    pub tls_connections: u64,
+    /// Calls in progress, each with a page of 1,000 tapes that waits for its reader.
+    pub calls: u64,
+}
+
+impl Held {
+    /// The program without connections and calls.
+    pub const BASE: u64 = 48 * MIB;
+    /// An open connection without TLS.
+    pub const PLAIN_CONNECTION: u64 = 27 * KIB;
+    /// An open connection with TLS.
+    pub const TLS_CONNECTION: u64 = 36 * KIB;
+    /// A call that waits for AWS, with its connection.
+    pub const CALL: u64 = 60 * KIB;
+    /// A call whose page of 1,000 tapes waits for its reader.
+    pub const PAGE: u64 = 350 * KIB;
+
+    /// The most that these settings allow: all connections are open, and all calls hold a page, which takes
+    /// more than a wait for AWS.
+    pub(super) fn at_most(config: &Config) -> Self {
+        let [connections, calls] = [
+            config.server.places.max_connections,
+            config.server.max_concurrent_calls,
+        ]
+        .map(|number| u64::try_from(number).unwrap_or(u64::MAX));
+        let is_tls = config.tls.is_some();
+        Self {
+            plain_connections: if is_tls { 0 } else { connections },
+            tls_connections: if is_tls { connections } else { 0 },
+            calls,
+        }
+    }
+
+    /// The memory that it takes, in bytes.
+    pub fn bytes(self) -> u64 {
+        Self::BASE
+            + self.plain_connections * Self::PLAIN_CONNECTION
+            + self.tls_connections * Self::TLS_CONNECTION
+            + self.calls * Self::PAGE
+    }
+
+    /// What an operator should change if the cgroup has a limit of so many bytes; `None` if they suffice.
+    pub(super) fn advice(self, limit: u64) -> Option<String> {
+        if self.bytes() <= limit {
+            return None;
+        }
+        let connections = self.plain_connections + self.tls_connections;
+        let each = match self.tls_connections {
+            0 => Self::PLAIN_CONNECTION,
+            _ => Self::TLS_CONNECTION,
+        };
+        Some(format!(
+            "max_concurrent_calls: the settings allow {} MiB of memory ({} MiB + {connections} connections \
+             (max_connections) x {} KiB + {} calls x {} KiB), and the limit of the cgroup is {} MiB, so the process can be \
+             killed; raise the limit, or lower these settings",
+            self.bytes().div_ceil(MIB),
+            Self::BASE / MIB,
+            each / KIB,
+            self.calls,
+            Self::PAGE / KIB,
+            limit / MIB,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_shows_how_the_sum_exceeds_the_limit() {
+        let held = Held {
+            tls_connections: 10,
+            calls: 100,
+            ..Held::default()
+        };
+        assert_eq!(held.advice(held.bytes()), None);
+        let advice = held.advice(held.bytes() - 1).expect("it exceeds the limit");
+        let per_call = Held::PAGE / KIB;
+        assert!(advice.contains("10 connections (max_connections) x"), "{advice}");
+        assert!(
+            advice.contains(&format!("100 calls x {per_call} KiB")),
+            "{advice}"
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! Which admin connections are open, and which of them makes room for a new one.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// The places of open connections. A new connection always gets one, so that no other client can keep
+/// out a probe: if all are taken, the one that has waited for a request for longest is closed, or if
+/// none waits, the one whose request has taken longest.
+#[derive(Debug)]
+pub(super) struct Places {
+    max: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    last_id: u64,
+    by_id: HashMap<u64, Use>,
+}
+
+/// What a connection is used for. Those that are closed first come first.
+#[derive(Clone, Debug)]
+struct Use {
+    is_answering: bool,
+    since: Instant,
+    leave: CancellationToken,
+}
+
+impl Places {
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            max,
+            taken: Mutex::default(),
+        }
+    }
+
+    /// Takes a place.
+    pub(super) fn take(self: &Arc<Self>) -> Place {
+        let mut taken = self.lock();
+        if taken.by_id.len() >= self.max {
+            let first = taken
+                .by_id
+                .iter()
+                .min_by_key(|(_, one)| (one.is_answering, one.since));
+            let first = first.map(|(id, _)| *id);
+            if let Some(leaving) = first.and_then(|id| taken.by_id.remove(&id)) {
+                leaving.leave.cancel();
+            }
+        }
+        taken.last_id += 1;
+        let id = taken.last_id;
+        let leave = CancellationToken::new();
+        taken.by_id.insert(
+            id,
+            Use {
+                is_answering: false,
+                since: Instant::now(),
+                leave: leave.clone(),
+            },
+        );
+        Place {
+            places: self.clone(),
+            id,
+            leave,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of a connection, free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    places: Arc<Places>,
+    id: u64,
+    /// Cancelled when the connection is to be closed at once.
+    pub(super) leave: CancellationToken,
+}
+
+impl Place {
+    /// Records that the connection has a request, or that it waits for the next one.
+    pub(super) fn set_answering(&self, is_answering: bool) {
+        if let Some(one) = self.places.lock().by_id.get_mut(&self.id) {
+            one.is_answering = is_answering;
+            one.since = Instant::now();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.lock().by_id.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_connection_takes_the_place_of_the_one_that_waits_longest() {
+        let places = Arc::new(Places::new(3));
+        let take = async || {
+            tokio::time::advance(Duration::from_millis(1)).await;
+            places.take()
+        };
+        let (answering, old, young) = (take().await, take().await, take().await);
+        answering.set_answering(true);
+        let new = take().await;
+        assert!(old.leave.is_cancelled());
+        drop(new);
+        let again = take().await;
+        for stays in [&young, &again] {
+            assert!(!stays.leave.is_cancelled());
+            stays.set_answering(true);
+        }
+        assert!(!answering.leave.is_cancelled());
+        let last = take().await;
+        assert!(answering.leave.is_cancelled() && !last.leave.is_cancelled());
+        drop((answering, old, young, again, last));
+        assert!(places.lock().by_id.is_empty());
+    }
+}
