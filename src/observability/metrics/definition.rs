@@ -68,6 +68,7 @@ impl MetricDefinition {
             "s" => "_seconds",
             "By" => "_bytes",
             "Hz" => "_hertz",
+            "1" => "_ratio",
             _ => "",
         };
         let suffix = if self.kind == InstrumentKind::Counter {
