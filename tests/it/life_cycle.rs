@@ -199,3 +199,12 @@ async fn without_aws_the_program_starts_and_says_so() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_number_of_worker_threads_can_be_set_and_is_logged() {
+    let upstream = Upstream::answering(|_| std::future::pending()).await;
+    let variables = [("TAPEGATE_WORKER_THREADS", "3"), KEYS[0], KEYS[1]];
+    let mut program = Program::serve(&upstream.endpoint(), variables);
+    let line = program.logged("the service has started").await;
+    assert!(line.contains("worker_threads=3"), "{line}");
+}
