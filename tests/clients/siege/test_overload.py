@@ -5,7 +5,7 @@ from pathlib import Path
 from harness.process import dev
 from harness.siege.figures import Table, milliseconds, quantile
 from harness.siege.load import load
-from harness.siege.scale import DEFAULTS, IS_FULL, scaled
+from harness.siege.scale import DEFAULTS, scaled
 
 AT_ONCE = 64
 TIMES = 4
@@ -16,7 +16,9 @@ SLOWER = scaled(6, 2)
 CREATES_ADMITTED = scaled(0.5, 0.99)
 REFUSED_WITHIN = scaled(2.0, 0.05)
 
-TABLE = Table("load", "offered per s", "goodput per s", "lists", "lists p99 ms", "creates", "creates p99 ms", "refusals p99 ms")
+TABLE = Table(
+    "load", "offered per s", "goodput per s", "lists", "lists p99 ms", "creates", "creates p99 ms", "refusals p99 ms"
+)
 
 
 def row(name: str, offered: float, done):

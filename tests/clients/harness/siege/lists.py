@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from grpc_status.rpc_status import GRPC_DETAILS_METADATA_KEY
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
+from grpc_status.rpc_status import GRPC_DETAILS_METADATA_KEY
 from tapegate.v1.tape_service_pb2 import ListTapesRequest
 from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
 

@@ -61,8 +61,7 @@ class Load:
 class Generator:
     def __init__(self, address: str, seconds: float):
         self._channels = [
-            grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
-            for _ in range(CHANNELS)
+            grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) for _ in range(CHANNELS)
         ]
         self._stubs = itertools.cycle([TapeServiceStub(channel) for channel in self._channels])
         self._numbers = itertools.count(1)

@@ -13,6 +13,7 @@ import grpc
 from tapegate.v1.tape_service_pb2 import ListTapesRequest
 from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
 
+from harness.certificates import NAME
 from harness.details import error_info
 from harness.siege.figures import quantile
 
@@ -48,6 +49,10 @@ class Neighbour:
     probes: Seen = field(default_factory=Seen)
 
     @property
+    def total(self) -> int:
+        return sum(len(seen.took) + len(seen.failed) for seen in (self.calls, self.connects, self.probes))
+
+    @property
     def failed(self) -> list[str]:
         return self.calls.failed + self.connects.failed + self.probes.failed
 
@@ -59,15 +64,22 @@ class Place:
     grpc: str
     admin: str
     token: str
+    # A certificate authority; None is plain text.
+    ca: bytes | None = None
+
+    def channel(self) -> grpc.Channel:
+        # Otherwise grpcio uses one connection for all channels to an address.
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.ssl_target_name_override", NAME)]
+        if self.ca is None:
+            return grpc.insecure_channel(self.grpc, options=options[:1])
+        return grpc.secure_channel(self.grpc, grpc.ssl_channel_credentials(self.ca), options=options)
 
     def call(self, channel: grpc.Channel):
         metadata = [("authorization", f"Bearer {self.token}")]
         list(TapeServiceStub(channel).ListTapes(ListTapesRequest(max_items=1), metadata=metadata, timeout=TIMEOUT))
 
     def connect(self):
-        # Otherwise grpcio uses one connection for all channels to an address.
-        own = [("grpc.use_local_subchannel_pool", 1)]
-        with grpc.insecure_channel(self.grpc, options=own) as channel:
+        with self.channel() as channel:
             self.call(channel)
 
     def probe(self):
@@ -94,7 +106,7 @@ def _run(place: Place, seconds: float, results):
     with suppress(PermissionError):
         os.nice(-5)
     neighbour, ends = Neighbour(), time.monotonic() + seconds
-    with grpc.insecure_channel(place.grpc) as channel:
+    with place.channel() as channel:
         loops = [
             (CALL_EVERY, neighbour.calls, lambda: place.call(channel)),
             (CONNECT_EVERY, neighbour.connects, place.connect),

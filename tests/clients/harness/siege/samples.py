@@ -31,9 +31,7 @@ class Sampler:
     def _run(self):
         while not self._ended.wait(EVERY):
             now = sample(self._pid)
-            self.most = Sample(
-                max(self.most.megabytes, now.megabytes), max(self.most.descriptors, now.descriptors)
-            )
+            self.most = Sample(max(self.most.megabytes, now.megabytes), max(self.most.descriptors, now.descriptors))
 
     def __enter__(self):
         self._thread.start()
