@@ -140,7 +140,6 @@ def beside(site: Site, names: list[str], quietly: float) -> Neighbour:
     return seen
 
 
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("names", RUNS, ids=lambda names: names[0] if IS_FULL else "all")
 def test_neighbours_do_not_notice_an_attack(plain: Site, names: list[str]):
     beside(plain, names, quiet(plain))

@@ -126,7 +126,6 @@ def made_since(before: Library, aws: Tapegate) -> list[str]:
     return list((Counter(library(aws).tapes) - Counter(before.tapes)).elements())
 
 
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("between", BETWEEN)
 @pytest.mark.parametrize("front", FRONTS)
 def test_rolling_restarts_fail_no_call(aws: Tapegate, tmp_path: Path, front: str, between: float):
@@ -150,7 +149,6 @@ def test_rolling_restarts_fail_no_call(aws: Tapegate, tmp_path: Path, front: str
     assert sorted(made) == sorted(told.tapes)
 
 
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seconds", OUTAGES)
 def test_an_outage_of_all_replicas_delays_calls_and_fails_none(aws: Tapegate, tmp_path: Path, seconds: float):
     before = library(aws)
