@@ -1,4 +1,4 @@
-//! docs/reports.md: what was found wrong at real sites, each with the tests that hold it now.
+//! docs/reports.md: what was found wrong at real sites and under attack, each with the tests that hold it now.
 
 use std::{collections::BTreeMap, env, fs, path::Path};
 
@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, env, fs, path::Path};
 type Report = (&'static str, &'static str, &'static [&'static str]);
 
 #[rustfmt::skip]
-const REPORTS: &[Report] = &[
+const OF_SITES: &[Report] = &[
     ("A1", "a variable of the AWS SDK panics the process or its calls", &["every_variable_in_every_form_works_or_is_named", "every_variable_that_a_library_reads_has_a_rule", "a_line_end_in_a_credential_is_told_and_panics_nothing"]),
     ("A2", "requests to this machine and to metadata services go through a proxy", &["keys_on_loopback_are_fetched_directly_so_that_a_proxy_lets_nobody_in", "metadata_services_are_asked_directly", "dev_reaches_its_own_emulator", "a_collector_on_loopback_is_reached_directly", "no_proxy_exempts_aws"]),
     ("A3", "rotated AWS keys in a file are not seen", &["keys_that_rotate_in_a_file_under_load_fail_no_call", "a_file_that_appears_after_the_start_is_read"]),
@@ -44,6 +44,32 @@ const REPORTS: &[Report] = &[
     ("P19", "one outage raises an alert twice; the last line is not JSON", &["the_last_line_of_a_json_log_is_json", "test_the_rules_pass_their_unit_tests"]),
 ];
 
+#[rustfmt::skip]
+const UNDER_ATTACK: &[Report] = &[
+    ("H1", "answers are lost at the end of a connection", &["test_no_answer_is_lost_when_a_replica_drains", "test_no_answer_is_lost_when_a_connection_reaches_its_age", "a_drain_loses_no_answer_of_a_client_that_reads_late_and_still_sends"]),
+    ("H2", "readers that do not read take all memory and all connections to AWS", &["test_neighbours_do_not_notice_an_attack", "a_call_whose_client_does_not_read_is_reset_and_its_neighbours_go_on", "beyond_max_unread_bytes_the_call_that_was_unread_for_longest_is_reset", "concurrent_streams_limits_a_caller_over_all_its_connections"]),
+    ("H3", "the connections and calls of one client shut others out", &["test_neighbours_do_not_notice_an_attack", "one_address_cannot_take_all_places", "an_idle_connection_gives_its_place_to_a_new_one_and_a_used_one_does_not", "neither_lists_nor_creates_can_keep_the_other_out", "test_four_times_the_peak_is_answered_like_the_peak"]),
+    ("H4", "the fault of one stream ends the other calls of its connection", &["rejected_calls_whose_messages_come_late_leave_their_connection_open", "a_call_whose_client_does_not_read_is_reset_and_its_neighbours_go_on"]),
+    ("H5", "strangers fill the disk", &["test_strangers_do_not_fill_the_disk", "the_first_are_whole_and_the_rest_is_summed_up_exactly"]),
+    ("H6", "without descriptors, connections and probes hang", &["test_neighbours_do_not_notice_that_descriptors_run_short"]),
+    ("H7", "connections to the admin port shut probes out and slow calls down", &["test_neighbours_do_not_notice_an_attack", "idle_connections_do_not_block_others_for_long"]),
+    ("H8", "floods of control frames slow others down", &["test_neighbours_do_not_notice_an_attack", "a_flood_of_pings_is_slowed_down_and_its_connection_goes_on"]),
+    ("H9", "calls that a drain cuts get no status, and a drain accepts connections that it resets", &["calls_that_exceed_the_drain_timeout_get_a_status_and_a_record", "a_stream_that_is_cut_ends_with_its_status_after_whole_pages", "calls_in_progress_finish_and_new_ones_are_not_accepted"]),
+    ("H10", "frames that break the rules of HTTP/2 are answered", &["test_only_the_documented_tests_fail"]),
+    ("H11", "connections that were opened together end together", &["connections_that_were_opened_together_do_not_reach_their_age_together"]),
+    ("H12", "after a moment without a replica, clients connect too late", &["test_an_outage_of_all_replicas_delays_calls_and_fails_none"]),
+    ("H13", "calls that never end hold their connection beyond its age", &["a_connection_whose_call_never_ends_is_closed_after_the_grace", "a_stream_that_outlasts_the_grace_is_told_why_it_ends"]),
+    ("H14", "the largest errors do not pass nginx", &["test_the_largest_errors_pass_the_default_buffer"]),
+    ("H15", "a client that cancels quickly ends the calls of others on its connection", &["test_a_client_that_cancels_ends_no_call_of_its_neighbour"]),
+    ("H16", "compressed requests are rejected", &["a_gzip_request_is_read", "a_message_over_the_limit_after_it_is_decompressed_is_rejected", "other_encodings_are_unimplemented"]),
+    ("H17", "a connection that is dropped without a word hangs until the deadline", &["test_a_call_survives_a_connection_that_was_dropped_without_a_word"]),
+    ("H18", "a static list of addresses does not work, and nothing says why", &["test_a_static_list_of_replicas_needs_an_authority", "what_is_rejected_before_it_is_a_call_is_counted"]),
+    ("H19", "the service config does not outlast a restart", &["test_rolling_restarts_fail_no_call", "test_no_call_fails_while_the_only_replica_restarts"]),
+    ("H20", "tools do not know the details of errors", &["test_tools_that_follow_imports_know_the_details_of_errors", "test_an_unknown_name_is_answered_and_the_stream_goes_on"]),
+    ("H21", "the rejection of a large request does not pass HAProxy", &["test_the_refusal_of_a_large_request_passes_a_balancer"]),
+    ("H22", "connections that wait at a stop are reset, and some errors name no cause or setting", &["test_rolling_restarts_fail_no_call", "over_tls_only_the_given_certificate_is_accepted", "violations_that_do_not_fit_are_counted", "a_message_over_the_limit_is_rejected"]),
+];
+
 /// The file of each test function, by name.
 fn tests() -> BTreeMap<String, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -72,11 +98,10 @@ fn tests() -> BTreeMap<String, String> {
     found
 }
 
-#[test]
-fn the_page_has_the_tests_of_each_report() {
-    let tests = tests();
-    let mut rows = String::new();
-    for (id, what, by) in REPORTS {
+/// A table of reports, whose IDs are all of `ids`.
+fn table(reports: &[Report], tests: &BTreeMap<String, String>, ids: impl Iterator<Item = String>) -> String {
+    let mut rows = "| id | what was wrong | tests |\n|---|---|---|\n".to_owned();
+    for (id, what, by) in reports {
         let by: Vec<_> = by
             .iter()
             .map(|name| {
@@ -86,21 +111,29 @@ fn the_page_has_the_tests_of_each_report() {
                 format!("`{name}` ([{}](../{file}))", file.rsplit('/').next().unwrap())
             })
             .collect();
+        assert!(!by.is_empty(), "{id} has no test");
         rows += &format!("| {id} | {what} | {} |\n", by.join("<br>"));
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reports.md");
+    assert!(reports.iter().map(|(id, ..)| (*id).to_owned()).eq(ids));
+    rows
+}
+
+#[test]
+fn the_page_has_the_tests_of_each_report() {
+    let tests = tests();
+    let numbers = |letter: char, last: usize| (1..=last).map(move |n| format!("{letter}{n}"));
+    let of_sites = table(OF_SITES, &tests, numbers('A', 16).chain(numbers('P', 19)));
+    let under_attack = table(UNDER_ATTACK, &tests, numbers('H', 22));
     let page = format!(
-        "# Reports from sites\n\nWhat was found wrong when the service was tried at real sites, and the tests that fail \
-         if it comes back. A test writes this page: `UPDATE_DOCS=1 cargo test --test it -- the_page_has_the_tests_of_each_report`.\n\n\
-         | id | what was wrong | tests |\n|---|---|---|\n{rows}"
+        "# Reports\n\nWhat was found wrong when the service was tried, and the tests that fail if it comes back. A test \
+         writes this page: `UPDATE_DOCS=1 cargo test --test it -- the_page_has_the_tests_of_each_report`.\n\n\
+         ## At real sites\n\n{of_sites}\n\
+         ## Attacked, flooded and restarted\n\n`TAPEGATE_SIEGE=full` runs the tests in `tests/clients/siege` in full; \
+         tests/soak/run does so with a release build.\n\n{under_attack}"
     );
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reports.md");
     if env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &page).unwrap();
     }
     assert_eq!(fs::read_to_string(&path).unwrap_or_default(), page);
-    let ids: Vec<_> = REPORTS.iter().map(|(id, ..)| *id).collect();
-    let all = (1..=16)
-        .map(|n| format!("A{n}"))
-        .chain((1..=19).map(|n| format!("P{n}")));
-    assert_eq!(ids, all.collect::<Vec<_>>());
 }

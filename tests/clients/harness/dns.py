@@ -1,9 +1,10 @@
-"""A DNS server for one name: its address is this machine's, and it has one TXT record."""
+"""A DNS server for one name: its addresses are this machine's, and it has one TXT record."""
 
 import re
 import socket
 import struct
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 
 from harness.paths import ROOT
@@ -24,8 +25,8 @@ def published() -> list[bytes]:
 class Dns:
     """Answers over UDP until it is closed."""
 
-    def __init__(self, name: str, txt: list[bytes]):
-        self._name, self._txt = name, txt
+    def __init__(self, name: str, txt: list[bytes] = [], addresses: Sequence[str] = ("127.0.0.1",)):
+        self._name, self._txt, self._addresses = name, txt, addresses
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self.address = "{}:{}".format(*self._socket.getsockname())
@@ -45,16 +46,16 @@ class Dns:
         question = query[12 : at + 5]
         (kind,) = struct.unpack_from("!H", query, at + 1)
         name = ".".join(labels).lower()
-        data = b""
+        records = []
         if name == self._name and kind == A:
-            data = socket.inet_aton("127.0.0.1")
-        elif name == f"_grpc_config.{self._name}" and kind == TXT:
-            data = b"".join(bytes([len(text)]) + text for text in self._txt)
-        # A pointer to the question's name, a minute to live.
-        record = struct.pack("!HHHIH", 0xC00C, kind, 1, 60, len(data)) + data if data else b""
-        head = query[:2] + struct.pack("!HHHHH", 0x8180, 1, int(bool(data)), 0, 1)
+            records = [socket.inet_aton(address) for address in self._addresses]
+        elif name == f"_grpc_config.{self._name}" and kind == TXT and self._txt:
+            records = [b"".join(bytes([len(text)]) + text for text in self._txt)]
+        # Each with a pointer to the question's name, and a minute to live.
+        answers = [struct.pack("!HHHIH", 0xC00C, kind, 1, 60, len(data)) + data for data in records]
+        head = query[:2] + struct.pack("!HHHHH", 0x8180, 1, len(answers), 0, 1)
         # Answers may have 4,096 bytes (EDNS).
-        return head + question + record + b"\0" + struct.pack("!HHIH", OPT, 4096, 0, 0)
+        return head + question + b"".join(answers) + b"\0" + struct.pack("!HHIH", OPT, 4096, 0, 0)
 
     def __enter__(self):
         return self

@@ -1,0 +1,51 @@
+"""More load than the processors can do: the service does as much as at its peak, and refuses the rest at once."""
+
+from pathlib import Path
+
+from harness.process import dev
+from harness.siege.figures import Table, milliseconds, quantile
+from harness.siege.load import load
+from harness.siege.scale import DEFAULTS, scaled
+
+AT_ONCE = 64
+TIMES = 4
+SECONDS = scaled(3, 30)
+# A busy machine with a development build, and a release on a machine of its own.
+GOODPUT = scaled(0.4, 0.9)
+SLOWER = scaled(6, 2)
+CREATES_ADMITTED = scaled(0.5, 0.99)
+REFUSED_WITHIN = scaled(2.0, 0.05)
+
+TABLE = Table(
+    "load", "offered per s", "goodput per s", "lists", "lists p99 ms", "creates", "creates p99 ms", "refusals p99 ms"
+)
+
+
+def row(name: str, offered: float, done):
+    ends = [", ".join(f"{end}: {times}" for end, times in kind.ends.items()) for kind in (done.lists, done.creates)]
+    TABLE.add(
+        name,
+        f"{offered:.0f}",
+        f"{done.goodput:.0f}",
+        ends[0],
+        milliseconds(done.lists.p99),
+        ends[1],
+        milliseconds(done.creates.p99),
+        milliseconds(quantile(done.refused, 0.99)),
+    )
+
+
+def test_four_times_the_peak_is_answered_like_the_peak(tmp_path: Path):
+    file = tmp_path / "emulator.toml"
+    file.write_text(f"tapes_per_library = 1000000\nbytes_per_library = {(1 << 63) - 1}\nseed_tapes = 2000\n")
+    with dev(f"--emulator-config={file}", env=DEFAULTS) as service:
+        peak = load(service.grpc, "closed", AT_ONCE, SECONDS)
+        row(f"{AT_ONCE} at once", peak.goodput, peak)
+        offered = TIMES * peak.goodput
+        over = load(service.grpc, "open", offered, SECONDS)
+        row(f"{TIMES} times the peak", offered, over)
+    assert over.goodput > GOODPUT * peak.goodput
+    assert over.lists.p99 < SLOWER * peak.lists.p99
+    assert len(over.creates.took) > CREATES_ADMITTED * over.creates.ends.total()
+    assert over.refused and quantile(over.refused, 0.99) < REFUSED_WITHIN
+    assert set(over.lists.ends) == {"OK", "OVERLOADED"}

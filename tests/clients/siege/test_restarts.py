@@ -1,0 +1,165 @@
+"""Replicas that restart one after the other, under creates and long lists of stock clients with the documented
+channel options. No call fails, and no tape is created twice."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+from tapegate.v1.tape_service_pb2 import DescribeTapeArchivesRequest, DescribeTapesRequest
+from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
+
+from harness.balancers import BALANCERS
+from harness.certificates import NAME as CERTIFIED
+from harness.certificates import certificate
+from harness.channel import documented_options
+from harness.dns import NAME, Dns
+from harness.ports import free_address
+from harness.process import Tapegate, emulator
+from harness.seeds import GATEWAY
+from harness.siege.callers import Callers
+from harness.siege.figures import Table, quantile
+from harness.siege.replicas import Replicas
+from harness.siege.scale import DEFAULTS, IS_FULL, count
+from harness.upstream import serve
+
+RESTARTS = count("RESTARTS", 2, 100)
+BETWEEN = [0.25, 1, 2] if IS_FULL else [0.25]
+OUTAGES = [0.5, 5, 30] if IS_FULL else [0.5]
+SEEDED = 1500
+
+RESTART_TABLE = Table(
+    "before the replicas", "between s", "restarts", "calls", "failed", "tapes made", "told", "slowest s"
+)
+OUTAGE_TABLE = Table("outage s", "calls", "failed", "p50 s", "slowest s")
+
+
+@dataclass(frozen=True)
+class Front:
+    """The replicas, and a channel to them."""
+
+    replicas: Replicas
+    channel: Callable[[], grpc.Channel]
+
+
+def plain(target: str, *more: tuple[str, object]) -> Callable[[], grpc.Channel]:
+    return lambda: grpc.insecure_channel(target, options=[*documented_options(), *more])
+
+
+@contextmanager
+def balanced(name: str, aws: str, folder: Path) -> Iterator[Front]:
+    own = certificate(folder)
+    listens = [free_address(), free_address()]
+    override = ("grpc.ssl_target_name_override", CERTIFIED)
+    credentials = grpc.ssl_channel_credentials(own.cert.read_bytes())
+    with Replicas(aws, listens, *own.flags()) as replicas, BALANCERS[name](folder, own, *listens) as address:
+        options = [*documented_options(), override]
+        yield Front(replicas, lambda: grpc.secure_channel(address, credentials, options=options))
+
+
+@contextmanager
+def dns(aws: str, _: Path) -> Iterator[Front]:
+    port = free_address().rpartition(":")[2]
+    addresses = ["127.0.0.1", "127.0.0.2"]
+    with (
+        Replicas(aws, [f"{address}:{port}" for address in addresses]) as replicas,
+        Dns(NAME, addresses=addresses) as server,
+    ):
+        yield Front(replicas, plain(f"dns://{server.address}/{NAME}:{port}", ("grpc.enable_http_proxy", 0)))
+
+
+@contextmanager
+def static_list(aws: str, _: Path) -> Iterator[Front]:
+    listens = [free_address(), free_address()]
+    authority = ("grpc.default_authority", NAME)
+    robin = ("grpc.lb_policy_name", "round_robin")
+    with Replicas(aws, listens) as replicas:
+        yield Front(replicas, plain(f"ipv4:{','.join(listens)}", authority, robin))
+
+
+@contextmanager
+def alone(aws: str, _: Path) -> Iterator[Front]:
+    listen = free_address()
+    with Replicas(aws, [listen]) as replicas:
+        yield Front(replicas, plain(listen))
+
+
+FRONTS = {
+    "nginx": lambda aws, folder: balanced("nginx", aws, folder),
+    "haproxy": lambda aws, folder: balanced("haproxy", aws, folder),
+    "dns": dns,
+    "static list": static_list,
+    "one alone": alone,
+}
+
+
+@pytest.fixture
+def aws(tmp_path: Path) -> Iterator[Tapegate]:
+    """An emulator whose library takes all tapes."""
+    file = tmp_path / "emulator.toml"
+    file.write_text(f"tapes_per_library = 1000000\nbytes_per_library = {(1 << 63) - 1}\nseed_tapes = {SEEDED}\n")
+    with emulator(f"--config={file}") as running:
+        yield running
+
+
+@dataclass(frozen=True)
+class Library:
+    """What AWS has, seen by a replica of its own."""
+
+    tapes: list[str]
+    archived: int
+
+
+def library(aws: Tapegate) -> Library:
+    with serve(aws.emulator, env=DEFAULTS) as replica, grpc.insecure_channel(replica.grpc) as channel:
+        stub = TapeServiceStub(channel)
+        pages = stub.DescribeTapes(DescribeTapesRequest(gateway_arn=GATEWAY, limit=1000))
+        tapes = [tape.tape_arn for page in pages for tape in page.tapes]
+        archives = stub.DescribeTapeArchives(DescribeTapeArchivesRequest(limit=1000))
+        return Library(tapes, sum(len(page.tape_archives) for page in archives))
+
+
+def made_since(before: Library, aws: Tapegate) -> list[str]:
+    return list((Counter(library(aws).tapes) - Counter(before.tapes)).elements())
+
+
+@pytest.mark.parametrize("between", BETWEEN)
+@pytest.mark.parametrize("front", FRONTS)
+def test_rolling_restarts_fail_no_call(aws: Tapegate, tmp_path: Path, front: str, between: float):
+    before = library(aws)
+    with FRONTS[front](aws.emulator, tmp_path) as site:
+        with Callers(site.channel, before.archived) as callers:
+            site.replicas.roll(RESTARTS, between)
+        told = callers.told
+    made = made_since(before, aws)
+    RESTART_TABLE.add(
+        front,
+        between,
+        RESTARTS,
+        told.ends.total(),
+        told.failed or 0,
+        len(made),
+        len(told.tapes),
+        f"{max(told.took):.1f}",
+    )
+    assert told.failed == {}
+    assert sorted(made) == sorted(told.tapes)
+
+
+@pytest.mark.parametrize("seconds", OUTAGES)
+def test_an_outage_of_all_replicas_delays_calls_and_fails_none(aws: Tapegate, tmp_path: Path, seconds: float):
+    before = library(aws)
+    with static_list(aws.emulator, tmp_path) as site:
+        with Callers(site.channel, before.archived) as callers:
+            site.replicas.all_gone(seconds)
+        told = callers.told
+    made = made_since(before, aws)
+    waited = [took for took in told.took if took > seconds / 2]
+    OUTAGE_TABLE.add(
+        seconds, told.ends.total(), told.failed or 0, f"{quantile(waited, 0.5):.1f}", f"{max(told.took):.1f}"
+    )
+    assert told.failed == {}
+    assert sorted(made) == sorted(told.tapes)
