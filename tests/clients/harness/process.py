@@ -156,7 +156,8 @@ class Tapegate:
         if words[:1] != ["listening"]:
             self._process.kill()
             self._process.wait()
-            raise AssertionError(f"first line on stdout: {first!r}; on stderr:\n{self.stderr}")
+            said = "\n".join(self.stderr.all())
+            raise AssertionError(f"first line on stdout: {first!r}; on stderr:\n{said}")
         return dict(word.split("=", 1) for word in words[1:])
 
     @property
