@@ -2,7 +2,8 @@
 //! killed or callers cancel.
 //!
 //! `scenarios` tests all of this with random faults, `tests/soak/traffic.rs` under load and
-//! outages. The other modules test one rule each.
+//! outages, `tests/simulation` on a simulated network. `protocol` checks a model of it exhaustively. The
+//! other modules test one rule each.
 
 pub mod account;
 mod aws;
@@ -11,6 +12,7 @@ mod detached;
 mod existing_tape;
 pub mod link;
 mod look_up;
+mod protocol;
 pub mod replica;
 mod same_request;
 mod scenarios;
