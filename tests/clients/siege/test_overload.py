@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from harness.process import dev
 from harness.siege.figures import Table, milliseconds, quantile
 from harness.siege.load import load
