@@ -7,6 +7,7 @@ use tapegate::app::{
     App,
     cli::{self, Command},
     commands::Checked,
+    shutdown::Shutdown,
 };
 use tokio::sync::watch;
 
@@ -30,8 +31,8 @@ pub struct Replica {
     history: History,
     /// The key that it signs with from its next start on.
     key: watch::Sender<String>,
-    /// Whether it is told to stop.
-    stop: watch::Sender<bool>,
+    /// Tells the one that runs to stop.
+    shutdown: watch::Sender<Shutdown>,
 }
 
 /// The secret of every key.
@@ -58,21 +59,18 @@ impl Replica {
             settings: Arc::from(settings),
             history,
             key: watch::Sender::new(key.to_owned()),
-            stop: watch::Sender::new(false),
+            shutdown: watch::Sender::default(),
         }
     }
 
     /// Runs the service on the host that calls this, until it is told to stop.
     pub async fn run(self) -> turmoil::Result {
-        self.stop.send_replace(false);
+        let shutdown = Shutdown::default();
+        self.shutdown.send_replace(shutdown.clone());
         let key = self.key.borrow().clone();
         let credentials = Credentials::new(&key, SECRET, None, None, "simulation");
         let app = App::serve_on(&Simulated, Checked::clone(&self.settings), Some(credentials)).await?;
-        let mut stop = self.stop.subscribe();
-        let told = async move {
-            let _ = stop.wait_for(|stop| *stop).await;
-        };
-        let ended = app.run(told).await;
+        let ended = app.run(shutdown).await;
         let ended = ended.map_or_else(|cut| cut.to_string(), |()| "all calls have ended".to_owned());
         self.history
             .add(Event::Fault(format!("{} has stopped: {ended}", self.host)));
@@ -81,7 +79,7 @@ impl Replica {
 
     /// Tells it to stop, as SIGTERM does.
     pub fn stop(&self) {
-        self.stop.send_replace(true);
+        self.shutdown.borrow().begin.cancel();
     }
 
     /// The key that it signs with.

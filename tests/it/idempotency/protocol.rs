@@ -285,7 +285,7 @@ impl Model for Protocol {
                 Action::Lose,
             ]),
             Progress::Responded(answer) => {
-                actions.extend([Action::Respond(answer), Action::GiveUp, Action::Lose])
+                actions.extend([Action::Respond(answer), Action::GiveUp, Action::Lose]);
             }
             Progress::Failed => {
                 let is_retried = call.rpc.faults.last().is_some_and(|last| last.is_retried());
