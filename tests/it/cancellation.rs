@@ -169,7 +169,7 @@ async fn a_cancelled_create_ends_at_its_own_timeout() {
     };
     // From its first byte, which is a little after its turn.
     assert!(
-        lived > Duration::from_millis(900) && lived < LONG / 2,
+        lived > Duration::from_millis(700) && lived < LONG / 2,
         "{lived:?}"
     );
     service.stop().await.unwrap();
