@@ -291,8 +291,9 @@ pub(crate) static MAX_SCHEDULING_DELAY: Setting<DurationIn> = Setting {
     key: "max_scheduling_delay",
     kind: DurationIn(Duration::from_millis(1)..=Duration::from_secs(60 * 60)),
     default: Some("50ms"),
-    help: "How long tasks of the service may wait for a processor. While they wait longer, a growing part of the reads is \
-           rejected with UNAVAILABLE (OVERLOADED), and then of the creates, so that calls that are accepted end in time.",
+    help: "How long tasks of the service may wait for a processor. While they wait longer, a part of the reads is \
+           rejected with UNAVAILABLE (OVERLOADED), so that calls that are accepted end in time: none is accepted at \
+           twice as long a wait. Creates are rejected between three and four times as long.",
 };
 
 pub(crate) static MAX_CONCURRENT_CALLS: Setting<Integer<usize>> = Setting {

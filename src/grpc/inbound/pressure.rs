@@ -1,5 +1,5 @@
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -10,125 +10,125 @@ use crate::domain::OperationKind;
 /// How often the wait for a processor is measured.
 const TICK: Duration = Duration::from_millis(5);
 
-/// How many measurements in a row must be over the limit. A single one can be the pause of a container
-/// whose share of the processors is limited.
-const TICKS: usize = 4;
-
-/// All calls, in the unit of the shares.
-const ALL: u32 = 1000;
-
-/// The least share, which shows whether the load has fallen.
-const LEAST: u32 = ALL / 50;
-
-/// What a share grows by when there is no wait.
-const GROWTH: u32 = ALL / 50;
-
-/// The shares of calls that are admitted while the processors cannot keep up.
+/// Admits fewer calls while the processors cannot keep up.
 ///
 /// Beyond what the processors can do, every call that is admitted makes all others wait longer, until they
-/// exceed their deadlines and all work was for nothing. So as long as tasks wait for a processor longer than
-/// `max_scheduling_delay`, the share of reads that is admitted falls by a quarter every time, and that of
-/// creates when hardly any reads are left.
+/// exceed their deadlines and all work was for nothing. So between once and twice `max_scheduling_delay` of
+/// waiting for a processor, a falling share of the reads is admitted, and between three and four times of the
+/// creates.
 #[derive(Debug)]
 pub struct Pressure {
     max_delay: Duration,
-    reads: AtomicU32,
-    creates: AtomicU32,
+    probe: Mutex<Probe>,
+}
+
+/// A task that waits for a processor like all others.
+#[derive(Debug)]
+struct Probe {
+    /// When it wants to run.
+    due: Instant,
+    /// How late it ran the last time, and the time before.
+    delays: [Duration; 2],
+}
+
+impl Probe {
+    /// How long tasks wait for a processor: what two measurements in a row agree on. One of them can be what
+    /// is known so far of the wait in progress. A single one can be the pause of a container whose share of
+    /// the processors is limited.
+    fn delay(&self) -> Duration {
+        let [last, before] = self.delays;
+        last.min(before.max(self.due.elapsed()))
+    }
 }
 
 impl Pressure {
     /// No pressure yet; tasks may wait so long for a processor.
     pub fn new(max_delay: Duration) -> Self {
+        let probe = Probe {
+            due: Instant::now(),
+            delays: [Duration::ZERO; 2],
+        };
         Self {
             max_delay,
-            reads: AtomicU32::new(ALL),
-            creates: AtomicU32::new(ALL),
+            probe: Mutex::new(probe),
         }
     }
 
     /// Measures how long tasks wait for a processor, for ever.
     pub async fn measure(&self) {
         loop {
-            let mut least = Duration::MAX;
-            for _ in 0..TICKS {
-                let due = Instant::now() + TICK;
-                sleep_until(due).await;
-                least = least.min(due.elapsed());
-            }
-            self.adjust(least);
+            let due = Instant::now() + TICK;
+            self.probe().due = due;
+            sleep_until(due).await;
+            let mut probe = self.probe();
+            probe.delays = [due.elapsed(), probe.delays[0]];
         }
-    }
-
-    fn adjust(&self, delay: Duration) {
-        let (reads, creates) = (&self.reads, &self.creates);
-        let next = if delay > self.max_delay {
-            if share(reads) > LEAST { reads } else { creates }
-        } else if share(creates) < ALL {
-            creates
-        } else {
-            reads
-        };
-        let changed = match delay > self.max_delay {
-            true => (share(next) * 3 / 4).max(LEAST),
-            false => (share(next) + GROWTH).min(ALL),
-        };
-        next.store(changed, Ordering::Relaxed);
     }
 
     /// Whether a call of this kind is admitted.
     pub(super) fn admits(&self, kind: OperationKind) -> bool {
-        let share = self.share_of(kind);
-        share == ALL || fastrand::u32(0..ALL) < share
+        fastrand::f64() < self.admitted(kind)
     }
 
     /// The share of calls of this kind that are admitted, from 0 to 1.
     pub fn admitted(&self, kind: OperationKind) -> f64 {
-        f64::from(self.share_of(kind)) / f64::from(ALL)
+        let none_at = match kind {
+            OperationKind::Read => 2.0,
+            OperationKind::Create => 4.0,
+        };
+        (none_at - self.probe().delay().div_duration_f64(self.max_delay)).clamp(0.0, 1.0)
     }
 
-    fn share_of(&self, kind: OperationKind) -> u32 {
-        share(match kind {
-            OperationKind::Read => &self.reads,
-            OperationKind::Create => &self.creates,
-        })
+    fn probe(&self) -> MutexGuard<'_, Probe> {
+        self.probe.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn share(of: &AtomicU32) -> u32 {
-    of.load(Ordering::Relaxed)
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
 
     const LIMIT: Duration = Duration::from_millis(50);
 
-    #[test]
-    fn reads_go_before_creates_and_come_back_after_them() {
+    fn pressure(delays: [u32; 2]) -> Pressure {
         let pressure = Pressure::new(LIMIT);
-        let shares = || [OperationKind::Read, OperationKind::Create].map(|kind| pressure.admitted(kind));
-        pressure.adjust(LIMIT);
-        assert_eq!(shares(), [1.0, 1.0]);
-        let mut both = Vec::new();
-        for _ in 0..40 {
-            pressure.adjust(2 * LIMIT);
-            both.push(shares());
+        pressure.probe().delays = delays.map(|times| times * LIMIT / 10);
+        pressure
+    }
+
+    fn shares(pressure: &Pressure) -> [f64; 2] {
+        [OperationKind::Read, OperationKind::Create].map(|kind| pressure.admitted(kind))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reads_go_before_creates() {
+        for (tenths, expected) in [
+            (0, [1.0, 1.0]),
+            (10, [1.0, 1.0]),
+            (15, [0.5, 1.0]),
+            (20, [0.0, 1.0]),
+            (30, [0.0, 1.0]),
+            (35, [0.0, 0.5]),
+            (50, [0.0, 0.0]),
+        ] {
+            assert_eq!(shares(&pressure([tenths; 2])), expected, "{tenths}");
         }
-        assert!(
-            both.iter()
-                .all(|[reads, creates]| *creates == 1.0 || *reads <= 0.02)
-        );
-        assert!(both[39].into_iter().all(|share| share > 0.0), "{both:?}");
-        let mut back = Vec::new();
-        while shares() != [1.0, 1.0] {
-            pressure.adjust(Duration::ZERO);
-            back.push(shares());
-        }
-        assert!(back.len() <= 100, "{}", back.len());
-        assert!(
-            back.iter()
-                .all(|[reads, creates]| *creates == 1.0 || *reads <= 0.02)
-        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_single_pause_is_no_pressure() {
+        assert_eq!(shares(&pressure([50, 0])), [1.0, 1.0]);
+        assert_eq!(shares(&pressure([0, 50])), [1.0, 1.0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_pause_counts_while_it_lasts() {
+        let pressure = pressure([50, 0]);
+        advance(LIMIT * 3 / 2).await;
+        assert_eq!(shares(&pressure), [0.5, 1.0]);
+        advance(LIMIT * 5).await;
+        assert_eq!(shares(&pressure), [0.0, 0.0]);
     }
 }

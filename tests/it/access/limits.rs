@@ -468,11 +468,12 @@ async fn reflection_and_health_watches_do_not_use_up_max_concurrent_calls() {
 
 #[tokio::test]
 async fn while_the_processors_cannot_keep_up_reads_are_rejected_before_creates() {
-    let service = Service::dev(&["--max-scheduling-delay=10ms"]).await;
-    // The test and the service share one thread, which this keeps busy.
+    let service = Service::dev(&["--max-scheduling-delay=100ms"]).await;
+    // The test and the service share one thread, which this keeps busy: for so long that no read is
+    // accepted, and every create.
     let busy = tokio::spawn(async {
         loop {
-            std::thread::sleep(Duration::from_millis(30));
+            std::thread::sleep(Duration::from_millis(250));
             tokio::task::yield_now().await;
         }
     });

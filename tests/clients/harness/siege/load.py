@@ -32,6 +32,8 @@ class Calls:
     """How calls of one kind ended, and how long they took: those that were answered, and those that were refused."""
 
     took: list[float] = field(default_factory=list)
+    # How many of them were answered before the load ended.
+    in_time: int = 0
     refused: list[float] = field(default_factory=list)
     ends: Counter = field(default_factory=Counter)
 
@@ -51,7 +53,7 @@ class Load:
     @property
     def goodput(self) -> float:
         """Answers a second."""
-        return (len(self.lists.took) + len(self.creates.took)) / self.seconds
+        return (self.lists.in_time + self.creates.in_time) / self.seconds
 
     @property
     def refused(self) -> list[float]:
@@ -80,6 +82,7 @@ class Generator:
             calls.ends[reason(error) or f"{error.code().name} {error.details()}"] += 1
         else:
             calls.took.append(self._loop.time() - began)
+            calls.in_time += self._loop.time() < self._ends
             calls.ends["OK"] += 1
 
     async def _create(self):
