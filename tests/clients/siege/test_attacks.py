@@ -37,8 +37,8 @@ RELEASED_WITHIN = 10.0
 # The memory that an attack may take. Of the responses that are not read, max_unread_bytes are kept.
 MEGABYTES = {"unread_lists": 400}
 OTHERWISE = 128
-# Connections to AWS stay open for the next call.
-KEPT = 100
+# Connections to AWS stay open for the next call: at most upstream.max_connections.
+KEPT = 1000
 # What strangers may write to the audit and to the log.
 WRITTEN = 1_000_000
 
