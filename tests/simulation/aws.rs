@@ -6,6 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::{
@@ -58,6 +59,7 @@ impl Aws {
 
     /// Serves the API on the host that calls this.
     pub async fn serve(self) -> turmoil::Result {
+        self.set_clock();
         let router = self.emulator.router();
         let router = router.layer(from_fn_with_state(self, observe));
         axum::serve(Accepting::on(PORT).await?, router).await?;
@@ -79,12 +81,23 @@ impl Aws {
 
     /// The barcodes of all tapes.
     pub fn tapes(&self) -> BTreeSet<String> {
-        let state: Value = serde_json::from_slice(&self.emulator.snapshot()).unwrap();
+        let state = self.state();
         let tapes = state["regions"]["us-east-1"]["tapes"].as_object();
         tapes
             .into_iter()
             .flat_map(|tapes| tapes.keys().cloned())
             .collect()
+    }
+
+    /// The emulator's clock follows the monotonic clock of its host, which begins anew with the host.
+    fn set_clock(&self) {
+        let clock = Duration::from_millis(self.state()["clock"].as_u64().unwrap());
+        let now = turmoil::sim_elapsed().unwrap_or_default();
+        self.emulator.step(now.saturating_sub(clock));
+    }
+
+    fn state(&self) -> Value {
+        serde_json::from_slice(&self.emulator.snapshot()).unwrap()
     }
 
     fn control(&self, method: &str, body: Body) {
