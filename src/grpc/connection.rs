@@ -4,13 +4,13 @@
 //! - Out: an end for every connection at which no answer is lost.
 //!
 //! `listener` is where they come from, and `accept` accepts them if `places` has room. `socket` is the bytes of
-//! one, of which `metered` slows down and counts what is no part of a call. `serve` is its life, `streams` has
-//! its calls, of whose responses `backlog` bounds what is not read, `linger` is its end, and `peer` what the
-//! layers of the inbound stack
-//! know of it.
+//! one, which `metered` reads in turns, and slows down by its control frames and by what `call_costs` adds to
+//! them. `serve` is its life, `streams` has its calls, of whose responses `backlog` bounds what is not read,
+//! `linger` is its end, and `peer` what the layers of the inbound stack know of it.
 
 pub mod accept;
 mod backlog;
+mod call_costs;
 mod frame_heads;
 mod linger;
 pub mod listener;
@@ -26,4 +26,4 @@ mod streams;
 mod warnings;
 
 pub(in crate::grpc) use self::sending::{Sending, Unread};
-pub use self::{linger::LINGER, peer::Peer, serve::CUT_GRACE};
+pub use self::{call_costs::CallCosts, linger::LINGER, peer::Peer, serve::CUT_GRACE};

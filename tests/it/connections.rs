@@ -9,7 +9,7 @@ use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::harness::{
-    Service, collect, eventually,
+    Service, Site, collect, eventually,
     http2::{self, Frame, GOAWAY, PING, RST_STREAM, Reader, Writer, connect},
     refusal,
 };
@@ -335,6 +335,34 @@ async fn a_flood_of_pings_is_slowed_down_and_its_connection_goes_on() {
         "{:?}",
         began.elapsed()
     );
+}
+
+/// How long calls take that are rejected, one after the other.
+async fn rejections(service: &Service, number: u32) -> Duration {
+    let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, None).await;
+    let began = Instant::now();
+    for stream in (0..number).map(|number| 2 * number + 1) {
+        writer.head(stream, "NoSuchMethod", &[]).await;
+        writer.message(stream, &list(1)).await;
+        while !reader.frame().await.unwrap().unwrap().ends(stream) {}
+    }
+    began.elapsed()
+}
+
+#[tokio::test]
+async fn a_client_whose_calls_are_rejected_is_slowed_down_except_a_proxy() {
+    // A rejected call counts as fifty frames.
+    let least = Duration::from_millis(1300);
+    for (trusted, is_slow) in [("[]", true), ("[\"127.0.0.1/32\"]", false)] {
+        let site = Site::new();
+        let config = format!(
+            "max_control_frames = 1000\ntrusted_proxies = {trusted}\n{}",
+            site.config()
+        );
+        let service = site.run(&config, &[]).await;
+        let took = rejections(&service, 31).await;
+        assert_eq!(took > least, is_slow, "{took:?}");
+    }
 }
 
 #[tokio::test]

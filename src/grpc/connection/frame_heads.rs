@@ -17,11 +17,16 @@ const CONTINUATION: u8 = 0x9;
 /// The flag of a SETTINGS or PING that answers another one.
 const ACK: u8 = 0x1;
 
+/// The flag of the last frame of a request or response.
+const END_STREAM: u8 = 0x1;
+
 /// What is told apart of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Frame {
-    /// DATA, HEADERS or CONTINUATION: a part of a call.
-    OfCall,
+    /// DATA with content, or the end of it.
+    Data,
+    /// HEADERS or CONTINUATION, with the number of their bytes.
+    Fields(usize),
     /// A PING or SETTINGS that the other end has to answer.
     Question,
     /// RST_STREAM or GOAWAY, with its error code.
@@ -48,6 +53,11 @@ impl FrameHeads {
             head: [0; HEAD + NEEDED],
             length: 0,
         }
+    }
+
+    /// How many bytes there are up to the end of the next head.
+    pub(super) fn up_to_next_head(&self) -> u64 {
+        (self.skip + self.needed() - self.length) as u64
     }
 
     /// Reads the next bytes, and calls `see` with each frame whose head they complete.
@@ -88,7 +98,8 @@ impl FrameHeads {
             Some(Frame::End(u32::from_be_bytes(*bytes?)))
         };
         match self.head[3] {
-            DATA | HEADERS | CONTINUATION => Frame::OfCall,
+            DATA if self.payload() > 0 || self.head[4] & END_STREAM != 0 => Frame::Data,
+            HEADERS | CONTINUATION => Frame::Fields(self.payload()),
             SETTINGS | PING if self.head[4] & ACK == 0 => Frame::Question,
             RST_STREAM => code(0).unwrap_or(Frame::Control),
             GOAWAY => code(4).unwrap_or(Frame::Control),
@@ -115,11 +126,11 @@ mod tests {
     fn any_frame() -> impl Strategy<Value = (Vec<u8>, Frame)> {
         let payload = vec(any::<u8>(), 0..600);
         prop_oneof![
-            (
-                payload.clone(),
-                prop_oneof![Just(DATA), Just(HEADERS), Just(CONTINUATION)]
-            )
-                .prop_map(|(payload, kind)| (frame(kind, ACK, &payload), Frame::OfCall)),
+            vec(any::<u8>(), 1..600).prop_map(|payload| (frame(DATA, 0, &payload), Frame::Data)),
+            Just((frame(DATA, END_STREAM, &[]), Frame::Data)),
+            Just((frame(DATA, 0, &[]), Frame::Control)),
+            (payload.clone(), prop_oneof![Just(HEADERS), Just(CONTINUATION)])
+                .prop_map(|(payload, kind)| (frame(kind, 0, &payload), Frame::Fields(payload.len()))),
             any::<[u8; 8]>().prop_map(|payload| (frame(PING, 0, &payload), Frame::Question)),
             any::<[u8; 8]>().prop_map(|payload| (frame(PING, ACK, &payload), Frame::Control)),
             Just((frame(SETTINGS, 0, &[]), Frame::Question)),

@@ -10,28 +10,36 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
 };
 
 use super::{
+    call_costs::CallCosts,
     frame_heads::{Frame, FrameHeads},
     protocol_errors::ProtocolErrors,
     socket::PREFACE,
 };
 
-/// How many other control frames one costs that has to be answered.
-const COST_OF_QUESTION: u32 = 10;
+/// How many control frames one costs that has to be answered, or that ends a call which has begun.
+const COST_OF_WORK: u32 = 10;
+
+/// The bytes of metadata that cost as much as a control frame. Fewer cost nothing.
+const FIELDS_PER_FRAME: usize = 1024;
+
+/// How many frames are read before other connections get a turn: those of three calls. If many more were read
+/// at once, the workers' queues would overflow, and tokio would let the calls wait behind all connections.
+const TURN: u32 = 6;
 
 /// For how long the peer may send control frames faster.
-const BURST: Duration = Duration::from_millis(100);
+const BURST: Duration = Duration::from_millis(20);
 
 /// The bytes of a connection.
 ///
-/// HTTP/2 does not limit frames that are no part of a call, and handles all that have come before it gives
-/// others a turn. So the connection does not read on for a while if there are more than
-/// `max_control_frames`. What the library for HTTP/2 rejects is seen nowhere else than in the frames that
-/// it sends.
+/// The library for HTTP/2 does not limit frames that are no part of a call, and handles all that have come
+/// before it gives others a turn. So the connection reads [`TURN`] frames at a time, and does not read on for a
+/// while if there are more than `max_control_frames`. What the library rejects is seen nowhere else than in
+/// the frames that it sends.
 #[derive(Debug)]
 pub(super) struct Metered<T> {
     io: T,
@@ -42,14 +50,24 @@ pub(super) struct Metered<T> {
     /// Until when the allowance is used.
     used_until: Instant,
     pause: Option<Pin<Box<Sleep>>>,
+    /// What the calls of the peer cost; `None` if it is a proxy, whose callers do not pay for each other.
+    of_calls: Option<CallCosts>,
+    /// How many frames may be read in this turn.
+    turn: u32,
     peer: IpAddr,
     errors: Arc<ProtocolErrors>,
 }
 
 impl<T> Metered<T> {
-    /// The bytes of `io`, on which the peer may send so many control frames per second. Errors of the peer
-    /// are added to `errors`.
-    pub(super) fn new(io: T, max_control_frames: u32, peer: IpAddr, errors: Arc<ProtocolErrors>) -> Self {
+    /// The bytes of `io`, on which the peer may send so many control frames per second. Its calls take what
+    /// `of_calls` says. Errors of the peer are added to `errors`.
+    pub(super) fn new(
+        io: T,
+        max_control_frames: u32,
+        of_calls: Option<CallCosts>,
+        peer: IpAddr,
+        errors: Arc<ProtocolErrors>,
+    ) -> Self {
         Self {
             io,
             from_peer: FrameHeads::after(PREFACE.len()),
@@ -57,20 +75,30 @@ impl<T> Metered<T> {
             cost: Duration::from_secs(1) / max_control_frames,
             used_until: Instant::now(),
             pause: None,
+            of_calls,
+            turn: TURN,
             peer,
             errors,
         }
     }
 
-    /// Takes the frames in `bytes` from the peer's allowance.
-    fn spend(&mut self, bytes: &[u8]) {
+    /// What the frames in `bytes` cost.
+    fn cost(&mut self, bytes: &[u8]) -> u32 {
         let mut frames = 0_u32;
         self.from_peer.read(bytes, |frame| match frame {
-            // The library limits resets by itself.
-            Frame::OfCall | Frame::End(_) => {}
-            Frame::Question => frames += COST_OF_QUESTION,
+            Frame::Data => {}
+            Frame::Fields(bytes) => frames += u32::try_from(bytes / FIELDS_PER_FRAME).unwrap_or(u32::MAX),
+            Frame::Question | Frame::End(_) => frames += COST_OF_WORK,
             Frame::Control => frames += 1,
         });
+        frames
+    }
+
+    /// Takes so many control frames from the peer's allowance.
+    fn spend(&mut self, frames: u32) {
+        if frames == 0 {
+            return;
+        }
         let now = Instant::now();
         self.used_until = self.used_until.max(now) + self.cost * frames;
         let resume = self.used_until - BURST;
@@ -94,13 +122,31 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let of_calls = self.of_calls.as_ref().map_or(0, CallCosts::take);
+        self.spend(of_calls);
         if let Some(pause) = &mut self.pause {
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
         }
+        if self.turn == 0 {
+            self.turn = TURN;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
-        self.spend(&buffer.filled()[before..]);
+        // A frame at a time, since what was read cannot wait for the next turn.
+        let next = self.from_peer.up_to_next_head();
+        let read = Pin::new(&mut (&mut self.io).take(next)).poll_read(cx, buffer);
+        if read.is_pending() {
+            self.turn = TURN;
+        }
+        ready!(read)?;
+        let bytes = &buffer.filled()[before..];
+        if bytes.len() as u64 == next {
+            self.turn -= 1;
+        }
+        let frames = self.cost(bytes);
+        self.spend(frames);
         Poll::Ready(Ok(()))
     }
 }

@@ -5,6 +5,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
+use super::call_costs::CallCosts;
 use crate::grpc::tls::ClientCertificate;
 
 /// The other end of a connection, in the extensions of its requests.
@@ -14,6 +15,7 @@ pub struct Peer {
     certificate: Option<Arc<ClientCertificate>>,
     close: CancellationToken,
     cut: CancellationToken,
+    costs: CallCosts,
 }
 
 impl Peer {
@@ -28,6 +30,7 @@ impl Peer {
             certificate: certificate.map(Arc::new),
             close,
             cut: CancellationToken::new(),
+            costs: CallCosts::default(),
         }
     }
 
@@ -44,6 +47,11 @@ impl Peer {
     /// Cancelled when the calls of the connection are to end with a status, because it is about to close.
     pub(in crate::grpc) fn cut(&self) -> CancellationToken {
         self.cut.clone()
+    }
+
+    /// What the calls of the connection cost.
+    pub(in crate::grpc) fn costs(&self) -> &CallCosts {
+        &self.costs
     }
 
     pub(super) fn closed(&self) -> CancellationToken {

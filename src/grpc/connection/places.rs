@@ -194,6 +194,11 @@ impl Activity {
         }
     }
 
+    /// Whether the connection is one of a proxy, behind which are many callers.
+    pub(super) fn is_of_proxy(&self) -> bool {
+        self.origin.is_none()
+    }
+
     /// Records that the client has begun HTTP/2. Until then, the timeout of the handshake decides.
     pub(super) fn begin(&self) {
         self.set_idle();

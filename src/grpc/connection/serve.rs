@@ -127,6 +127,7 @@ where
             let io = Metered::new(
                 &mut socket,
                 self.settings.max_control_frames,
+                (!activity.is_of_proxy()).then(|| peer.costs().clone()),
                 peer.address(),
                 self.metrics.protocol_errors.clone(),
             );

@@ -34,7 +34,10 @@ use crate::{
     access::audit::AuditLog,
     call::{CallContext, CallFacts, middleware::Middleware},
     domain::{Attempts, OperationKind},
-    grpc::{connection::Peer, status},
+    grpc::{
+        connection::{CallCosts, Peer},
+        status,
+    },
     observability::calls::CallRegistry,
 };
 
@@ -98,12 +101,14 @@ where
         let request_id = RequestId::of(&request);
         let trace = CallTrace::begin(&request, request_id.as_str());
         let path = request.uri().path();
+        let peer = request.extensions().get::<Peer>();
         let context = Arc::new(CallContext::new(
             method::shown(path),
             request_id.as_str(),
             trace.id.as_deref(),
-            request.extensions().get::<Peer>().map(Peer::address),
+            peer.map(Peer::address),
         ));
+        let costs = peer.map_or_else(CallCosts::default, |peer| peer.costs().clone());
         let method = method::index(path);
         let _attached = trace.caller.clone().attach();
         let _entered = trace.span.clone().entered();
@@ -114,6 +119,7 @@ where
         let observer = Observer {
             sinks: self.0.clone(),
             context,
+            costs,
             method,
             end: End::default(),
             info: None,
@@ -144,6 +150,8 @@ where
 struct Observer {
     sinks: Arc<Sinks>,
     context: Arc<CallContext>,
+    /// Of the connection.
+    costs: CallCosts,
     /// The method's index in [`method::KNOWN`].
     method: usize,
     end: End,
@@ -159,7 +167,18 @@ impl Observer {
             self.end = End::Http(response.status());
         }
         self.read_status(response.headers());
+        // Not when the call ends, because the client of a rejected call decides when that is.
+        // UNAVAILABLE is not the client's fault.
+        let is_fault = !matches!(self.end, End::GivenUp | End::Grpc(Code::Ok | Code::Unavailable));
+        if is_fault && !self.has_asked_aws() {
+            self.costs.add_failure();
+        }
         response.map(|body| ObservedBody { body, observer: self })
+    }
+
+    fn has_asked_aws(&self) -> bool {
+        let attempts = self.context.facts().attempts_so_far();
+        attempts.is_some_and(|attempts| attempts.count > 0)
     }
 
     fn read_status(&mut self, headers: &HeaderMap) {
