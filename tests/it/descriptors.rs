@@ -10,7 +10,8 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tonic::Request;
+use tonic::{Request, transport::Endpoint};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::harness::{Program, Reply, Upstream, get};
 
@@ -36,7 +37,14 @@ async fn a_low_limit_of_open_files_refuses_connections_and_leaves_room_for_calls
     ] {
         assert!(warning.contains(part), "{part} is not in {warning}");
     }
-    let client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+    let endpoint = Endpoint::new(program.grpc.clone()).unwrap();
+    let channel = endpoint.connect().await.unwrap();
+    // With an open call, so that the connection does not give its place to another one.
+    let _watch = HealthClient::new(channel.clone())
+        .watch(HealthCheckRequest::default())
+        .await
+        .unwrap();
+    let client = TapeServiceClient::new(channel);
 
     let address = program.grpc.strip_prefix("http://").unwrap().to_owned();
     let mut idle = JoinSet::new();
