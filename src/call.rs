@@ -11,10 +11,12 @@ mod context;
 mod deadline;
 pub mod middleware;
 mod request;
+mod room;
 mod transmission;
 
 pub use attempts::{Answer, AttemptHistory, LiveAttempts};
 pub use context::{AuthorizationDecision, CallContext, CallCut, CallDeadline, CallFacts, Caller};
 pub use deadline::{Deadline, LatestDeadline};
 pub use request::{Call, NextAttempt};
+pub use room::Room;
 pub use transmission::Transmission;

@@ -51,7 +51,7 @@ use self::{
 };
 use crate::{
     access::{Authority, AuthorizedCall, limits::Limits},
-    call::{Answer, middleware::Around},
+    call::{Answer, Room, middleware::Around},
     domain::{
         AccountId, AddTagsToResource, CreateTapeWithBarcode, CreateTapes, DescribeTapeArchives,
         DescribeTapes, Failure, ListTapes, Operation, OperationKind, Scope,
@@ -118,6 +118,7 @@ impl Shared {
         readiness: Readiness,
         metrics: Arc<UpstreamMetrics>,
     ) -> Self {
+        let limit = LimitAttempts::new(settings.max_connections, limits.clone());
         let partitions = Partitions::new(
             settings.by_account,
             settings.pace.clone(),
@@ -128,13 +129,18 @@ impl Shared {
             cut_creates: CancellationToken::new(),
             readiness,
             retry: RetryLayer::new(settings.retry.clone(), partitions.clone(), metrics.clone()),
-            limit: LimitAttempts::to(settings.max_connections),
+            limit,
             partitions,
             authority,
             limits,
             metrics,
             settings,
         }
+    }
+
+    /// The rooms in which attempts wait for a connection.
+    pub fn rooms(&self) -> [Room; 2] {
+        self.limit.rooms()
     }
 
     /// The conditions of AWS, according to recent attempts, by region and account.

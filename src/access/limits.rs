@@ -2,6 +2,7 @@
 //!
 //! Anonymous callers are not limited, because they would all share one limit. State is kept only for principals that currently use something.
 
+mod attempts;
 mod tape_charges;
 mod token_bucket;
 
@@ -13,8 +14,13 @@ use std::{
 };
 
 pub use self::tape_charges::{CreateEnd, OpenCharge};
-use self::{tape_charges::TapeCharges, token_bucket::TokenBuckets};
-use crate::{domain::Principal, observability::metrics};
+use tokio::sync::OwnedSemaphorePermit;
+
+use self::{attempts::AttemptPlaces, tape_charges::TapeCharges, token_bucket::TokenBuckets};
+use crate::{
+    domain::{OperationKind, Principal},
+    observability::metrics,
+};
 
 /// The limits of one principal; `None` is unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +29,8 @@ pub struct PrincipalLimits {
     pub calls_per_second: Option<u32>,
     /// Concurrent calls.
     pub concurrent_streams: Option<u32>,
+    /// Attempts in flight of reads, and again of creates.
+    pub attempts_in_flight: Option<u32>,
     /// Tapes created per hour.
     pub tapes_per_hour: Option<u32>,
 }
@@ -80,6 +88,7 @@ pub struct Limits {
     settings: LimitSettings,
     calls: TokenBuckets,
     open: OpenCalls,
+    attempts: AttemptPlaces,
     tapes: Arc<TapeCharges>,
     /// How often each limit was exceeded, by its setting.
     pub exceeded: metrics::Counts<&'static str>,
@@ -103,6 +112,7 @@ impl Limits {
             settings,
             calls: TokenBuckets::new(Duration::from_secs(1)),
             open: OpenCalls::default(),
+            attempts: AttemptPlaces::default(),
             tapes: Arc::new(TapeCharges::new()),
             exceeded: metrics::Counts::default(),
         }
@@ -128,6 +138,18 @@ impl Limits {
             })?;
         }
         Ok(open)
+    }
+
+    /// Waits until an attempt of the principal may be made, which is in flight until the permit is dropped. `None`
+    /// if the principal has no limit.
+    pub async fn place_for_attempt(
+        &self,
+        principal: &Principal,
+        kind: OperationKind,
+    ) -> Option<OwnedSemaphorePermit> {
+        let max = self.limit(principal, |limits| limits.attempts_in_flight)?;
+        let places = self.attempts.of(principal.name(), kind, max);
+        Some(places.acquire_owned().await.expect("it is never closed"))
     }
 
     /// Counts the tapes of a create before they are created. A create that the principal repeats while AWS

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     access::audit::AuditLog,
+    call::Room,
     grpc::{
         connection::{accept, listener::Listener},
         convert::Rules,
@@ -42,12 +43,15 @@ use crate::{
     upstream::{
         Shared, Upstream,
         metrics::UpstreamMetrics,
-        sdk::{AccountSettings, Clients, Sdk},
+        sdk::{AccountSettings, Clients, Sdk, queue_responses},
     },
 };
 
 /// How often the conditions of AWS are reported to readiness.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// How many large responses may be ready for each worker thread: one that it reads, and the next one.
+const RESPONSES_PER_WORKER: usize = 2;
 
 /// The service, bound and not yet running.
 pub(super) struct Service<L> {
@@ -113,6 +117,8 @@ impl<L: Listener> Service<L> {
         let http_client = network
             .http_client(&config.sdk)
             .map_err(|fault| CannotStart::Files(vec![fault]))?;
+        let processors = Room::new(RESPONSES_PER_WORKER * Handle::current().metrics().num_workers());
+        let http_client = queue_responses(http_client, processors.clone());
         let clients = Arc::new(Clients::new(&config.sdk, http_client, &rules.region, regions).await);
         access.watch(clients.files());
         let pause = config.sdk.credentials_pause;
@@ -169,7 +175,10 @@ impl<L: Listener> Service<L> {
             server.places,
             server.grpc.connection.max_unread_bytes,
         ));
-        let pressure = Arc::new(inbound::Pressure::new(server.max_scheduling_delay));
+        let pressure = Arc::new(inbound::Pressure::new(
+            server.max_scheduling_delay,
+            [processors].into_iter().chain(shared.rooms()).collect(),
+        ));
         let sources = MetricSources {
             pressure: pressure.clone(),
             shared: shared.clone(),

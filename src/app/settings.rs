@@ -113,6 +113,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &policy::UNSET_POOL,
     &limits::each::CALLS_PER_SECOND,
     &limits::each::CONCURRENT_STREAMS,
+    &limits::each::ATTEMPTS_IN_FLIGHT,
     &limits::each::TAPES_PER_HOUR,
     &policy::AUDIT_FILE,
     &policy::AUDIT_READS,

@@ -23,6 +23,7 @@ mod http_client;
 mod interceptors;
 mod list_tapes;
 mod members;
+mod queue_responses;
 mod renewal;
 mod report_sending;
 mod session;
@@ -45,6 +46,7 @@ pub use self::{
     aws_files::locate_aws_file,
     clients::Clients,
     http_client::http_client,
+    queue_responses::queue_responses,
     settings::{AccountSettings, EndpointSettings, SdkSettings},
     sts::NoOwner,
 };

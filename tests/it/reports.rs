@@ -47,13 +47,13 @@ const OF_SITES: &[Report] = &[
 #[rustfmt::skip]
 const UNDER_ATTACK: &[Report] = &[
     ("H1", "answers are lost at the end of a connection", &["test_no_answer_is_lost_when_a_replica_drains", "test_no_answer_is_lost_when_a_connection_reaches_its_age", "a_drain_loses_no_answer_of_a_client_that_reads_late_and_still_sends"]),
-    ("H2", "readers that do not read take all memory and all connections to AWS", &["test_neighbours_do_not_notice_an_attack", "a_call_whose_client_does_not_read_is_reset_and_its_neighbours_go_on", "beyond_max_unread_bytes_the_call_that_was_unread_for_longest_is_reset", "concurrent_streams_limits_a_caller_over_all_its_connections"]),
+    ("H2", "readers that do not read take all memory and all connections to AWS", &["test_neighbours_do_not_notice_an_attack", "a_call_whose_client_does_not_read_is_reset_and_its_neighbours_go_on", "beyond_max_unread_bytes_the_call_that_was_unread_for_longest_is_reset", "concurrent_streams_limits_a_caller_over_all_its_connections", "attempts_in_flight_keeps_a_caller_waiting_and_others_not"]),
     ("H3", "the connections and calls of one client shut others out", &["test_neighbours_do_not_notice_an_attack", "one_address_cannot_take_all_places", "an_idle_connection_gives_its_place_to_a_new_one_and_a_used_one_does_not", "neither_lists_nor_creates_can_keep_the_other_out", "test_four_times_the_peak_is_answered_like_the_peak"]),
     ("H4", "the fault of one stream ends the other calls of its connection", &["rejected_calls_whose_messages_come_late_leave_their_connection_open", "a_call_whose_client_does_not_read_is_reset_and_its_neighbours_go_on"]),
     ("H5", "strangers fill the disk", &["test_strangers_do_not_fill_the_disk", "the_first_are_whole_and_the_rest_is_summed_up_exactly"]),
     ("H6", "without descriptors, connections and probes hang", &["test_neighbours_do_not_notice_that_descriptors_run_short"]),
     ("H7", "connections to the admin port shut probes out and slow calls down", &["test_neighbours_do_not_notice_an_attack", "idle_connections_do_not_block_others_for_long"]),
-    ("H8", "floods of control frames slow others down", &["test_neighbours_do_not_notice_an_attack", "a_flood_of_pings_is_slowed_down_and_its_connection_goes_on"]),
+    ("H8", "floods of control frames slow others down", &["test_neighbours_do_not_notice_an_attack", "a_flood_of_pings_is_slowed_down_and_its_connection_goes_on", "a_client_whose_calls_are_rejected_is_slowed_down_except_a_proxy"]),
     ("H9", "calls that a drain cuts get no status, and a drain accepts connections that it resets", &["calls_that_exceed_the_drain_timeout_get_a_status_and_a_record", "a_stream_that_is_cut_ends_with_its_status_after_whole_pages", "calls_in_progress_finish_and_new_ones_are_not_accepted"]),
     ("H10", "frames that break the rules of HTTP/2 are answered", &["test_only_the_documented_tests_fail"]),
     ("H11", "connections that were opened together end together", &["connections_that_were_opened_together_do_not_reach_their_age_together"]),

@@ -11,7 +11,7 @@ use super::{
 use crate::access::limits::{GroupLimits, LimitSettings, PrincipalLimits};
 
 macro_rules! limits {
-    ($section:literal, $also:literal, $open:expr, $also_of_open:literal) => {
+    ($section:literal, $also:literal, $open:expr, $also_of_open:literal, $attempts:expr, $also_of_attempts:literal) => {
         pub(crate) static CALLS_PER_SECOND: Setting<Integer<u32>> = Setting {
             key: concat!($section, "calls_per_second"),
             kind: Integer {
@@ -36,6 +36,20 @@ macro_rules! limits {
             help: concat!(
                 "The maximum number of open calls of one principal, on this replica, over all its connections.",
                 $also_of_open
+            ),
+        };
+
+        pub(crate) static ATTEMPTS_IN_FLIGHT: Setting<Integer<u32>> = Setting {
+            key: concat!($section, "attempts_in_flight"),
+            kind: Integer {
+                range: 1..=1_000_000,
+                unit: "attempts",
+            },
+            default: $attempts,
+            help: concat!(
+                "The maximum number of attempts of one principal that wait for AWS at a time, on this replica: of \
+                 reads, and again of creates. Further attempts wait, at most until the deadlines of their calls.",
+                $also_of_attempts
             ),
         };
 
@@ -66,7 +80,9 @@ pub(crate) mod each {
         " Default: no limit.",
         Some("500"),
         " A call is open until its client has read the last byte of the response. So one principal cannot use up \
-         max_concurrent_calls."
+         max_concurrent_calls.",
+        Some("8"),
+        " So the processors and upstream.max_connections are shared by all principals."
     );
 }
 
@@ -75,6 +91,8 @@ mod group {
 
     limits!(
         "limits.group.",
+        " Default: the limit in [limits].",
+        None,
         " Default: the limit in [limits].",
         None,
         " Default: the limit in [limits]."
@@ -99,6 +117,7 @@ pub(crate) static TABLE: Table = Table {
         &NAME,
         &group::CALLS_PER_SECOND,
         &group::CONCURRENT_STREAMS,
+        &group::ATTEMPTS_IN_FLIGHT,
         &group::TAPES_PER_HOUR,
     ],
 };
@@ -118,6 +137,7 @@ pub(super) fn read(values: &mut Values) -> Option<LimitSettings> {
         let limits = PrincipalLimits {
             calls_per_second: row.optional(&group::CALLS_PER_SECOND)?,
             concurrent_streams: row.optional(&group::CONCURRENT_STREAMS)?,
+            attempts_in_flight: row.optional(&group::ATTEMPTS_IN_FLIGHT)?,
             tapes_per_hour: row.optional(&group::TAPES_PER_HOUR)?,
         };
         Some(GroupLimits { name: name?, limits })
@@ -126,6 +146,7 @@ pub(super) fn read(values: &mut Values) -> Option<LimitSettings> {
         each: PrincipalLimits {
             calls_per_second: values.optional(&each::CALLS_PER_SECOND)?,
             concurrent_streams: Some(values.get(&each::CONCURRENT_STREAMS)?),
+            attempts_in_flight: Some(values.get(&each::ATTEMPTS_IN_FLIGHT)?),
             tapes_per_hour: values.optional(&each::TAPES_PER_HOUR)?,
         },
         groups: groups?,

@@ -226,8 +226,10 @@ pub(crate) static MAX_CONTROL_FRAMES: Setting<Integer<u32>> = Setting {
     },
     default: Some("5000"),
     help: "The maximum number of HTTP/2 frames per second on one connection that are no part of a call, such as \
-           WINDOW_UPDATE. A PING or SETTINGS, which has to be answered, counts as ten. With more, the service reads the \
-           connection more slowly.",
+           WINDOW_UPDATE. A PING or SETTINGS, which has to be answered, counts as ten, and so does the RST_STREAM of a \
+           call that the client cancels. A call that fails before AWS is asked, for example with UNAUTHENTICATED or \
+           RESOURCE_EXHAUSTED, counts as fifty, unless the connection is one of trusted_proxies or the code is \
+           UNAVAILABLE. Metadata counts as one for each KiB. With more, the service reads the connection more slowly.",
 };
 
 pub(crate) static MAX_PENDING_RESETS: Setting<Integer<usize>> = Setting {
@@ -290,10 +292,12 @@ pub(crate) static MAX_CONCURRENT_STREAMS: Setting<Integer<u32>> = Setting {
 pub(crate) static MAX_SCHEDULING_DELAY: Setting<DurationIn> = Setting {
     key: "max_scheduling_delay",
     kind: DurationIn(Duration::from_millis(1)..=Duration::from_secs(60 * 60)),
-    default: Some("50ms"),
-    help: "How long tasks of the service may wait for a processor. While they wait longer, a part of the reads is \
-           rejected with UNAVAILABLE (OVERLOADED), so that calls that are accepted end in time: none is accepted at \
-           twice as long a wait. Creates are rejected between three and four times as long.",
+    default: Some("100ms"),
+    help: "How long tasks of the service may wait for a processor, and reads for a connection to AWS \
+           (upstream.max_connections) or for a processor that reads their response. While they wait longer, a part of \
+           the reads is rejected with UNAVAILABLE (OVERLOADED), so that calls that are accepted end in time: none is \
+           accepted at twice as long a wait. Creates are rejected when tasks wait three to four times as long for a \
+           processor.",
 };
 
 pub(crate) static MAX_CONCURRENT_CALLS: Setting<Integer<usize>> = Setting {

@@ -5,7 +5,7 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::domain::OperationKind;
+use crate::{call::Room, domain::OperationKind};
 
 /// How often the wait for a processor is measured.
 const TICK: Duration = Duration::from_millis(5);
@@ -15,11 +15,13 @@ const TICK: Duration = Duration::from_millis(5);
 /// Beyond what the processors can do, every call that is admitted makes all others wait longer, until they
 /// exceed their deadlines and all work was for nothing. So between once and twice `max_scheduling_delay` of
 /// waiting for a processor, a falling share of the reads is admitted, and between three and four times of the
-/// creates.
+/// creates. For reads, the wait in the rooms of the upstream stack counts as well: of attempts for a
+/// connection, and of large responses for a processor.
 #[derive(Debug)]
 pub struct Pressure {
     max_delay: Duration,
     probe: Mutex<Probe>,
+    rooms: Vec<Room>,
 }
 
 /// A task that waits for a processor like all others.
@@ -42,8 +44,8 @@ impl Probe {
 }
 
 impl Pressure {
-    /// No pressure yet; tasks may wait so long for a processor.
-    pub fn new(max_delay: Duration) -> Self {
+    /// No pressure yet; tasks may wait so long for a processor, and reads in these rooms.
+    pub fn new(max_delay: Duration, rooms: Vec<Room>) -> Self {
         let probe = Probe {
             due: Instant::now(),
             delays: [Duration::ZERO; 2],
@@ -51,6 +53,7 @@ impl Pressure {
         Self {
             max_delay,
             probe: Mutex::new(probe),
+            rooms,
         }
     }
 
@@ -76,7 +79,14 @@ impl Pressure {
             OperationKind::Read => 2.0,
             OperationKind::Create => 4.0,
         };
-        (none_at - self.probe().delay().div_duration_f64(self.max_delay)).clamp(0.0, 1.0)
+        let waits = match kind {
+            OperationKind::Read => self.rooms.iter(),
+            OperationKind::Create => [].iter(),
+        };
+        let delay = waits
+            .map(Room::expected_wait)
+            .fold(self.probe().delay(), Duration::max);
+        (none_at - delay.div_duration_f64(self.max_delay)).clamp(0.0, 1.0)
     }
 
     fn probe(&self) -> MutexGuard<'_, Probe> {
@@ -93,7 +103,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_millis(50);
 
     fn pressure(delays: [u32; 2]) -> Pressure {
-        let pressure = Pressure::new(LIMIT);
+        let pressure = Pressure::new(LIMIT, Vec::new());
         pressure.probe().delays = delays.map(|times| times * LIMIT / 10);
         pressure
     }
@@ -130,5 +140,22 @@ mod tests {
         assert_eq!(shares(&pressure), [0.5, 1.0]);
         advance(LIMIT * 5).await;
         assert_eq!(shares(&pressure), [0.0, 0.0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reads_that_wait_for_a_place_keep_out_further_reads_only() {
+        let room = Room::new(1);
+        let pressure = Pressure::new(LIMIT, vec![room.clone()]);
+        pressure.probe().due = Instant::now() + LIMIT * 100;
+        let taken = room.clone().place().await;
+        let mut waiting = Box::pin(room.place());
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        advance(LIMIT * 3 / 2).await;
+        assert_eq!(shares(&pressure), [0.5, 1.0]);
+        advance(LIMIT * 5).await;
+        assert_eq!(shares(&pressure), [0.0, 1.0]);
+        drop(taken);
+        let _place = waiting.await;
+        assert_eq!(shares(&pressure), [1.0, 1.0]);
     }
 }

@@ -109,11 +109,15 @@ class ScriptedUpstream:
 
 def serve(upstream: str, *arguments: str, listen: str = "127.0.0.1:0", env: Mapping[str, str] = {}) -> Tapegate:
     """`tapegate serve` for anybody, on ports of its own, over `upstream`."""
+    return serve_known(upstream, "--allow-anonymous", *arguments, listen=listen, env=env)
+
+
+def serve_known(upstream: str, *arguments: str, listen: str = "127.0.0.1:0", env: Mapping[str, str] = {}) -> Tapegate:
+    """The same for the callers whom the arguments make known."""
     return Tapegate(
         "serve",
         f"--listen={listen}",
         "--admin-listen=127.0.0.1:0",
-        "--allow-anonymous",
         f"--region={REGION}",
         f"--upstream-endpoint={upstream}",
         *arguments,

@@ -136,6 +136,45 @@ async fn concurrent_streams_limits_a_caller_over_all_its_connections() {
 }
 
 #[tokio::test]
+async fn attempts_in_flight_keeps_a_caller_waiting_and_others_not() {
+    let site = Site::new();
+    let upstream = Upstream::answering(|_| std::future::pending::<Reply>()).await;
+    let more = "[limits]\nattempts_in_flight = 1\n";
+    let service = site.over(&upstream, &(site.config() + more), &[]).await;
+    let call = |name, limit| {
+        let client = bearer(service.channel(), Some(&site.jwt(name, OPERATORS)));
+        tokio::spawn(async move {
+            let request = ListTapesRequest {
+                limit,
+                ..Default::default()
+            };
+            collect(client.clone().list_tapes(request).await).await.map(drop)
+        })
+    };
+    let first = call("one", 1);
+    upstream.was_asked(1).await;
+    let _waits = call("one", 2);
+    let _other = call("two", 3);
+    upstream.was_asked(2).await;
+    assert_eq!(limits_asked(&upstream), [1, 3]);
+    // A create has a place of its own.
+    let client = bearer(service.channel(), Some(&site.jwt("one", OPERATORS)));
+    let _create = tokio::spawn(async move { create(&client, "token-1", 1).await });
+    upstream.was_asked(3).await;
+    first.abort();
+    upstream.was_asked(4).await;
+    assert_eq!(limits_asked(&upstream), [1, 3, 2]);
+}
+
+/// The limits of the lists that the upstream was asked for.
+fn limits_asked(upstream: &Upstream) -> Vec<u64> {
+    let requests = upstream.asked().into_iter();
+    requests
+        .filter_map(|request| request.body["Limit"].as_u64())
+        .collect()
+}
+
+#[tokio::test]
 async fn tapes_per_hour_counts_only_tapes_that_may_have_been_created() {
     let site = Site::new();
     site.policies(
