@@ -292,7 +292,7 @@ pub(crate) static MAX_CONCURRENT_STREAMS: Setting<Integer<u32>> = Setting {
 pub(crate) static MAX_SCHEDULING_DELAY: Setting<DurationIn> = Setting {
     key: "max_scheduling_delay",
     kind: DurationIn(Duration::from_millis(1)..=Duration::from_secs(60 * 60)),
-    default: Some("100ms"),
+    default: Some("75ms"),
     help: "How long tasks of the service may wait for a processor, and reads for a connection to AWS \
            (upstream.max_connections) or for a processor that reads their response. While they wait longer, a part of \
            the reads is rejected with UNAVAILABLE (OVERLOADED), so that calls that are accepted end in time: none is \

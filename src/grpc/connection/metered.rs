@@ -27,9 +27,9 @@ const COST_OF_WORK: u32 = 10;
 /// The bytes of metadata that cost as much as a control frame. Fewer cost nothing.
 const FIELDS_PER_FRAME: usize = 1024;
 
-/// How many frames are read before other connections get a turn: those of three calls. If many more were read
+/// How many frames are read before other connections get a turn: those of one call. If many more were read
 /// at once, the workers' queues would overflow, and tokio would let the calls wait behind all connections.
-const TURN: u32 = 6;
+const TURN: u32 = 2;
 
 /// For how long the peer may send control frames faster.
 const BURST: Duration = Duration::from_millis(20);

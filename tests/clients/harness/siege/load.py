@@ -37,6 +37,8 @@ from harness.siege.frames import (
 CONNECTIONS = 16
 # One call in so many is a create.
 CREATES = 10
+# The creates are repeated, so that the library and with it the lists do not grow.
+TOKENS = [new_token() for _ in range(100)]
 TIMEOUT = 30.0
 HEAD = 9
 
@@ -97,6 +99,7 @@ class Connection:
         self.socket.sendall(preface() + window(0, 1 << 30))
         self.socket.setblocking(False)
         self._streams = itertools.count(1, 2)
+        self._tokens = itertools.cycle(TOKENS)
         self.open: dict[int, OpenCall] = {}
         self._ended = ended
         self._received, self._to_send = b"", b""
@@ -113,7 +116,7 @@ class Connection:
         request = CreateTapesRequest(
             gateway_arn=GATEWAY,
             tape_size_in_bytes=SIZE,
-            client_token=new_token(),
+            client_token=next(self._tokens),
             num_tapes_to_create=1,
             tape_barcode_prefix="LOAD",
         )
