@@ -177,7 +177,8 @@ impl<L: Listener> Service<L> {
         ));
         let pressure = Arc::new(inbound::Pressure::new(
             server.max_scheduling_delay,
-            [processors].into_iter().chain(shared.rooms()).collect(),
+            processors,
+            shared.rooms(),
         ));
         let sources = MetricSources {
             pressure: pressure.clone(),

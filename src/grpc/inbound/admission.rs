@@ -68,8 +68,8 @@ impl Admission {
         let Some(rooms) = self.rooms(path) else {
             return Ok(None);
         };
-        if method::kind(path).is_some_and(|kind| !self.pressure.admits(kind)) {
-            return Err(Overload::Processors);
+        if let Some(kind) = method::kind(path) {
+            self.pressure.admit(kind)?;
         }
         let mut rooms = rooms.iter();
         let permit = rooms.find_map(|room| room.clone().try_acquire_owned().ok());

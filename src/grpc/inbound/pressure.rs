@@ -5,7 +5,7 @@ use std::{
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::{call::Room, domain::OperationKind};
+use crate::{call::Room, domain::OperationKind, grpc::status::Overload};
 
 /// How often the wait for a processor is measured.
 const TICK: Duration = Duration::from_millis(5);
@@ -21,7 +21,10 @@ const TICK: Duration = Duration::from_millis(5);
 pub struct Pressure {
     max_delay: Duration,
     probe: Mutex<Probe>,
-    rooms: Vec<Room>,
+    /// In which large responses wait for a processor.
+    processors: Room,
+    /// In which attempts wait for a connection.
+    connections: [Room; 2],
 }
 
 /// A task that waits for a processor like all others.
@@ -44,8 +47,8 @@ impl Probe {
 }
 
 impl Pressure {
-    /// No pressure yet; tasks may wait so long for a processor, and reads in these rooms.
-    pub fn new(max_delay: Duration, rooms: Vec<Room>) -> Self {
+    /// No pressure yet; tasks may wait so long, and reads in these rooms for a processor and for a connection.
+    pub fn new(max_delay: Duration, processors: Room, connections: [Room; 2]) -> Self {
         let probe = Probe {
             due: Instant::now(),
             delays: [Duration::ZERO; 2],
@@ -53,7 +56,8 @@ impl Pressure {
         Self {
             max_delay,
             probe: Mutex::new(probe),
-            rooms,
+            processors,
+            connections,
         }
     }
 
@@ -69,23 +73,43 @@ impl Pressure {
     }
 
     /// Whether a call of this kind is admitted.
-    pub(super) fn admits(&self, kind: OperationKind) -> bool {
-        fastrand::f64() < self.admitted(kind)
+    ///
+    /// # Errors
+    ///
+    /// What there is not enough of.
+    pub(super) fn admit(&self, kind: OperationKind) -> Result<(), Overload> {
+        let (delay, lacking) = self.delay(kind);
+        if fastrand::f64() < self.share(kind, delay) {
+            Ok(())
+        } else {
+            Err(lacking)
+        }
     }
 
     /// The share of calls of this kind that are admitted, from 0 to 1.
     pub fn admitted(&self, kind: OperationKind) -> f64 {
+        self.share(kind, self.delay(kind).0)
+    }
+
+    /// How long calls of this kind wait, and for what.
+    fn delay(&self, kind: OperationKind) -> (Duration, Overload) {
+        let of_tasks = self.probe().delay();
+        if kind == OperationKind::Create {
+            return (of_tasks, Overload::Processors);
+        }
+        let processors = of_tasks.max(self.processors.expected_wait());
+        let connections = self.connections.iter().map(Room::expected_wait);
+        match connections.max() {
+            Some(connections) if connections > processors => (connections, Overload::Connections),
+            _ => (processors, Overload::Processors),
+        }
+    }
+
+    fn share(&self, kind: OperationKind, delay: Duration) -> f64 {
         let none_at = match kind {
             OperationKind::Read => 2.0,
             OperationKind::Create => 4.0,
         };
-        let waits = match kind {
-            OperationKind::Read => self.rooms.iter(),
-            OperationKind::Create => [].iter(),
-        };
-        let delay = waits
-            .map(Room::expected_wait)
-            .fold(self.probe().delay(), Duration::max);
         (none_at - delay.div_duration_f64(self.max_delay)).clamp(0.0, 1.0)
     }
 
@@ -103,7 +127,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_millis(50);
 
     fn pressure(delays: [u32; 2]) -> Pressure {
-        let pressure = Pressure::new(LIMIT, Vec::new());
+        let pressure = Pressure::new(LIMIT, Room::new(1), [(); 2].map(|()| Room::new(1)));
         pressure.probe().delays = delays.map(|times| times * LIMIT / 10);
         pressure
     }
@@ -145,7 +169,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn reads_that_wait_for_a_place_keep_out_further_reads_only() {
         let room = Room::new(1);
-        let pressure = Pressure::new(LIMIT, vec![room.clone()]);
+        let pressure = Pressure::new(LIMIT, Room::new(1), [Room::new(1), room.clone()]);
         pressure.probe().due = Instant::now() + LIMIT * 100;
         let taken = room.clone().place().await;
         let mut waiting = Box::pin(room.place());
@@ -154,6 +178,7 @@ mod tests {
         assert_eq!(shares(&pressure), [0.5, 1.0]);
         advance(LIMIT * 5).await;
         assert_eq!(shares(&pressure), [0.0, 1.0]);
+        assert_eq!(pressure.admit(OperationKind::Read), Err(Overload::Connections));
         drop(taken);
         let _place = waiting.await;
         assert_eq!(shares(&pressure), [1.0, 1.0]);

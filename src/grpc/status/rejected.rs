@@ -78,6 +78,8 @@ pub enum Overload {
     Calls,
     /// The processors cannot keep up.
     Processors,
+    /// Reads wait for a connection to AWS.
+    Connections,
 }
 
 /// The service cannot take another call now.
@@ -90,6 +92,10 @@ pub fn overloaded(overload: Overload) -> Status {
         }
         Overload::Processors => {
             "the processors of the service cannot keep up (setting max_scheduling_delay); \
+             retry after the delay in `RetryInfo`"
+        }
+        Overload::Connections => {
+            "all connections to AWS are in use (settings upstream.max_connections, max_scheduling_delay); \
              retry after the delay in `RetryInfo`"
         }
     };
