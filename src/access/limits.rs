@@ -3,6 +3,7 @@
 //! Anonymous callers are not limited, because they would all share one limit. State is kept only for principals that currently use something.
 
 mod attempts;
+mod by_principal;
 mod tape_charges;
 mod token_bucket;
 
@@ -13,9 +14,9 @@ use std::{
     time::Duration,
 };
 
-pub use self::tape_charges::{CreateEnd, OpenCharge};
 use tokio::sync::OwnedSemaphorePermit;
 
+pub use self::tape_charges::{CreateEnd, OpenCharge};
 use self::{attempts::AttemptPlaces, tape_charges::TapeCharges, token_bucket::TokenBuckets};
 use crate::{
     domain::{OperationKind, Principal},

@@ -7,16 +7,13 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::token_bucket::TokenBuckets;
+use super::{by_principal::ByPrincipal, token_bucket::TokenBuckets};
 
 /// How long a charge takes to be refilled, and so how long a create is remembered at most.
 pub(super) const WINDOW: Duration = Duration::from_secs(60 * 60);
 
 /// The most creates of one principal that are remembered. A repeat of another one is charged again.
 const MAX_REMEMBERED: usize = 4_096;
-
-/// The smallest number of principals at which lapsed creates are removed.
-const MIN_SWEEP: usize = 1_024;
 
 /// Charges the tapes of creates to the principals' buckets: each create once, however often it is
 /// repeated while it is remembered. It must not be remembered for longer than AWS remembers its token:
@@ -34,9 +31,7 @@ pub(super) struct TapeCharges {
 /// The creates of each principal, by the hash of what identifies them.
 #[derive(Debug, Default)]
 struct Remembered {
-    creates: HashMap<String, HashMap<u64, SharedCharge>>,
-    /// The number of principals at which lapsed creates are removed.
-    sweep_at: usize,
+    creates: ByPrincipal<HashMap<u64, SharedCharge>>,
 }
 
 /// A charge that repeats of one create share. It is locked only while [`Remembered`] is.
@@ -176,14 +171,11 @@ impl Remembered {
 
     fn add(&mut self, principal: &str, create: u64, charge: &SharedCharge, now: Instant) {
         let is_current = |charge: &mut SharedCharge| lock(charge).lapses > now;
-        if self.creates.len() >= self.sweep_at.max(MIN_SWEEP) {
-            self.creates.retain(|_, creates| {
-                creates.retain(|_, charge| is_current(charge));
-                !creates.is_empty()
-            });
-            self.sweep_at = 2 * self.creates.len();
-        }
-        let creates = self.creates.entry(principal.to_owned()).or_default();
+        let is_needed = |creates: &mut HashMap<_, _>| {
+            creates.retain(|_, charge| is_current(charge));
+            !creates.is_empty()
+        };
+        let creates = self.creates.entry(principal, is_needed).or_default();
         if creates.len() >= MAX_REMEMBERED {
             creates.retain(|_, charge| is_current(charge));
         }
@@ -216,7 +208,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
-    use super::*;
+    use super::{super::by_principal::MIN_SWEEP, *};
 
     /// The size of each bucket.
     const SIZE: u32 = 10;

@@ -1,23 +1,17 @@
 use std::{
-    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
+use super::by_principal::ByPrincipal;
+
 /// A token bucket for each principal. It starts full and refills within a period.
 #[derive(Debug)]
 pub(super) struct TokenBuckets {
     period: Duration,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
-    buckets: HashMap<String, Bucket>,
-    /// The number of buckets at which full ones are removed; a new bucket is full too.
-    sweep_at: usize,
+    buckets: Mutex<ByPrincipal<Bucket>>,
 }
 
 #[derive(Debug)]
@@ -27,18 +21,12 @@ struct Bucket {
     filled: Instant,
 }
 
-/// The smallest `sweep_at`.
-const MIN_SWEEP: usize = 1_024;
-
 impl TokenBuckets {
     /// Creates buckets that refill within `period`.
     pub(super) fn new(period: Duration) -> Self {
         Self {
             period,
-            state: Mutex::new(State {
-                buckets: HashMap::new(),
-                sweep_at: MIN_SWEEP,
-            }),
+            buckets: Mutex::default(),
         }
     }
 
@@ -52,8 +40,8 @@ impl TokenBuckets {
         if tokens > size {
             return Err(None);
         }
-        let mut state = self.state();
-        let bucket = state.bucket(name, size, self.period);
+        let mut buckets = self.buckets();
+        let bucket = bucket(&mut buckets, name, size, self.period);
         let lacking = f64::from(tokens) - bucket.tokens;
         if lacking <= 0.0 {
             bucket.tokens -= f64::from(tokens);
@@ -65,43 +53,43 @@ impl TokenBuckets {
     /// Takes tokens out of a principal's bucket of this size, even if there are too few. The lacking
     /// ones are refilled first.
     pub(super) fn take_in_debt(&self, name: &str, size: u32, tokens: u32) {
-        self.state().bucket(name, size, self.period).tokens -= f64::from(tokens);
+        bucket(&mut self.buckets(), name, size, self.period).tokens -= f64::from(tokens);
     }
 
     /// Puts unused tokens back.
     pub(super) fn give_back(&self, name: &str, size: u32, tokens: u32) {
-        let mut state = self.state();
-        let bucket = state.bucket(name, size, self.period);
+        let mut buckets = self.buckets();
+        let bucket = bucket(&mut buckets, name, size, self.period);
         bucket.tokens = (bucket.tokens + f64::from(tokens)).min(bucket.size);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn buckets(&self) -> MutexGuard<'_, ByPrincipal<Bucket>> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// Returns the bucket of a principal, refilled up to now.
-    fn bucket(&mut self, name: &str, size: u32, period: Duration) -> &mut Bucket {
-        let now = Instant::now();
-        if self.buckets.len() >= self.sweep_at {
-            self.buckets.retain(|_, bucket| {
-                bucket.fill(period, now);
-                bucket.tokens < bucket.size
-            });
-            self.sweep_at = (2 * self.buckets.len()).max(MIN_SWEEP);
-        }
-        let size = f64::from(size);
-        let bucket = self.buckets.entry(name.to_owned()).or_insert(Bucket {
-            size,
-            tokens: size,
-            filled: now,
-        });
-        // The size changes when the principal's groups change.
-        bucket.size = size;
+/// Returns the bucket of a principal, refilled up to now. A full one is not needed, because a new one is full too.
+fn bucket<'b>(
+    buckets: &'b mut ByPrincipal<Bucket>,
+    name: &str,
+    size: u32,
+    period: Duration,
+) -> &'b mut Bucket {
+    let now = Instant::now();
+    let is_needed = |bucket: &mut Bucket| {
         bucket.fill(period, now);
-        bucket
-    }
+        bucket.tokens < bucket.size
+    };
+    let size = f64::from(size);
+    let bucket = buckets.entry(name, is_needed).or_insert(Bucket {
+        size,
+        tokens: size,
+        filled: now,
+    });
+    // The size changes when the principal's groups change.
+    bucket.size = size;
+    bucket.fill(period, now);
+    bucket
 }
 
 impl Bucket {
@@ -116,7 +104,7 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::by_principal::MIN_SWEEP, *};
 
     #[tokio::test(start_paused = true)]
     async fn a_bucket_holds_its_size_and_refills_within_its_period() {
@@ -140,6 +128,6 @@ mod tests {
                 tokio::time::advance(Duration::from_millis(100)).await;
             }
         }
-        assert!(buckets.state().buckets.len() <= 2 * MIN_SWEEP);
+        assert!(buckets.buckets().values().len() <= 2 * MIN_SWEEP);
     }
 }
