@@ -3,14 +3,18 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// How long a new connection may take to send its first request before it counts as one that waits.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
+
 /// The places of open connections. A new connection always gets one, so that no other client can keep
 /// out a probe: if all are taken, the one that has waited for a request for longest is closed, or if
-/// none waits, the one whose request has taken longest.
+/// none waits, the oldest of those that are new, or the one whose request has taken longest.
 #[derive(Debug)]
 pub(super) struct Places {
     max: usize,
@@ -23,12 +27,33 @@ struct Taken {
     by_id: HashMap<u64, Use>,
 }
 
-/// What a connection is used for. Those that are closed first come first.
+/// What a connection is used for.
 #[derive(Clone, Debug)]
 struct Use {
-    is_answering: bool,
+    phase: Phase,
     since: Instant,
     leave: CancellationToken,
+}
+
+/// What a connection does. Those that are closed first come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// It waits for a request.
+    Waiting,
+    /// It is new, and its first request is on its way.
+    New,
+    /// It has a request.
+    Answering,
+}
+
+impl Use {
+    fn order(&self) -> (Phase, Instant) {
+        let phase = match self.phase {
+            Phase::New if self.since.elapsed() > FIRST_REQUEST => Phase::Waiting,
+            phase => phase,
+        };
+        (phase, self.since)
+    }
 }
 
 impl Places {
@@ -43,10 +68,7 @@ impl Places {
     pub(super) fn take(self: &Arc<Self>) -> Place {
         let mut taken = self.lock();
         if taken.by_id.len() >= self.max {
-            let first = taken
-                .by_id
-                .iter()
-                .min_by_key(|(_, one)| (one.is_answering, one.since));
+            let first = taken.by_id.iter().min_by_key(|(_, one)| one.order());
             let first = first.map(|(id, _)| *id);
             if let Some(leaving) = first.and_then(|id| taken.by_id.remove(&id)) {
                 leaving.leave.cancel();
@@ -58,7 +80,7 @@ impl Places {
         taken.by_id.insert(
             id,
             Use {
-                is_answering: false,
+                phase: Phase::New,
                 since: Instant::now(),
                 leave: leave.clone(),
             },
@@ -88,7 +110,11 @@ impl Place {
     /// Records that the connection has a request, or that it waits for the next one.
     pub(super) fn set_answering(&self, is_answering: bool) {
         if let Some(one) = self.places.lock().by_id.get_mut(&self.id) {
-            one.is_answering = is_answering;
+            one.phase = if is_answering {
+                Phase::Answering
+            } else {
+                Phase::Waiting
+            };
             one.since = Instant::now();
         }
     }
@@ -102,8 +128,6 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -111,7 +135,10 @@ mod tests {
         let places = Arc::new(Places::new(3));
         let take = async || {
             tokio::time::advance(Duration::from_millis(1)).await;
-            places.take()
+            let place = places.take();
+            place.set_answering(true);
+            place.set_answering(false);
+            place
         };
         let (answering, old, young) = (take().await, take().await, take().await);
         answering.set_answering(true);
@@ -128,5 +155,22 @@ mod tests {
         assert!(answering.leave.is_cancelled() && !last.leave.is_cancelled());
         drop((answering, old, young, again, last));
         assert!(places.lock().by_id.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_has_time_to_send_its_first_request() {
+        let places = Arc::new(Places::new(2));
+        let probe = places.take();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let served = places.take();
+        served.set_answering(true);
+        served.set_answering(false);
+        let silent = places.take();
+        assert!(served.leave.is_cancelled() && !probe.leave.is_cancelled());
+        tokio::time::advance(FIRST_REQUEST).await;
+        silent.set_answering(true);
+        silent.set_answering(false);
+        let _last = places.take();
+        assert!(probe.leave.is_cancelled() && !silent.leave.is_cancelled());
     }
 }

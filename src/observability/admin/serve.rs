@@ -5,6 +5,7 @@ use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
+    task::yield_now,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -58,6 +59,8 @@ pub async fn serve(listener: TcpListener, pages: Router, settings: AdminSettings
                     let served = serve_connection(stream, peer, place, pages, patience, stop);
                     leave.run_until_cancelled(served).await;
                 });
+                // The connection reads its request before the next one can take its place.
+                yield_now().await;
             }
             Err(error) => {
                 tracing::debug!(%error, "cannot accept an admin connection");
