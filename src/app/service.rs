@@ -50,8 +50,8 @@ use crate::{
 /// How often the conditions of AWS are reported to readiness.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
-/// How many large responses may be ready for each worker thread: one that it reads, and the next one.
-const RESPONSES_PER_WORKER: usize = 2;
+/// How many large responses each worker thread may have ready.
+const RESPONSES_PER_WORKER: usize = 1;
 
 /// The service, bound and not yet running.
 pub(super) struct Service<L> {

@@ -5,10 +5,11 @@
 //!
 //! `listener` is where they come from, and `accept` accepts them if `places` has room. `socket` is the bytes of
 //! one, which `metered` reads in turns, and slows down by its control frames and by what `call_costs` adds to
-//! them. `serve` is its life, `streams` has its calls, of whose responses `backlog` bounds what is not read,
+//! them if there are more than `allowance` allows. `serve` is its life, `streams` has its calls, of whose responses `backlog` bounds what is not read,
 //! `linger` is its end, and `peer` what the layers of the inbound stack know of it.
 
 pub mod accept;
+mod allowance;
 mod backlog;
 mod call_costs;
 mod frame_heads;

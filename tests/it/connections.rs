@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use prost::Message;
 use tapegate::grpc::proto::ListTapesRequest;
 use tokio::time::{Instant, sleep, timeout};
@@ -337,30 +338,37 @@ async fn a_flood_of_pings_is_slowed_down_and_its_connection_goes_on() {
     );
 }
 
-/// How long calls take that are rejected, one after the other.
-async fn rejections(service: &Service, number: u32) -> Duration {
-    let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, None).await;
+/// How long calls take that are rejected, one after the other on each of so many connections.
+async fn rejections(service: &Service, connections: usize, number: u32) -> Duration {
     let began = Instant::now();
-    for stream in (0..number).map(|number| 2 * number + 1) {
-        writer.head(stream, "NoSuchMethod", &[]).await;
-        writer.message(stream, &list(1)).await;
-        while !reader.frame().await.unwrap().unwrap().ends(stream) {}
-    }
+    let all = (0..connections).map(async |_| {
+        let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, None).await;
+        for stream in (0..number).map(|number| 2 * number + 1) {
+            writer.head(stream, "NoSuchMethod", &[]).await;
+            writer.message(stream, &list(1)).await;
+            while !reader.frame().await.unwrap().unwrap().ends(stream) {}
+        }
+    });
+    join_all(all).await;
     began.elapsed()
 }
 
 #[tokio::test]
 async fn a_client_whose_calls_are_rejected_is_slowed_down_except_a_proxy() {
-    // A rejected call counts as fifty frames.
+    // A rejected call counts as fifty frames, of which the connections of an address may send 4,000.
     let least = Duration::from_millis(1300);
-    for (trusted, is_slow) in [("[]", true), ("[\"127.0.0.1/32\"]", false)] {
+    for (trusted, connections, calls, is_slow) in [
+        ("[]", 1, 31, true),
+        ("[]", 16, 8, true),
+        ("[\"127.0.0.1/32\"]", 16, 8, false),
+    ] {
         let site = Site::new();
         let config = format!(
             "max_control_frames = 1000\ntrusted_proxies = {trusted}\n{}",
             site.config()
         );
         let service = site.run(&config, &[]).await;
-        let took = rejections(&service, 31).await;
+        let took = rejections(&service, connections, calls).await;
         assert_eq!(took > least, is_slow, "{took:?}");
     }
 }

@@ -225,11 +225,13 @@ pub(crate) static MAX_CONTROL_FRAMES: Setting<Integer<u32>> = Setting {
         unit: "frames",
     },
     default: Some("5000"),
-    help: "The maximum number of HTTP/2 frames per second on one connection that are no part of a call, such as \
+    help: "The maximum number of HTTP/2 frames per second on one connection that carry little of a call, such as \
            WINDOW_UPDATE. A PING or SETTINGS, which has to be answered, counts as ten, and so does the RST_STREAM of a \
            call that the client cancels. A call that fails before AWS is asked, for example with UNAUTHENTICATED or \
            RESOURCE_EXHAUSTED, counts as fifty, unless the connection is one of trusted_proxies or the code is \
-           UNAVAILABLE. Metadata counts as one for each KiB. With more, the service reads the connection more slowly.",
+           UNAVAILABLE. Each KiB of metadata counts as one, and so does a DATA frame of less than 256 bytes that does \
+           not end a request. With more, the service reads the connection more slowly. All connections of one address \
+           together, except one of trusted_proxies, may send four times as many.",
 };
 
 pub(crate) static MAX_PENDING_RESETS: Setting<Integer<usize>> = Setting {
@@ -405,7 +407,6 @@ pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
                 max_age_grace: values.get(&MAX_CONNECTION_AGE_GRACE)?,
                 max_pending_resets: values.get(&MAX_PENDING_RESETS)?,
                 send_timeout: values.get(&SEND_TIMEOUT)?,
-                max_control_frames: values.get(&MAX_CONTROL_FRAMES)?,
                 max_unread_bytes: values.get(&MAX_UNREAD_BYTES)?,
                 keepalive_interval: values.get(&KEEPALIVE_INTERVAL)?,
                 keepalive_timeout: values.get(&KEEPALIVE_TIMEOUT)?,
@@ -418,6 +419,7 @@ pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
             max_connections: values.get(&MAX_CONNECTIONS)?,
             max_per_address: values.get(&MAX_CONNECTIONS_PER_ADDRESS)?,
             proxies: trusted_proxies.clone(),
+            max_control_frames: values.get(&MAX_CONTROL_FRAMES)?,
         },
         handshake_timeout: values.get(&HANDSHAKE_TIMEOUT)?,
         allow_anonymous: values.get(&ALLOW_ANONYMOUS)?,

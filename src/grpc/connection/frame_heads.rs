@@ -20,10 +20,14 @@ const ACK: u8 = 0x1;
 /// The flag of the last frame of a request or response.
 const END_STREAM: u8 = 0x1;
 
+/// A DATA frame with fewer bytes of content costs the service more than its client, unless it ends a
+/// request.
+const MIN_CONTENT: usize = 256;
+
 /// What is told apart of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Frame {
-    /// DATA with content, or the end of it.
+    /// DATA with at least [`MIN_CONTENT`] bytes, or the end of a request.
     Data,
     /// HEADERS or CONTINUATION, with the number of their bytes.
     Fields(usize),
@@ -98,7 +102,7 @@ impl FrameHeads {
             Some(Frame::End(u32::from_be_bytes(*bytes?)))
         };
         match self.head[3] {
-            DATA if self.payload() > 0 || self.head[4] & END_STREAM != 0 => Frame::Data,
+            DATA if self.payload() >= MIN_CONTENT || self.head[4] & END_STREAM != 0 => Frame::Data,
             HEADERS | CONTINUATION => Frame::Fields(self.payload()),
             SETTINGS | PING if self.head[4] & ACK == 0 => Frame::Question,
             RST_STREAM => code(0).unwrap_or(Frame::Control),
@@ -126,9 +130,9 @@ mod tests {
     fn any_frame() -> impl Strategy<Value = (Vec<u8>, Frame)> {
         let payload = vec(any::<u8>(), 0..600);
         prop_oneof![
-            vec(any::<u8>(), 1..600).prop_map(|payload| (frame(DATA, 0, &payload), Frame::Data)),
-            Just((frame(DATA, END_STREAM, &[]), Frame::Data)),
-            Just((frame(DATA, 0, &[]), Frame::Control)),
+            vec(any::<u8>(), 256..600).prop_map(|payload| (frame(DATA, 0, &payload), Frame::Data)),
+            vec(any::<u8>(), 0..256).prop_map(|payload| (frame(DATA, 0, &payload), Frame::Control)),
+            vec(any::<u8>(), 0..600).prop_map(|payload| (frame(DATA, END_STREAM, &payload), Frame::Data)),
             (payload.clone(), prop_oneof![Just(HEADERS), Just(CONTINUATION)])
                 .prop_map(|(payload, kind)| (frame(kind, 0, &payload), Frame::Fields(payload.len()))),
             any::<[u8; 8]>().prop_map(|payload| (frame(PING, 0, &payload), Frame::Question)),

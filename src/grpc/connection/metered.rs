@@ -6,15 +6,15 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep_until},
+    time::{Sleep, sleep_until},
 };
 
 use super::{
+    allowance::Allowances,
     call_costs::CallCosts,
     frame_heads::{Frame, FrameHeads},
     protocol_errors::ProtocolErrors,
@@ -31,9 +31,6 @@ const FIELDS_PER_FRAME: usize = 1024;
 /// at once, the workers' queues would overflow, and tokio would let the calls wait behind all connections.
 const TURN: u32 = 2;
 
-/// For how long the peer may send control frames faster.
-const BURST: Duration = Duration::from_millis(20);
-
 /// The bytes of a connection.
 ///
 /// The library for HTTP/2 does not limit frames that are no part of a call, and handles all that have come
@@ -45,13 +42,9 @@ pub(super) struct Metered<T> {
     io: T,
     from_peer: FrameHeads,
     to_peer: FrameHeads,
-    /// The time that a control frame takes of the peer's allowance.
-    cost: Duration,
-    /// Until when the allowance is used.
-    used_until: Instant,
+    allowances: Allowances,
     pause: Option<Pin<Box<Sleep>>>,
-    /// What the calls of the peer cost; `None` if it is a proxy, whose callers do not pay for each other.
-    of_calls: Option<CallCosts>,
+    of_calls: CallCosts,
     /// How many frames may be read in this turn.
     turn: u32,
     peer: IpAddr,
@@ -59,12 +52,12 @@ pub(super) struct Metered<T> {
 }
 
 impl<T> Metered<T> {
-    /// The bytes of `io`, on which the peer may send so many control frames per second. Its calls take what
+    /// The bytes of `io`, of which as many frames are read as the allowances allow. Calls cost what
     /// `of_calls` says. Errors of the peer are added to `errors`.
     pub(super) fn new(
         io: T,
-        max_control_frames: u32,
-        of_calls: Option<CallCosts>,
+        allowances: Allowances,
+        of_calls: CallCosts,
         peer: IpAddr,
         errors: Arc<ProtocolErrors>,
     ) -> Self {
@@ -72,8 +65,7 @@ impl<T> Metered<T> {
             io,
             from_peer: FrameHeads::after(PREFACE.len()),
             to_peer: FrameHeads::after(0),
-            cost: Duration::from_secs(1) / max_control_frames,
-            used_until: Instant::now(),
+            allowances,
             pause: None,
             of_calls,
             turn: TURN,
@@ -94,16 +86,19 @@ impl<T> Metered<T> {
         frames
     }
 
-    /// Takes so many control frames from the peer's allowance.
-    fn spend(&mut self, frames: u32) {
-        if frames == 0 {
-            return;
+    /// Waits until the next frame may be read.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.allowances.pay_for_calls() {
+            self.allowances.spend(self.of_calls.take());
         }
-        let now = Instant::now();
-        self.used_until = self.used_until.max(now) + self.cost * frames;
-        let resume = self.used_until - BURST;
-        if resume > now {
-            self.pause = Some(Box::pin(sleep_until(resume)));
+        loop {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(cx));
+            }
+            self.pause = self.allowances.resume().map(|at| Box::pin(sleep_until(at)));
+            if self.pause.is_none() {
+                return Poll::Ready(());
+            }
         }
     }
 
@@ -122,12 +117,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let of_calls = self.of_calls.as_ref().map_or(0, CallCosts::take);
-        self.spend(of_calls);
-        if let Some(pause) = &mut self.pause {
-            ready!(pause.as_mut().poll(cx));
-            self.pause = None;
-        }
+        ready!(self.poll_pause(cx));
         if self.turn == 0 {
             self.turn = TURN;
             cx.waker().wake_by_ref();
@@ -146,7 +136,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
             self.turn -= 1;
         }
         let frames = self.cost(bytes);
-        self.spend(frames);
+        self.allowances.spend(frames);
         Poll::Ready(Ok(()))
     }
 }

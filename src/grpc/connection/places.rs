@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::allowance::{Allowances, OfAddress};
 use crate::domain::client_network;
 
 /// How many connections may be open.
@@ -25,6 +26,8 @@ pub struct PlaceSettings {
     pub max_per_address: usize,
     /// The addresses to which that limit does not apply (`trusted_proxies`).
     pub proxies: BTreeSet<IpNet>,
+    /// How many control frames may come per second on a connection (`max_control_frames`).
+    pub max_control_frames: u32,
 }
 
 /// How long a connection must have been without a call before it gives its place to a new one.
@@ -44,8 +47,15 @@ pub(super) struct Places {
 struct Taken {
     last_id: u64,
     by_id: HashMap<u64, Arc<Activity>>,
-    by_origin: HashMap<IpAddr, usize>,
+    by_origin: HashMap<IpAddr, Origin>,
     leaving: usize,
+}
+
+/// The connections whose clients are counted together.
+#[derive(Debug)]
+struct Origin {
+    open: usize,
+    frames: OfAddress,
 }
 
 /// Why there is no place for a new connection.
@@ -79,24 +89,31 @@ impl Places {
     pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<Place, Full> {
         let origin = self.origin(address);
         let mut taken = self.lock();
-        let of_origin = origin.and_then(|origin| taken.by_origin.get(&origin).copied());
-        let has_displaced = if of_origin.is_some_and(|open| open >= self.settings.max_per_address) {
-            self.make_room(&mut taken, |activity| activity.origin == origin)
-                .ok_or(Full::OfAddress)?;
-            true
-        } else if taken.by_id.len() - taken.leaving >= self.settings.max_connections {
-            self.make_room(&mut taken, |_| true).ok_or(Full::All)?;
-            true
-        } else {
-            false
-        };
-        let activity = Arc::new(Activity::new(origin));
+        let of_origin = origin.and_then(|origin| taken.by_origin.get(&origin));
+        let has_displaced =
+            if of_origin.is_some_and(|of_origin| of_origin.open >= self.settings.max_per_address) {
+                self.make_room(&mut taken, |activity| activity.origin == origin)
+                    .ok_or(Full::OfAddress)?;
+                true
+            } else if taken.by_id.len() - taken.leaving >= self.settings.max_connections {
+                self.make_room(&mut taken, |_| true).ok_or(Full::All)?;
+                true
+            } else {
+                false
+            };
+        let max_frames = self.settings.max_control_frames;
+        let of_address = origin.map(|origin| {
+            let of_origin = taken.by_origin.entry(origin).or_insert_with(|| Origin {
+                open: 0,
+                frames: OfAddress::new(max_frames),
+            });
+            of_origin.open += 1;
+            of_origin.frames.clone()
+        });
+        let activity = Arc::new(Activity::new(origin, Allowances::new(max_frames, of_address)));
         taken.last_id += 1;
         let id = taken.last_id;
         taken.by_id.insert(id, activity.clone());
-        if let Some(origin) = origin {
-            *taken.by_origin.entry(origin).or_default() += 1;
-        }
         Ok(Place {
             places: self.clone(),
             id,
@@ -118,8 +135,8 @@ impl Places {
         }
         longest.leave.cancel();
         taken.leaving += 1;
-        if let Some(open) = longest.origin.and_then(|origin| taken.by_origin.get_mut(&origin)) {
-            *open -= 1;
+        if let Some(of_origin) = longest.origin.and_then(|origin| taken.by_origin.get_mut(&origin)) {
+            of_origin.open -= 1;
         }
         Some(())
     }
@@ -161,12 +178,15 @@ impl Drop for Place {
         if self.activity.leave.is_cancelled() {
             taken.leaving -= 1;
         } else if let Some(origin) = self.activity.origin
-            && let Some(open) = taken.by_origin.get_mut(&origin)
+            && let Some(of_origin) = taken.by_origin.get_mut(&origin)
         {
-            *open -= 1;
+            of_origin.open -= 1;
         }
         if let Some(origin) = self.activity.origin
-            && taken.by_origin.get(&origin) == Some(&0)
+            && taken
+                .by_origin
+                .get(&origin)
+                .is_some_and(|of_origin| of_origin.open == 0)
         {
             taken.by_origin.remove(&origin);
         }
@@ -177,6 +197,8 @@ impl Drop for Place {
 #[derive(Debug)]
 pub(super) struct Activity {
     origin: Option<IpAddr>,
+    /// The control frames that may come on it.
+    pub(super) allowances: Allowances,
     calls: AtomicUsize,
     /// When the last call ended, or HTTP/2 began; `None` before that.
     idle_since: Mutex<Option<Instant>>,
@@ -185,18 +207,14 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    fn new(origin: Option<IpAddr>) -> Self {
+    fn new(origin: Option<IpAddr>, allowances: Allowances) -> Self {
         Self {
             origin,
+            allowances,
             calls: AtomicUsize::new(0),
             idle_since: Mutex::new(None),
             leave: CancellationToken::new(),
         }
-    }
-
-    /// Whether the connection is one of a proxy, behind which are many callers.
-    pub(super) fn is_of_proxy(&self) -> bool {
-        self.origin.is_none()
     }
 
     /// Records that the client has begun HTTP/2. Until then, the timeout of the handshake decides.
@@ -246,6 +264,7 @@ mod tests {
             max_connections,
             max_per_address,
             proxies: ["192.0.2.0/24".parse().unwrap()].into(),
+            max_control_frames: 5000,
         }))
     }
 

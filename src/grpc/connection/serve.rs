@@ -37,8 +37,6 @@ pub struct ConnectionSettings {
     pub send_timeout: Duration,
     /// How many bytes of all responses may wait for their readers (`max_unread_bytes`).
     pub max_unread_bytes: usize,
-    /// How many control frames a client may send per second (`max_control_frames`).
-    pub max_control_frames: u32,
     /// How long it may be idle before it is pinged (`keepalive_interval`).
     pub keepalive_interval: Duration,
     /// How long the response to a ping may take (`keepalive_timeout`).
@@ -126,8 +124,8 @@ where
             let http2 = self.builder(activity);
             let io = Metered::new(
                 &mut socket,
-                self.settings.max_control_frames,
-                (!activity.is_of_proxy()).then(|| peer.costs().clone()),
+                activity.allowances.clone(),
+                peer.costs().clone(),
                 peer.address(),
                 self.metrics.protocol_errors.clone(),
             );
