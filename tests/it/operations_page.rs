@@ -105,6 +105,11 @@ fn the_formula_of_memory_is_that_of_the_service() {
             Held::CALL,
         ),
         (
+            "a call whose page of 1,000 tapes is coming from AWS",
+            "KiB",
+            Held::RESPONSE,
+        ),
+        (
             "a call whose page of 1,000 tapes waits for its reader",
             "KiB",
             Held::PAGE,
@@ -113,6 +118,8 @@ fn the_formula_of_memory_is_that_of_the_service() {
         let row = format!("| {what} | {} {unit} |", bytes / 1024);
         assert!(PAGE.contains(&row), "docs/operations.md lacks {row}");
     }
+    let unread = format!("`max_unread_bytes` / {} KiB", Held::UNREAD / 1024);
+    assert!(PAGE.contains(&unread), "docs/operations.md lacks {unread}");
 }
 
 #[test]

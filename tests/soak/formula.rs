@@ -11,7 +11,7 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
     harness::{
-        Program, Reply, Site, Upstream, client_config,
+        Program, Reply, Site, Upstream, client_config, get,
         http2::{self, Reader, Writer},
         tls_channel,
     },
@@ -98,13 +98,29 @@ async fn call(program: &Program, upstream: &Upstream, calls: u32) -> Vec<(Writer
     connections
 }
 
-/// How the memory grows with calls of this upstream, after some that warm the program up.
-async fn of_calls(upstream: &Upstream) -> i64 {
+/// How the memory grows with calls of this upstream, after some that warm the program up, and the bytes that
+/// wait for their readers then, in KiB.
+async fn of_calls(upstream: &Upstream) -> (i64, i64) {
     let program = start(upstream, &[]);
     let _warm = call(&program, upstream, CALLS_PER_CONNECTION).await;
-    let before = settled(&program).await;
+    let (before, unread_before) = (settled(&program).await, unread(&program).await);
     let _held = call(&program, upstream, CALLS).await;
-    settled(&program).await - before
+    let (after, unread_after) = (settled(&program).await, unread(&program).await);
+    (after - before, unread_after - unread_before)
+}
+
+/// The bytes that wait for their readers, in KiB.
+async fn unread(program: &Program) -> i64 {
+    let (_, metrics) = get(&format!("{}/metrics", program.admin)).await;
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("tapegate_server_unread_bytes"));
+    let bytes: f64 = line
+        .and_then(|line| line.split(' ').next_back())
+        .unwrap()
+        .parse()
+        .unwrap();
+    bytes as i64 / 1024
 }
 
 /// How the memory grows with connections that are idle after a call.
@@ -132,8 +148,10 @@ async fn the_memory_of_connections_calls_and_pages_is_that_of_the_formula() {
     let mut last = full_page(0, 1000);
     last["Marker"] = Value::Null;
     let answers = Upstream::always(Reply::ok(&last)).await;
-    let calls = of_calls(&silent).await;
-    let pages = of_calls(&answers).await;
+    let endless = Upstream::always(Reply::ok(&last).without_end()).await;
+    let (calls, _) = of_calls(&silent).await;
+    let (responses, _) = of_calls(&endless).await;
+    let (pages, unread) = of_calls(&answers).await;
 
     let program = start(&silent, &[]);
     let base = settled(&program).await;
@@ -160,7 +178,14 @@ async fn the_memory_of_connections_calls_and_pages_is_that_of_the_formula() {
         compare("connections", plain, CONNECTIONS, Held::PLAIN_CONNECTION),
         compare("connections with TLS", tls, CONNECTIONS, Held::TLS_CONNECTION),
         compare("calls that wait for AWS", calls, CALLS, Held::CALL),
+        compare(
+            "calls whose page is coming from AWS",
+            responses,
+            CALLS,
+            Held::RESPONSE,
+        ),
         compare("calls whose page waits for its reader", pages, CALLS, Held::PAGE),
+        compare("what of these is not read", unread, CALLS, Held::UNREAD),
     ];
     for one in &measured {
         println!(

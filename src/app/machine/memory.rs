@@ -12,8 +12,12 @@ pub struct Held {
     pub plain_connections: u64,
     /// Open connections with TLS.
     pub tls_connections: u64,
-    /// Calls in progress, each with a page of 1,000 tapes that waits for its reader.
+    /// Calls that wait for AWS.
     pub calls: u64,
+    /// Calls whose page of 1,000 tapes is coming from AWS.
+    pub responses: u64,
+    /// Calls whose page of 1,000 tapes waits for its reader.
+    pub pages: u64,
 }
 
 impl Held {
@@ -25,22 +29,33 @@ impl Held {
     pub const TLS_CONNECTION: u64 = 36 * KIB;
     /// A call that waits for AWS, with its connection.
     pub const CALL: u64 = 60 * KIB;
+    /// A call whose page of 1,000 tapes is coming from AWS.
+    pub const RESPONSE: u64 = 240 * KIB;
     /// A call whose page of 1,000 tapes waits for its reader.
     pub const PAGE: u64 = 350 * KIB;
+    /// What of such a page counts in `max_unread_bytes`.
+    pub const UNREAD: u64 = 145 * KIB;
 
-    /// The most that these settings allow: all connections are open, and all calls hold a page, which takes
-    /// more than a wait for AWS.
+    /// The most that these settings allow: all connections are open, and of all calls as many as may do so
+    /// hold a page, then as many as may do so receive one, since these take the most.
     pub(super) fn at_most(config: &Config) -> Self {
-        let [connections, calls] = [
-            config.server.places.max_connections,
-            config.server.max_concurrent_calls,
+        let server = &config.server;
+        let [connections, calls, unread, attempts] = [
+            server.places.max_connections,
+            server.max_concurrent_calls,
+            server.grpc.connection.max_unread_bytes,
+            config.upstream.max_connections,
         ]
         .map(|number| u64::try_from(number).unwrap_or(u64::MAX));
+        let pages = calls.min(unread / Self::UNREAD);
+        let responses = (calls - pages).min(attempts);
         let is_tls = config.tls.is_some();
         Self {
             plain_connections: if is_tls { 0 } else { connections },
             tls_connections: if is_tls { connections } else { 0 },
-            calls,
+            calls: calls - pages - responses,
+            responses,
+            pages,
         }
     }
 
@@ -49,7 +64,9 @@ impl Held {
         Self::BASE
             + self.plain_connections * Self::PLAIN_CONNECTION
             + self.tls_connections * Self::TLS_CONNECTION
-            + self.calls * Self::PAGE
+            + self.calls * Self::CALL
+            + self.responses * Self::RESPONSE
+            + self.pages * Self::PAGE
     }
 
     /// What an operator should change if the cgroup has a limit of so many bytes; `None` if they suffice.
@@ -64,13 +81,18 @@ impl Held {
         };
         Some(format!(
             "max_concurrent_calls: the settings allow {} MiB of memory ({} MiB + {connections} connections \
-             (max_connections) x {} KiB + {} calls x {} KiB), and the limit of the cgroup is {} MiB, so the process can be \
-             killed; raise the limit, or lower these settings",
+             (max_connections) x {} KiB + {} responses from AWS (upstream.max_connections) x {} KiB + {} pages that wait for \
+             clients (max_unread_bytes) x {} KiB + {} other calls (max_concurrent_calls) x {} KiB), and the limit of the \
+             cgroup is {} MiB, so the process can be killed; raise the limit, or lower these settings",
             self.bytes().div_ceil(MIB),
             Self::BASE / MIB,
             each / KIB,
-            self.calls,
+            self.responses,
+            Self::RESPONSE / KIB,
+            self.pages,
             Self::PAGE / KIB,
+            self.calls,
+            Self::CALL / KIB,
             limit / MIB,
         ))
     }
@@ -85,15 +107,23 @@ mod tests {
         let held = Held {
             tls_connections: 10,
             calls: 100,
+            responses: 200,
+            pages: 300,
             ..Held::default()
         };
         assert_eq!(held.advice(held.bytes()), None);
         let advice = held.advice(held.bytes() - 1).expect("it exceeds the limit");
-        let per_call = Held::PAGE / KIB;
-        assert!(advice.contains("10 connections (max_connections) x"), "{advice}");
-        assert!(
-            advice.contains(&format!("100 calls x {per_call} KiB")),
-            "{advice}"
-        );
+        for (part, each) in [
+            ("10 connections (max_connections)", Held::TLS_CONNECTION),
+            (
+                "200 responses from AWS (upstream.max_connections)",
+                Held::RESPONSE,
+            ),
+            ("300 pages that wait for clients (max_unread_bytes)", Held::PAGE),
+            ("100 other calls (max_concurrent_calls)", Held::CALL),
+        ] {
+            let part = format!("{part} x {} KiB", each / KIB);
+            assert!(advice.contains(&part), "{advice} lacks {part}");
+        }
     }
 }

@@ -99,6 +99,10 @@ impl Faults {
 
     /// `value`, if there is no fault.
     pub(crate) fn or<T>(mut self, value: Option<T>) -> Result<T, Self> {
+        assert!(
+            value.is_some() || !self.0.is_empty(),
+            "a setting is read that SETTINGS or its table does not list"
+        );
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
             _ => {

@@ -1,7 +1,12 @@
-use std::sync::{Arc, Mutex};
+use std::{
+    convert::Infallible,
+    future::ready,
+    sync::{Arc, Mutex},
+};
 
 use axum::{Router, body::Body, extract::Request, response::Response};
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::{
@@ -45,6 +50,8 @@ pub struct Reply {
     pub headers: Vec<(&'static str, String)>,
     /// The id that AWS gives each response.
     pub request_id: Option<&'static str>,
+    /// Whether the body ends.
+    pub ends: bool,
 }
 
 impl Reply {
@@ -61,6 +68,7 @@ impl Reply {
             body: body.to_string(),
             headers: Vec::new(),
             request_id: Some("request-of-the-test"),
+            ends: true,
         }
     }
 
@@ -72,6 +80,7 @@ impl Reply {
             body: body.to_owned(),
             headers: Vec::new(),
             request_id: Some("request-of-the-test"),
+            ends: true,
         }
     }
 
@@ -81,6 +90,11 @@ impl Reply {
             request_id: None,
             ..self
         }
+    }
+
+    /// The same, whose end never comes.
+    pub fn without_end(self) -> Self {
+        Self { ends: false, ..self }
     }
 
     /// The same, with this header.
@@ -111,7 +125,14 @@ impl Upstream {
                     body,
                     headers,
                     request_id,
+                    ends,
                 } = answer(asked).await;
+                let body = if ends {
+                    Body::from(body)
+                } else {
+                    let bytes = stream::once(ready(Ok::<_, Infallible>(body)));
+                    Body::from_stream(bytes.chain(stream::pending()))
+                };
                 let response = Response::builder()
                     .status(status)
                     .header("content-type", content_type);
@@ -119,7 +140,7 @@ impl Upstream {
                 id.into_iter()
                     .chain(headers)
                     .fold(response, |response, (name, value)| response.header(name, value))
-                    .body(Body::from(body))
+                    .body(body)
                     .unwrap()
             }
         });
@@ -135,7 +156,7 @@ impl Upstream {
 
     /// Answers every request with the same.
     pub async fn always(reply: Reply) -> Self {
-        Self::answering(move |_| std::future::ready(reply.clone())).await
+        Self::answering(move |_| ready(reply.clone())).await
     }
 
     /// Answers requests with these, in order; one too many is a panic.
@@ -143,7 +164,7 @@ impl Upstream {
         let replies = Mutex::new(replies.into_iter().collect::<Vec<_>>().into_iter());
         Self::answering(move |asked| {
             let reply = replies.lock().unwrap().next();
-            std::future::ready(reply.unwrap_or_else(|| panic!("not in the script: {asked:?}")))
+            ready(reply.unwrap_or_else(|| panic!("not in the script: {asked:?}")))
         })
         .await
     }
