@@ -1,17 +1,22 @@
 """Addresses of this machine for programs that cannot choose a free port themselves."""
 
+import random
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 STARTS_WITHIN = 30.0
+# Below the ports that Linux gives to connections and to listeners of port 0, which could be one of these next.
+PORTS = range(20_000, 32_000)
 
 
 def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        host, port = probe.getsockname()
-    return f"{host}:{port}"
+    while True:
+        port = random.choice(PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return f"127.0.0.1:{port}"
 
 
 def wait_for(address: str, process: subprocess.Popen, log: Path):

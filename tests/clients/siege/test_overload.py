@@ -8,7 +8,7 @@ from harness.process import emulator, make_token
 from harness.seeds import ACCOUNT
 from harness.siege.figures import Table, milliseconds, quantile
 from harness.siege.load import load
-from harness.siege.scale import DEFAULTS, IS_FULL, scaled
+from harness.siege.scale import DEFAULTS, IS_FULL
 from harness.upstream import serve_known
 
 # The load is made on the same machine, and an overload of two busy processors measures that machine.
@@ -16,12 +16,11 @@ pytestmark = pytest.mark.skipif(not IS_FULL, reason="only in tests/soak/run, whi
 
 AT_ONCE = 64
 TIMES = 4
-SECONDS = scaled(3, 30)
-# A busy machine with a development build, and a release on a machine of its own.
-GOODPUT = scaled(0.4, 0.9)
-SLOWER = scaled(6, 2)
-CREATES_ADMITTED = scaled(0.5, 0.99)
-REFUSED_WITHIN = scaled(2.0, 0.05)
+SECONDS = 30
+GOODPUT = 0.9
+SLOWER = 2
+CREATES_ADMITTED = 0.99
+REFUSED_WITHIN = 0.05
 
 # The callers may list tapes, and see none of them: so a list is work for the service, and none for those who make the
 # load.
