@@ -34,10 +34,11 @@ where
     fn call(&self, inner: &mut S, call: AuthorizedCall<O>) -> Self::Future {
         let pacer = Arc::clone(self.partitions.of(&call.operation).pacer(O::KIND));
         let metrics = self.metrics.clone();
+        let principal = call.caller.principal.clone();
         let inner = inner.clone();
         Box::pin(async move {
             let turn = match pacer
-                .wait_for_turn(call.attempt.earlier == 0, &call.deadline)
+                .wait_for_turn(principal.name(), call.attempt.earlier == 0, &call.deadline)
                 .await
             {
                 Ok(turn) => turn,
@@ -48,7 +49,7 @@ where
                 Err(fault) => {
                     metrics.pace_rejections.add();
                     return Err(Failure {
-                        pacer_retry_after: Some(pacer.expected_wait()),
+                        pacer_retry_after: Some(pacer.expected_wait(principal.name())),
                         ..fault.after(Attempts::default())
                     });
                 }
@@ -77,7 +78,7 @@ where
                 && failure.fault.is_throttling()
             {
                 metrics.throttled_attempts.add();
-                failure.pacer_retry_after = Some(pacer.expected_wait());
+                failure.pacer_retry_after = Some(pacer.expected_wait(principal.name()));
             }
             outcome
         })

@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{call::Deadline, domain::Fault, observability::telemetry::SPAN_TARGET};
 
-/// Lets attempts begin, first come, first served, at the [`Rate`] of one partition and kind of
-/// operation.
+/// Lets attempts begin at the [`Rate`] of one partition and kind of operation. Principals take turns, so that
+/// one with many attempts does not keep others waiting; the attempts of each begin in the order in which they
+/// came.
 #[derive(Debug)]
 pub(in crate::upstream) struct Pacer(Mutex<State>);
 
@@ -25,11 +26,34 @@ pub(in crate::upstream) struct Pacer(Mutex<State>);
 struct State {
     rate: Rate,
     /// The waiting attempts, in the order of their tickets.
-    queue: BTreeMap<u64, Arc<Notify>>,
-    last_ticket: u64,
+    queue: BTreeMap<Ticket, Arc<Notify>>,
+    last_number: u64,
+    /// By the names of principals whose attempts wait.
+    of_principals: HashMap<String, Waiting>,
+}
+
+/// A place in the queue. In each round, every principal has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Ticket {
+    round: u64,
+    number: u64,
+}
+
+/// The attempts of a principal.
+#[derive(Debug)]
+struct Waiting {
+    count: usize,
+    last_round: u64,
 }
 
 impl State {
+    /// The round of the next attempt of this principal.
+    fn next_round(&self, principal: &str) -> u64 {
+        let current = self.queue.first_key_value().map_or(0, |(first, _)| first.round);
+        let of_principal = self.of_principals.get(principal);
+        of_principal.map_or(current, |waiting| current.max(waiting.last_round + 1))
+    }
+
     /// Removes the limit if it is no longer needed and no attempt waits.
     fn forget(&mut self) {
         if self.queue.is_empty() {
@@ -66,12 +90,13 @@ impl Pacer {
         Self(Mutex::new(State {
             rate: Rate::new(settings),
             queue: BTreeMap::new(),
-            last_ticket: 0,
+            last_number: 0,
+            of_principals: HashMap::new(),
         }))
     }
 
-    /// Waits until an attempt may begin. Without a limit, there is no wait. `is_first` is whether it
-    /// is the first attempt of the call.
+    /// Waits until an attempt of this principal may begin. Without a limit, there is no wait. `is_first` is
+    /// whether it is the first attempt of the call.
     ///
     /// # Errors
     ///
@@ -81,10 +106,11 @@ impl Pacer {
     ///   attempt fails with it instead of waiting: only retries wait for the end of an outage.
     pub(in crate::upstream) async fn wait_for_turn(
         &self,
+        principal: &str,
         is_first: bool,
         deadline: &Deadline,
     ) -> Result<Turn, Fault> {
-        let waiter = self.join();
+        let waiter = self.join(principal);
         let mut waits = None;
         loop {
             match self.next(&waiter, is_first, waits.is_some(), deadline)? {
@@ -109,10 +135,14 @@ impl Pacer {
         }
     }
 
-    /// How long a call that arrives now would wait for its turn.
-    pub(in crate::upstream) fn expected_wait(&self) -> Duration {
+    /// How long a call of this principal that arrives now would wait for its turn.
+    pub(in crate::upstream) fn expected_wait(&self, principal: &str) -> Duration {
         let state = self.state();
-        state.rate.wait(state.queue.len(), Instant::now())
+        let last = Ticket {
+            round: state.next_round(principal),
+            number: u64::MAX,
+        };
+        state.rate.wait(state.queue.range(..last).count(), Instant::now())
     }
 
     /// Attempts per second; `None` without a limit.
@@ -132,16 +162,29 @@ impl Pacer {
         }
     }
 
-    fn join(&self) -> Waiter<'_> {
+    fn join<'a>(&'a self, principal: &'a str) -> Waiter<'a> {
         let changed = Arc::new(Notify::new());
         let mut state = self.state();
         state.forget();
         state.rate.forget_outage(Instant::now());
-        state.last_ticket += 1;
-        let ticket = state.last_ticket;
+        state.last_number += 1;
+        let ticket = Ticket {
+            round: state.next_round(principal),
+            number: state.last_number,
+        };
         state.queue.insert(ticket, changed.clone());
+        let waiting = state
+            .of_principals
+            .entry(principal.to_owned())
+            .or_insert(Waiting {
+                count: 0,
+                last_round: ticket.round,
+            });
+        waiting.count += 1;
+        waiting.last_round = ticket.round;
         Waiter {
             pacer: self,
+            principal,
             ticket,
             changed,
         }
@@ -198,7 +241,8 @@ impl Pacer {
 /// An attempt in the queue. It leaves the queue when this is dropped.
 struct Waiter<'a> {
     pacer: &'a Pacer,
-    ticket: u64,
+    principal: &'a str,
+    ticket: Ticket,
     changed: Arc<Notify>,
 }
 
@@ -206,6 +250,12 @@ impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         let mut state = self.pacer.state();
         state.queue.remove(&self.ticket);
+        if let Some(waiting) = state.of_principals.get_mut(self.principal) {
+            waiting.count -= 1;
+            if waiting.count == 0 {
+                state.of_principals.remove(self.principal);
+            }
+        }
         if let Some((_, first)) = state.queue.first_key_value() {
             first.notify_one();
         }
@@ -216,8 +266,8 @@ impl Drop for Waiter<'_> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
-    use futures_util::poll;
-    use tokio::time::advance;
+    use futures_util::{future::join_all, poll};
+    use tokio::time::{advance, timeout};
 
     use super::*;
     use crate::call::LatestDeadline;
@@ -230,7 +280,7 @@ mod tests {
             floor: 0.1,
             ..PaceSettings::default()
         });
-        let turn = pacer.wait_for_turn(true, &after(SECOND)).await.unwrap();
+        let turn = pacer.wait_for_turn("a", true, &after(SECOND)).await.unwrap();
         assert!(!turn.waited);
         pacer.record(turn, Signal::Throttled);
         pacer
@@ -254,7 +304,7 @@ mod tests {
     async fn a_waiting_call_fails_at_once_when_a_decrease_makes_it_late() {
         let pacer = throttled().await;
         let deadline = after(3 * SECOND);
-        let mut waiting = Box::pin(pacer.wait_for_turn(true, &deadline));
+        let mut waiting = Box::pin(pacer.wait_for_turn("a", true, &deadline));
         assert!(poll!(&mut waiting).is_pending());
         decrease(&pacer).await;
         decrease(&pacer).await;
@@ -268,7 +318,7 @@ mod tests {
         let pacer = throttled().await;
         let latest = LatestDeadline::new(Instant::now() + 3 * SECOND);
         let deadline = Deadline::Latest(latest.clone());
-        let mut waiting = Box::pin(pacer.wait_for_turn(true, &deadline));
+        let mut waiting = Box::pin(pacer.wait_for_turn("a", true, &deadline));
         assert!(poll!(&mut waiting).is_pending());
         latest.extend_to(Instant::now() + 60 * SECOND);
         decrease(&pacer).await;
@@ -279,15 +329,44 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn principals_take_turns() {
+        let pacer = throttled().await;
+        let deadline = after(Duration::from_secs(60 * 60));
+        let begun = Mutex::new(Vec::new());
+        let attempts = ["a", "a", "a", "a", "b", "b", "c"].map(async |principal| {
+            pacer.wait_for_turn(principal, false, &deadline).await.unwrap();
+            begun.lock().unwrap().push(principal);
+        });
+        let one_who_leaves = timeout(SECOND / 100, pacer.wait_for_turn("b", false, &deadline));
+        let (_, left) = tokio::join!(join_all(attempts), one_who_leaves);
+        assert!(left.is_err());
+        assert_eq!(*begun.lock().unwrap(), ["a", "b", "c", "a", "b", "a", "a"]);
+        assert!(pacer.state().of_principals.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_expected_wait_is_that_of_the_principal() {
+        let pacer = throttled().await;
+        let deadline = after(Duration::from_secs(60 * 60));
+        let mut waiting: Vec<_> = (0..10)
+            .map(|_| Box::pin(pacer.wait_for_turn("a", true, &deadline)))
+            .collect();
+        for one in &mut waiting {
+            assert!(poll!(one).is_pending());
+        }
+        assert!(pacer.expected_wait("b") < pacer.expected_wait("a"));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_attempt_from_before_a_decrease_causes_no_other() {
         let pacer = throttled().await;
-        let wait = pacer.expected_wait();
+        let wait = pacer.expected_wait("a");
         let turn = Turn {
             began: Instant::now(),
             waited: true,
         };
         pacer.record(turn, Signal::Throttled);
-        assert_eq!(pacer.expected_wait(), wait);
+        assert_eq!(pacer.expected_wait("a"), wait);
     }
 
     #[tokio::test(start_paused = true)]
@@ -295,7 +374,7 @@ mod tests {
         let pacer = Pacer::new(PaceSettings::default());
         let deadline = after(Duration::ZERO);
         assert!(matches!(
-            pacer.wait_for_turn(true, &deadline).await,
+            pacer.wait_for_turn("a", true, &deadline).await,
             Err(Fault::Deadline { .. })
         ));
     }
@@ -304,8 +383,8 @@ mod tests {
     async fn an_outage_ends_the_wait_of_new_calls_and_not_of_retries() {
         let pacer = throttled().await;
         let deadline = after(60 * SECOND);
-        let mut first = Box::pin(pacer.wait_for_turn(true, &deadline));
-        let mut retry = Box::pin(pacer.wait_for_turn(false, &deadline));
+        let mut first = Box::pin(pacer.wait_for_turn("a", true, &deadline));
+        let mut retry = Box::pin(pacer.wait_for_turn("a", false, &deadline));
         assert!(poll!(&mut first).is_pending() && poll!(&mut retry).is_pending());
         advance(Duration::from_millis(1)).await;
         let turn = Turn {
@@ -323,7 +402,7 @@ mod tests {
         for _ in 0..100 {
             pacer.record(turn, Signal::Unresponsive(&Fault::AttemptTimeout));
         }
-        let late = pacer.wait_for_turn(true, &after(10 * SECOND)).await;
+        let late = pacer.wait_for_turn("a", true, &after(10 * SECOND)).await;
         assert!(late.is_ok(), "the outage did not end");
     }
 }

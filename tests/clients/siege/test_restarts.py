@@ -1,6 +1,8 @@
 """Replicas that restart one after the other, under creates and long lists of stock clients with the documented
 channel options. No call fails, and no tape is created twice."""
 
+import json
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,13 +19,14 @@ from harness.certificates import NAME as CERTIFIED
 from harness.certificates import certificate
 from harness.channel import documented_options
 from harness.dns import NAME, Dns
+from harness.paths import ROOT
 from harness.ports import free_address
 from harness.process import Tapegate, emulator
 from harness.seeds import GATEWAY
 from harness.siege.callers import Callers
 from harness.siege.figures import Table, quantile
 from harness.siege.replicas import Replicas
-from harness.siege.scale import DEFAULTS, IS_FULL, count
+from harness.siege.scale import DEFAULTS, IS_FULL, count, scaled
 from harness.upstream import serve
 
 RESTARTS = count("RESTARTS", 2, 100)
@@ -163,3 +166,26 @@ def test_an_outage_of_all_replicas_delays_calls_and_fails_none(aws: Tapegate, tm
     )
     assert told.failed == {}
     assert sorted(made) == sorted(told.tapes)
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_a_balancer_that_reaches_no_replica_says_unavailable(name: str, tmp_path: Path):
+    own = certificate(tmp_path)
+    credentials = grpc.ssl_channel_credentials(own.cert.read_bytes())
+    options = [("grpc.ssl_target_name_override", CERTIFIED), ("grpc.enable_retries", 0)]
+    message = "the load balancer reaches no replica of tapegate"
+    with (
+        BALANCERS[name](tmp_path, own, free_address()) as address,
+        grpc.secure_channel(address, credentials, options=options) as channel,
+    ):
+        for _ in range(int(scaled(2, 100))):
+            with pytest.raises(grpc.RpcError) as caught:
+                list(TapeServiceStub(channel).DescribeTapes(DescribeTapesRequest(gateway_arn=GATEWAY), timeout=30))
+            assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+            assert caught.value.details() == message
+            assert ("grpc-retry-pushback-ms", "1000") in caught.value.trailing_metadata()
+        proto = ["-import-path", ROOT / "proto", "-proto", "tapegate/v1/tape_service.proto"]
+        command = ["grpcurl", "-insecure", "-format-error", *proto, address, "tapegate.v1.TapeService/ListTapes"]
+        # Go's library looks at the content type too.
+        of_go = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert json.loads(of_go.stderr) == {"code": 14, "message": message}

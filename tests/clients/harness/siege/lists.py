@@ -17,6 +17,8 @@ from harness.certificates import NAME
 
 TAPES, PER_PAGE = 1200, 100
 WHOLE, SHORT = "whole", "short and OK"
+# The server has not begun with the call (RFC 9113, section 8.7), so the client can make it again.
+REFUSED_STREAM = "REFUSED_STREAM"
 CHANNELS = 2
 # grpcio wants one loop for the whole process.
 LOOP = asyncio.new_event_loop()
@@ -57,6 +59,8 @@ async def ended(pages: grpc.aio.UnaryStreamCall) -> str:
         async for page in pages:
             seen += len(page.tape_infos)
     except grpc.aio.AioRpcError as error:
+        if "RST_STREAM with error code 7" in (error.details() or ""):
+            return REFUSED_STREAM
         return reason(error) or f"{error.code().name} {error.details()}"
     return WHOLE if seen == TAPES else SHORT
 
