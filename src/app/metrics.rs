@@ -10,7 +10,7 @@ use crate::{
     domain::OperationKind,
     grpc::{
         connection::accept,
-        inbound::{Pressure, Refusals},
+        inbound::{Pressure, Refusals, ShedCalls},
     },
     observability::{
         account_names::{ACCOUNT, AccountNames},
@@ -32,7 +32,7 @@ pub(super) struct MetricSources {
     pub(super) names: AccountNames,
     pub(super) readiness: Readiness,
     pub(super) connections: Arc<accept::ConnectionMetrics>,
-    pub(super) shed: Arc<Count>,
+    pub(super) shed: Arc<ShedCalls>,
     pub(super) pressure: Arc<Pressure>,
     pub(super) refusals: Arc<Refusals>,
     pub(super) identities: Option<Arc<Authenticator>>,
@@ -124,7 +124,7 @@ impl MetricSources {
 
 fn register_calls(
     metrics: &Metrics,
-    shed: Arc<Count>,
+    shed: Arc<ShedCalls>,
     pressure: Arc<Pressure>,
     connections: Arc<accept::ConnectionMetrics>,
 ) {
@@ -133,7 +133,9 @@ fn register_calls(
             observe(pressure.admitted(kind), &[("tapegate.kind", kind.as_str())]);
         }
     });
-    metrics.count(&catalog::SHED, move || shed.get());
+    metrics.counts_by(&catalog::SHED, "tapegate.limit", move || {
+        shed.by_limit().collect::<Vec<_>>()
+    });
     let counts = connections.clone();
     metrics.counts_by(&catalog::CONNECTIONS, RESULT, move || {
         [

@@ -196,6 +196,11 @@ impl CallContext {
         self.address.get_or_init(|| address);
     }
 
+    /// Records why the service rejects the call because of a limit.
+    pub fn reject(&self, why: &str) {
+        self.facts().fault = Some(why.to_owned());
+    }
+
     /// The caller, once it is authenticated.
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.get()

@@ -35,6 +35,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
     address::of_caller as address_of_caller,
+    admission::ShedCalls,
     authenticate::{AccessMode, AuthSettings, Refusals},
     decide_deadline::{Bounds, Deadlines},
     method::is_resent,
@@ -59,7 +60,7 @@ use self::{
 use crate::{
     access::{audit::AuditLog, limits::Limits},
     call::{CallContext, middleware::Around},
-    observability::{calls::CallRegistry, metrics::Count},
+    observability::calls::CallRegistry,
 };
 
 /// The layers of the inbound stack; see [`stack`].
@@ -100,8 +101,8 @@ pub struct InboundSettings {
     pub audit: Arc<AuditLog>,
     /// What is measured of calls.
     pub metrics: Arc<CallMetrics>,
-    /// How many calls were shed because there were too many.
-    pub shed: Arc<Count>,
+    /// The calls that were shed.
+    pub shed: Arc<ShedCalls>,
     /// How many were rejected because they were not authenticated.
     pub refusals: Arc<Refusals>,
     /// Cancelled when a shutdown cuts the calls in progress.
@@ -131,6 +132,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
             registry,
             metrics,
             audit,
+            trusted_proxies: auth.trusted_proxies.clone(),
         })),
         // Rejects requests that are not gRPC with an HTTP status.
         Around(GrpcOnly),

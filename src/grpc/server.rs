@@ -32,6 +32,9 @@ pub struct GrpcSettings {
     pub connection: ConnectionSettings,
 }
 
+/// The maximum size of a request of health and reflection, in bytes: it has one name, and anybody may send it.
+const MAX_NAME_BYTES: usize = 4096;
+
 /// The gRPC server, not yet running.
 pub struct GrpcServer {
     service: <inbound::Stack as Layer<Routes>>::Service,
@@ -47,9 +50,10 @@ impl GrpcServer {
         if settings.compress_responses {
             tapes = tapes.send_compressed(CompressionEncoding::Gzip);
         }
-        let reflection = ServerReflectionServer::new(Reflection::new());
+        let reflection =
+            ServerReflectionServer::new(Reflection::new()).max_decoding_message_size(MAX_NAME_BYTES);
         let routes = Routes::new(tapes)
-            .add_service(HealthServer::new(health))
+            .add_service(HealthServer::new(health).max_decoding_message_size(MAX_NAME_BYTES))
             .add_service(reflection.clone())
             .add_service(V1Alpha(reflection));
         let service = inbound::stack(inbound).layer(routes.prepare());

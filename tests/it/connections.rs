@@ -355,7 +355,7 @@ async fn rejections(service: &Service, connections: usize, number: u32) -> Durat
 
 #[tokio::test]
 async fn a_client_whose_calls_are_rejected_is_slowed_down_except_a_proxy() {
-    // A rejected call counts as fifty frames, of which the connections of an address may send 4,000.
+    // A rejected call counts as fifty frames. Sixteen connections share what four may send.
     let least = Duration::from_millis(1300);
     for (trusted, connections, calls, is_slow) in [
         ("[]", 1, 31, true),

@@ -96,6 +96,17 @@ async fn every_error_has_the_request_id_of_its_call() {
 }
 
 #[tokio::test]
+async fn a_health_check_with_a_long_name_is_too_large() {
+    let service = Service::dev(&[]).await;
+    let mut health = HealthClient::new(service.channel());
+    let check = HealthCheckRequest {
+        service: "a".repeat(5000),
+    };
+    let rejected = refusal(&health.check(check).await.unwrap_err());
+    assert_eq!(rejected.reason, "REQUEST_TOO_LARGE");
+}
+
+#[tokio::test]
 async fn errors_of_the_health_service_have_details() {
     let service = Service::over(&Upstream::script([]).await, &[]).await;
     let nobody = HealthCheckRequest {

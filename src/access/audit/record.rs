@@ -3,6 +3,8 @@ use std::{net::IpAddr, time::SystemTime};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use crate::domain::ErrorKind;
+
 /// The target of audit records in the log.
 pub(super) const TARGET: &str = "tapegate::audit";
 
@@ -80,12 +82,22 @@ impl AuditSummary {
             reason,
             calls,
         } = self;
-        tracing::warn!(
-            address = address.map(tracing::field::display),
-            reason,
-            calls,
-            "further calls of callers that are not authenticated were rejected"
-        );
+        let address = address.map(tracing::field::display);
+        if reason == ErrorKind::Overloaded.row().reason {
+            tracing::warn!(
+                address,
+                reason,
+                calls,
+                "further calls were rejected because the service is overloaded"
+            );
+        } else {
+            tracing::warn!(
+                address,
+                reason,
+                calls,
+                "further calls of callers that are not authenticated were rejected"
+            );
+        }
     }
 }
 

@@ -230,8 +230,8 @@ pub(crate) static MAX_CONTROL_FRAMES: Setting<Integer<u32>> = Setting {
            call that the client cancels. A call that fails before AWS is asked, for example with UNAUTHENTICATED or \
            RESOURCE_EXHAUSTED, counts as fifty, unless the connection is one of trusted_proxies or the code is \
            UNAVAILABLE. Each KiB of metadata counts as one, and so does a DATA frame of less than 256 bytes that does \
-           not end a request. With more, the service reads the connection more slowly. All connections of one address \
-           together, except one of trusted_proxies, may send four times as many.",
+           not end a request. With more, the service reads the connection more slowly. More than four connections of \
+           one address share the number of four, except those of trusted_proxies.",
 };
 
 pub(crate) static MAX_PENDING_RESETS: Setting<Integer<usize>> = Setting {

@@ -12,7 +12,7 @@ pub struct CallCosts(Arc<AtomicU32>);
 
 impl CallCosts {
     /// How many control frames a call costs that fails before AWS is asked.
-    pub(super) const FAILURE: u32 = 50;
+    const FAILURE: u32 = 50;
 
     /// A call has failed before AWS was asked.
     pub(in crate::grpc) fn add_failure(&self) {

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    allowance::Allowances,
+    allowance::Allowance,
     call_costs::CallCosts,
     frame_heads::{Frame, FrameHeads},
     protocol_errors::ProtocolErrors,
@@ -42,7 +42,7 @@ pub(super) struct Metered<T> {
     io: T,
     from_peer: FrameHeads,
     to_peer: FrameHeads,
-    allowances: Allowances,
+    allowance: Allowance,
     pause: Option<Pin<Box<Sleep>>>,
     of_calls: CallCosts,
     /// How many frames may be read in this turn.
@@ -52,11 +52,11 @@ pub(super) struct Metered<T> {
 }
 
 impl<T> Metered<T> {
-    /// The bytes of `io`, of which as many frames are read as the allowances allow. Calls cost what
+    /// The bytes of `io`, of which as many frames are read as the allowance allows. Calls cost what
     /// `of_calls` says. Errors of the peer are added to `errors`.
     pub(super) fn new(
         io: T,
-        allowances: Allowances,
+        allowance: Allowance,
         of_calls: CallCosts,
         peer: IpAddr,
         errors: Arc<ProtocolErrors>,
@@ -65,7 +65,7 @@ impl<T> Metered<T> {
             io,
             from_peer: FrameHeads::after(PREFACE.len()),
             to_peer: FrameHeads::after(0),
-            allowances,
+            allowance,
             pause: None,
             of_calls,
             turn: TURN,
@@ -88,14 +88,14 @@ impl<T> Metered<T> {
 
     /// Waits until the next frame may be read.
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.allowances.pay_for_calls() {
-            self.allowances.spend(self.of_calls.take());
+        if self.allowance.pays_for_calls() {
+            self.allowance.spend(self.of_calls.take());
         }
         loop {
             if let Some(pause) = &mut self.pause {
                 ready!(pause.as_mut().poll(cx));
             }
-            self.pause = self.allowances.resume().map(|at| Box::pin(sleep_until(at)));
+            self.pause = self.allowance.resume().map(|at| Box::pin(sleep_until(at)));
             if self.pause.is_none() {
                 return Poll::Ready(());
             }
@@ -136,7 +136,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
             self.turn -= 1;
         }
         let frames = self.cost(bytes);
-        self.allowances.spend(frames);
+        self.allowance.spend(frames);
         Poll::Ready(Ok(()))
     }
 }

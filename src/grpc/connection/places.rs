@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::allowance::{Allowances, OfAddress};
+use super::allowance::Allowance;
 use crate::domain::client_network;
 
 /// How many connections may be open.
@@ -47,15 +47,9 @@ pub(super) struct Places {
 struct Taken {
     last_id: u64,
     by_id: HashMap<u64, Arc<Activity>>,
-    by_origin: HashMap<IpAddr, Origin>,
+    /// How many are open of each. Their allowances read this.
+    by_origin: HashMap<IpAddr, Arc<AtomicUsize>>,
     leaving: usize,
-}
-
-/// The connections whose clients are counted together.
-#[derive(Debug)]
-struct Origin {
-    open: usize,
-    frames: OfAddress,
 }
 
 /// Why there is no place for a new connection.
@@ -91,7 +85,7 @@ impl Places {
         let mut taken = self.lock();
         let of_origin = origin.and_then(|origin| taken.by_origin.get(&origin));
         let has_displaced =
-            if of_origin.is_some_and(|of_origin| of_origin.open >= self.settings.max_per_address) {
+            if of_origin.is_some_and(|open| open.load(Ordering::Relaxed) >= self.settings.max_per_address) {
                 self.make_room(&mut taken, |activity| activity.origin == origin)
                     .ok_or(Full::OfAddress)?;
                 true
@@ -101,16 +95,12 @@ impl Places {
             } else {
                 false
             };
-        let max_frames = self.settings.max_control_frames;
-        let of_address = origin.map(|origin| {
-            let of_origin = taken.by_origin.entry(origin).or_insert_with(|| Origin {
-                open: 0,
-                frames: OfAddress::new(max_frames),
-            });
-            of_origin.open += 1;
-            of_origin.frames.clone()
-        });
-        let activity = Arc::new(Activity::new(origin, Allowances::new(max_frames, of_address)));
+        let of_origin = origin.map(|origin| taken.by_origin.entry(origin).or_default().clone());
+        if let Some(open) = &of_origin {
+            open.fetch_add(1, Ordering::Relaxed);
+        }
+        let allowance = Allowance::new(self.settings.max_control_frames, of_origin);
+        let activity = Arc::new(Activity::new(origin, allowance));
         taken.last_id += 1;
         let id = taken.last_id;
         taken.by_id.insert(id, activity.clone());
@@ -135,8 +125,8 @@ impl Places {
         }
         longest.leave.cancel();
         taken.leaving += 1;
-        if let Some(of_origin) = longest.origin.and_then(|origin| taken.by_origin.get_mut(&origin)) {
-            of_origin.open -= 1;
+        if let Some(open) = longest.origin.and_then(|origin| taken.by_origin.get(&origin)) {
+            open.fetch_sub(1, Ordering::Relaxed);
         }
         Some(())
     }
@@ -178,15 +168,15 @@ impl Drop for Place {
         if self.activity.leave.is_cancelled() {
             taken.leaving -= 1;
         } else if let Some(origin) = self.activity.origin
-            && let Some(of_origin) = taken.by_origin.get_mut(&origin)
+            && let Some(open) = taken.by_origin.get(&origin)
         {
-            of_origin.open -= 1;
+            open.fetch_sub(1, Ordering::Relaxed);
         }
         if let Some(origin) = self.activity.origin
             && taken
                 .by_origin
                 .get(&origin)
-                .is_some_and(|of_origin| of_origin.open == 0)
+                .is_some_and(|open| open.load(Ordering::Relaxed) == 0)
         {
             taken.by_origin.remove(&origin);
         }
@@ -198,7 +188,7 @@ impl Drop for Place {
 pub(super) struct Activity {
     origin: Option<IpAddr>,
     /// The control frames that may come on it.
-    pub(super) allowances: Allowances,
+    pub(super) allowance: Allowance,
     calls: AtomicUsize,
     /// When the last call ended, or HTTP/2 began; `None` before that.
     idle_since: Mutex<Option<Instant>>,
@@ -207,10 +197,10 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    fn new(origin: Option<IpAddr>, allowances: Allowances) -> Self {
+    fn new(origin: Option<IpAddr>, allowance: Allowance) -> Self {
         Self {
             origin,
-            allowances,
+            allowance,
             calls: AtomicUsize::new(0),
             idle_since: Mutex::new(None),
             leave: CancellationToken::new(),

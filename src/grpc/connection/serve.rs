@@ -124,7 +124,7 @@ where
             let http2 = self.builder(activity);
             let io = Metered::new(
                 &mut socket,
-                activity.allowances.clone(),
+                activity.allowance.clone(),
                 peer.costs().clone(),
                 peer.address(),
                 self.metrics.protocol_errors.clone(),

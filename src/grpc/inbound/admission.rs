@@ -6,7 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
 use super::{
-    method,
+    context_of, method,
     pressure::Pressure,
     wrap::{Guard, GuardedBody, Wrapping},
 };
@@ -31,7 +31,23 @@ pub struct Admission {
     reflection: Rooms,
     watches: Rooms,
     pressure: Arc<Pressure>,
-    shed: Arc<Count>,
+    shed: Arc<ShedCalls>,
+}
+
+/// Counts shed calls by the setting whose limit was reached.
+#[derive(Debug, Default)]
+pub struct ShedCalls([Count; Overload::ALL.len()]);
+
+impl ShedCalls {
+    fn add(&self, overload: Overload) {
+        self.0[overload as usize].add();
+    }
+
+    /// How many calls were shed by each limit.
+    pub fn by_limit(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.0.iter().map(Count::get);
+        Overload::ALL.map(Overload::setting).into_iter().zip(counts)
+    }
 }
 
 /// The rooms that calls of one kind may use, in this order.
@@ -45,7 +61,7 @@ const ENDLESS: usize = 10;
 
 impl Admission {
     /// Admits `max_calls` calls, and fewer under `pressure`; `shed` counts the calls that are not admitted.
-    pub(super) fn new(max_calls: usize, pressure: Arc<Pressure>, shed: Arc<Count>) -> Self {
+    pub(super) fn new(max_calls: usize, pressure: Arc<Pressure>, shed: Arc<ShedCalls>) -> Self {
         let room = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         let own = max_calls / OWN_ROOM;
         let shared = room(max_calls - 2 * own);
@@ -102,7 +118,10 @@ where
         let permit = match self.admit(request.uri().path()) {
             Ok(permit) => permit,
             Err(overload) => {
-                self.shed.add();
+                self.shed.add(overload);
+                if let Some(context) = context_of(&request) {
+                    context.reject(&overload.to_string());
+                }
                 return Either::Right(ready(Ok(status::overloaded(overload).into_http())));
             }
         };

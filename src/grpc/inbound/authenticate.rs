@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use tonic::Status;
 use tower::Service;
 
-use super::{address, context_of, method};
+use super::{context_of, method};
 use crate::{
     access::{Authenticator, CallerCredentials},
     call::{Caller, middleware::Middleware},
@@ -75,11 +75,11 @@ where
         let Self { settings, refusals } = self.clone();
         let reject = |status: Status| Either::Right(ready(Ok(status.into_http())).boxed());
         let peer = request.extensions().get::<Peer>().cloned();
-        let (Some(peer), Some(context)) = (peer, context_of(&request).cloned()) else {
+        let context = context_of(&request).cloned();
+        let address = context.as_ref().and_then(|context| context.address());
+        let (Some(peer), Some(context), Some(address)) = (peer, context, address) else {
             return reject(status::internal("the request has no connection or no context"));
         };
-        let address = address::of_caller(peer.address(), request.headers(), &settings.trusted_proxies);
-        context.set_address(address);
         let authorization = take_authorization(request.headers_mut());
         let mode = match request.uri().path() {
             path if method::is_health(path) => settings.health,

@@ -37,6 +37,9 @@ where
             Some(caller) => match self.0.admit_call(&caller.principal) {
                 Ok(open) => open,
                 Err(reached) => {
+                    if let Some(context) = context_of(&request) {
+                        context.reject(&reached.quota);
+                    }
                     let status = status::limited(&reached);
                     return Either::Right(ready(Ok(status.into_http())));
                 }

@@ -10,6 +10,7 @@ mod metrics;
 mod trace;
 
 use std::{
+    collections::BTreeSet,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -19,6 +20,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use ipnet::IpNet;
 use opentelemetry::trace::FutureExt;
 use pin_project_lite::pin_project;
 use tokio_util::task::TaskTracker;
@@ -29,7 +31,7 @@ use tracing::Instrument;
 
 pub use self::metrics::CallMetrics;
 use self::{log::CallLog, trace::CallTrace};
-use super::{method, request_id::RequestId};
+use super::{address, method, request_id::RequestId};
 use crate::{
     access::audit::AuditLog,
     call::{CallContext, CallFacts, middleware::Middleware},
@@ -55,6 +57,8 @@ pub(super) struct Sinks {
     pub(super) registry: Arc<CallRegistry>,
     pub(super) metrics: Arc<CallMetrics>,
     pub(super) audit: Arc<AuditLog>,
+    /// The proxies whose `x-forwarded-for` is trusted.
+    pub(super) trusted_proxies: BTreeSet<IpNet>,
 }
 
 /// How a call ended.
@@ -108,6 +112,10 @@ where
             trace.id.as_deref(),
             peer.map(Peer::address),
         ));
+        if let Some(peer) = peer {
+            let trusted = &self.0.trusted_proxies;
+            context.set_address(address::of_caller(peer.address(), request.headers(), trusted));
+        }
         let costs = peer.map_or_else(CallCosts::default, |peer| peer.costs().clone());
         let method = method::index(path);
         let _attached = trace.caller.clone().attach();

@@ -1,6 +1,6 @@
 //! Statuses of calls that are rejected before they reach the service.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use tonic::Status;
 use tonic_types::{ErrorDetails, QuotaViolation};
@@ -82,24 +82,37 @@ pub enum Overload {
     Connections,
 }
 
+impl Overload {
+    /// All of them, in their order.
+    pub const ALL: [Self; 3] = [Self::Calls, Self::Processors, Self::Connections];
+
+    /// The setting with the limit that was reached.
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::Calls => "max_concurrent_calls",
+            Self::Processors => "max_scheduling_delay",
+            Self::Connections => "upstream.max_connections",
+        }
+    }
+}
+
+impl fmt::Display for Overload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Calls => "too many calls are in progress (setting max_concurrent_calls)",
+            Self::Processors => "the processors of the service cannot keep up (setting max_scheduling_delay)",
+            Self::Connections => {
+                "all connections to AWS are in use (settings upstream.max_connections, max_scheduling_delay)"
+            }
+        })
+    }
+}
+
 /// The service cannot take another call now.
 pub fn overloaded(overload: Overload) -> Status {
     let kind = ErrorKind::Overloaded;
-    let message = match overload {
-        Overload::Calls => {
-            "too many calls are in progress (setting max_concurrent_calls); \
-             retry after the delay in `RetryInfo`"
-        }
-        Overload::Processors => {
-            "the processors of the service cannot keep up (setting max_scheduling_delay); \
-             retry after the delay in `RetryInfo`"
-        }
-        Overload::Connections => {
-            "all connections to AWS are in use (settings upstream.max_connections, max_scheduling_delay); \
-             retry after the delay in `RetryInfo`"
-        }
-    };
-    let mut status = retryable(kind, message);
+    let message = format!("{overload}; retry after the delay in `RetryInfo`");
+    let mut status = retryable(kind, &message);
     add_pushback(&mut status, delay_of(kind));
     status
 }

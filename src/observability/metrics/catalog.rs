@@ -49,12 +49,13 @@ metrics! {
         "Tapes in the pages of lists sent to callers.";
     HIDDEN_TAPES = Counter, Stable, "tapegate.list.hidden_tapes", "{tape}", [],
         "Tapes left out of lists because policies do not allow the caller to read them.";
-    SHED = Counter, Stable, "tapegate.server.shed_calls", "{call}", [],
-        "Calls rejected because max_concurrent_calls were in progress, or because tasks waited for a processor longer \
-         than max_scheduling_delay.";
+    SHED = Counter, Stable, "tapegate.server.shed_calls", "{call}", ["tapegate.limit"],
+        "Calls rejected because a limit of the service was reached, by its setting: max_concurrent_calls were in \
+         progress, or calls would have waited longer than max_scheduling_delay for a processor, or for a connection \
+         to AWS (upstream.max_connections).";
     ADMITTED = Gauge, Stable, "tapegate.server.admitted", "1", ["tapegate.kind"],
-        "The share of calls that is admitted, from 0 to 1: below 1 while tasks wait for a processor longer than \
-         max_scheduling_delay.";
+        "The share of calls that is admitted, from 0 to 1: below 1 while calls would wait longer than \
+         max_scheduling_delay for a processor or for a connection to AWS.";
     CONNECTIONS = Counter, Stable, "tapegate.server.connections", "{connection}", ["tapegate.result"],
         "Connections by result: accepted, refused (max_connections were in use), refused_of_address \
          (max_connections_per_address were in use), displaced (it was idle and had to make room) or handshake_failed.";

@@ -394,6 +394,9 @@ async fn calls_over_max_concurrent_calls_are_shed_at_once_and_health_checks_are_
         .await
         .unwrap();
     open.shutdown().await;
+    let (_, metrics) = service.admin("/metrics").await;
+    let counted = "tapegate_server_shed_calls_total{tapegate_limit=\"max_concurrent_calls\"} 1\n";
+    assert!(metrics.contains(counted), "{metrics}");
     let (_, records) = super::attacks::recorded(&site, service).await;
     let shed: Vec<_> = records
         .iter()

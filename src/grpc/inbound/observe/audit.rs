@@ -121,7 +121,7 @@ fn has_reason(call: &EndedCall<'_>, kind: ErrorKind) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
-    use std::{convert::Infallible, fs, sync::Arc};
+    use std::{collections::BTreeSet, convert::Infallible, fs, sync::Arc};
 
     use bytes::Bytes;
     use http::{Request, Response};
@@ -162,6 +162,7 @@ mod tests {
             registry: Arc::default(),
             metrics: Arc::default(),
             audit: audit.clone(),
+            trusted_proxies: BTreeSet::new(),
         });
         let stack = Around(observe).layer(Around(CatchPanic).layer(service));
         let mut request = Request::new(Empty::new());
