@@ -359,8 +359,8 @@ async fn a_client_whose_calls_are_rejected_is_slowed_down_except_a_proxy() {
     let least = Duration::from_millis(1300);
     for (trusted, connections, calls, is_slow) in [
         ("[]", 1, 31, true),
-        ("[]", 16, 8, true),
-        ("[\"127.0.0.1/32\"]", 16, 8, false),
+        ("[]", 16, 10, true),
+        ("[\"127.0.0.1/32\"]", 16, 10, false),
     ] {
         let site = Site::new();
         let config = format!(

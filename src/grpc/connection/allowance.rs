@@ -10,8 +10,8 @@ use std::{
 
 use tokio::time::Instant;
 
-/// For how long the peer may send control frames faster.
-const BURST: Duration = Duration::from_millis(20);
+/// How many control frames may come at once. A connection begins with a dozen.
+const BURST: u32 = 100;
 
 /// How many connections of an address have the whole rate. More connections share the rate of so many, so that
 /// a client does not get further by opening more.
@@ -19,6 +19,9 @@ const WHOLE: u32 = 4;
 
 /// The longest pause. A connection that the peer has closed is noticed only after it.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// More than any pause, and less than what overflows the clock.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The number of control frames per second that a connection may send.
 #[derive(Clone, Debug)]
@@ -49,23 +52,25 @@ impl Allowance {
     /// Takes so many control frames.
     pub(super) fn spend(&mut self, frames: u32) {
         let now = Instant::now();
-        let cost = self.cost.saturating_mul(frames).saturating_mul(self.share()) / WHOLE;
-        self.used_until = (self.used_until.max(now) + cost.min(MAX_PAUSE)).min(now + BURST + MAX_PAUSE);
+        let latest = now + self.cost_of(BURST) + MAX_PAUSE;
+        self.used_until = (self.used_until.max(now) + self.cost_of(frames)).min(latest);
     }
 
     /// When the next frame may be read; `None` is now.
     pub(super) fn resume(&self) -> Option<Instant> {
-        let resume = self.used_until - BURST;
+        let resume = self.used_until.checked_sub(self.cost_of(BURST))?;
         (resume > Instant::now()).then_some(resume)
     }
 
-    /// The number of connections among which the rate of [`WHOLE`] connections is shared.
-    fn share(&self) -> u32 {
+    /// The time that so many frames take. The connections of an address share the rate of [`WHOLE`].
+    fn cost_of(&self, frames: u32) -> Duration {
         let open = self
             .of_address
             .as_ref()
             .map_or(0, |open| open.load(Ordering::Relaxed));
-        u32::try_from(open).unwrap_or(u32::MAX).max(WHOLE)
+        let share = u32::try_from(open).unwrap_or(u32::MAX).max(WHOLE);
+        let cost = self.cost.saturating_mul(share) / WHOLE;
+        cost.saturating_mul(frames).min(LONGEST)
     }
 }
 
@@ -82,7 +87,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn frames_beyond_the_burst_wait() {
         let mut one = Allowance::new(1000, None);
-        one.spend(20);
+        one.spend(BURST);
         assert_eq!(pause(&one), Duration::ZERO);
         one.spend(30);
         assert_eq!(pause(&one), Duration::from_millis(30));
@@ -96,12 +101,12 @@ mod tests {
     async fn many_connections_of_an_address_share_the_rate_of_four() {
         let open = Arc::new(AtomicUsize::new(4));
         let mut all = [(); 2].map(|()| Allowance::new(1000, Some(open.clone())));
-        all[0].spend(50);
-        assert_eq!(pause(&all[0]), Duration::from_millis(30));
-        open.store(40, Ordering::Relaxed);
-        all[1].spend(50);
-        assert_eq!(pause(&all[1]), Duration::from_millis(480));
-        let new = Allowance::new(1000, Some(open));
-        assert_eq!(pause(&new), Duration::ZERO);
+        all[0].spend(BURST + 50);
+        assert_eq!(pause(&all[0]), Duration::from_millis(50));
+        open.store(4000, Ordering::Relaxed);
+        all[1].spend(BURST);
+        assert_eq!(pause(&all[1]), Duration::ZERO);
+        all[1].spend(5);
+        assert_eq!(pause(&all[1]), Duration::from_secs(5));
     }
 }
