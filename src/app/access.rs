@@ -74,7 +74,6 @@ impl Access {
                 identities,
                 health: server.health,
                 reflection: server.reflection,
-                trusted_proxies: server.trusted_proxies.clone(),
             },
             authority,
             limits: Arc::new(Limits::new(config.limits.clone())),

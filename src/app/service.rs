@@ -208,6 +208,7 @@ impl<L: Listener> Service<L> {
             limits: access.limits.clone(),
             audit: access.audit.clone(),
             metrics: inbound::CallMetrics::exported_by(&metrics, names.clone()),
+            trusted_proxies: server.trusted_proxies,
             shed,
             refusals,
             cut: in_progress.cut.clone(),

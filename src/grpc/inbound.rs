@@ -28,9 +28,10 @@ mod until_status;
 mod watch_request;
 mod wrap;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use http::Request;
+use ipnet::IpNet;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
@@ -101,6 +102,8 @@ pub struct InboundSettings {
     pub audit: Arc<AuditLog>,
     /// What is measured of calls.
     pub metrics: Arc<CallMetrics>,
+    /// The proxies whose `x-forwarded-for` is trusted.
+    pub trusted_proxies: BTreeSet<IpNet>,
     /// The calls that were shed.
     pub shed: Arc<ShedCalls>,
     /// How many were rejected because they were not authenticated.
@@ -121,6 +124,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
         limits,
         audit,
         metrics,
+        trusted_proxies,
         shed,
         refusals,
         cut,
@@ -132,7 +136,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
             registry,
             metrics,
             audit,
-            trusted_proxies: auth.trusted_proxies.clone(),
+            trusted_proxies,
         })),
         // Rejects requests that are not gRPC with an HTTP status.
         Around(GrpcOnly),

@@ -51,6 +51,10 @@ impl Allowance {
 
     /// Takes so many control frames.
     pub(super) fn spend(&mut self, frames: u32) {
+        // Most frames cost nothing.
+        if frames == 0 {
+            return;
+        }
         let now = Instant::now();
         let latest = now + self.cost_of(BURST) + MAX_PAUSE;
         self.used_until = (self.used_until.max(now) + self.cost_of(frames)).min(latest);

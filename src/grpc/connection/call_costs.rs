@@ -3,6 +3,9 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
+/// How many control frames a call costs that fails before AWS is asked.
+const FAILURE: u32 = 50;
+
 /// What the calls of a connection take of its allowance of control frames.
 ///
 /// The service rejects a call much faster than AWS answers one, so a client that ignores rejections can
@@ -11,12 +14,9 @@ use std::sync::{
 pub struct CallCosts(Arc<AtomicU32>);
 
 impl CallCosts {
-    /// How many control frames a call costs that fails before AWS is asked.
-    const FAILURE: u32 = 50;
-
     /// A call has failed before AWS was asked.
     pub(in crate::grpc) fn add_failure(&self) {
-        self.0.fetch_add(Self::FAILURE, Ordering::Relaxed);
+        self.0.fetch_add(FAILURE, Ordering::Relaxed);
     }
 
     /// The control frames that have not been taken yet.

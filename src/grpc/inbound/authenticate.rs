@@ -1,8 +1,7 @@
-use std::{collections::BTreeSet, mem, sync::Arc};
+use std::{mem, sync::Arc};
 
 use futures_util::future::{BoxFuture, Either, FutureExt, ready};
 use http::{HeaderMap, HeaderValue, Request, Response, header::AUTHORIZATION};
-use ipnet::IpNet;
 use tonic::Status;
 use tower::Service;
 
@@ -24,8 +23,6 @@ pub struct AuthSettings {
     pub health: AccessMode,
     /// Who may call reflection.
     pub reflection: AccessMode,
-    /// The proxies whose `x-forwarded-for` is trusted.
-    pub trusted_proxies: BTreeSet<IpNet>,
 }
 
 /// Who may call a service other than the tape service.
