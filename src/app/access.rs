@@ -258,11 +258,14 @@ pub(super) fn ignored_access_control(config: &Config) -> Option<&'static str> {
         server,
         identities,
         policy,
+        limits,
         ..
     } = config;
     let has_identities =
         identities.certificates.is_some() || !identities.issuers.is_empty() || identities.tokens.is_some();
-    (server.allow_anonymous && (has_identities || policy.is_some())).then_some(
-        "allow_anonymous is set: every caller may do everything, and the configured identities and policies are ignored",
+    let is_ignored = has_identities || policy.is_some() || !limits.groups.is_empty();
+    (server.allow_anonymous && is_ignored).then_some(
+        "allow_anonymous is set: every caller may do everything, and the configured identities, policies and limits \
+         of principals are ignored",
     )
 }

@@ -83,6 +83,7 @@ impl Checked {
             ignored,
             advice: cut_creates(&config)
                 .into_iter()
+                .chain(cut_lists(&config))
                 .chain(
                     profiles
                         .iter()
@@ -139,6 +140,21 @@ fn cut_creates(config: &Config) -> Option<String> {
         format!(
             "upstream.create_timeout: {create} is longer than shutdown.drain_timeout ({drain}), so the outcome of creates \
              that a stop cuts is unknown; shorten it, or lengthen shutdown.drain_timeout"
+        )
+    })
+}
+
+/// What is wrong if a connection can end before a list of the usual length.
+fn cut_lists(config: &Config) -> Option<String> {
+    let [grace, list] = [
+        config.server.grpc.connection.max_age_grace,
+        config.deadlines.stream.default,
+    ];
+    (grace < list).then(|| {
+        let [grace, list] = [grace, list].map(humantime::format_duration);
+        format!(
+            "max_connection_age_grace: {grace} is shorter than deadline.stream ({list}), so long lists can end with \
+             UNAVAILABLE (CONNECTION_CLOSED); lengthen it, or shorten deadline.stream"
         )
     })
 }

@@ -27,22 +27,20 @@ pub(super) struct InProgress {
 pub enum Cut {
     /// Calls were still in progress after `shutdown.drain_timeout`.
     #[error(
-        "{calls} calls and {creates} sent creates were still in progress after shutdown.drain_timeout and were cut"
+        "still in progress after shutdown.drain_timeout, and cut: calls {calls}, creates sent to AWS {creates}"
     )]
     InProgress {
         /// Calls whose callers were still waiting.
         calls: usize,
-        /// Creates sent to AWS whose outcome is now unknown.
+        /// Creates sent to AWS whose outcome is now unknown, with those whose callers were still waiting.
         creates: usize,
     },
     /// Calls were still in progress when a second signal came.
-    #[error(
-        "{calls} calls and {creates} sent creates were still in progress at the second signal and were cut"
-    )]
+    #[error("still in progress at the second signal, and cut: calls {calls}, creates sent to AWS {creates}")]
     Hastened {
         /// Calls whose callers were still waiting.
         calls: usize,
-        /// Creates sent to AWS whose outcome is now unknown.
+        /// Creates sent to AWS whose outcome is now unknown, with those whose callers were still waiting.
         creates: usize,
     },
     /// A server failed.

@@ -196,7 +196,7 @@ impl CallContext {
         self.address.get_or_init(|| address);
     }
 
-    /// Records why the service rejects the call because of a limit.
+    /// Records why the service rejects or ends the call because of a limit.
     pub fn reject(&self, why: &str) {
         self.facts().fault = Some(why.to_owned());
     }

@@ -9,7 +9,7 @@ mod rate;
 use std::time::Duration;
 
 pub(super) use self::{
-    pacer::{Pacer, Turn, UpstreamState},
+    pacer::{OutageChange, Pacer, Turn, UpstreamState},
     rate::Signal,
 };
 

@@ -5,13 +5,13 @@ use tower::{Service, ServiceExt};
 
 use super::{
     metrics::UpstreamMetrics,
-    pace::{Pacer, Signal, Turn},
+    pace::{OutageChange, Pacer, Signal, Turn},
     partition::Partitions,
 };
 use crate::{
     access::AuthorizedCall,
     call::{Answer, middleware::Middleware},
-    domain::{Attempts, Failure, Fault, Operation, RetryRule},
+    domain::{Attempts, Failure, Fault, Operation, OperationKind, RetryRule, Scope},
 };
 
 /// Makes every attempt wait for its turn, and adapts the pace to how the attempt ends.
@@ -33,6 +33,7 @@ where
 
     fn call(&self, inner: &mut S, call: AuthorizedCall<O>) -> Self::Future {
         let pacer = Arc::clone(self.partitions.of(&call.operation).pacer(O::KIND));
+        let scope = self.partitions.scope(&call.operation);
         let metrics = self.metrics.clone();
         let principal = call.caller.principal.clone();
         let inner = inner.clone();
@@ -72,7 +73,9 @@ where
             if let Some(signal) = signal(&outcome)
                 && !outcome.as_ref().is_err_and(says_nothing)
             {
-                pacer.record(turn, signal);
+                let change = pacer.record(turn, signal);
+                let fault = outcome.as_ref().err().map(|failure| &failure.fault);
+                report(change, O::KIND, &scope, fault);
             }
             if let Err(failure) = &mut outcome
                 && failure.fault.is_throttling()
@@ -97,6 +100,26 @@ impl Drop for PacedAttempt<'_> {
         if !self.has_ended {
             self.pacer.record(self.turn, Signal::Dropped);
         }
+    }
+}
+
+/// Logs that an outage begins or ends.
+fn report(change: Option<OutageChange>, kind: OperationKind, scope: &Scope, fault: Option<&Fault>) {
+    let kind = kind.as_str();
+    match change {
+        None => {}
+        Some(OutageChange::Begins) => tracing::warn!(
+            kind,
+            %scope,
+            fault = fault.map(tracing::field::display),
+            "an outage begins: AWS does not respond, or rejects the credentials"
+        ),
+        Some(OutageChange::Ends(lasted)) => tracing::info!(
+            kind,
+            %scope,
+            seconds = lasted.as_secs_f64(),
+            "an outage ends: AWS responds again"
+        ),
     }
 }
 

@@ -125,7 +125,7 @@ async fn a_second_signal_ends_the_calls_with_a_status_and_a_record() {
     assert_eq!(code, Some(1));
     let last = lines.last().unwrap();
     assert!(
-        last.contains("1 calls and 1 sent creates were still in progress at the second signal"),
+        last.contains("in progress at the second signal, and cut: calls 1, creates sent to AWS 1"),
         "{last}"
     );
     let record = std::fs::read_to_string(&audit).unwrap();

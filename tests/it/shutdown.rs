@@ -126,7 +126,7 @@ async fn a_create_that_is_cut_after_its_caller_has_gone_is_counted() {
     assert!(call.await.unwrap_err().is_cancelled());
     service.begin_stop();
     let cut = service.stop().await.unwrap_err().to_string();
-    assert!(cut.starts_with("0 calls and 1 sent creates"), "{cut}");
+    assert!(cut.ends_with("cut: calls 0, creates sent to AWS 1"), "{cut}");
 }
 
 #[tokio::test]
@@ -290,7 +290,7 @@ async fn the_last_line_of_a_json_log_is_json() {
         assert!(parsed.is_ok(), "{line}");
     }
     let last = lines.last().unwrap();
-    assert!(last.contains("1 calls and 1 sent creates"), "{last}");
+    assert!(last.contains("cut: calls 1, creates sent to AWS 1"), "{last}");
     assert!(
         lines
             .iter()

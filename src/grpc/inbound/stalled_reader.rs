@@ -63,6 +63,16 @@ impl<B: Body> Wrap<B> for StalledReader {
             let caller = context.as_ref().and_then(|context| context.caller());
             let principal = caller.map(|caller| caller.principal.name());
             let peer = peer.map(|peer| peer.address().to_string());
+            if let Some(context) = &context {
+                context.reject(match why {
+                    Unread::TimedOut => {
+                        "its client did not read the response for send_timeout, or by its deadline"
+                    }
+                    Unread::Displaced => {
+                        "max_unread_bytes: its client had not read the response for the longest time"
+                    }
+                });
+            }
             match why {
                 Unread::TimedOut => tracing::warn!(
                     peer,

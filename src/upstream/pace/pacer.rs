@@ -78,6 +78,15 @@ pub(in crate::upstream) struct UpstreamState {
     pub(in crate::upstream) last_response: Option<Instant>,
 }
 
+/// A change that the end of an attempt shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::upstream) enum OutageChange {
+    /// An outage begins.
+    Begins,
+    /// It ends, and lasted so long.
+    Ends(Duration),
+}
+
 /// What a waiting attempt does next.
 enum Next {
     Begin(Turn),
@@ -127,11 +136,17 @@ impl Pacer {
         }
     }
 
-    /// Records how the attempt of this turn ended.
-    pub(in crate::upstream) fn record(&self, turn: Turn, signal: Signal<'_>) {
+    /// Records how the attempt of this turn ended. Returns whether an outage begins or ends with it.
+    pub(in crate::upstream) fn record(&self, turn: Turn, signal: Signal<'_>) -> Option<OutageChange> {
         let mut state = self.state();
+        let before = state.rate.outage_since();
         if state.rate.record(turn.began, signal, Instant::now()) {
             state.queue.values().for_each(|waiting| waiting.notify_one());
+        }
+        match (before, state.rate.outage_since()) {
+            (None, Some(_)) => Some(OutageChange::Begins),
+            (Some(since), None) => Some(OutageChange::Ends(since.elapsed())),
+            _ => None,
         }
     }
 
@@ -391,16 +406,19 @@ mod tests {
             began: Instant::now(),
             waited: true,
         };
-        for _ in 0..PaceSettings::default().silence {
-            pacer.record(turn, Signal::Unresponsive(&Fault::AttemptTimeout));
-        }
+        let began = Instant::now();
+        let changes = (0..PaceSettings::default().silence)
+            .filter_map(|_| pacer.record(turn, Signal::Unresponsive(&Fault::AttemptTimeout)));
+        assert_eq!(changes.collect::<Vec<_>>(), [OutageChange::Begins]);
         assert!(matches!(first.await, Err(Fault::AttemptTimeout)));
         assert!(retry.await.unwrap().waited);
         // Attempts that were in flight at the last response say nothing about the present.
         advance(SECOND).await;
-        pacer.record(turn, Signal::Answered);
+        let change = pacer.record(turn, Signal::Answered);
+        assert_eq!(change, Some(OutageChange::Ends(began.elapsed())));
         for _ in 0..100 {
-            pacer.record(turn, Signal::Unresponsive(&Fault::AttemptTimeout));
+            let change = pacer.record(turn, Signal::Unresponsive(&Fault::AttemptTimeout));
+            assert_eq!(change, None);
         }
         let late = pacer.wait_for_turn("a", true, &after(10 * SECOND)).await;
         assert!(late.is_ok(), "the outage did not end");

@@ -132,6 +132,14 @@ impl Rate {
         }
     }
 
+    /// Since when there is an outage.
+    pub(super) fn outage_since(&self) -> Option<Instant> {
+        match self.pace.as_ref()?.mode {
+            Mode::Unresponsive(_, since) => Some(since),
+            Mode::Seeking(_) | Mode::Throttled | Mode::Recovering => None,
+        }
+    }
+
     /// Since when AWS has not responded, according to attempts that ended within
     /// [`PaceSettings::forget`]. Without such attempts, nothing is known. Rejected credentials are a
     /// response.

@@ -9,19 +9,23 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use serde_json::json;
 use tapegate::{
     access::AuthorizedCall,
     domain::{Failure, Fault, ListTapes},
+    grpc::proto::{ListTapesRequest, tape_service_client::TapeServiceClient},
     upstream::{self, Shared, UpstreamSettings, pace, retry, retry_budget::RetryBudgetSettings, stack},
 };
 use tokio::{
     task::JoinSet,
     time::{Instant, interval, sleep},
 };
+use tokio_util::task::AbortOnDropHandle;
+use tonic::transport::Endpoint;
 use tower::{ServiceExt, service_fn};
 
 use crate::harness::{
-    Reply, Service, Upstream, one_new_tape,
+    Program, Reply, Service, Upstream, one_new_tape,
     transport::{aws, call, list, page, settings, shared, unreachable},
 };
 
@@ -316,4 +320,33 @@ async fn the_first_burst_of_creates_after_a_forgotten_outage_succeeds() {
     for answer in creates("well").await {
         answer.unwrap();
     }
+}
+
+#[tokio::test]
+async fn the_begin_and_the_end_of_an_outage_are_logged() {
+    let is_well = Arc::new(AtomicBool::new(false));
+    let answers = is_well.clone();
+    let upstream = Upstream::answering(move |_| {
+        let reply = match answers.load(Ordering::SeqCst) {
+            true => Reply::ok(&json!({"TapeInfos": []})),
+            false => Reply::text(502, "text/html", "no AWS here"),
+        };
+        async move { reply }
+    })
+    .await;
+    let mut program = Program::over(&upstream.endpoint(), "tapegate::upstream=info");
+    let endpoint = Endpoint::from_shared(program.grpc.clone()).unwrap();
+    let mut client = TapeServiceClient::new(endpoint.connect().await.unwrap());
+    let _calling = AbortOnDropHandle::new(tokio::spawn(async move {
+        loop {
+            let _ = client.list_tapes(ListTapesRequest::default()).await;
+        }
+    }));
+    let began = program.logged("an outage begins").await;
+    for part in ["read", "us-east-1", "502"] {
+        assert!(began.contains(part), "{began}");
+    }
+    is_well.store(true, Ordering::SeqCst);
+    let ended = program.logged("an outage ends").await;
+    assert!(ended.contains("seconds"), "{ended}");
 }

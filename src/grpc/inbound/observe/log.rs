@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::{Span, error_span};
+use tracing::{Span, error_span, field::display};
 
 use super::{End, EndedCall, Sinks};
 use crate::{
@@ -57,6 +57,7 @@ impl CallLog {
             End::Http(_) | End::GivenUp => LogLevel::Info,
         };
         let principal = caller.map(|caller| caller.principal.name());
+        let address = call.context.address().map(display);
         let resource = call.facts.decision.as_ref().map(|decision| &*decision.resource);
         let attempts = call.attempts.as_ref();
         let aws_request_id = attempts.and_then(|attempts| attempts.request_id.as_deref());
@@ -79,6 +80,7 @@ impl CallLog {
                     code,
                     reason,
                     principal,
+                    address,
                     resource,
                     seconds,
                     attempts,
