@@ -203,6 +203,7 @@ impl<L: Listener> Service<L> {
             registry,
             deadlines: config.deadlines,
             max_concurrent_calls: server.max_concurrent_calls,
+            max_arriving_bytes: server.max_arriving_bytes,
             pressure: pressure.clone(),
             auth: access.auth.clone(),
             limits: access.limits.clone(),
@@ -295,7 +296,9 @@ impl<L: Listener> Service<L> {
             .drain(serving, self.shutdown.drain_timeout, &shutdown.hasten);
         let drained = drained.await;
         finish(self.access.audit, self.metrics).await;
-        drained.and(admin.end().await.map_err(Cut::from))
+        let ended = drained.and(admin.end().await.map_err(Cut::from));
+        tracing::info!("the service has stopped");
+        ended
     }
 }
 

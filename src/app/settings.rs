@@ -78,6 +78,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &requests::ACCOUNTS,
     &requests::REQUIRE_POOL,
     &server::MAX_REQUEST_BYTES,
+    &server::MAX_ARRIVING_BYTES,
     &server::COMPRESS_RESPONSES,
     &server::MAX_CONCURRENT_STREAMS,
     &server::MAX_CONCURRENT_CALLS,

@@ -11,11 +11,13 @@
 mod address;
 mod admission;
 mod authenticate;
+mod bound_requests;
 mod catch_panic;
 mod complete;
 mod decide_deadline;
 mod end_at_deadline;
 mod end_when_cut;
+mod endless;
 mod frames;
 mod grpc_only;
 mod limit;
@@ -46,6 +48,7 @@ pub use self::{
 use self::{
     admission::Admission,
     authenticate::Authenticate,
+    bound_requests::BoundRequests,
     catch_panic::CatchPanic,
     complete::CompleteTrailers,
     decide_deadline::DecideDeadline,
@@ -79,6 +82,7 @@ pub type Stack = (
     Around<EndStreamsAtDeadline>,
     Around<EndWhenCut>,
     Around<WatchRequest>,
+    Around<BoundRequests>,
 );
 
 /// What the layers of the inbound stack need.
@@ -92,6 +96,8 @@ pub struct InboundSettings {
     pub deadlines: Deadlines,
     /// How many may be in progress.
     pub max_concurrent_calls: usize,
+    /// How many bytes requests may hold that have not arrived as a whole.
+    pub max_arriving_bytes: usize,
     /// What part of calls is admitted when the processors cannot keep up.
     pub pressure: Arc<Pressure>,
     /// How callers are authenticated.
@@ -119,6 +125,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
         registry,
         deadlines,
         max_concurrent_calls,
+        max_arriving_bytes,
         pressure,
         auth,
         limits,
@@ -149,7 +156,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
         // Needs the deadline.
         Around(EndStalledReaders),
         // Before authentication, so that a flood causes no signature checks.
-        Around(Admission::new(max_concurrent_calls, pressure, shed)),
+        Around(Admission::new(max_concurrent_calls, pressure, shed.clone())),
         // Before the message is read.
         Around(Authenticate::new(auth, refusals)),
         // Needs the principal.
@@ -159,8 +166,10 @@ pub fn stack(settings: InboundSettings) -> Stack {
         // These two are where the response still consists of whole messages.
         Around(EndStreamsAtDeadline),
         Around(EndWhenCut(cut)),
-        // Innermost, next to tonic, which hides that the client has reset its stream.
+        // Next to tonic, which hides that the client has reset its stream.
         Around(WatchRequest),
+        // Innermost, so that its errors do not look like a stream that the client has reset.
+        Around(BoundRequests::new(max_arriving_bytes, shed)),
     )
 }
 

@@ -28,7 +28,10 @@ use tonic_reflection::pb::{
 };
 use tower::Service;
 
-use super::codec;
+use super::{
+    codec,
+    connection::{CallCosts, Peer},
+};
 
 /// Answers questions about the proto files of this server.
 #[derive(Clone, Debug)]
@@ -139,9 +142,12 @@ impl ServerReflection for Reflection {
         requests: Request<Streaming<ServerReflectionRequest>>,
     ) -> Result<Response<Self::ServerReflectionInfoStream>, Status> {
         let reflection = self.clone();
-        let responses = requests
-            .into_inner()
-            .map(move |request| request.map(|request| reflection.answer(request)));
+        let peer = requests.extensions().get::<Peer>();
+        let costs = peer.map_or_else(CallCosts::default, |peer| peer.costs().clone());
+        let responses = requests.into_inner().map(move |request| {
+            costs.add_question();
+            request.map(|request| reflection.answer(request))
+        });
         Ok(Response::new(responses.boxed()))
     }
 }

@@ -1,16 +1,20 @@
 //! The ends of connections: no answer is lost, and none lasts for ever.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all, stream};
 use prost::Message;
-use tapegate::grpc::proto::ListTapesRequest;
+use tapegate::grpc::proto::{DescribeTapesRequest, ListTapesRequest};
 use tokio::time::{Instant, sleep, timeout};
 use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest,
+};
 
 use crate::harness::{
-    Service, Site, collect, eventually,
+    GATEWAY, Service, Site, collect, eventually,
     http2::{self, Frame, GOAWAY, PING, RST_STREAM, Reader, Writer, connect},
     refusal,
 };
@@ -338,14 +342,14 @@ async fn a_flood_of_pings_is_slowed_down_and_its_connection_goes_on() {
     );
 }
 
-/// How long calls take that are rejected, one after the other on each of so many connections.
-async fn rejections(service: &Service, connections: usize, number: u32) -> Duration {
+/// How long calls with this path take, one after the other on each of so many connections.
+async fn calls(service: &Service, path: &str, connections: usize, number: u32) -> Duration {
     let began = Instant::now();
     let all = (0..connections).map(async |_| {
         let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, None).await;
         for stream in (0..number).map(|number| 2 * number + 1) {
-            writer.head(stream, "NoSuchMethod", &[]).await;
-            writer.message(stream, &list(1)).await;
+            writer.head_of(stream, path, &[]).await;
+            writer.message(stream, &[]).await;
             while !reader.frame().await.unwrap().unwrap().ends(stream) {}
         }
     });
@@ -354,13 +358,18 @@ async fn rejections(service: &Service, connections: usize, number: u32) -> Durat
 }
 
 #[tokio::test]
-async fn a_client_whose_calls_are_rejected_is_slowed_down_except_a_proxy() {
-    // A rejected call counts as fifty frames. Sixteen connections share what four may send.
+async fn a_client_whose_calls_need_no_aws_is_slowed_down_except_a_proxy() {
+    const REJECTED: &str = "/tapegate.v1.TapeService/NoSuchMethod";
+    const HEALTH: &str = "/grpc.health.v1.Health/Check";
+    const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    // Such a call counts as fifty frames. Sixteen connections share what four may send.
     let least = Duration::from_millis(1300);
-    for (trusted, connections, calls, is_slow) in [
-        ("[]", 1, 31, true),
-        ("[]", 16, 10, true),
-        ("[\"127.0.0.1/32\"]", 16, 10, false),
+    for (path, trusted, connections, number, is_slow) in [
+        (REJECTED, "[]", 1, 31, true),
+        (HEALTH, "[]", 1, 31, true),
+        (REFLECTION, "[]", 1, 31, true),
+        (REJECTED, "[]", 16, 10, true),
+        (REJECTED, "[\"127.0.0.1/32\"]", 16, 10, false),
     ] {
         let site = Site::new();
         let config = format!(
@@ -368,9 +377,118 @@ async fn a_client_whose_calls_are_rejected_is_slowed_down_except_a_proxy() {
             site.config()
         );
         let service = site.run(&config, &[]).await;
-        let took = rejections(&service, connections, calls).await;
-        assert_eq!(took > least, is_slow, "{took:?}");
+        let took = calls(&service, path, connections, number).await;
+        assert_eq!(took > least, is_slow, "{path}: {took:?}");
     }
+}
+
+#[tokio::test]
+async fn a_client_that_opens_more_streams_than_it_may_is_slowed_down() {
+    let service = Service::dev(&["--max-control-frames=1000", "--max-concurrent-streams=1"]).await;
+    let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, None).await;
+    let began = Instant::now();
+    // A call whose message never comes.
+    writer.head(1, "ListTapes", &[]).await;
+    for stream in (1..40).map(|number| 2 * number + 1) {
+        writer.head(stream, "ListTapes", &[]).await;
+        while !reader.frame().await.unwrap().unwrap().is(RST_STREAM, stream) {}
+    }
+    assert!(
+        began.elapsed() > Duration::from_millis(1300),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn many_questions_to_reflection_wait() {
+    let service = Service::dev(&["--max-control-frames=1000"]).await;
+    let mut reflection = ServerReflectionClient::new(service.channel());
+    let question = || ServerReflectionRequest {
+        message_request: Some(MessageRequest::ListServices(String::new())),
+        ..Default::default()
+    };
+    let began = Instant::now();
+    for _ in 0..2 {
+        let questions = stream::iter(iter::repeat_with(question).take(200));
+        let answers = reflection.server_reflection_info(questions).await.unwrap();
+        assert_eq!(answers.into_inner().count().await, 200);
+    }
+    // A question counts as ten frames; those of one DATA frame are answered before the connection waits.
+    assert!(
+        began.elapsed() > Duration::from_millis(1500),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn requests_that_do_not_end_hold_at_most_max_arriving_bytes() {
+    const PART: usize = 1_000_000;
+    let service = Service::dev(&["--max-arriving-bytes=8388608", "--max-concurrent-streams=100"]).await;
+    let mut held = Vec::new();
+    for _ in 0..10 {
+        let (mut writer, reader) = connect(service.addresses.grpc, WINDOW, None).await;
+        writer.head(1, "DescribeTapes", &[]).await;
+        let announced = u32::try_from(PART + 1).unwrap().to_be_bytes();
+        writer
+            .frame(http2::DATA, 0, 1, &[&[0], &announced[..]].concat())
+            .await
+            .unwrap();
+        for _ in 0..PART / 10_000 {
+            writer.frame(http2::DATA, 0, 1, &[0; 10_000]).await.unwrap();
+        }
+        held.push((writer, reader));
+    }
+    // Nine have no room, so the two that began first have ended.
+    for (_, reader) in &mut held[..2] {
+        let ended = async { while !reader.frame().await.unwrap().unwrap().ends(1) {} };
+        timeout(Duration::from_secs(10), ended)
+            .await
+            .expect("the first requests end");
+    }
+    let (_, metrics) = service.admin("/metrics").await;
+    let counted = "tapegate_server_shed_calls_total{tapegate_limit=\"max_arriving_bytes\"} 2";
+    assert!(metrics.contains(counted), "{metrics}");
+    // A large request that ends is served meanwhile, and so are those that were held.
+    let request = DescribeTapesRequest {
+        gateway_arn: GATEWAY.to_owned(),
+        tape_arns: (0..10_000)
+            .map(|number| format!("arn:aws:storagegateway:us-east-1:123456789012:tape/AAA{number:05}"))
+            .collect(),
+        ..Default::default()
+    };
+    let status = collect(service.client().describe_tapes(request).await)
+        .await
+        .unwrap_err();
+    assert_ne!(status.code(), Code::Unavailable, "{status:?}");
+    let (writer, reader) = &mut held[9];
+    writer.frame(http2::DATA, 1, 1, &[0]).await.unwrap();
+    while !reader.frame().await.unwrap().unwrap().ends(1) {}
+}
+
+#[tokio::test]
+async fn a_health_check_whose_message_does_not_come_ends() {
+    let service = Service::dev(&[]).await;
+    let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, None).await;
+    writer.head_of(1, "/grpc.health.v1.Health/Check", &[]).await;
+    let ended = async { while !reader.frame().await.unwrap().unwrap().ends(1) {} };
+    timeout(Duration::from_secs(10), ended)
+        .await
+        .expect("the check ends");
+}
+
+#[tokio::test]
+async fn the_clients_of_one_address_cannot_take_all_watches() {
+    // A tenth of the calls are watches, and a quarter of those are for one address.
+    let service = Service::dev(&["--max-concurrent-calls=40"]).await;
+    let mut health = HealthClient::new(service.channel());
+    let mut watch = async || health.watch(HealthCheckRequest::default()).await;
+    let held = watch().await.unwrap();
+    let told = refusal(&watch().await.unwrap_err());
+    assert_eq!((told.code, &*told.reason), (Code::Unavailable, "OVERLOADED"));
+    drop(held);
+    eventually("the place is free again", async || watch().await.is_ok()).await;
 }
 
 #[tokio::test]

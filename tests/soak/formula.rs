@@ -21,6 +21,8 @@ use crate::{
 const CONNECTIONS: u32 = 1000;
 const CALLS: u32 = 1000;
 const CALLS_PER_CONNECTION: u32 = 100;
+const REQUESTS: u32 = 50;
+const REQUEST_BYTES: usize = 1_000_000;
 
 /// One part of the formula: what is held, and the memory that it takes, in KiB.
 struct Measured {
@@ -109,6 +111,29 @@ async fn of_calls(upstream: &Upstream) -> (i64, i64) {
     (after - before, unread_after - unread_before)
 }
 
+/// How the memory grows with requests of which a part of so many bytes has arrived.
+async fn of_requests(upstream: &Upstream, requests: u32, bytes: usize) -> i64 {
+    let program = start(upstream, &[]);
+    let mut held = Vec::new();
+    let mut hold = async |requests| {
+        for _ in 0..requests {
+            let (mut writer, reader) = http2::connect(address(&program), 0, None).await;
+            writer.head(1, "DescribeTapes", &[]).await;
+            let announced = u32::try_from(bytes).unwrap().to_be_bytes();
+            let head = [&[0], &announced[..]].concat();
+            writer.frame(http2::DATA, 0, 1, &head).await.unwrap();
+            for _ in 0..bytes / 10_000 - 1 {
+                writer.frame(http2::DATA, 0, 1, &[0; 10_000]).await.unwrap();
+            }
+            held.push((writer, reader));
+        }
+    };
+    hold(2).await;
+    let before = settled(&program).await;
+    hold(requests).await;
+    settled(&program).await - before
+}
+
 /// The bytes that wait for their readers, in KiB.
 async fn unread(program: &Program) -> i64 {
     let (_, metrics) = get(&format!("{}/metrics", program.admin)).await;
@@ -152,6 +177,7 @@ async fn the_memory_of_connections_calls_and_pages_is_that_of_the_formula() {
     let (calls, _) = of_calls(&silent).await;
     let (responses, _) = of_calls(&endless).await;
     let (pages, unread) = of_calls(&answers).await;
+    let arriving = of_requests(&silent, REQUESTS, REQUEST_BYTES).await;
 
     let program = start(&silent, &[]);
     let base = settled(&program).await;
@@ -186,6 +212,12 @@ async fn the_memory_of_connections_calls_and_pages_is_that_of_the_formula() {
         ),
         compare("calls whose page waits for its reader", pages, CALLS, Held::PAGE),
         compare("what of these is not read", unread, CALLS, Held::UNREAD),
+        compare(
+            "requests that arrive",
+            arriving,
+            REQUESTS,
+            u64::try_from(REQUEST_BYTES).unwrap(),
+        ),
     ];
     for one in &measured {
         println!(

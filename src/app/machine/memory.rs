@@ -18,6 +18,8 @@ pub struct Held {
     pub responses: u64,
     /// Calls whose page of 1,000 tapes waits for its reader.
     pub pages: u64,
+    /// Bytes of requests that have not arrived as a whole.
+    pub arriving_bytes: u64,
 }
 
 impl Held {
@@ -40,11 +42,12 @@ impl Held {
     /// hold a page, then as many as may do so receive one, since these take the most.
     pub(super) fn at_most(config: &Config) -> Self {
         let server = &config.server;
-        let [connections, calls, unread, attempts] = [
+        let [connections, calls, unread, attempts, arriving_bytes] = [
             server.places.max_connections,
             server.max_concurrent_calls,
             server.grpc.connection.max_unread_bytes,
             config.upstream.max_connections,
+            server.max_arriving_bytes,
         ]
         .map(|number| u64::try_from(number).unwrap_or(u64::MAX));
         let pages = calls.min(unread / Self::UNREAD);
@@ -56,6 +59,7 @@ impl Held {
             calls: calls - pages - responses,
             responses,
             pages,
+            arriving_bytes,
         }
     }
 
@@ -67,6 +71,7 @@ impl Held {
             + self.calls * Self::CALL
             + self.responses * Self::RESPONSE
             + self.pages * Self::PAGE
+            + self.arriving_bytes
     }
 
     /// What an operator should change if the cgroup has a limit of so many bytes; `None` if they suffice.
@@ -82,8 +87,8 @@ impl Held {
         Some(format!(
             "max_concurrent_calls: the settings allow {} MiB of memory ({} MiB + {connections} connections \
              (max_connections) x {} KiB + {} responses from AWS (upstream.max_connections) x {} KiB + {} pages that wait for \
-             clients (max_unread_bytes) x {} KiB + {} other calls (max_concurrent_calls) x {} KiB), and the limit of the \
-             cgroup is {} MiB, so the process can be killed; raise the limit, or lower these settings",
+             clients (max_unread_bytes) x {} KiB + {} other calls (max_concurrent_calls) x {} KiB + {} MiB of requests that \
+             arrive (max_arriving_bytes)), and the limit of the cgroup is {} MiB, so the process can be killed; raise the limit, or lower these settings",
             self.bytes().div_ceil(MIB),
             Self::BASE / MIB,
             each / KIB,
@@ -93,6 +98,7 @@ impl Held {
             Self::PAGE / KIB,
             self.calls,
             Self::CALL / KIB,
+            self.arriving_bytes.div_ceil(MIB),
             limit / MIB,
         ))
     }

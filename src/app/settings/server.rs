@@ -37,6 +37,8 @@ pub struct ServerSettings {
     pub worker_threads: Option<usize>,
     /// The maximum number of calls in progress (`max_concurrent_calls`).
     pub max_concurrent_calls: usize,
+    /// How many bytes requests may hold that have not arrived as a whole (`max_arriving_bytes`).
+    pub max_arriving_bytes: usize,
     /// How long tasks may wait for a processor (`max_scheduling_delay`).
     pub max_scheduling_delay: Duration,
     /// How many connections may be open.
@@ -119,8 +121,8 @@ pub(crate) static ALLOW_ANONYMOUS: Setting<Bool> = Setting {
     key: "allow_anonymous",
     kind: Bool,
     default: Some("false"),
-    help: "Accept every caller without authentication and allow it everything. Configured identities and policies are \
-           ignored. Only for loopback addresses.",
+    help: "Accept every caller without authentication and allow it everything. Configured identities, \
+           policies and limits of principals are ignored. Only for loopback addresses.",
 };
 
 pub(crate) static ALLOW_PLAINTEXT: Setting<Bool> = Setting {
@@ -228,8 +230,9 @@ pub(crate) static MAX_CONTROL_FRAMES: Setting<Integer<u32>> = Setting {
     help: "The maximum number of HTTP/2 frames per second on one connection that carry little of a call, such as \
            WINDOW_UPDATE. A PING or SETTINGS, which has to be answered, counts as ten, and so does the RST_STREAM of a \
            call that the client cancels. A call that fails before AWS is asked, for example with UNAUTHENTICATED or \
-           RESOURCE_EXHAUSTED, counts as fifty, unless the connection is one of trusted_proxies or the code is \
-           UNAVAILABLE. Each KiB of metadata counts as one, and so does a DATA frame of less than 256 bytes that does \
+           RESOURCE_EXHAUSTED, counts as fifty, unless the code is UNAVAILABLE; so do a health check, a reflection \
+           stream, and an RST_STREAM of the service because of an error of the client. A question on a reflection \
+           stream counts as ten. None of these counts on the connections of trusted_proxies. Each KiB of metadata counts as one, and so does a DATA frame of less than 256 bytes that does \
            not end a request. With more, the service reads the connection more slowly. More than four connections of \
            one address share the number of four, except those of trusted_proxies.",
 };
@@ -269,6 +272,17 @@ pub(crate) static MAX_REQUEST_BYTES: Setting<Integer<usize>> = Setting {
     default: Some("1048576"),
     help: "The maximum size of a request message; of a compressed one, before and after it is decompressed. A larger \
            message is rejected with RESOURCE_EXHAUSTED.",
+};
+
+pub(crate) static MAX_ARRIVING_BYTES: Setting<Integer<usize>> = Setting {
+    key: "max_arriving_bytes",
+    kind: Integer {
+        range: 8 * 1024 * 1024..=1_099_511_627_776,
+        unit: "bytes",
+    },
+    default: Some("67108864"),
+    help: "The maximum number of bytes of all requests together that have not arrived as a whole. With more, the calls \
+           whose requests began to arrive first are ended with UNAVAILABLE. The default is 64 MiB.",
 };
 
 pub(crate) static COMPRESS_RESPONSES: Setting<Bool> = Setting {
@@ -311,7 +325,9 @@ pub(crate) static MAX_CONCURRENT_CALLS: Setting<Integer<usize>> = Setting {
     default: Some("5000"),
     help: "The maximum number of calls in progress on all connections together. A call is in progress until the last \
            byte of its response is sent. Further calls are rejected with UNAVAILABLE. Reflection streams and health \
-           watches have limits of their own, each a tenth of this one; a single health check does not count.",
+           watches have limits of their own, each a tenth of this one, of which the clients of one address, or of one \
+           /64 network of IPv6, can use a quarter; a single health check does not count, and ends after 5 s without \
+           its message.",
 };
 
 pub(crate) static WORKER_THREADS: Setting<Integer<usize>> = Setting {
@@ -414,6 +430,7 @@ pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
         },
         worker_threads: values.optional(&WORKER_THREADS)?,
         max_concurrent_calls: values.get(&MAX_CONCURRENT_CALLS)?,
+        max_arriving_bytes: values.get(&MAX_ARRIVING_BYTES)?,
         max_scheduling_delay: values.get(&MAX_SCHEDULING_DELAY)?,
         places: PlaceSettings {
             max_connections: values.get(&MAX_CONNECTIONS)?,

@@ -52,6 +52,7 @@ pub struct ConnectionMetrics {
     pub displaced: Count,
     /// Connections whose TLS handshake failed.
     pub handshakes_failed: Count,
+    handshake_warnings: Warnings,
     /// Calls that were ended because their client did not read.
     pub stalled: Arc<Count>,
     /// What clients did wrong.
@@ -69,6 +70,7 @@ impl ConnectionMetrics {
             refused_of_address: Count::default(),
             displaced: Count::default(),
             handshakes_failed: Count::default(),
+            handshake_warnings: Warnings::default(),
             stalled: Arc::default(),
             protocol_errors: Arc::default(),
             backlog: Arc::new(Backlog::new(max_unread_bytes)),
@@ -206,7 +208,9 @@ where
             Err(_) => "it took longer than the setting handshake_timeout allows".to_owned(),
         };
         self.metrics.handshakes_failed.add();
-        tracing::info!(peer = %address, why, "a TLS handshake failed");
+        self.metrics
+            .handshake_warnings
+            .limit(|| tracing::info!(peer = %address, why, "a TLS handshake failed"));
     }
 }
 

@@ -3,8 +3,12 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-/// How many control frames a call costs that fails before AWS is asked.
-const FAILURE: u32 = 50;
+/// How many control frames a call costs for which AWS is not asked, because it was rejected or is not
+/// about tapes.
+const CALL: u32 = 50;
+
+/// How many control frames a question to the reflection service costs.
+const QUESTION: u32 = 10;
 
 /// What the calls of a connection take of its allowance of control frames.
 ///
@@ -14,9 +18,14 @@ const FAILURE: u32 = 50;
 pub struct CallCosts(Arc<AtomicU32>);
 
 impl CallCosts {
-    /// A call has failed before AWS was asked.
-    pub(in crate::grpc) fn add_failure(&self) {
-        self.0.fetch_add(FAILURE, Ordering::Relaxed);
+    /// A call was answered without AWS.
+    pub(in crate::grpc) fn add_call(&self) {
+        self.0.fetch_add(CALL, Ordering::Relaxed);
+    }
+
+    /// A question was answered on a stream of them.
+    pub(in crate::grpc) fn add_question(&self) {
+        self.0.fetch_add(QUESTION, Ordering::Relaxed);
     }
 
     /// The control frames that have not been taken yet.

@@ -20,6 +20,9 @@ const ACK: u8 = 0x1;
 /// The flag of the last frame of a request or response.
 const END_STREAM: u8 = 0x1;
 
+/// The flag of a frame with padding, which is no content.
+const PADDED: u8 = 0x8;
+
 /// A DATA frame with fewer bytes of content costs the service more than its client, unless it ends a
 /// request.
 const MIN_CONTENT: usize = 256;
@@ -27,7 +30,7 @@ const MIN_CONTENT: usize = 256;
 /// What is told apart of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Frame {
-    /// DATA with at least [`MIN_CONTENT`] bytes, or the end of a request.
+    /// DATA with at least [`MIN_CONTENT`] bytes and no padding, or the end of a request.
     Data,
     /// HEADERS or CONTINUATION, with the number of their bytes.
     Fields(usize),
@@ -101,10 +104,12 @@ impl FrameHeads {
             let bytes = self.head[..self.length].get(HEAD + at..)?.first_chunk();
             Some(Frame::End(u32::from_be_bytes(*bytes?)))
         };
+        let flags = self.head[4];
         match self.head[3] {
-            DATA if self.payload() >= MIN_CONTENT || self.head[4] & END_STREAM != 0 => Frame::Data,
+            DATA if flags & END_STREAM != 0 => Frame::Data,
+            DATA if flags & PADDED == 0 && self.payload() >= MIN_CONTENT => Frame::Data,
             HEADERS | CONTINUATION => Frame::Fields(self.payload()),
-            SETTINGS | PING if self.head[4] & ACK == 0 => Frame::Question,
+            SETTINGS | PING if flags & ACK == 0 => Frame::Question,
             RST_STREAM => code(0).unwrap_or(Frame::Control),
             GOAWAY => code(4).unwrap_or(Frame::Control),
             _ => Frame::Control,
@@ -132,6 +137,9 @@ mod tests {
         prop_oneof![
             vec(any::<u8>(), 256..600).prop_map(|payload| (frame(DATA, 0, &payload), Frame::Data)),
             vec(any::<u8>(), 0..256).prop_map(|payload| (frame(DATA, 0, &payload), Frame::Control)),
+            payload
+                .clone()
+                .prop_map(|payload| (frame(DATA, PADDED, &payload), Frame::Control)),
             vec(any::<u8>(), 0..600).prop_map(|payload| (frame(DATA, END_STREAM, &payload), Frame::Data)),
             (payload.clone(), prop_oneof![Just(HEADERS), Just(CONTINUATION)])
                 .prop_map(|(payload, kind)| (frame(kind, 0, &payload), Frame::Fields(payload.len()))),

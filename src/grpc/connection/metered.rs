@@ -104,8 +104,10 @@ impl<T> Metered<T> {
 
     fn count_errors(&mut self, bytes: &[u8]) {
         self.to_peer.read(bytes, |frame| {
-            if let Frame::End(code) = frame {
-                self.errors.add(code, self.peer);
+            if let Frame::End(code) = frame
+                && self.errors.add(code, self.peer)
+            {
+                self.of_calls.add_call();
             }
         });
     }

@@ -33,7 +33,8 @@ pub struct PlaceSettings {
 /// How long a connection must have been without a call before it gives its place to a new one.
 const MIN_IDLE: Duration = Duration::from_secs(1);
 
-/// The part of the places whose connections may be leaving at the same time.
+/// The part of the places whose connections may be leaving at the same time. An address that makes room for
+/// itself can use half of it.
 const LEAVING: usize = 10;
 
 /// The places of open connections.
@@ -86,11 +87,13 @@ impl Places {
         let of_origin = origin.and_then(|origin| taken.by_origin.get(&origin));
         let has_displaced =
             if of_origin.is_some_and(|open| open.load(Ordering::Relaxed) >= self.settings.max_per_address) {
-                self.make_room(&mut taken, |activity| activity.origin == origin)
+                let leaving = self.max_leaving().div_ceil(2);
+                self.make_room(&mut taken, leaving, |activity| activity.origin == origin)
                     .ok_or(Full::OfAddress)?;
                 true
             } else if taken.by_id.len() - taken.leaving >= self.settings.max_connections {
-                self.make_room(&mut taken, |_| true).ok_or(Full::All)?;
+                self.make_room(&mut taken, self.max_leaving(), |_| true)
+                    .ok_or(Full::All)?;
                 true
             } else {
                 false
@@ -112,9 +115,19 @@ impl Places {
         })
     }
 
-    /// Tells the connection of these that has been idle for longest to leave.
-    fn make_room(&self, taken: &mut Taken, is_one_of: impl Fn(&Activity) -> bool) -> Option<()> {
-        if taken.leaving >= self.settings.max_connections.div_ceil(LEAVING) {
+    /// How many connections may be leaving.
+    fn max_leaving(&self) -> usize {
+        self.settings.max_connections.div_ceil(LEAVING)
+    }
+
+    /// Tells the connection of these that has been idle for longest to leave, if fewer than `max_leaving` are.
+    fn make_room(
+        &self,
+        taken: &mut Taken,
+        max_leaving: usize,
+        is_one_of: impl Fn(&Activity) -> bool,
+    ) -> Option<()> {
+        if taken.leaving >= max_leaving {
             return None;
         }
         let idle = taken.by_id.values().filter(|activity| is_one_of(activity));
@@ -302,6 +315,19 @@ mod tests {
         drop((held, other, of_a_network, of_a_proxy));
         assert_eq!(places.taken(), 0);
         assert!(places.lock().by_origin.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_makes_room_for_itself_leaves_some_for_others() {
+        let places = places(20, 10);
+        let of_one: Vec<_> = (0..10).map(|_| take(&places, "10.0.0.1").unwrap()).collect();
+        let of_another: Vec<_> = (0..10).map(|_| take(&places, "10.0.0.2").unwrap()).collect();
+        tokio::time::advance(MIN_IDLE).await;
+        let first = take(&places, "10.0.0.1").unwrap();
+        assert_eq!(take(&places, "10.0.0.1").unwrap_err(), Full::OfAddress);
+        let other = take(&places, "10.0.0.3").unwrap();
+        assert!(first.has_displaced && other.has_displaced);
+        drop((of_one, of_another));
     }
 
     #[tokio::test(start_paused = true)]

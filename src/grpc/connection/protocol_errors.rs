@@ -31,13 +31,13 @@ pub struct ProtocolErrors {
 }
 
 impl ProtocolErrors {
-    /// Counts and logs an RST_STREAM or GOAWAY with this error code.
-    pub(super) fn add(&self, code: u32, peer: IpAddr) {
+    /// Counts and logs an RST_STREAM or GOAWAY with this error code. Returns whether it is the client's fault.
+    pub(super) fn add(&self, code: u32, peer: IpAddr) -> bool {
         let code = usize::try_from(code).ok().and_then(|code| CODES.get(code));
         let code = *code.unwrap_or(&"OTHER");
         // The usual end of a connection, and the end of a call that is logged.
         if matches!(code, "NO_ERROR" | "CANCEL") {
-            return;
+            return false;
         }
         self.counts.add(code);
         self.warnings.limit(|| {
@@ -47,5 +47,6 @@ impl ProtocolErrors {
                 "rejecting what a client sent before it became a call: it does not follow HTTP/2, or a limit of it"
             );
         });
+        true
     }
 }

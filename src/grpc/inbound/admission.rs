@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use futures_util::future::{Either, Ready, ready};
 use http::{Request, Response};
@@ -6,7 +9,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
 use super::{
-    context_of, method,
+    context_of,
+    endless::{EndlessPlace, EndlessRoom},
+    method,
     pressure::Pressure,
     wrap::{Guard, GuardedBody, Wrapping},
 };
@@ -22,14 +27,14 @@ use crate::{
 ///
 /// Creates and reads each have a room that the others cannot fill, and one that they share, so that a
 /// flood of lists does not keep creates out. Reflection streams and health watches may stay open forever,
-/// so they have separate, smaller limits. Health checks are not limited, so that a busy replica does not
-/// look dead.
+/// so they have separate, smaller rooms, which the callers of one address cannot fill. Health checks are not
+/// limited, so that a busy replica does not look dead.
 #[derive(Clone, Debug)]
 pub struct Admission {
     creates: Rooms,
     reads: Rooms,
-    reflection: Rooms,
-    watches: Rooms,
+    reflection: EndlessRoom,
+    watches: EndlessRoom,
     pressure: Arc<Pressure>,
     shed: Arc<ShedCalls>,
 }
@@ -39,7 +44,7 @@ pub struct Admission {
 pub struct ShedCalls([Count; Overload::ALL.len()]);
 
 impl ShedCalls {
-    fn add(&self, overload: Overload) {
+    pub(super) fn add(&self, overload: Overload) {
         self.0[overload as usize].add();
     }
 
@@ -68,43 +73,54 @@ impl Admission {
         Self {
             creates: vec![room(own), shared.clone()],
             reads: vec![room(own), shared],
-            reflection: vec![room(max_calls.div_ceil(ENDLESS))],
-            watches: vec![room(max_calls.div_ceil(ENDLESS))],
+            reflection: EndlessRoom::new(max_calls.div_ceil(ENDLESS)),
+            watches: EndlessRoom::new(max_calls.div_ceil(ENDLESS)),
             pressure,
             shed,
         }
     }
 
-    /// Takes a place for a call with this path: `Ok(None)` if it needs none.
+    /// Takes a place for a call with this path, whose caller is at this address.
     ///
     /// # Errors
     ///
     /// Why there is none.
-    fn admit(&self, path: &str) -> Result<Permit, Overload> {
-        let Some(rooms) = self.rooms(path) else {
-            return Ok(None);
+    fn admit(&self, path: &str, address: IpAddr) -> Result<Permit, Overload> {
+        let endless = |room: &EndlessRoom| room.take(address).map(Permit::Endless);
+        let permit = if method::is_watch(path) {
+            endless(&self.watches)
+        } else if method::is_health(path) {
+            Some(Permit::NotNeeded)
+        } else if method::is_reflection(path) {
+            endless(&self.reflection)
+        } else {
+            let kind = method::kind(path);
+            if let Some(kind) = kind {
+                self.pressure.admit(kind)?;
+            }
+            let rooms = match kind {
+                Some(OperationKind::Create) => &self.creates,
+                _ => &self.reads,
+            };
+            let mut rooms = rooms.iter();
+            let permit = rooms.find_map(|room| room.clone().try_acquire_owned().ok());
+            permit.map(Permit::Call)
         };
-        if let Some(kind) = method::kind(path) {
-            self.pressure.admit(kind)?;
-        }
-        let mut rooms = rooms.iter();
-        let permit = rooms.find_map(|room| room.clone().try_acquire_owned().ok());
-        permit.map(Some).ok_or(Overload::Calls)
-    }
-
-    /// The rooms of calls with this path; `None` if they are not limited.
-    fn rooms(&self, path: &str) -> Option<&Rooms> {
-        match path {
-            path if method::is_watch(path) => Some(&self.watches),
-            path if method::is_health(path) => None,
-            path if method::is_reflection(path) => Some(&self.reflection),
-            path if method::kind(path) == Some(OperationKind::Create) => Some(&self.creates),
-            _ => Some(&self.reads),
-        }
+        permit.ok_or(Overload::Calls)
     }
 }
 
-type Permit = Option<OwnedSemaphorePermit>;
+/// The place of a call.
+#[derive(Debug, Default)]
+pub enum Permit {
+    /// It needs none.
+    #[default]
+    NotNeeded,
+    /// In one of the rooms of its kind.
+    Call(OwnedSemaphorePermit),
+    /// In the room of streams that may stay open forever.
+    Endless(EndlessPlace),
+}
 
 impl<S, B, R> Middleware<S, Request<B>> for Admission
 where
@@ -115,7 +131,9 @@ where
     type Future = Either<Wrapping<S::Future, Guard<Permit>>, Ready<Result<Self::Response, S::Error>>>;
 
     fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
-        let permit = match self.admit(request.uri().path()) {
+        let address = context_of(&request).and_then(|context| context.address());
+        let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let permit = match self.admit(request.uri().path(), address) {
             Ok(permit) => permit,
             Err(overload) => {
                 self.shed.add(overload);

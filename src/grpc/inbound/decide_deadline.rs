@@ -38,7 +38,8 @@ pub struct Bounds {
 /// timer, which responds with CANCELLED and does not end streams, never fires. A call that has not
 /// reached the upstream stack by then, because its message is still incomplete, is ended here.
 ///
-/// Health and reflection have only the caller's deadline.
+/// A health check needs nothing but its message, so it ends soon without. Health watches and reflection have
+/// only the caller's deadline.
 #[derive(Clone, Copy, Debug)]
 pub struct DecideDeadline(pub(super) Deadlines);
 
@@ -68,10 +69,12 @@ where
         if timeout.is_some_and(|timeout| timeout < LEAST) {
             return reject(status::out_of_time());
         }
-        let bounds = method::kind(request.uri().path()).map(|kind| match kind {
-            OperationKind::Create => self.0.unary,
-            OperationKind::Read => self.0.stream,
-        });
+        let path = request.uri().path();
+        let bounds = match method::kind(path) {
+            Some(OperationKind::Create) => Some(self.0.unary),
+            Some(OperationKind::Read) => Some(self.0.stream),
+            None => method::is_check(path).then_some(CHECK),
+        };
         let context = context_of(&request).cloned();
         let (Some((deadline, end)), Some(context)) = (deadline(timeout, bounds), context) else {
             return Either::Left(Either::Left(inner.call(request)));
@@ -121,6 +124,12 @@ fn deadline(timeout: Option<Duration>, bounds: Option<Bounds>) -> Option<(CallDe
 
 /// How long after the deadline of the settings a call is ended here.
 const SLACK: Duration = Duration::from_millis(50);
+
+/// How long a health check may take.
+const CHECK: Bounds = Bounds {
+    default: Duration::from_secs(5),
+    most: Duration::from_secs(5),
+};
 
 /// The shortest timeout that is accepted. It is a timer's resolution: with less, tonic's timer could
 /// fire before ours.

@@ -67,6 +67,11 @@ pub(super) fn is_health(path: &str) -> bool {
     path.starts_with("/grpc.health.v1.Health/")
 }
 
+/// Whether the path is of a health check, which is answered at once.
+pub(super) fn is_check(path: &str) -> bool {
+    is_health(path) && !is_watch(path)
+}
+
 /// Whether the path is of a health watch, which does not end by itself.
 pub(super) fn is_watch(path: &str) -> bool {
     path == "/grpc.health.v1.Health/Watch"

@@ -175,11 +175,12 @@ impl Observer {
             self.end = End::Http(response.status());
         }
         self.read_status(response.headers());
-        // Not when the call ends, because the client of a rejected call decides when that is.
-        // UNAVAILABLE is not the client's fault.
+        // Not when the call ends, because its client decides when that is. UNAVAILABLE is not the client's
+        // fault.
         let is_fault = !matches!(self.end, End::GivenUp | End::Grpc(Code::Ok | Code::Unavailable));
-        if is_fault && !self.has_asked_aws() {
-            self.costs.add_failure();
+        let is_of_tapes = method::kind(self.context.method()).is_some();
+        if !is_of_tapes || is_fault && !self.has_asked_aws() {
+            self.costs.add_call();
         }
         response.map(|body| ObservedBody { body, observer: self })
     }

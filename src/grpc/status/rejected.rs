@@ -80,11 +80,13 @@ pub enum Overload {
     Processors,
     /// Reads wait for a connection to AWS.
     Connections,
+    /// Requests that have not arrived as a whole hold too many bytes.
+    Requests,
 }
 
 impl Overload {
     /// All of them, in their order.
-    pub const ALL: [Self; 3] = [Self::Calls, Self::Processors, Self::Connections];
+    pub const ALL: [Self; 4] = [Self::Calls, Self::Processors, Self::Connections, Self::Requests];
 
     /// The setting with the limit that was reached.
     pub fn setting(self) -> &'static str {
@@ -92,6 +94,7 @@ impl Overload {
             Self::Calls => "max_concurrent_calls",
             Self::Processors => "max_scheduling_delay",
             Self::Connections => "upstream.max_connections",
+            Self::Requests => "max_arriving_bytes",
         }
     }
 }
@@ -103,6 +106,10 @@ impl fmt::Display for Overload {
             Self::Processors => "the processors of the service cannot keep up (setting max_scheduling_delay)",
             Self::Connections => {
                 "all connections to AWS are in use (settings upstream.max_connections, max_scheduling_delay)"
+            }
+            Self::Requests => {
+                "requests that have not arrived as a whole hold too many bytes, and this one began before the others \
+                 (setting max_arriving_bytes)"
             }
         })
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// The places of open connections. A new connection always gets one, so that no other client can keep
-/// out a probe: if all are taken, the one that has waited for a request for longest is closed, or if
-/// none waits, the oldest of those that are new, or the one whose request has taken longest.
+/// out a probe: if all are taken, one of the address that has the most connections is closed. That is the one
+/// that has waited for a request for longest, or if none waits, the oldest of those that are new, or the one
+/// whose request has taken longest.
 #[derive(Debug)]
 pub(super) struct Places {
     max: usize,
@@ -30,6 +32,7 @@ struct Taken {
 /// What a connection is used for.
 #[derive(Clone, Debug)]
 struct Use {
+    address: IpAddr,
     phase: Phase,
     since: Instant,
     leave: CancellationToken,
@@ -56,6 +59,21 @@ impl Use {
     }
 }
 
+impl Taken {
+    /// The connection that makes room for a new one.
+    fn first_to_leave(&self) -> Option<u64> {
+        let mut of_address = HashMap::<_, usize>::new();
+        for one in self.by_id.values() {
+            *of_address.entry(one.address).or_default() += 1;
+        }
+        let most = of_address.values().max().copied();
+        let of_most = |one: &Use| of_address.get(&one.address).copied() == most;
+        let candidates = self.by_id.iter().filter(|(_, one)| of_most(one));
+        let first = candidates.min_by_key(|(_, one)| one.order());
+        first.map(|(id, _)| *id)
+    }
+}
+
 impl Places {
     pub(super) fn new(max: usize) -> Self {
         Self {
@@ -64,12 +82,11 @@ impl Places {
         }
     }
 
-    /// Takes a place.
-    pub(super) fn take(self: &Arc<Self>) -> Place {
+    /// Takes a place for a connection from this address.
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Place {
         let mut taken = self.lock();
         if taken.by_id.len() >= self.max {
-            let first = taken.by_id.iter().min_by_key(|(_, one)| one.order());
-            let first = first.map(|(id, _)| *id);
+            let first = taken.first_to_leave();
             if let Some(leaving) = first.and_then(|id| taken.by_id.remove(&id)) {
                 leaving.leave.cancel();
             }
@@ -80,6 +97,7 @@ impl Places {
         taken.by_id.insert(
             id,
             Use {
+                address,
                 phase: Phase::New,
                 since: Instant::now(),
                 leave: leave.clone(),
@@ -128,14 +146,18 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
+
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     #[tokio::test(start_paused = true)]
     async fn a_new_connection_takes_the_place_of_the_one_that_waits_longest() {
         let places = Arc::new(Places::new(3));
         let take = async || {
             tokio::time::advance(Duration::from_millis(1)).await;
-            let place = places.take();
+            let place = places.take(CLIENT);
             place.set_answering(true);
             place.set_answering(false);
             place
@@ -158,19 +180,36 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_address_with_the_most_connections_makes_room() {
+        let places = Arc::new(Places::new(3));
+        let probe = places.take(CLIENT);
+        probe.set_answering(true);
+        probe.set_answering(false);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        let flood = [(); 2].map(|()| {
+            let place = places.take(IpAddr::V4(Ipv4Addr::BROADCAST));
+            place.set_answering(true);
+            place
+        });
+        let _last = places.take(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        assert!(!probe.leave.is_cancelled());
+        assert_eq!(flood.iter().filter(|place| place.leave.is_cancelled()).count(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_connection_has_time_to_send_its_first_request() {
         let places = Arc::new(Places::new(2));
-        let probe = places.take();
+        let probe = places.take(CLIENT);
         tokio::time::advance(Duration::from_millis(1)).await;
-        let served = places.take();
+        let served = places.take(CLIENT);
         served.set_answering(true);
         served.set_answering(false);
-        let silent = places.take();
+        let silent = places.take(CLIENT);
         assert!(served.leave.is_cancelled() && !probe.leave.is_cancelled());
         tokio::time::advance(FIRST_REQUEST).await;
         silent.set_answering(true);
         silent.set_answering(false);
-        let _last = places.take();
+        let _last = places.take(CLIENT);
         assert!(probe.leave.is_cancelled() && !silent.leave.is_cancelled());
     }
 }

@@ -51,7 +51,7 @@ pub async fn serve(listener: TcpListener, pages: Router, settings: AdminSettings
         };
         match accepted {
             Ok((stream, peer)) => {
-                let place = Arc::new(places.take());
+                let place = Arc::new(places.take(peer.ip()));
                 let (pages, stop) = (pages.clone(), stop.clone());
                 let patience = settings.head_timeout;
                 connections.spawn(async move {

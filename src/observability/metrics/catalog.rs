@@ -52,7 +52,8 @@ metrics! {
     SHED = Counter, Stable, "tapegate.server.shed_calls", "{call}", ["tapegate.limit"],
         "Calls rejected because a limit of the service was reached, by its setting: max_concurrent_calls were in \
          progress, or calls would have waited longer than max_scheduling_delay for a processor, or for a connection \
-         to AWS (upstream.max_connections).";
+         to AWS (upstream.max_connections), or requests that had not arrived as a whole held more than \
+         max_arriving_bytes.";
     ADMITTED = Gauge, Stable, "tapegate.server.admitted", "1", ["tapegate.kind"],
         "The share of calls that is admitted, from 0 to 1: below 1 while calls would wait longer than \
          max_scheduling_delay for a processor or for a connection to AWS.";

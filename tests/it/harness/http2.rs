@@ -81,13 +81,18 @@ impl Writer {
         self.bytes(&[&head, payload].concat()).await
     }
 
-    /// The head of a call, with these headers beside those of gRPC.
+    /// The head of a call of the tape service, with these headers beside those of gRPC.
     pub async fn head(&mut self, stream: u32, method: &str, headers: &[(&str, &str)]) {
-        let path = format!("/tapegate.v1.TapeService/{method}");
+        self.head_of(stream, &format!("/tapegate.v1.TapeService/{method}"), headers)
+            .await;
+    }
+
+    /// The head of a call with this path.
+    pub async fn head_of(&mut self, stream: u32, path: &str, headers: &[(&str, &str)]) {
         let of_grpc = [
             (":method", "POST"),
             (":scheme", "http"),
-            (":path", &path),
+            (":path", path),
             (":authority", "localhost"),
             ("content-type", "application/grpc"),
             ("te", "trailers"),

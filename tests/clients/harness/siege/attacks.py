@@ -19,9 +19,11 @@ from harness.siege.frames import (
     CONTINUATION,
     END_HEADERS,
     END_STREAM,
+    HEALTH,
     INITIAL_WINDOW_SIZE,
     PING,
     PRIORITY,
+    REFLECTION,
     UNKNOWN,
     call_fields,
     data,
@@ -209,6 +211,50 @@ def strangers(attack: Attack) -> Done:
     )
 
 
+def health_checks(attack: Attack) -> Done:
+    """Checks, which need no token."""
+    block = call_fields("Check", service=HEALTH)
+    return attack.flood(
+        attack.many(30),
+        lambda: attack.batches(lambda n: headers(n, block) + data(n, message(b""), END_STREAM)),
+    )
+
+
+def health_watches(attack: Attack) -> Done:
+    block = call_fields("Watch", service=HEALTH)
+    calls = b"".join(headers(n, block) + data(n, message(b""), END_STREAM) for n in range(1, 400, 2))
+    return attack.flood(attack.many(200), lambda: once(preface() + calls))
+
+
+def incomplete_checks(attack: Attack) -> Done:
+    """Checks whose message does not end."""
+    block = call_fields("Check", service=HEALTH)
+    calls = b"".join(headers(n, block) + data(n, b"\0\0\0\x0f\xff" + bytes(4000)) for n in range(1, 400, 2))
+    return attack.flood(attack.many(200), lambda: once(preface() + calls))
+
+
+def incomplete_lists(attack: Attack) -> Done:
+    """Requests of a megabyte, whose last byte does not come."""
+    part = data(1, b"\0" * 16_000)
+    request = headers(1, listing(attack)) + data(1, b"\0\0\x0f\xff\xff") + part * 62
+    return attack.flood(attack.many(400), lambda: once(preface() + request))
+
+
+def refused_streams(attack: Attack) -> Done:
+    """Ever more calls, beyond max_concurrent_streams, whose messages do not come."""
+    block = listing(attack)
+    return attack.flood(attack.many(30), lambda: attack.batches(lambda n: headers(n, block)))
+
+
+def reflection_questions(attack: Attack) -> Done:
+    """Questions on one stream, without a pause."""
+    block = call_fields("ServerReflectionInfo", attack.token, service=REFLECTION)
+    name = b"tapegate/v1/tape_service.proto"
+    file_by_filename = bytes([3 << 3 | 2, len(name)]) + name
+    questions = data(1, message(file_by_filename)) * attack.many(BATCH)
+    return attack.flood(attack.many(30), lambda: again(preface() + headers(1, block), questions))
+
+
 def large_messages(attack: Attack) -> Done:
     """Messages of 5 MB."""
     done, ends = Done(), time.monotonic() + attack.seconds
@@ -266,6 +312,12 @@ ATTACKS = {
         trickled_requests,
         unread_lists,
         strangers,
+        health_checks,
+        health_watches,
+        incomplete_checks,
+        incomplete_lists,
+        refused_streams,
+        reflection_questions,
         large_messages,
         quick_cancels,
         idle_admin_connections,

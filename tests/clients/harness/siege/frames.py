@@ -9,6 +9,8 @@ END_STREAM, ACK, END_HEADERS = 0x1, 0x1, 0x4
 INITIAL_WINDOW_SIZE = 4
 CANCEL = 8
 SERVICE = "/tapegate.v1.TapeService"
+HEALTH = "/grpc.health.v1.Health"
+REFLECTION = "/grpc.reflection.v1.ServerReflection"
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -54,9 +56,9 @@ def field(name: str, value: str, is_indexed: bool = False) -> bytes:
     return (b"\x40" if is_indexed else b"\x00") + b"".join(integer(len(text), 7) + text for text in texts)
 
 
-def call_fields(method: str, token: str | None = None, more: Mapping[str, str] = {}) -> bytes:
+def call_fields(method: str, token: str | None = None, more: Mapping[str, str] = {}, service: str = SERVICE) -> bytes:
     """The header block of a call."""
-    fields = {":method": "POST", ":scheme": "http", ":path": f"{SERVICE}/{method}", ":authority": "localhost"}
+    fields = {":method": "POST", ":scheme": "http", ":path": f"{service}/{method}", ":authority": "localhost"}
     fields |= {"content-type": "application/grpc", "te": "trailers"}
     if token:
         fields["authorization"] = f"Bearer {token}"
