@@ -479,7 +479,7 @@ async fn a_health_check_whose_message_does_not_come_ends() {
 }
 
 #[tokio::test]
-async fn the_clients_of_one_address_cannot_take_all_watches() {
+async fn the_clients_of_one_address_cannot_take_all_watches_and_checks() {
     // A tenth of the calls are watches, and a quarter of those are for one address.
     let service = Service::dev(&["--max-concurrent-calls=40"]).await;
     let mut health = HealthClient::new(service.channel());
@@ -489,6 +489,18 @@ async fn the_clients_of_one_address_cannot_take_all_watches() {
     assert_eq!((told.code, &*told.reason), (Code::Unavailable, "OVERLOADED"));
     drop(held);
     eventually("the place is free again", async || watch().await.is_ok()).await;
+    // Checks whose messages do not come.
+    let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, None).await;
+    for number in 0..16 {
+        writer
+            .head_of(2 * number + 1, "/grpc.health.v1.Health/Check", &[])
+            .await;
+    }
+    writer.frame(PING, 0, 0, &[1; 8]).await.unwrap();
+    while reader.frame().await.unwrap().unwrap().kind != PING {}
+    let mut health = HealthClient::new(service.channel());
+    let told = refusal(&health.check(HealthCheckRequest::default()).await.unwrap_err());
+    assert_eq!((told.code, &*told.reason), (Code::Unavailable, "OVERLOADED"));
 }
 
 #[tokio::test]

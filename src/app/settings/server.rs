@@ -308,11 +308,11 @@ pub(crate) static MAX_CONCURRENT_STREAMS: Setting<Integer<u32>> = Setting {
 pub(crate) static MAX_SCHEDULING_DELAY: Setting<DurationIn> = Setting {
     key: "max_scheduling_delay",
     kind: DurationIn(Duration::from_millis(1)..=Duration::from_secs(60 * 60)),
-    default: Some("75ms"),
-    help: "How long tasks of the service may wait for a processor, and reads for a connection to AWS \
-           (upstream.max_connections) or for a processor that reads their response. While they wait longer, a part of \
-           the reads is rejected with UNAVAILABLE (OVERLOADED), so that calls that are accepted end in time: none is \
-           accepted at twice as long a wait. Creates are rejected when tasks wait three to four times as long for a \
+    default: Some("40ms"),
+    help: "How long tasks of the service may wait for a processor. For reads, the time is added that they wait for a \
+           connection to AWS (upstream.max_connections) and for a processor that reads their response. While they wait \
+           longer, a part of the reads is rejected with UNAVAILABLE (OVERLOADED), so that calls that are accepted end in \
+           time: none is accepted at twice as long a wait. Creates are rejected when tasks wait three to four times as long for a \
            processor.",
 };
 
@@ -326,8 +326,8 @@ pub(crate) static MAX_CONCURRENT_CALLS: Setting<Integer<usize>> = Setting {
     help: "The maximum number of calls in progress on all connections together. A call is in progress until the last \
            byte of its response is sent. Further calls are rejected with UNAVAILABLE. Reflection streams and health \
            watches have limits of their own, each a tenth of this one, of which the clients of one address, or of one \
-           /64 network of IPv6, can use a quarter; a single health check does not count, and ends after 5 s without \
-           its message.",
+           /64 network of IPv6, can use a quarter; a health check does not count, but an address can have as many at \
+           once as watches (and 16 at least), and a check ends after 5 s without its message.",
 };
 
 pub(crate) static WORKER_THREADS: Setting<Integer<usize>> = Setting {

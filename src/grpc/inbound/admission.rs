@@ -9,9 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
 use super::{
-    context_of,
-    endless::{EndlessPlace, EndlessRoom},
-    method,
+    by_address::{PlaceByAddress, RoomByAddress},
+    context_of, method,
     pressure::Pressure,
     wrap::{Guard, GuardedBody, Wrapping},
 };
@@ -28,13 +27,14 @@ use crate::{
 /// Creates and reads each have a room that the others cannot fill, and one that they share, so that a
 /// flood of lists does not keep creates out. Reflection streams and health watches may stay open forever,
 /// so they have separate, smaller rooms, which the callers of one address cannot fill. Health checks are not
-/// limited, so that a busy replica does not look dead.
+/// limited over all, so that a busy replica does not look dead, but for each address.
 #[derive(Clone, Debug)]
 pub struct Admission {
     creates: Rooms,
     reads: Rooms,
-    reflection: EndlessRoom,
-    watches: EndlessRoom,
+    reflection: RoomByAddress,
+    watches: RoomByAddress,
+    checks: RoomByAddress,
     pressure: Arc<Pressure>,
     shed: Arc<ShedCalls>,
 }
@@ -64,17 +64,26 @@ const OWN_ROOM: usize = 4;
 /// The part of `max_concurrent_calls` that is the limit of reflection streams, and again of health watches.
 const ENDLESS: usize = 10;
 
+/// The part of that which the callers of one address can use.
+const OF_ADDRESS: usize = 4;
+
+/// How many health checks at once the callers of one address can have at least.
+const MIN_CHECKS: usize = 16;
+
 impl Admission {
     /// Admits `max_calls` calls, and fewer under `pressure`; `shed` counts the calls that are not admitted.
     pub(super) fn new(max_calls: usize, pressure: Arc<Pressure>, shed: Arc<ShedCalls>) -> Self {
         let room = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         let own = max_calls / OWN_ROOM;
         let shared = room(max_calls - 2 * own);
+        let endless = max_calls.div_ceil(ENDLESS);
+        let of_address = endless.div_ceil(OF_ADDRESS);
         Self {
             creates: vec![room(own), shared.clone()],
             reads: vec![room(own), shared],
-            reflection: EndlessRoom::new(max_calls.div_ceil(ENDLESS)),
-            watches: EndlessRoom::new(max_calls.div_ceil(ENDLESS)),
+            reflection: RoomByAddress::new(endless, of_address),
+            watches: RoomByAddress::new(endless, of_address),
+            checks: RoomByAddress::new(usize::MAX, of_address.max(MIN_CHECKS)),
             pressure,
             shed,
         }
@@ -86,13 +95,13 @@ impl Admission {
     ///
     /// Why there is none.
     fn admit(&self, path: &str, address: IpAddr) -> Result<Permit, Overload> {
-        let endless = |room: &EndlessRoom| room.take(address).map(Permit::Endless);
+        let in_room = |room: &RoomByAddress| room.take(address).map(Permit::ByAddress);
         let permit = if method::is_watch(path) {
-            endless(&self.watches)
+            in_room(&self.watches)
         } else if method::is_health(path) {
-            Some(Permit::NotNeeded)
+            in_room(&self.checks)
         } else if method::is_reflection(path) {
-            endless(&self.reflection)
+            in_room(&self.reflection)
         } else {
             let kind = method::kind(path);
             if let Some(kind) = kind {
@@ -104,7 +113,7 @@ impl Admission {
             };
             let mut rooms = rooms.iter();
             let permit = rooms.find_map(|room| room.clone().try_acquire_owned().ok());
-            permit.map(Permit::Call)
+            permit.map(Permit::OfKind)
         };
         permit.ok_or(Overload::Calls)
     }
@@ -113,13 +122,13 @@ impl Admission {
 /// The place of a call.
 #[derive(Debug, Default)]
 pub enum Permit {
-    /// It needs none.
+    /// None: the call was not admitted.
     #[default]
-    NotNeeded,
+    None,
     /// In one of the rooms of its kind.
-    Call(OwnedSemaphorePermit),
-    /// In the room of streams that may stay open forever.
-    Endless(EndlessPlace),
+    OfKind(OwnedSemaphorePermit),
+    /// In a room with a limit for each address.
+    ByAddress(PlaceByAddress),
 }
 
 impl<S, B, R> Middleware<S, Request<B>> for Admission

