@@ -29,6 +29,8 @@ pub enum Event {
     },
     /// Its library sends it to a replica.
     Sent { call: CallId, replica: String },
+    /// Its library has an answer or a failure of the replica, and waits before it sends the call again.
+    Waits { call: CallId },
     /// The call ended like this for its caller.
     Told { call: CallId, told: Told },
     /// AWS made tapes, by their barcodes.
@@ -134,6 +136,7 @@ impl fmt::Display for Event {
                 deadline,
             } => write!(f, "{call} {caller} asks for {asked} within {deadline:?}"),
             Self::Sent { call, replica } => write!(f, "{call} is sent to {replica}"),
+            Self::Waits { call } => write!(f, "{call} waits, to be sent again"),
             Self::Told { call, told } => write!(f, "{call} ends: {told}"),
             Self::Made { call, tapes } => write!(f, "AWS makes {tapes:?} for {}", shown(*call)),
             Self::Answered {

@@ -28,6 +28,8 @@ struct Call<'a> {
     began: Duration,
     /// The replicas that it was sent to, and when.
     sent: Vec<(Duration, &'a str)>,
+    /// Whether the last of them has answered or failed.
+    waits: bool,
     ended: Option<(Duration, &'a Told)>,
     /// When AWS made tapes for it.
     made: Option<Duration>,
@@ -67,6 +69,7 @@ fn calls(events: &[(Duration, Event)]) -> BTreeMap<CallId, Call<'_>> {
                     asked,
                     began: *at,
                     sent: Vec::new(),
+                    waits: false,
                     ended: None,
                     made: None,
                     requests: Vec::new(),
@@ -76,6 +79,12 @@ fn calls(events: &[(Duration, Event)]) -> BTreeMap<CallId, Call<'_>> {
             Event::Sent { call, replica } => {
                 if let Some(call) = calls.get_mut(call) {
                     call.sent.push((*at, replica));
+                    call.waits = false;
+                }
+            }
+            Event::Waits { call } => {
+                if let Some(call) = calls.get_mut(call) {
+                    call.waits = true;
                 }
             }
             Event::Told { call, told } => {
@@ -163,7 +172,10 @@ impl Judge<'_> {
             }
             Told::TimedOut => {
                 let (sent, replica) = call.sent.last().copied().unwrap_or((call.began, ""));
-                if at - sent >= LONG_ENOUGH && !self.can_be_silent(call.caller, replica, sent, at) {
+                if !call.waits
+                    && at - sent >= LONG_ENOUGH
+                    && !self.can_be_silent(call.caller, replica, sent, at)
+                {
                     found.push(format!("{id} was not ended by {replica} before its deadline"));
                 }
             }

@@ -150,6 +150,7 @@ impl Library {
                 None => backoff.mul_f64(self.rng.f64()),
             };
             backoff = MAX_BACKOFF.min(backoff * 2);
+            self.history.add(Event::Waits { call });
             sleep(pause).await;
         }
         unreachable!("the last attempt returns")
