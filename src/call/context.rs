@@ -198,7 +198,7 @@ impl CallContext {
 
     /// Records why the service rejects or ends the call because of a limit.
     pub fn reject(&self, why: &str) {
-        self.facts().fault = Some(why.to_owned());
+        self.lock().fault = Some(why.to_owned());
     }
 
     /// The caller, once it is authenticated.

@@ -25,6 +25,8 @@ pub(in crate::upstream) struct Pacer(Mutex<State>);
 #[derive(Debug)]
 struct State {
     rate: Rate,
+    /// Since when there is an outage whose end was not seen.
+    outage_since: Option<Instant>,
     /// The waiting attempts, in the order of their tickets.
     queue: BTreeMap<Ticket, Arc<Notify>>,
     last_number: u64,
@@ -98,6 +100,7 @@ impl Pacer {
     pub(in crate::upstream) fn new(settings: PaceSettings) -> Self {
         Self(Mutex::new(State {
             rate: Rate::new(settings),
+            outage_since: None,
             queue: BTreeMap::new(),
             last_number: 0,
             of_principals: HashMap::new(),
@@ -138,14 +141,21 @@ impl Pacer {
 
     /// Records how the attempt of this turn ended. Returns whether an outage begins or ends with it.
     pub(in crate::upstream) fn record(&self, turn: Turn, signal: Signal<'_>) -> Option<OutageChange> {
+        let is_answer = matches!(signal, Signal::Answered | Signal::Throttled);
         let mut state = self.state();
-        let before = state.rate.outage_since();
         if state.rate.record(turn.began, signal, Instant::now()) {
             state.queue.values().for_each(|waiting| waiting.notify_one());
         }
-        match (before, state.rate.outage_since()) {
-            (None, Some(_)) => Some(OutageChange::Begins),
-            (Some(since), None) => Some(OutageChange::Ends(since.elapsed())),
+        // The rate forgets an outage of which nothing is heard.
+        match (state.outage_since, state.rate.outage_since()) {
+            (None, Some(since)) => {
+                state.outage_since = Some(since);
+                Some(OutageChange::Begins)
+            }
+            (Some(since), None) if is_answer => {
+                state.outage_since = None;
+                Some(OutageChange::Ends(since.elapsed()))
+            }
             _ => None,
         }
     }

@@ -173,7 +173,7 @@ def test_a_balancer_that_reaches_no_replica_says_unavailable(name: str, tmp_path
     own = certificate(tmp_path)
     credentials = grpc.ssl_channel_credentials(own.cert.read_bytes())
     options = [("grpc.ssl_target_name_override", CERTIFIED), ("grpc.enable_retries", 0)]
-    message = "the load balancer reaches no replica of tapegate"
+    message = "no answer of a replica of tapegate reached the load balancer"
     with (
         BALANCERS[name](tmp_path, own, free_address()) as address,
         grpc.secure_channel(address, credentials, options=options) as channel,

@@ -21,7 +21,7 @@ PARTS = 10
 CALLERS = 20
 EVERY = 0.5
 # What the last part may hold more than the third one: caches fill up, and a rare error makes new series.
-MEGABYTES, SERIES = 8, scaled(2, 1.05)
+MEGABYTES, SERIES = 8, scaled(2, 1.2)
 # What is left when all calls have ended: connections to AWS for the next ones.
 TASKS, DESCRIPTORS = 50, 50
 ENDS_WITHIN = 60.0
