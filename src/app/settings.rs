@@ -91,6 +91,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &server::MAX_PENDING_RESETS,
     &server::MAX_CONTROL_FRAMES,
     &server::SEND_TIMEOUT,
+    &server::MAX_CONNECTION_RATE,
     &server::MAX_UNREAD_BYTES,
     &server::KEEPALIVE_INTERVAL,
     &server::KEEPALIVE_TIMEOUT,

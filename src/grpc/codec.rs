@@ -83,15 +83,15 @@ impl<U: Message + Name + Default> Decoder for StrictDecoder<U> {
 
     fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         let bytes = from.copy_to_bytes(from.remaining());
-        let message = U::decode(bytes.clone()).map_err(|error| status::malformed(&error.to_string()))?;
-        if let Some(request) = REQUESTS.get(&*U::full_name()) {
+        let malformed = |error: DecodeError| status::malformed(&error.to_string());
+        let request = REQUESTS.get(&*U::full_name());
+        // First, because it also bounds the work of decoding.
+        if let Some(request) = request {
             let mut ignored = Ignored::default();
-            ignored
-                .find(request, bytes)
-                .map_err(|error| status::malformed(&error.to_string()))?;
+            ignored.find(request, bytes.clone()).map_err(malformed)?;
             ignored.check(request).map_err(|what| status::malformed(&what))?;
         }
-        Ok(Some(message))
+        U::decode(bytes).map(Some).map_err(malformed)
     }
 }
 
@@ -106,12 +106,18 @@ static REQUESTS: LazyLock<HashMap<String, MessageDescriptor>> = LazyLock::new(||
         .collect()
 });
 
+/// The most values of a request: five times what AWS takes in a list. More are not looked at, since each is work,
+/// and a MiB has room for half a million empty ones.
+const MAX_VALUES: usize = 5_000;
+
 /// The most fields that an error lists.
 const MAX_LISTED: usize = 10;
 
-/// What decoding would silently ignore of a message.
+/// What decoding would silently ignore of a message, and whether it is too much work.
 #[derive(Default)]
 struct Ignored {
+    /// How many values were looked at.
+    values: usize,
     /// The fields that the type does not have, as message and number.
     unknown: BTreeSet<String>,
     /// The members of a `oneof` that are set together, as `one and other`.
@@ -121,8 +127,9 @@ struct Ignored {
 impl Ignored {
     fn find(&mut self, kind: &MessageDescriptor, mut message: Bytes) -> Result<(), DecodeError> {
         let mut members: Vec<FieldDescriptor> = Vec::new();
-        while message.has_remaining() && self.unknown.len() < MAX_LISTED {
+        while message.has_remaining() && self.unknown.len() < MAX_LISTED && self.values <= MAX_VALUES {
             let (number, wire_type) = decode_key(&mut message)?;
+            self.values += 1;
             let field = kind.get_field(number);
             if let Some(field) = &field
                 && field
@@ -170,6 +177,12 @@ impl Ignored {
     fn check(self, request: &MessageDescriptor) -> Result<(), String> {
         let list = |found: BTreeSet<String>| found.into_iter().collect::<Vec<_>>().join(", ");
         let mut faults = Vec::new();
+        if self.values > MAX_VALUES {
+            faults.push(format!(
+                "{} has more than {MAX_VALUES} values; name fewer tapes in one call",
+                request.name()
+            ));
+        }
         if !self.unknown.is_empty() {
             let unknown = list(self.unknown);
             faults.push(format!(

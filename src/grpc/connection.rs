@@ -27,4 +27,9 @@ mod streams;
 mod warnings;
 
 pub(in crate::grpc) use self::sending::{Sending, Unread};
-pub use self::{call_costs::CallCosts, linger::LINGER, peer::Peer, serve::CUT_GRACE};
+pub use self::{
+    call_costs::{CallCost, CallCosts},
+    linger::LINGER,
+    peer::Peer,
+    serve::CUT_GRACE,
+};

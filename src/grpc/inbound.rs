@@ -23,6 +23,7 @@ mod grpc_only;
 mod limit;
 mod method;
 mod observe;
+mod one_message;
 mod pressure;
 mod request_id;
 mod stalled_reader;
@@ -58,6 +59,7 @@ use self::{
     grpc_only::GrpcOnly,
     limit::LimitPrincipals,
     observe::{ObserveCalls, Sinks},
+    one_message::OneMessage,
     stalled_reader::EndStalledReaders,
     watch_request::WatchRequest,
 };
@@ -83,6 +85,7 @@ pub type Stack = (
     Around<EndWhenCut>,
     Around<WatchRequest>,
     Around<BoundRequests>,
+    Around<OneMessage>,
 );
 
 /// What the layers of the inbound stack need.
@@ -168,8 +171,9 @@ pub fn stack(settings: InboundSettings) -> Stack {
         Around(EndWhenCut(cut)),
         // Next to tonic, which hides that the client has reset its stream.
         Around(WatchRequest),
-        // Innermost, so that its errors do not look like a stream that the client has reset.
+        // These two are innermost, so that their errors do not look like a stream that the client has reset.
         Around(BoundRequests::new(max_arriving_bytes, shed)),
+        Around(OneMessage),
     )
 }
 

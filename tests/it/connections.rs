@@ -4,9 +4,9 @@ use std::{iter, time::Duration};
 
 use futures_util::{StreamExt, future::join_all, stream};
 use prost::Message;
-use tapegate::grpc::proto::{DescribeTapesRequest, ListTapesRequest};
+use tapegate::grpc::proto::{DescribeTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient};
 use tokio::time::{Instant, sleep, timeout};
-use tonic::Code;
+use tonic::{Code, codec::CompressionEncoding, transport::Endpoint};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_reflection::pb::v1::{
     ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
@@ -14,7 +14,7 @@ use tonic_reflection::pb::v1::{
 };
 
 use crate::harness::{
-    GATEWAY, Service, Site, collect, eventually,
+    GATEWAY, Program, Service, Site, Upstream, collect, eventually,
     http2::{self, Frame, GOAWAY, PING, RST_STREAM, Reader, Writer, connect},
     refusal,
 };
@@ -536,4 +536,59 @@ async fn rejected_calls_whose_messages_come_late_leave_their_connection_open() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn the_line_of_a_call_that_finds_no_room_names_the_limit() {
+    let upstream = Upstream::answering(|_| std::future::pending()).await;
+    let endpoint = format!("--upstream-endpoint={}", upstream.endpoint());
+    let flags = [
+        "serve",
+        "--allow-anonymous",
+        "--region=us-east-1",
+        "--max-concurrent-calls=1",
+        &endpoint,
+    ];
+    let variables = [
+        ("AWS_ACCESS_KEY_ID", "AKIDTEST"),
+        ("AWS_SECRET_ACCESS_KEY", "a-secret"),
+    ];
+    let mut program = Program::start(&flags, variables);
+    let channel = Endpoint::from_shared(program.grpc.clone()).unwrap();
+    let mut client = TapeServiceClient::new(channel.connect().await.unwrap());
+    let mut other = client.clone();
+    let _first = tokio::spawn(async move { client.list_tapes(ListTapesRequest::default()).await });
+    upstream.was_asked(1).await;
+    other.list_tapes(ListTapesRequest::default()).await.unwrap_err();
+    let line = program.logged("setting max_concurrent_calls").await;
+    assert!(line.contains("call ended"), "{line}");
+}
+
+#[tokio::test]
+async fn a_request_with_many_messages_is_rejected_at_the_second_one() {
+    let service = Service::dev(&[]).await;
+    let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, None).await;
+    writer.head(1, "DescribeTapes", &[]).await;
+    let messages = [0; 5 * 3000];
+    writer.frame(http2::DATA, 0, 1, &messages).await.unwrap();
+    // It does not wait for the end of the request.
+    let ended = async { while !reader.frame().await.unwrap().unwrap().ends(1) {} };
+    timeout(Duration::from_secs(10), ended)
+        .await
+        .expect("the call ends");
+}
+
+#[tokio::test]
+async fn a_request_with_too_many_values_is_rejected_before_they_are_decoded() {
+    let service = Service::dev(&[]).await;
+    // A kilobyte on the wire.
+    let request = DescribeTapesRequest {
+        gateway_arn: GATEWAY.to_owned(),
+        tape_arns: vec![String::new(); 400_000],
+        ..Default::default()
+    };
+    let mut client = service.client().send_compressed(CompressionEncoding::Gzip);
+    let status = client.describe_tapes(request).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(status.message().contains("more than 5000 values"), "{status:?}");
 }

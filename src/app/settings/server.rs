@@ -209,6 +209,18 @@ pub(crate) static SEND_TIMEOUT: Setting<DurationIn> = Setting {
            and other calls on the connection go on.",
 };
 
+pub(crate) static MAX_CONNECTION_RATE: Setting<Integer<u32>> = Setting {
+    key: "max_connection_rate",
+    kind: Integer {
+        range: 1..=1_000_000,
+        unit: "connections",
+    },
+    default: Some("100"),
+    help: "How many gRPC connections one IPv4 address, or one /64 network of IPv6, may open per second, and twice as many \
+           at once. Further ones wait for up to 10 s before their handshake. Addresses of trusted_proxies have no such \
+           limit.",
+};
+
 pub(crate) static MAX_UNREAD_BYTES: Setting<Integer<usize>> = Setting {
     key: "max_unread_bytes",
     kind: Integer {
@@ -229,10 +241,10 @@ pub(crate) static MAX_CONTROL_FRAMES: Setting<Integer<u32>> = Setting {
     default: Some("5000"),
     help: "The maximum number of HTTP/2 frames per second on one connection that carry little of a call, such as \
            WINDOW_UPDATE. A PING or SETTINGS, which has to be answered, counts as ten, and so does the RST_STREAM of a \
-           call that the client cancels. A call that fails before AWS is asked, for example with UNAUTHENTICATED or \
-           RESOURCE_EXHAUSTED, counts as fifty, unless the code is UNAVAILABLE; so do a health check, a reflection \
-           stream, and an RST_STREAM of the service because of an error of the client. A question on a reflection \
-           stream counts as ten. None of these counts on the connections of trusted_proxies. Each KiB of metadata counts as one, and so does a DATA frame of less than 256 bytes that does \
+           call that the client cancels. A call counts as fifty until it is admitted, and so does one that fails before AWS is \
+           asked, for example with UNAUTHENTICATED or RESOURCE_EXHAUSTED, unless the code is UNAVAILABLE. A health check, a \
+           reflection stream, and an RST_STREAM of the service because of an error of the client count as fifty too, and a \
+           question on a reflection stream as ten. None of these counts on the connections of trusted_proxies. Each KiB of metadata counts as one, and so does a DATA frame of less than 256 bytes that does \
            not end a request. With more, the service reads the connection more slowly. More than four connections of \
            one address share the number of four, except those of trusted_proxies.",
 };
@@ -437,6 +449,7 @@ pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
             max_per_address: values.get(&MAX_CONNECTIONS_PER_ADDRESS)?,
             proxies: trusted_proxies.clone(),
             max_control_frames: values.get(&MAX_CONTROL_FRAMES)?,
+            max_rate: values.get(&MAX_CONNECTION_RATE)?,
         },
         handshake_timeout: values.get(&HANDSHAKE_TIMEOUT)?,
         allow_anonymous: values.get(&ALLOW_ANONYMOUS)?,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
@@ -191,6 +191,10 @@ where
         place: Place,
         stop: CancellationToken,
     ) {
+        tokio::select! {
+            () = sleep_until(place.begins) => {}
+            () = stop.cancelled() => {}
+        }
         let patience = self.settings.handshake_timeout;
         let why = match timeout(patience, handshake(socket, address, &self.settings)).await {
             Ok(Ok(mut accepted)) => {

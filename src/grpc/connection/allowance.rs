@@ -49,15 +49,20 @@ impl Allowance {
         self.of_address.is_some()
     }
 
-    /// Takes so many control frames.
-    pub(super) fn spend(&mut self, frames: u32) {
+    /// Takes so many control frames, or gives them back if there are less than 0.
+    pub(super) fn spend(&mut self, frames: i64) {
         // Most frames cost nothing.
         if frames == 0 {
             return;
         }
         let now = Instant::now();
-        let latest = now + self.cost_of(BURST) + MAX_PAUSE;
-        self.used_until = (self.used_until.max(now) + self.cost_of(frames)).min(latest);
+        let cost = self.cost_of(u32::try_from(frames.unsigned_abs()).unwrap_or(u32::MAX));
+        self.used_until = if frames > 0 {
+            let latest = now + self.cost_of(BURST) + MAX_PAUSE;
+            (self.used_until.max(now) + cost).min(latest)
+        } else {
+            self.used_until.checked_sub(cost).unwrap_or(now)
+        };
     }
 
     /// When the next frame may be read; `None` is now.
@@ -91,13 +96,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn frames_beyond_the_burst_wait() {
         let mut one = Allowance::new(1000, None);
-        one.spend(BURST);
+        one.spend(BURST.into());
         assert_eq!(pause(&one), Duration::ZERO);
         one.spend(30);
         assert_eq!(pause(&one), Duration::from_millis(30));
         tokio::time::advance(Duration::from_millis(30)).await;
         assert_eq!(pause(&one), Duration::ZERO);
-        one.spend(u32::MAX);
+        one.spend(i64::MAX);
         assert_eq!(pause(&one), MAX_PAUSE);
     }
 
@@ -105,10 +110,10 @@ mod tests {
     async fn many_connections_of_an_address_share_the_rate_of_four() {
         let open = Arc::new(AtomicUsize::new(4));
         let mut all = [(); 2].map(|()| Allowance::new(1000, Some(open.clone())));
-        all[0].spend(BURST + 50);
+        all[0].spend(i64::from(BURST) + 50);
         assert_eq!(pause(&all[0]), Duration::from_millis(50));
         open.store(4000, Ordering::Relaxed);
-        all[1].spend(BURST);
+        all[1].spend(BURST.into());
         assert_eq!(pause(&all[1]), Duration::ZERO);
         all[1].spend(5);
         assert_eq!(pause(&all[1]), Duration::from_secs(5));

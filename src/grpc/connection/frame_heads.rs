@@ -20,6 +20,9 @@ const ACK: u8 = 0x1;
 /// The flag of the last frame of a request or response.
 const END_STREAM: u8 = 0x1;
 
+/// The bits of a stream's number; the first one is reserved.
+const STREAM: u32 = 0x7fff_ffff;
+
 /// The flag of a frame with padding, which is no content.
 const PADDED: u8 = 0x8;
 
@@ -32,7 +35,9 @@ const MIN_CONTENT: usize = 256;
 pub(super) enum Frame {
     /// DATA with at least [`MIN_CONTENT`] bytes and no padding, or the end of a request.
     Data,
-    /// HEADERS or CONTINUATION, with the number of their bytes.
+    /// The HEADERS of a new call, with the number of its bytes.
+    Begin(usize),
+    /// Other HEADERS or CONTINUATION, with the number of their bytes.
     Fields(usize),
     /// A PING or SETTINGS that the other end has to answer.
     Question,
@@ -50,6 +55,8 @@ pub(super) struct FrameHeads {
     /// The head of a frame and the beginning of its payload, as far as it has come.
     head: [u8; HEAD + NEEDED],
     length: usize,
+    /// The latest stream that has begun.
+    last_stream: u32,
 }
 
 impl FrameHeads {
@@ -59,6 +66,7 @@ impl FrameHeads {
             skip,
             head: [0; HEAD + NEEDED],
             length: 0,
+            last_stream: 0,
         }
     }
 
@@ -99,21 +107,35 @@ impl FrameHeads {
         usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low)
     }
 
-    fn frame(&self) -> Frame {
-        let code = |at: usize| {
-            let bytes = self.head[..self.length].get(HEAD + at..)?.first_chunk();
-            Some(Frame::End(u32::from_be_bytes(*bytes?)))
-        };
+    /// Whether a stream begins with these HEADERS.
+    fn begins(&mut self) -> bool {
+        let id = self.head[..HEAD].last_chunk().copied().map(u32::from_be_bytes);
+        let id = id.unwrap_or_default() & STREAM;
+        let begins = id > self.last_stream;
+        self.last_stream = self.last_stream.max(id);
+        begins
+    }
+
+    fn frame(&mut self) -> Frame {
         let flags = self.head[4];
-        match self.head[3] {
+        let kind = self.head[3];
+        match kind {
             DATA if flags & END_STREAM != 0 => Frame::Data,
             DATA if flags & PADDED == 0 && self.payload() >= MIN_CONTENT => Frame::Data,
+            HEADERS if self.begins() => Frame::Begin(self.payload()),
             HEADERS | CONTINUATION => Frame::Fields(self.payload()),
             SETTINGS | PING if flags & ACK == 0 => Frame::Question,
-            RST_STREAM => code(0).unwrap_or(Frame::Control),
-            GOAWAY => code(4).unwrap_or(Frame::Control),
+            RST_STREAM => self.end(0),
+            GOAWAY => self.end(4),
             _ => Frame::Control,
         }
+    }
+
+    /// The frame that ends something, with its error code at this place of the payload, if the payload has one.
+    fn end(&self, at: usize) -> Frame {
+        let code = self.head[..self.length].get(HEAD + at..);
+        let code = code.and_then(|code| code.first_chunk().copied());
+        code.map_or(Frame::Control, |code| Frame::End(u32::from_be_bytes(code)))
     }
 }
 
@@ -141,8 +163,12 @@ mod tests {
                 .clone()
                 .prop_map(|payload| (frame(DATA, PADDED, &payload), Frame::Control)),
             vec(any::<u8>(), 0..600).prop_map(|payload| (frame(DATA, END_STREAM, &payload), Frame::Data)),
-            (payload.clone(), prop_oneof![Just(HEADERS), Just(CONTINUATION)])
-                .prop_map(|(payload, kind)| (frame(kind, 0, &payload), Frame::Fields(payload.len()))),
+            payload
+                .clone()
+                .prop_map(|payload| (frame(HEADERS, 0, &payload), Frame::Begin(payload.len()))),
+            payload
+                .clone()
+                .prop_map(|payload| (frame(CONTINUATION, 0, &payload), Frame::Fields(payload.len()))),
             any::<[u8; 8]>().prop_map(|payload| (frame(PING, 0, &payload), Frame::Question)),
             any::<[u8; 8]>().prop_map(|payload| (frame(PING, ACK, &payload), Frame::Control)),
             Just((frame(SETTINGS, 0, &[]), Frame::Question)),
@@ -177,7 +203,12 @@ mod tests {
                 heads.read(piece, |frame| found.push(frame));
                 left = rest;
             }
-            let sent: Vec<_> = frames.into_iter().map(|(_, frame)| frame).collect();
+            // All are of one stream, which begins once.
+            let mut has_begun = false;
+            let sent: Vec<_> = frames.into_iter().map(|(_, frame)| match frame {
+                Frame::Begin(bytes) if std::mem::replace(&mut has_begun, true) => Frame::Fields(bytes),
+                frame => frame,
+            }).collect();
             prop_assert_eq!(found, sent);
         }
     }

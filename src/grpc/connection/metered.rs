@@ -15,14 +15,14 @@ use tokio::{
 
 use super::{
     allowance::Allowance,
-    call_costs::CallCosts,
+    call_costs::{CALL, CallCosts},
     frame_heads::{Frame, FrameHeads},
     protocol_errors::ProtocolErrors,
     socket::PREFACE,
 };
 
 /// How many control frames one costs that has to be answered, or that ends a call which has begun.
-const COST_OF_WORK: u32 = 10;
+const COST_OF_WORK: i64 = 10;
 
 /// The bytes of metadata that cost as much as a control frame. Fewer cost nothing.
 const FIELDS_PER_FRAME: usize = 1024;
@@ -35,7 +35,8 @@ const TURN: u32 = 2;
 ///
 /// The library for HTTP/2 does not limit frames that are no part of a call, and handles all that have come
 /// before it gives others a turn. So the connection reads [`TURN`] frames at a time, and does not read on for a
-/// while if there are more than `max_control_frames`. What the library rejects is seen nowhere else than in
+/// while if there are more than `max_control_frames`. A call costs frames when it begins, and `of_calls` gives them
+/// back when it is admitted. What the library rejects is seen nowhere else than in
 /// the frames that it sends.
 #[derive(Debug)]
 pub(super) struct Metered<T> {
@@ -75,11 +76,14 @@ impl<T> Metered<T> {
     }
 
     /// What the frames in `bytes` cost.
-    fn cost(&mut self, bytes: &[u8]) -> u32 {
-        let mut frames = 0_u32;
+    fn cost(&mut self, bytes: &[u8]) -> i64 {
+        let of_call = if self.allowance.pays_for_calls() { CALL } else { 0 };
+        let of_fields = |bytes: usize| i64::try_from(bytes / FIELDS_PER_FRAME).unwrap_or(i64::MAX);
+        let mut frames = 0;
         self.from_peer.read(bytes, |frame| match frame {
             Frame::Data => {}
-            Frame::Fields(bytes) => frames += u32::try_from(bytes / FIELDS_PER_FRAME).unwrap_or(u32::MAX),
+            Frame::Begin(bytes) => frames += of_call + of_fields(bytes),
+            Frame::Fields(bytes) => frames += of_fields(bytes),
             Frame::Question | Frame::End(_) => frames += COST_OF_WORK,
             Frame::Control => frames += 1,
         });
@@ -89,7 +93,11 @@ impl<T> Metered<T> {
     /// Waits until the next frame may be read.
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.allowance.pays_for_calls() {
-            self.allowance.spend(self.of_calls.take());
+            let frames = self.of_calls.take(cx.waker());
+            self.allowance.spend(frames);
+            if frames < 0 {
+                self.pause = None;
+            }
         }
         loop {
             if let Some(pause) = &mut self.pause {
@@ -107,7 +115,7 @@ impl<T> Metered<T> {
             if let Frame::End(code) = frame
                 && self.errors.add(code, self.peer)
             {
-                self.of_calls.add_call();
+                self.of_calls.add_error();
             }
         });
     }

@@ -5,7 +5,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::call_costs::CallCosts;
+use super::call_costs::{CallCost, CallCosts};
 use crate::grpc::tls::ClientCertificate;
 
 /// The other end of a connection, in the extensions of its requests.
@@ -52,6 +52,11 @@ impl Peer {
     /// What the calls of the connection cost.
     pub(in crate::grpc) fn costs(&self) -> &CallCosts {
         &self.costs
+    }
+
+    /// What a call costs that has begun.
+    pub(in crate::grpc) fn call_cost(&self) -> CallCost {
+        CallCost::new(self.costs.clone())
     }
 
     pub(super) fn closed(&self) -> CancellationToken {

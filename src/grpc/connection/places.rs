@@ -28,6 +28,8 @@ pub struct PlaceSettings {
     pub proxies: BTreeSet<IpNet>,
     /// How many control frames may come per second on a connection (`max_control_frames`).
     pub max_control_frames: u32,
+    /// How many connections one address may open per second (`max_connection_rate`).
+    pub max_rate: u32,
 }
 
 /// How long a connection must have been without a call before it gives its place to a new one.
@@ -48,9 +50,46 @@ pub(super) struct Places {
 struct Taken {
     last_id: u64,
     by_id: HashMap<u64, Arc<Activity>>,
-    /// How many are open of each. Their allowances read this.
-    by_origin: HashMap<IpAddr, Arc<AtomicUsize>>,
+    by_origin: HashMap<IpAddr, Origin>,
     leaving: usize,
+}
+
+/// The connections of an address.
+#[derive(Debug)]
+struct Origin {
+    /// How many are open. Their allowances read this.
+    open: Arc<AtomicUsize>,
+    /// Until when those that were opened have used up the rate.
+    used_until: Instant,
+}
+
+/// How many seconds of the rate of new connections an address may use at once.
+const RATE_BURST: u32 = 2;
+
+/// The longest that a new connection waits.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+impl Origin {
+    fn new() -> Self {
+        Self {
+            open: Arc::default(),
+            used_until: Instant::now(),
+        }
+    }
+
+    /// Records a new connection. Returns when it may begin.
+    fn opens(&mut self, max_rate: u32) -> Instant {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let burst = RATE_BURST * second;
+        let used_until = self.used_until.max(now) + second / max_rate;
+        self.used_until = used_until.min(now + burst + MAX_WAIT);
+        self.used_until.checked_sub(burst).unwrap_or(now)
+    }
+
+    /// Whether nothing needs to be known of the address any more.
+    fn is_forgotten(&self) -> bool {
+        self.open.load(Ordering::Relaxed) == 0 && self.used_until <= Instant::now()
+    }
 }
 
 /// Why there is no place for a new connection.
@@ -60,6 +99,15 @@ pub(super) enum Full {
     All,
     /// `max_connections_per_address` are open from this address, and all of them are in use.
     OfAddress,
+}
+
+impl Taken {
+    /// Forgets addresses of which nothing needs to be known, when there are many.
+    fn forget(&mut self, max_connections: usize) {
+        if self.by_origin.len() > 2 * max_connections {
+            self.by_origin.retain(|_, of| !of.is_forgotten());
+        }
+    }
 }
 
 impl Places {
@@ -86,7 +134,7 @@ impl Places {
         let mut taken = self.lock();
         let of_origin = origin.and_then(|origin| taken.by_origin.get(&origin));
         let has_displaced =
-            if of_origin.is_some_and(|open| open.load(Ordering::Relaxed) >= self.settings.max_per_address) {
+            if of_origin.is_some_and(|of| of.open.load(Ordering::Relaxed) >= self.settings.max_per_address) {
                 let leaving = self.max_leaving().div_ceil(2);
                 self.make_room(&mut taken, leaving, |activity| activity.origin == origin)
                     .ok_or(Full::OfAddress)?;
@@ -98,11 +146,16 @@ impl Places {
             } else {
                 false
             };
-        let of_origin = origin.map(|origin| taken.by_origin.entry(origin).or_default().clone());
-        if let Some(open) = &of_origin {
+        taken.forget(self.settings.max_connections);
+        let of_origin = origin.map(|origin| taken.by_origin.entry(origin).or_insert_with(Origin::new));
+        let (open, begins) = match of_origin {
+            Some(of) => (Some(of.open.clone()), of.opens(self.settings.max_rate)),
+            None => (None, Instant::now()),
+        };
+        if let Some(open) = &open {
             open.fetch_add(1, Ordering::Relaxed);
         }
-        let allowance = Allowance::new(self.settings.max_control_frames, of_origin);
+        let allowance = Allowance::new(self.settings.max_control_frames, open);
         let activity = Arc::new(Activity::new(origin, allowance));
         taken.last_id += 1;
         let id = taken.last_id;
@@ -112,6 +165,7 @@ impl Places {
             id,
             activity,
             has_displaced,
+            begins,
         })
     }
 
@@ -138,8 +192,8 @@ impl Places {
         }
         longest.leave.cancel();
         taken.leaving += 1;
-        if let Some(open) = longest.origin.and_then(|origin| taken.by_origin.get(&origin)) {
-            open.fetch_sub(1, Ordering::Relaxed);
+        if let Some(of) = longest.origin.and_then(|origin| taken.by_origin.get(&origin)) {
+            of.open.fetch_sub(1, Ordering::Relaxed);
         }
         Some(())
     }
@@ -171,6 +225,8 @@ pub(super) struct Place {
     pub(super) activity: Arc<Activity>,
     /// Whether an idle connection was told to leave for it.
     pub(super) has_displaced: bool,
+    /// When it may begin, because of the rate of its address.
+    pub(super) begins: Instant,
 }
 
 impl Drop for Place {
@@ -180,19 +236,14 @@ impl Drop for Place {
         taken.by_id.remove(&self.id);
         if self.activity.leave.is_cancelled() {
             taken.leaving -= 1;
-        } else if let Some(origin) = self.activity.origin
-            && let Some(open) = taken.by_origin.get(&origin)
+        } else if let Some(of) = self
+            .activity
+            .origin
+            .and_then(|origin| taken.by_origin.get(&origin))
         {
-            open.fetch_sub(1, Ordering::Relaxed);
+            of.open.fetch_sub(1, Ordering::Relaxed);
         }
-        if let Some(origin) = self.activity.origin
-            && taken
-                .by_origin
-                .get(&origin)
-                .is_some_and(|open| open.load(Ordering::Relaxed) == 0)
-        {
-            taken.by_origin.remove(&origin);
-        }
+        taken.forget(self.places.settings.max_connections);
     }
 }
 
@@ -268,6 +319,7 @@ mod tests {
             max_per_address,
             proxies: ["192.0.2.0/24".parse().unwrap()].into(),
             max_control_frames: 5000,
+            max_rate: 100,
         }))
     }
 
@@ -314,7 +366,8 @@ mod tests {
         let of_a_proxy: Vec<_> = (0..10).map(|_| take(&places, "192.0.2.7").unwrap()).collect();
         drop((held, other, of_a_network, of_a_proxy));
         assert_eq!(places.taken(), 0);
-        assert!(places.lock().by_origin.is_empty());
+        tokio::time::advance(MIN_IDLE).await;
+        assert!(places.lock().by_origin.values().all(Origin::is_forgotten));
     }
 
     #[tokio::test(start_paused = true)]
@@ -331,6 +384,34 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_address_that_opens_many_connections_waits_and_others_do_not() {
+        let places = places(1000, 1000);
+        let delay = |place: Place| place.begins - Instant::now();
+        for _ in 0..200 {
+            assert_eq!(delay(take(&places, "10.0.0.1").unwrap()), Duration::ZERO);
+        }
+        let step = Duration::from_millis(10);
+        for number in 1..=1000 {
+            assert_eq!(delay(take(&places, "10.0.0.1").unwrap()), number * step);
+        }
+        assert_eq!(delay(take(&places, "10.0.0.1").unwrap()), MAX_WAIT);
+        assert_eq!(delay(take(&places, "10.0.0.2").unwrap()), Duration::ZERO);
+        assert_eq!(delay(take(&places, "192.0.2.1").unwrap()), Duration::ZERO);
+        tokio::time::advance(MAX_WAIT).await;
+        assert_eq!(delay(take(&places, "10.0.0.1").unwrap()), step);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_known_of_addresses_is_forgotten() {
+        let places = places(4, 4);
+        for number in 0..100 {
+            take(&places, &format!("10.0.0.{number}")).unwrap();
+            tokio::time::advance(MIN_IDLE).await;
+        }
+        assert!(places.lock().by_origin.len() < 10);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_full_address_gives_up_its_own_idle_connections_only() {
         let places = places(100, 2);
         let other = take(&places, "10.0.0.2").unwrap();
@@ -343,6 +424,7 @@ mod tests {
         assert_eq!(leaves.iter().filter(|leaves| **leaves).count(), 1);
         assert!(!leaves[0] && !leaves[3]);
         drop((other, first, second, third));
-        assert!(places.lock().by_origin.is_empty());
+        tokio::time::advance(MIN_IDLE).await;
+        assert!(places.lock().by_origin.values().all(Origin::is_forgotten));
     }
 }

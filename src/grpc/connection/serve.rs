@@ -50,6 +50,9 @@ pub const CUT_GRACE: Duration = Duration::from_secs(1);
 /// connection (RUSTSEC-2024-0003).
 const MAX_ERROR_RESETS: usize = 1024;
 
+/// How many bytes of requests a client may send before the service has read them.
+const WINDOW: u32 = 65_535;
+
 /// The part by which the ages of connections differ, so that those which were opened together do not
 /// end together (gRFC A9).
 const JITTER: f64 = 0.1;
@@ -87,6 +90,9 @@ impl<S> Http2<S> {
         http2
             .timer(TokioTimer::new())
             .max_concurrent_streams(settings.max_concurrent_streams)
+            // HTTP/2's own default. hyper's is 1 MiB, which each connection could hold in memory.
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
             .max_local_error_reset_streams(MAX_ERROR_RESETS)
             .max_pending_accept_reset_streams(settings.max_pending_resets)
             .keep_alive_interval(settings.keepalive_interval)

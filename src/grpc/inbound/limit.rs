@@ -11,7 +11,7 @@ use super::{
 use crate::{
     access::limits::{Limits, OpenCall},
     call::middleware::Middleware,
-    grpc::status,
+    grpc::{connection::CallCost, status},
 };
 
 /// Enforces the limits of each principal: calls per second and concurrent calls. Limits by address
@@ -30,7 +30,8 @@ where
 
     fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
         let path = request.uri().path();
-        let counts = method::kind(path).is_some() || method::is_reflection(path);
+        let is_of_tapes = method::kind(path).is_some();
+        let counts = is_of_tapes || method::is_reflection(path);
         let caller = context_of(&request).and_then(|context| context.caller());
         let open = match caller.filter(|_| counts) {
             None => None,
@@ -45,6 +46,9 @@ where
                 }
             },
         };
+        if let Some(cost) = request.extensions().get::<CallCost>().filter(|_| is_of_tapes) {
+            cost.give_back();
+        }
         Either::Left(Wrapping::new(inner.call(request), Guard(open)))
     }
 }

@@ -37,7 +37,7 @@ use crate::{
     call::{CallContext, CallFacts, middleware::Middleware},
     domain::{Attempts, OperationKind},
     grpc::{
-        connection::{CallCosts, Peer},
+        connection::{CallCost, Peer},
         status,
     },
     observability::calls::CallRegistry,
@@ -116,18 +116,21 @@ where
             let trusted = &self.0.trusted_proxies;
             context.set_address(address::of_caller(peer.address(), request.headers(), trusted));
         }
-        let costs = peer.map_or_else(CallCosts::default, |peer| peer.costs().clone());
+        let cost = peer.map(Peer::call_cost);
         let method = method::index(path);
         let _attached = trace.caller.clone().attach();
         let _entered = trace.span.clone().entered();
         let log = CallLog::begin(&self.0, &context);
         self.0.metrics.begin(method);
         request.extensions_mut().insert(context.clone());
+        if let Some(cost) = &cost {
+            request.extensions_mut().insert(cost.clone());
+        }
 
         let observer = Observer {
             sinks: self.0.clone(),
             context,
-            costs,
+            cost,
             method,
             end: End::default(),
             info: None,
@@ -158,8 +161,7 @@ where
 struct Observer {
     sinks: Arc<Sinks>,
     context: Arc<CallContext>,
-    /// Of the connection.
-    costs: CallCosts,
+    cost: Option<CallCost>,
     /// The method's index in [`method::KNOWN`].
     method: usize,
     end: End,
@@ -179,8 +181,10 @@ impl Observer {
         // fault.
         let is_fault = !matches!(self.end, End::GivenUp | End::Grpc(Code::Ok | Code::Unavailable));
         let is_of_tapes = method::kind(self.context.method()).is_some();
-        if !is_of_tapes || is_fault && !self.has_asked_aws() {
-            self.costs.add_call();
+        match &self.cost {
+            Some(cost) if is_fault && !self.has_asked_aws() => cost.pay(),
+            Some(cost) if is_of_tapes => cost.give_back(),
+            _ => {}
         }
         response.map(|body| ObservedBody { body, observer: self })
     }

@@ -135,7 +135,9 @@ pub fn cut(cut: CallCut, operation: Option<&str>, attempts: &Attempts, outcome: 
         ErrorDetails::with_error_info(row.reason, row.domain.as_str(), HashMap::from_iter(metadata));
     details.set_retry_info(row.caller_delay.map(Duration::from_secs));
     let why = match cut {
-        CallCut::Shutdown => "the service shuts down, and the call took longer than shutdown.drain_timeout",
+        CallCut::Shutdown => {
+            "the service shuts down, and the call had not ended after shutdown.drain_timeout, or at a second signal"
+        }
         CallCut::Connection => {
             "the service closes the connection, and the call took longer than max_connection_age_grace"
         }

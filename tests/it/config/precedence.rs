@@ -100,6 +100,7 @@ fn every_setting_of_the_service_except_lists_has_a_key_a_variable_and_a_flag() {
         "limits.attempts_in_flight" => "7",
         "max_scheduling_delay" => "7s",
         "max_arriving_bytes" => "66666666",
+        "max_connection_rate" => "66",
         "max_unread_bytes" => "77777777",
         "auth.health" => "identified",
         "auth.reflection" => "open",

