@@ -50,7 +50,7 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 fn packages() -> Vec<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version=1", "--locked", "--offline"])
+        .args(["metadata", "--format-version=1", "--locked"])
         .arg(format!(
             "--manifest-path={}/Cargo.toml",
             env!("CARGO_MANIFEST_DIR")
