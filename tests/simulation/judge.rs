@@ -129,6 +129,8 @@ impl Call<'_> {
         }
         match (self.asked, refusal.reason.as_str()) {
             (_, "TAPE_EXISTS" | "BARCODE_TAKEN") => true,
+            // AWS refuses the key of the replica, whatever the call has made.
+            (_, "UNRECOGNIZED_CLIENT_EXCEPTION") => false,
             // Before the look-up, the tape may not have been there.
             (Asked::Create(Wish::Tape { .. }), "INVALID_PARAMETERS") => {
                 later("ListTapes")

@@ -66,17 +66,17 @@ fn address(program: &Program) -> SocketAddr {
     program.grpc.strip_prefix("http://").unwrap().parse().unwrap()
 }
 
-/// The memory of the program in KiB when it no longer grows.
+/// The memory of the program in KiB when it has not grown for some seconds; on a busy machine it pauses.
 async fn settled(program: &Program) -> i64 {
     let mut last = program.resident();
-    loop {
+    let mut calm = 0;
+    while calm < 4 {
         sleep(Duration::from_secs(1)).await;
         let now = program.resident();
-        if (now - last).abs() < 256 {
-            return now;
-        }
+        calm = if (now - last).abs() < 256 { calm + 1 } else { 0 };
         last = now;
     }
+    last
 }
 
 /// Makes calls whose responses the client does not read, and waits until AWS was asked for all.

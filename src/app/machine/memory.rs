@@ -34,7 +34,7 @@ impl Held {
     /// A call whose page of 1,000 tapes is coming from AWS.
     pub const RESPONSE: u64 = 240 * KIB;
     /// A call whose page of 1,000 tapes waits for its reader.
-    pub const PAGE: u64 = 350 * KIB;
+    pub const PAGE: u64 = 245 * KIB;
     /// What of such a page counts in `max_unread_bytes`.
     pub const UNREAD: u64 = 145 * KIB;
 
