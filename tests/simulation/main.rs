@@ -36,7 +36,7 @@ use tracing_subscriber::EnvFilter;
 /// How many seeds are run if `TAPEGATE_SEEDS` does not say.
 const SEEDS: u64 = 100;
 
-/// Seeds that once failed, each because of a defect of the service.
+/// Seeds that once failed. These three were mistakes of the judge, and no defects of the service.
 const KEPT: [u64; 3] = [3193, 6509, 9084];
 
 /// How many of the seeds are run twice, to compare their histories.

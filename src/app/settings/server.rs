@@ -244,8 +244,8 @@ pub(crate) static MAX_CONTROL_FRAMES: Setting<Integer<u32>> = Setting {
            call that the client cancels. A call counts as fifty until it is admitted, and so does one that fails before AWS is \
            asked, for example with UNAUTHENTICATED or RESOURCE_EXHAUSTED, unless the code is UNAVAILABLE. A health check, a \
            reflection stream, and an RST_STREAM of the service because of an error of the client count as fifty too, and a \
-           question on a reflection stream as ten. None of these counts on the connections of trusted_proxies. Each KiB of metadata counts as one, and so does a DATA frame of less than 256 bytes that does \
-           not end a request. With more, the service reads the connection more slowly. More than four connections of \
+           question on a reflection stream as ten. None of these counts on the connections of trusted_proxies. Each KiB of \
+           metadata counts as one, and so does a DATA frame of less than 256 bytes that does not end a request. With more, the service reads the connection more slowly. More than four connections of \
            one address share the number of four, except those of trusted_proxies.",
 };
 
@@ -324,8 +324,8 @@ pub(crate) static MAX_SCHEDULING_DELAY: Setting<DurationIn> = Setting {
     help: "How long tasks of the service may wait for a processor. For reads, the time is added that they wait for a \
            connection to AWS (upstream.max_connections) and for a processor that reads their response. While they wait \
            longer, a part of the reads is rejected with UNAVAILABLE (OVERLOADED), so that calls that are accepted end in \
-           time: none is accepted at twice as long a wait. Creates are rejected when tasks wait three to four times as long for a \
-           processor.",
+           time: none is accepted at twice as long a wait. Creates are rejected when tasks wait three to four times as \
+           long for a processor.",
 };
 
 pub(crate) static MAX_CONCURRENT_CALLS: Setting<Integer<usize>> = Setting {

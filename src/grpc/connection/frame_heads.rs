@@ -117,8 +117,7 @@ impl FrameHeads {
     }
 
     fn frame(&mut self) -> Frame {
-        let flags = self.head[4];
-        let kind = self.head[3];
+        let [kind, flags] = [self.head[3], self.head[4]];
         match kind {
             DATA if flags & END_STREAM != 0 => Frame::Data,
             DATA if flags & PADDED == 0 && self.payload() >= MIN_CONTENT => Frame::Data,

@@ -36,8 +36,7 @@ const TURN: u32 = 2;
 /// The library for HTTP/2 does not limit frames that are no part of a call, and handles all that have come
 /// before it gives others a turn. So the connection reads [`TURN`] frames at a time, and does not read on for a
 /// while if there are more than `max_control_frames`. A call costs frames when it begins, and `of_calls` gives them
-/// back when it is admitted. What the library rejects is seen nowhere else than in
-/// the frames that it sends.
+/// back when it is admitted. What the library rejects is seen nowhere else than in the frames that it sends.
 #[derive(Debug)]
 pub(super) struct Metered<T> {
     io: T,
