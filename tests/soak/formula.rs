@@ -117,14 +117,12 @@ async fn of_requests(upstream: &Upstream, requests: u32, bytes: usize) -> i64 {
     let mut held = Vec::new();
     let mut hold = async |requests| {
         for _ in 0..requests {
-            let (mut writer, reader) = http2::connect(address(&program), 0, None).await;
+            let (mut writer, mut reader) = http2::connect(address(&program), 0, None).await;
             writer.head(1, "DescribeTapes", &[]).await;
             let announced = u32::try_from(bytes).unwrap().to_be_bytes();
             let head = [&[0], &announced[..]].concat();
             writer.frame(http2::DATA, 0, 1, &head).await.unwrap();
-            for _ in 0..bytes / 10_000 - 1 {
-                writer.frame(http2::DATA, 0, 1, &[0; 10_000]).await.unwrap();
-            }
+            http2::send_part(&mut writer, &mut reader, bytes - 10_000).await;
             held.push((writer, reader));
         }
     };

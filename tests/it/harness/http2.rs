@@ -160,3 +160,21 @@ impl Reader {
         }))
     }
 }
+
+/// Sends so many bytes of a request on the first stream of a connection, as fast as flow control allows.
+pub async fn send_part(writer: &mut Writer, reader: &mut Reader, bytes: usize) {
+    const PIECE: usize = 10_000;
+    // Of the connection and of the stream.
+    let mut left = [65_535; 2];
+    for _ in 0..bytes / PIECE {
+        while left.iter().any(|left| *left < PIECE) {
+            let frame = reader.frame().await.unwrap().unwrap();
+            if frame.kind == WINDOW_UPDATE {
+                let more = u32::from_be_bytes(frame.payload[..4].try_into().unwrap());
+                left[usize::from(frame.stream > 0)] += more as usize;
+            }
+        }
+        writer.frame(DATA, 0, 1, &[0; PIECE]).await.unwrap();
+        left = left.map(|left| left - PIECE);
+    }
+}
