@@ -30,9 +30,17 @@ pub(super) fn feed_watchdog() -> Option<AbortOnDropHandle<()>> {
     let feeding = async move {
         let mut ticks = interval(timeout / 2);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut was_told = true;
         loop {
             ticks.tick().await;
-            tell("WATCHDOG=1\n");
+            let told = try_to_tell("WATCHDOG=1\n");
+            // One warning for all messages in a row that fail.
+            if let Err(error) = &told
+                && was_told
+            {
+                warn(error);
+            }
+            was_told = told.is_ok();
         }
     };
     Some(AbortOnDropHandle::new(tokio::spawn(feeding)))
@@ -40,18 +48,34 @@ pub(super) fn feed_watchdog() -> Option<AbortOnDropHandle<()>> {
 
 /// How often the service manager wants to hear from this process; `None` if it does not.
 fn watchdog_timeout() -> Option<Duration> {
-    let number = |name| env::var(name).ok()?.parse().ok();
     let microseconds = number("WATCHDOG_USEC").filter(|number| *number > 1)?;
     let is_for_this_process = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(process::id()));
     is_for_this_process.then_some(Duration::from_micros(microseconds))
 }
 
-fn tell(message: &str) {
-    if let Some(address) = env::var_os("NOTIFY_SOCKET")
-        && let Err(error) = send(&address, message)
-    {
-        tracing::warn!(%error, "cannot notify the service manager");
+/// The number that the service manager has put into this variable.
+fn number(name: &str) -> Option<u64> {
+    let value = env::var_os(name)?;
+    let number = value.to_str().and_then(|value| value.parse().ok());
+    if number.is_none() {
+        tracing::warn!(name, ?value, "a variable of the service manager is not a number, so it is ignored");
     }
+    number
+}
+
+fn tell(message: &str) {
+    if let Err(error) = try_to_tell(message) {
+        warn(&error);
+    }
+}
+
+fn warn(error: &io::Error) {
+    tracing::warn!(%error, "cannot notify the service manager");
+}
+
+/// Without a service manager, does nothing.
+fn try_to_tell(message: &str) -> io::Result<()> {
+    env::var_os("NOTIFY_SOCKET").map_or(Ok(()), |address| send(&address, message))
 }
 
 /// Sends without waiting: a service manager that does not read must not stop calls.

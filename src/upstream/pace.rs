@@ -9,7 +9,7 @@ mod rate;
 use std::time::Duration;
 
 pub(super) use self::{
-    pacer::{OutageChange, Pacer, Turn, UpstreamState},
+    pacer::{Pacer, Turn, UpstreamChange, UpstreamState},
     rate::Signal,
 };
 

@@ -5,7 +5,7 @@ use tower::{Service, ServiceExt};
 
 use super::{
     metrics::UpstreamMetrics,
-    pace::{OutageChange, Pacer, Signal, Turn},
+    pace::{Pacer, Signal, Turn, UpstreamChange},
     partition::Partitions,
 };
 use crate::{
@@ -103,22 +103,35 @@ impl Drop for PacedAttempt<'_> {
     }
 }
 
-/// Logs that an outage begins or ends.
-fn report(change: Option<OutageChange>, kind: OperationKind, scope: &Scope, fault: Option<&Fault>) {
+/// Logs that an outage or throttling begins or ends.
+fn report(change: Option<UpstreamChange>, kind: OperationKind, scope: &Scope, fault: Option<&Fault>) {
     let kind = kind.as_str();
+    let fault = fault.map(tracing::field::display);
     match change {
         None => {}
-        Some(OutageChange::Begins) => tracing::warn!(
+        Some(UpstreamChange::OutageBegins) => tracing::warn!(
             kind,
             %scope,
-            fault = fault.map(tracing::field::display),
+            fault,
             "an outage begins: AWS does not respond, or rejects the credentials"
         ),
-        Some(OutageChange::Ends(lasted)) => tracing::info!(
+        Some(UpstreamChange::OutageEnds(lasted)) => tracing::info!(
             kind,
             %scope,
             seconds = lasted.as_secs_f64(),
             "an outage ends: AWS responds again"
+        ),
+        Some(UpstreamChange::ThrottlingBegins) => tracing::warn!(
+            kind,
+            %scope,
+            fault,
+            "AWS throttles: attempts wait for their turn"
+        ),
+        Some(UpstreamChange::ThrottlingEnds(lasted)) => tracing::info!(
+            kind,
+            %scope,
+            seconds = lasted.as_secs_f64(),
+            "AWS throttles no longer"
         ),
     }
 }

@@ -27,6 +27,8 @@ struct State {
     rate: Rate,
     /// Since when there is an outage whose end was not seen.
     outage_since: Option<Instant>,
+    /// Since when AWS throttles, while the end was not seen.
+    throttled_since: Option<Instant>,
     /// The waiting attempts, in the order of their tickets.
     queue: BTreeMap<Ticket, Arc<Notify>>,
     last_number: u64,
@@ -56,6 +58,36 @@ impl State {
         of_principal.map_or(current, |waiting| current.max(waiting.last_round + 1))
     }
 
+    /// What changes with an attempt that ended with this signal. Of two changes, the next attempt shows
+    /// the second.
+    fn change(&mut self, signal: Signal<'_>, now: Instant) -> Option<UpstreamChange> {
+        let is_answer = matches!(signal, Signal::Answered | Signal::Throttled);
+        let is_throttled = self.rate.is_throttled(now);
+        // The rate forgets an outage of which nothing is heard.
+        match (self.outage_since, self.rate.outage_since()) {
+            (None, Some(since)) => {
+                self.outage_since = Some(since);
+                return Some(UpstreamChange::OutageBegins);
+            }
+            (Some(since), None) if is_answer => {
+                self.outage_since = None;
+                return Some(UpstreamChange::OutageEnds(since.elapsed()));
+            }
+            _ => {}
+        }
+        match self.throttled_since {
+            None if is_throttled => {
+                self.throttled_since = Some(now);
+                Some(UpstreamChange::ThrottlingBegins)
+            }
+            Some(since) if !is_throttled && matches!(signal, Signal::Answered) => {
+                self.throttled_since = None;
+                Some(UpstreamChange::ThrottlingEnds(since.elapsed()))
+            }
+            _ => None,
+        }
+    }
+
     /// Removes the limit if it is no longer needed and no attempt waits.
     fn forget(&mut self) {
         if self.queue.is_empty() {
@@ -82,11 +114,13 @@ pub(in crate::upstream) struct UpstreamState {
 
 /// A change that the end of an attempt shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::upstream) enum OutageChange {
-    /// An outage begins.
-    Begins,
-    /// It ends, and lasted so long.
-    Ends(Duration),
+pub(in crate::upstream) enum UpstreamChange {
+    OutageBegins,
+    /// It lasted so long.
+    OutageEnds(Duration),
+    ThrottlingBegins,
+    /// It lasted so long.
+    ThrottlingEnds(Duration),
 }
 
 /// What a waiting attempt does next.
@@ -101,6 +135,7 @@ impl Pacer {
         Self(Mutex::new(State {
             rate: Rate::new(settings),
             outage_since: None,
+            throttled_since: None,
             queue: BTreeMap::new(),
             last_number: 0,
             of_principals: HashMap::new(),
@@ -139,25 +174,14 @@ impl Pacer {
         }
     }
 
-    /// Records how the attempt of this turn ended. Returns whether an outage begins or ends with it.
-    pub(in crate::upstream) fn record(&self, turn: Turn, signal: Signal<'_>) -> Option<OutageChange> {
-        let is_answer = matches!(signal, Signal::Answered | Signal::Throttled);
+    /// Records how the attempt of this turn ended. Returns what changes with it.
+    pub(in crate::upstream) fn record(&self, turn: Turn, signal: Signal<'_>) -> Option<UpstreamChange> {
+        let now = Instant::now();
         let mut state = self.state();
-        if state.rate.record(turn.began, signal, Instant::now()) {
+        if state.rate.record(turn.began, signal, now) {
             state.queue.values().for_each(|waiting| waiting.notify_one());
         }
-        // The rate forgets an outage of which nothing is heard.
-        match (state.outage_since, state.rate.outage_since()) {
-            (None, Some(since)) => {
-                state.outage_since = Some(since);
-                Some(OutageChange::Begins)
-            }
-            (Some(since), None) if is_answer => {
-                state.outage_since = None;
-                Some(OutageChange::Ends(since.elapsed()))
-            }
-            _ => None,
-        }
+        state.change(signal, now)
     }
 
     /// How long a call of this principal that arrives now would wait for its turn.
@@ -395,6 +419,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn throttling_begins_once_and_ends_when_it_is_forgotten() {
+        let pacer = Pacer::new(PaceSettings::default());
+        let mut changes = Vec::new();
+        for signal in [Signal::Throttled, Signal::Answered, Signal::Throttled] {
+            let turn = pacer.wait_for_turn("a", true, &after(60 * SECOND)).await.unwrap();
+            changes.extend(pacer.record(turn, signal));
+        }
+        assert_eq!(changes, [UpstreamChange::ThrottlingBegins]);
+        advance(PaceSettings::default().forget + SECOND).await;
+        let turn = pacer.wait_for_turn("a", true, &after(60 * SECOND)).await.unwrap();
+        let change = pacer.record(turn, Signal::Answered);
+        assert!(matches!(change, Some(UpstreamChange::ThrottlingEnds(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn no_attempt_begins_at_its_deadline() {
         let pacer = Pacer::new(PaceSettings::default());
         let deadline = after(Duration::ZERO);
@@ -419,13 +458,13 @@ mod tests {
         let began = Instant::now();
         let changes = (0..PaceSettings::default().silence)
             .filter_map(|_| pacer.record(turn, Signal::Unresponsive(&Fault::AttemptTimeout)));
-        assert_eq!(changes.collect::<Vec<_>>(), [OutageChange::Begins]);
+        assert_eq!(changes.collect::<Vec<_>>(), [UpstreamChange::OutageBegins]);
         assert!(matches!(first.await, Err(Fault::AttemptTimeout)));
         assert!(retry.await.unwrap().waited);
         // Attempts that were in flight at the last response say nothing about the present.
         advance(SECOND).await;
         let change = pacer.record(turn, Signal::Answered);
-        assert_eq!(change, Some(OutageChange::Ends(began.elapsed())));
+        assert_eq!(change, Some(UpstreamChange::OutageEnds(began.elapsed())));
         for _ in 0..100 {
             let change = pacer.record(turn, Signal::Unresponsive(&Fault::AttemptTimeout));
             assert_eq!(change, None);
