@@ -2,10 +2,10 @@
 
 use std::{io, pin::Pin, time::Duration};
 
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::grpc::connection::{CUT_GRACE, LINGER};
+use crate::grpc::connection::CUT_GRACE;
 
 /// What is in progress, and how it is cut.
 #[derive(Clone, Debug, Default)]
@@ -67,10 +67,8 @@ impl InProgress {
         self.sent_creates.close();
         let mut is_serving = true;
         let drained = timeout(drain_timeout, async {
-            tokio::select! {
-                () = &mut serving => is_serving = false,
-                () = async { self.calls.wait().await; sleep(LINGER).await } => {}
-            }
+            serving.as_mut().await;
+            is_serving = false;
             // A connection can end before the last of its calls has reported its end.
             self.calls.wait().await;
             self.sent_creates.wait().await;

@@ -58,7 +58,11 @@ fn number(name: &str) -> Option<u64> {
     let value = env::var_os(name)?;
     let number = value.to_str().and_then(|value| value.parse().ok());
     if number.is_none() {
-        tracing::warn!(name, ?value, "a variable of the service manager is not a number, so it is ignored");
+        tracing::warn!(
+            name,
+            ?value,
+            "a variable of the service manager is not a number, so it is ignored"
+        );
     }
     number
 }

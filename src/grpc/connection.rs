@@ -29,7 +29,6 @@ mod warnings;
 pub(in crate::grpc) use self::sending::{Sending, Unread};
 pub use self::{
     call_costs::{CallCost, CallCosts},
-    linger::LINGER,
     peer::Peer,
     serve::CUT_GRACE,
 };

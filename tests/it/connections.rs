@@ -51,7 +51,7 @@ async fn rest(reader: &mut Reader) -> std::io::Result<Vec<Frame>> {
 #[tokio::test]
 async fn a_drain_loses_no_answer_of_a_client_that_reads_late_and_still_sends() {
     for _ in 0..5 {
-        let mut service = Service::dev(&["--emulator-seed-tapes=1000"]).await;
+        let mut service = Service::dev(&["--emulator-seed-tapes=1000", "--send-timeout=2s"]).await;
         // The kernel of the client takes so little that the answer waits in the kernel of the service.
         let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, Some(16 << 10)).await;
         writer.open_window(WINDOW).await;
@@ -61,7 +61,8 @@ async fn a_drain_loses_no_answer_of_a_client_that_reads_late_and_still_sends() {
         while reader.frame().await.unwrap().unwrap().kind != http2::DATA {}
         service.begin_stop();
         // While nothing is read, PINGs arrive, some of them after the service has read for the last time.
-        // The service closes the connection when its own PING is answered, which the client cannot see.
+        // The service closes the connection when its own PING is answered, which the client cannot see, or
+        // after send_timeout.
         let until = Instant::now() + Duration::from_millis(300);
         while Instant::now() < until {
             let sent = writer.frame(PING, 0, 0, &[7; 8]).await;
@@ -77,6 +78,73 @@ async fn a_drain_loses_no_answer_of_a_client_that_reads_late_and_still_sends() {
         drop(writer);
         service.stop().await.unwrap();
     }
+}
+
+/// A connection on which the service has written a whole answer, of which the client's kernel has only taken
+/// a little.
+async fn unread_answer(service: &Service) -> (Writer, Reader) {
+    let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, Some(16 << 10)).await;
+    writer.open_window(WINDOW).await;
+    writer.head(1, "ListTapes", &[]).await;
+    writer.message(1, &list(1000)).await;
+    while reader.frame().await.unwrap().unwrap().kind != http2::DATA {}
+    (writer, reader)
+}
+
+/// Reads up to the end of the answer, as a proxy does that had to wait for its own client: it has written
+/// before it reads.
+async fn read_late(mut writer: Writer, mut reader: Reader) {
+    sleep(Duration::from_secs(4)).await;
+    for _ in 0..3 {
+        writer.frame(PING, 0, 0, &[7; 8]).await.unwrap();
+        sleep(Duration::from_millis(50)).await;
+    }
+    while !reader
+        .frame()
+        .await
+        .unwrap()
+        .expect("the answer has an end")
+        .ends(1)
+    {}
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_a_client_that_reads_an_answer_seconds_later() {
+    let mut service = Service::dev(&["--emulator-seed-tapes=1000"]).await;
+    let (writer, reader) = unread_answer(&service).await;
+    service.begin_stop();
+    read_late(writer, reader).await;
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_at_its_age_waits_for_a_client_that_reads_an_answer_seconds_later() {
+    let service = Service::dev(&["--emulator-seed-tapes=1000", "--max-connection-age=1s"]).await;
+    let (mut writer, reader) = unread_answer(&service).await;
+    // The answer is written, and the connection is old: its first GOAWAY is out, and with the answer to the PING
+    // the library has no more to do.
+    sleep(Duration::from_millis(1300)).await;
+    writer.frame(PING, http2::ACK, 0, &SHUTDOWN_PING).await.unwrap();
+    read_late(writer, reader).await;
+}
+
+#[tokio::test]
+async fn a_client_that_has_read_all_and_does_not_close_its_connection_delays_no_drain() {
+    let mut service = Service::dev(&["--emulator-seed-tapes=1000"]).await;
+    let (mut writer, mut reader) = unread_answer(&service).await;
+    let began = Instant::now();
+    service.begin_stop();
+    let reading = async {
+        while let Some(frame) = reader.frame().await.unwrap() {
+            if frame.kind == PING && frame.flags & http2::ACK == 0 {
+                writer.frame(PING, http2::ACK, 0, &frame.payload).await.unwrap();
+            }
+        }
+    };
+    reading.await;
+    service.stop().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    drop(writer);
 }
 
 #[tokio::test]

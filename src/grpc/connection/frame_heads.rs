@@ -3,7 +3,8 @@
 /// The bytes of the head of a frame: length, type, flags and stream.
 const HEAD: usize = 9;
 
-/// The first bytes of a payload that can be needed: those of GOAWAY up to the end of its error code.
+/// The first bytes of a payload that can be needed: those of GOAWAY up to the end of its error code, and all of
+/// PING.
 const NEEDED: usize = 8;
 
 const HEADERS: u8 = 0x1;
@@ -41,6 +42,8 @@ pub(super) enum Frame {
     Fields(usize),
     /// A PING or SETTINGS that the other end has to answer.
     Question,
+    /// The answer to a PING with this payload.
+    Answer([u8; NEEDED]),
     /// RST_STREAM or GOAWAY, with its error code.
     End(u32),
     /// Any other.
@@ -57,6 +60,11 @@ pub(super) struct FrameHeads {
     length: usize,
     /// The latest stream that has begun.
     last_stream: u32,
+}
+
+/// A PING, as bytes.
+pub(super) fn ping(payload: [u8; 8]) -> Vec<u8> {
+    [&[0, 0, 8, PING, 0, 0, 0, 0, 0], &payload[..]].concat()
 }
 
 impl FrameHeads {
@@ -96,7 +104,7 @@ impl FrameHeads {
     /// How many bytes the head has, with what is needed of the payload.
     fn needed(&self) -> usize {
         match self.head[3] {
-            RST_STREAM | GOAWAY if self.length >= HEAD => HEAD + self.payload().min(NEEDED),
+            RST_STREAM | GOAWAY | PING if self.length >= HEAD => HEAD + self.payload().min(NEEDED),
             _ => HEAD,
         }
     }
@@ -105,6 +113,11 @@ impl FrameHeads {
     fn payload(&self) -> usize {
         let [high, middle, low, ..] = self.head;
         usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low)
+    }
+
+    /// What has come of the payload.
+    fn payload_so_far(&self) -> &[u8] {
+        self.head[..self.length].get(HEAD..).unwrap_or_default()
     }
 
     /// Whether a stream begins with these HEADERS.
@@ -124,6 +137,10 @@ impl FrameHeads {
             HEADERS if self.begins() => Frame::Begin(self.payload()),
             HEADERS | CONTINUATION => Frame::Fields(self.payload()),
             SETTINGS | PING if flags & ACK == 0 => Frame::Question,
+            PING => self
+                .payload_so_far()
+                .first_chunk()
+                .map_or(Frame::Control, |payload| Frame::Answer(*payload)),
             RST_STREAM => self.end(0),
             GOAWAY => self.end(4),
             _ => Frame::Control,
@@ -132,7 +149,7 @@ impl FrameHeads {
 
     /// The frame that ends something, with its error code at this place of the payload, if the payload has one.
     fn end(&self, at: usize) -> Frame {
-        let code = self.head[..self.length].get(HEAD + at..);
+        let code = self.payload_so_far().get(at..);
         let code = code.and_then(|code| code.first_chunk().copied());
         code.map_or(Frame::Control, |code| Frame::End(u32::from_be_bytes(code)))
     }
@@ -169,7 +186,7 @@ mod tests {
                 .clone()
                 .prop_map(|payload| (frame(CONTINUATION, 0, &payload), Frame::Fields(payload.len()))),
             any::<[u8; 8]>().prop_map(|payload| (frame(PING, 0, &payload), Frame::Question)),
-            any::<[u8; 8]>().prop_map(|payload| (frame(PING, ACK, &payload), Frame::Control)),
+            any::<[u8; 8]>().prop_map(|payload| (frame(PING, ACK, &payload), Frame::Answer(payload))),
             Just((frame(SETTINGS, 0, &[]), Frame::Question)),
             any::<u32>().prop_map(|code| (frame(RST_STREAM, 0, &code.to_be_bytes()), Frame::End(code))),
             (any::<u32>(), payload.clone()).prop_map(|(code, debug)| {

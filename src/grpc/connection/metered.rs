@@ -18,7 +18,6 @@ use super::{
     call_costs::{CALL, CallCosts},
     frame_heads::{Frame, FrameHeads},
     protocol_errors::ProtocolErrors,
-    socket::PREFACE,
 };
 
 /// How many control frames one costs that has to be answered, or that ends a call which has begun.
@@ -38,9 +37,9 @@ const TURN: u32 = 2;
 /// while if there are more than `max_control_frames`. A call costs frames when it begins, and `of_calls` gives them
 /// back when it is admitted. What the library rejects is seen nowhere else than in the frames that it sends.
 #[derive(Debug)]
-pub(super) struct Metered<T> {
+pub(super) struct Metered<'c, T> {
     io: T,
-    from_peer: FrameHeads,
+    from_peer: &'c mut FrameHeads,
     to_peer: FrameHeads,
     allowance: Allowance,
     pause: Option<Pin<Box<Sleep>>>,
@@ -51,11 +50,12 @@ pub(super) struct Metered<T> {
     errors: Arc<ProtocolErrors>,
 }
 
-impl<T> Metered<T> {
+impl<'c, T> Metered<'c, T> {
     /// The bytes of `io`, of which as many frames are read as the allowance allows. Calls cost what
-    /// `of_calls` says. Errors of the peer are added to `errors`.
+    /// `of_calls` says. Errors of the peer are added to `errors`. `from_peer` are the frames of the peer.
     pub(super) fn new(
         io: T,
+        from_peer: &'c mut FrameHeads,
         allowance: Allowance,
         of_calls: CallCosts,
         peer: IpAddr,
@@ -63,7 +63,7 @@ impl<T> Metered<T> {
     ) -> Self {
         Self {
             io,
-            from_peer: FrameHeads::after(PREFACE.len()),
+            from_peer,
             to_peer: FrameHeads::after(0),
             allowance,
             pause: None,
@@ -84,7 +84,7 @@ impl<T> Metered<T> {
             Frame::Begin(bytes) => frames += of_call + of_fields(bytes),
             Frame::Fields(bytes) => frames += of_fields(bytes),
             Frame::Question | Frame::End(_) => frames += COST_OF_WORK,
-            Frame::Control => frames += 1,
+            Frame::Control | Frame::Answer(_) => frames += 1,
         });
         frames
     }
@@ -120,7 +120,7 @@ impl<T> Metered<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for Metered<'_, T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -150,7 +150,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<'_, T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.io).poll_write(cx, bytes))?;
         self.count_errors(&bytes[..written]);
@@ -180,7 +180,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
+    /// The library shuts the connection down with its last frame. The service does so later: see
+    /// [`linger`](super::linger).
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 }

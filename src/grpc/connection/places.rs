@@ -11,10 +11,10 @@ use std::{
 };
 
 use ipnet::IpNet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::allowance::Allowance;
+use super::{allowance::Allowance, linger::LINGER};
 use crate::domain::client_network;
 
 /// How many connections may be open.
@@ -288,6 +288,20 @@ impl Activity {
             return None;
         }
         *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there has been no call for [`LINGER`] from now, and for `patience` since the last one: until
+    /// nobody can expect anything of the connection any more.
+    pub(super) async fn quiet(&self, patience: Duration) {
+        let earliest = Instant::now() + LINGER;
+        loop {
+            let since = *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
+            let end = since.map_or(earliest, |since| earliest.max(since + patience));
+            if self.calls.load(Ordering::Relaxed) == 0 && end <= Instant::now() {
+                return;
+            }
+            sleep_until(end.max(Instant::now() + LINGER)).await;
+        }
     }
 
     fn set_idle(&self) {

@@ -13,11 +13,13 @@ use tower::{Service, ServiceExt};
 
 use super::{
     accept::{Accepted, ConnectionMetrics},
+    frame_heads::FrameHeads,
     linger::{self, LINGER},
     listener::Stream,
     metered::Metered,
     places::Activity,
     read_away::ReadAway,
+    socket::PREFACE,
     streams::Streams,
 };
 
@@ -126,10 +128,13 @@ where
             request.extensions_mut().insert(peer.clone());
             self.service.clone().oneshot(request)
         });
-        {
+        let mut from_peer = FrameHeads::after(PREFACE.len());
+        let closed = peer.closed();
+        let has_ended = {
             let http2 = self.builder(activity);
             let io = Metered::new(
                 &mut socket,
+                &mut from_peer,
                 activity.allowance.clone(),
                 peer.costs().clone(),
                 peer.address(),
@@ -137,30 +142,46 @@ where
             );
             let serving = http2.serve_connection(TokioIo::new(io), service);
             let mut serving = pin!(serving);
-            let closed = peer.closed();
-            let grace = tokio::select! {
-                _ = &mut serving => None,
+            let ended = tokio::select! {
+                ended = &mut serving => Some(ended),
                 () = closed.cancelled() => None,
-                () = stop.cancelled() => Some(self.settings.max_age_grace),
-                () = sleep(jittered(self.settings.max_age)) => Some(self.settings.max_age_grace),
-                () = activity.leave.cancelled() => Some(LINGER),
-            };
-            if let Some(grace) = grace {
-                // The client is told to begin no further calls here; those in progress go on.
-                serving.as_mut().graceful_shutdown();
-                let cut = async {
-                    if timeout(grace, &mut serving).await.is_err() {
+                grace = self.time_to_leave(activity, &stop) => {
+                    // The client is told to begin no further calls here; those in progress go on.
+                    serving.as_mut().graceful_shutdown();
+                    let cut = async {
+                        if let Ok(ended) = timeout(grace, &mut serving).await {
+                            return Some(ended);
+                        }
                         peer.cut().cancel();
-                        let _ = timeout(CUT_GRACE, &mut serving).await;
+                        timeout(CUT_GRACE, &mut serving).await.ok()
+                    };
+                    tokio::select! {
+                        ended = cut => ended,
+                        () = activity.quiet(self.settings.send_timeout) => None,
+                        () = closed.cancelled() => None,
                     }
-                };
-                tokio::select! {
-                    () = cut => {}
-                    () = closed.cancelled() => {}
                 }
+            };
+            ended.is_some_and(|ended| ended.is_ok())
+        };
+        if has_ended {
+            tokio::select! {
+                _ = linger::all_read(&mut socket, &mut from_peer) => {}
+                () = activity.quiet(self.settings.send_timeout) => {}
+                () = activity.leave.cancelled() => {}
+                () = closed.cancelled() => {}
             }
         }
-        linger::close(socket.into_stream()).await;
+        linger::close(socket).await;
+    }
+
+    /// Waits until the connection is to end. Returns how long its calls may take then.
+    async fn time_to_leave(&self, activity: &Activity, stop: &CancellationToken) -> Duration {
+        tokio::select! {
+            () = stop.cancelled() => self.settings.max_age_grace,
+            () = sleep(jittered(self.settings.max_age)) => self.settings.max_age_grace,
+            () = activity.leave.cancelled() => LINGER,
+        }
     }
 }
 

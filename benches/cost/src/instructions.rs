@@ -1,0 +1,186 @@
+//! How many instructions a call takes, counted by callgrind: the same, whatever else the machine does.
+//!
+//! A service is called until it has what it keeps: connections, keys, caches. Then the counters are set to
+//! zero, it is called again, and the counters are read.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+
+use crate::{
+    callers::{Order, Until},
+    participant::{Callers, Process},
+    site::Site,
+};
+
+/// The calls before those that count.
+const WARM_UP: usize = 40;
+
+/// The calls that count.
+const CALLS: usize = 200;
+
+/// How much a figure may differ from the recorded one.
+const TOLERANCE: f64 = 0.03;
+
+/// What is counted: a name, how the service is set up, and how many pages are listed; `None` creates.
+const KINDS: [(&str, Option<Site>, Option<u64>); 7] = [
+    ("create, bare façade", None, None),
+    ("create, anonymous", Some(Site::Anonymous), None),
+    ("create, anonymous, log off", Some(Site::Silent), None),
+    ("create, all on", Some(Site::AllOn), None),
+    ("page, bare façade", None, Some(10)),
+    ("page, anonymous", Some(Site::Anonymous), Some(10)),
+    ("page, all on", Some(Site::AllOn), Some(10)),
+];
+
+/// Its command line.
+pub(crate) fn command() -> clap::Command {
+    clap::Command::new("instructions")
+        .about("Counts instructions per call with callgrind")
+        .arg(
+            Arg::new("check")
+                .long("check")
+                .help("Fail if a figure is not within 3 % of the one in this file"),
+        )
+        .arg(
+            Arg::new("record")
+                .long("record")
+                .help("Write the figures into this file"),
+        )
+        .arg(
+            Arg::new("only")
+                .long("only")
+                .help("Count only what has this in its name")
+                .action(ArgAction::Append),
+        )
+        .arg(
+            Arg::new("profile")
+                .long("profile")
+                .value_parser(value_parser!(PathBuf))
+                .help("Keep the outputs of callgrind in this folder, for callgrind_annotate"),
+        )
+}
+
+/// Counts, prints, and compares.
+pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
+    let only: Vec<_> = matches.get_many::<String>("only").into_iter().flatten().collect();
+    let is_wanted = |name: &str| only.is_empty() || only.iter().any(|part| name.contains(part.as_str()));
+    let temporary = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let profile = matches.get_one::<PathBuf>("profile");
+    let mut counted = BTreeMap::new();
+    for (name, site, pages) in KINDS.into_iter().filter(|(name, ..)| is_wanted(name)) {
+        let folder = profile.map_or(temporary.path(), PathBuf::as_path);
+        let folder = folder.join(name.replace([' ', ','], "-"));
+        let instructions = count(&folder, site, pages)?;
+        let price = instructions as f64 / (CALLS as f64 * pages.unwrap_or(1) as f64);
+        println!("{name}: {:.0} k", price / 1e3);
+        counted.insert(name.to_owned(), price.round());
+    }
+    if let Some(path) = matches.get_one::<String>("record") {
+        let text = serde_json::to_string_pretty(&counted).map_err(|error| error.to_string())?;
+        fs::write(path, text + "\n").map_err(|error| format!("{path}: {error}"))?;
+    }
+    match matches.get_one::<String>("check") {
+        Some(path) => check(path, &counted),
+        None => Ok(()),
+    }
+}
+
+/// How many instructions a service takes for [`CALLS`] calls.
+fn count(folder: &Path, site: Option<Site>, pages: Option<u64>) -> Result<u64, String> {
+    fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    let upstream = Process::role(&["upstream"])?;
+    let address = upstream.address("upstream")?;
+    let collector = Process::role(&["collector"])?;
+    let endpoint = format!("http://{}", collector.address("collector")?);
+    let output = folder.join("callgrind.out");
+    let valgrind = [
+        "valgrind".to_owned(),
+        "--tool=callgrind".to_owned(),
+        "--quiet".to_owned(),
+        format!("--callgrind-out-file={}", output.display()),
+    ];
+    let (process, target) = match site {
+        Some(site) => {
+            let service = site.start(folder, &address, &endpoint, &valgrind)?;
+            (service.process, service.target)
+        }
+        None => {
+            let process = Process::role_in(&valgrind, &["facade", "--upstream", &address])?;
+            let target = vec!["--grpc".to_owned(), process.address("grpc")?];
+            (process, target)
+        }
+    };
+    let target: Vec<_> = target.iter().map(String::as_str).collect();
+    let mut callers = Callers::start(&target)?;
+    let mut call = |calls| {
+        let seen = callers.order(Order {
+            pages,
+            delay: 0,
+            shared: false,
+            at_once: 1,
+            until: Until::Calls(calls),
+        })?;
+        match seen.errors.first_key_value() {
+            Some((error, count)) => Err(format!("{count} calls failed: {error}")),
+            None => Ok(()),
+        }
+    };
+    call(WARM_UP)?;
+    tell(&process, "zero")?;
+    call(CALLS)?;
+    tell(&process, "dump")?;
+    // The first dump; the second is made when the process ends.
+    total(&output.with_extension("out.1"))
+}
+
+/// Tells callgrind within this process to do something.
+fn tell(process: &Process, command: &str) -> Result<(), String> {
+    let mut vgdb = Command::new("vgdb");
+    let output = vgdb.arg(format!("--pid={}", process.id())).arg(command).output();
+    let output = output.map_err(|error| format!("vgdb: {error}"))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!("vgdb: {}", String::from_utf8_lossy(&output.stderr))),
+    }
+}
+
+/// The sum of an output of callgrind.
+fn total(output: &Path) -> Result<u64, String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", output.display());
+    let text = fs::read_to_string(output).map_err(failed)?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));
+    let total = line.and_then(|line| line.trim().parse().ok());
+    total.ok_or_else(|| format!("{} has no sum", output.display()))
+}
+
+fn check(path: &str, counted: &BTreeMap<String, f64>) -> Result<(), String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    let recorded: BTreeMap<String, f64> =
+        serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
+    let mut faults = Vec::new();
+    for (name, now) in counted {
+        match recorded.get(name) {
+            None => faults.push(format!("{name} is not in {path}")),
+            Some(before) if (now / before - 1.0).abs() > TOLERANCE => {
+                faults.push(format!("{name}: {now:.0} instructions, recorded {before:.0}"));
+            }
+            Some(_) => {}
+        }
+    }
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "instructions per call have changed by more than 3 %: {}. If this is meant, record the new \
+         figures with `tapegate-cost instructions --record {path}` and say why in the commit",
+        faults.join("; ")
+    ))
+}

@@ -1,0 +1,104 @@
+//! What a call costs: tapegate beside the bare SDK, a bare façade of tonic, and façades in Go and Python.
+//!
+//! `benches/run` builds what takes part and runs this; docs/performance.md explains what it prints.
+#![allow(clippy::print_stdout, reason = "it reports to a person")]
+
+mod callers;
+mod collector;
+mod compare;
+mod facade;
+mod instructions;
+mod participant;
+mod report;
+mod site;
+mod target;
+mod upstream;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use aws_credential_types::Credentials;
+use aws_sdk_storagegateway::{
+    Client, Config,
+    config::{BehaviorVersion, Region, retry::RetryConfig},
+};
+use clap::{Arg, ArgMatches, Command};
+use target::Target;
+
+/// The gateway of all calls.
+const GATEWAY: &str = "arn:aws:storagegateway:us-east-1:123456789012:gateway/sgw-12A3456B";
+
+/// The credentials that all sign with.
+const CREDENTIALS: (&str, &str) = ("AKIDBENCH", "secret-of-the-benchmark");
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&command_line().get_matches()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "tapegate-cost: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command_line() -> Command {
+    let role = |name: &'static str| Command::new(name).hide(true);
+    let text = |name: &'static str| Arg::new(name).long(name);
+    Command::new("tapegate-cost")
+        .about("Measures what a call costs")
+        .subcommand_required(true)
+        .subcommand(compare::command())
+        .subcommand(instructions::command())
+        .subcommand(role("upstream"))
+        .subcommand(role("collector"))
+        .subcommand(role("facade").arg(text("upstream").required(true)))
+        .subcommand(role("callers").args([text("sdk"), text("grpc"), text("ca"), text("token")]))
+}
+
+async fn run(matches: &ArgMatches) -> Result<(), String> {
+    match matches.subcommand() {
+        Some(("compare", matches)) => tokio::task::block_in_place(|| compare::run(matches)),
+        Some(("instructions", matches)) => tokio::task::block_in_place(|| instructions::run(matches)),
+        Some(("upstream", _)) => upstream::serve().await,
+        Some(("collector", _)) => collector::serve().await,
+        Some(("facade", matches)) => facade::serve(word(matches, "upstream").unwrap_or_default()).await,
+        Some(("callers", matches)) => callers::serve(target_of(matches).await?).await,
+        _ => Err("unknown command".to_owned()),
+    }
+}
+
+async fn target_of(matches: &ArgMatches) -> Result<Target, String> {
+    if let Some(upstream) = word(matches, "sdk") {
+        return Ok(Target::sdk(upstream));
+    }
+    let address = word(matches, "grpc").ok_or("callers need --sdk or --grpc")?;
+    Target::grpc(address, word(matches, "ca"), word(matches, "token")).await
+}
+
+fn word<'m>(matches: &'m ArgMatches, name: &str) -> Option<&'m str> {
+    matches.get_one::<String>(name).map(String::as_str)
+}
+
+/// The SDK as anybody would use it, without retries.
+fn sdk(upstream: &str) -> Client {
+    let (id, secret) = CREDENTIALS;
+    Client::from_conf(
+        Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::from_keys(id, secret, None))
+            .endpoint_url(format!("http://{upstream}"))
+            .retry_config(RetryConfig::disabled())
+            .build(),
+    )
+}
+
+/// Prints a line that another process waits for.
+fn announce(line: &str) {
+    let mut output = io::stdout().lock();
+    // If nobody reads it, nobody waits for it.
+    let _ = writeln!(output, "{line}").and_then(|()| output.flush());
+}

@@ -1,0 +1,149 @@
+//! The processes that take part, and what they cost the processor.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::PathBuf,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+
+use crate::callers::{Order, Seen};
+
+/// A process that has said that it is ready. It ends with this.
+pub(crate) struct Process {
+    child: Child,
+    first: String,
+    output: BufReader<ChildStdout>,
+}
+
+impl Process {
+    /// Starts a program and waits for its first line.
+    pub(crate) fn start(command: &mut Command) -> Result<Self, String> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let failed = |error: std::io::Error| format!("{program}: {error}");
+        let mut child = command.stdout(Stdio::piped()).spawn().map_err(failed)?;
+        let output = child.stdout.take().ok_or("a process without output")?;
+        let mut this = Self {
+            child,
+            first: String::new(),
+            output: BufReader::new(output),
+        };
+        this.first = this.line()?;
+        if this.first.is_empty() {
+            return Err(format!("{program} ended at once; its standard error says why"));
+        }
+        Ok(this)
+    }
+
+    /// This program in another role.
+    pub(crate) fn role(arguments: &[&str]) -> Result<Self, String> {
+        let this = std::env::current_exe().map_err(|error| error.to_string())?;
+        Self::start(credentials(
+            Command::new(this).args(arguments).stdin(Stdio::piped()),
+        ))
+    }
+
+    /// This program in another role, within another program such as valgrind.
+    pub(crate) fn role_in(wrapper: &[String], arguments: &[&str]) -> Result<Self, String> {
+        let this = std::env::current_exe().map_err(|error| error.to_string())?;
+        let (first, rest) = wrapper.split_first().ok_or("no wrapper")?;
+        Self::start(credentials(
+            Command::new(first).args(rest).arg(this).args(arguments),
+        ))
+    }
+
+    /// The address of this name in its first line.
+    pub(crate) fn address(&self, name: &str) -> Result<String, String> {
+        let mut words = self.first.split_whitespace();
+        let address = words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        address
+            .map(ToOwned::to_owned)
+            .ok_or_else(|| format!("no {name} in {:?}", self.first))
+    }
+
+    /// Its next line.
+    pub(crate) fn line(&mut self) -> Result<String, String> {
+        let mut line = String::new();
+        self.output
+            .read_line(&mut line)
+            .map_err(|error| error.to_string())?;
+        Ok(line)
+    }
+
+    /// Where it reads its orders.
+    pub(crate) fn input(&mut self) -> Option<&mut ChildStdin> {
+        self.child.stdin.as_mut()
+    }
+
+    /// Its processor time so far, to a hundredth of a second (Linux's clock tick).
+    pub(crate) fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(self.file("stat")).unwrap_or_default();
+        let fields: Vec<_> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
+        Duration::from_millis((ticks(11).unwrap_or(0) + ticks(12).unwrap_or(0)) * 10)
+    }
+
+    /// A number of KiB in its status: `VmHWM` is the most memory that it had, `VmRSS` what it has now.
+    pub(crate) fn memory(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(self.file("status")).unwrap_or_default();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.unwrap_or(0)
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        format!("/proc/{}/{name}", self.id()).into()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Callers in a process of their own.
+pub(crate) struct Callers(Process);
+
+impl Callers {
+    /// Callers of this target, as the command line of this program names it.
+    pub(crate) fn start(target: &[&str]) -> Result<Self, String> {
+        Process::role(&[&["callers"], target].concat()).map(Self)
+    }
+
+    /// Makes them call.
+    pub(crate) fn order(&mut self, order: Order) -> Result<Seen, String> {
+        let line = serde_json::to_string(&order).map_err(|error| error.to_string())?;
+        let input = self.0.input().ok_or("callers without input")?;
+        writeln!(input, "{line}").map_err(|error| error.to_string())?;
+        let seen = self.0.line()?;
+        serde_json::from_str(&seen).map_err(|error| format!("callers said {seen:?}: {error}"))
+    }
+
+    /// Their process.
+    pub(crate) fn process(&self) -> &Process {
+        &self.0
+    }
+}
+
+/// Adds credentials, which the upstream does not verify.
+pub(crate) fn credentials(command: &mut Command) -> &mut Command {
+    command
+        .env("AWS_ACCESS_KEY_ID", super::CREDENTIALS.0)
+        .env("AWS_SECRET_ACCESS_KEY", super::CREDENTIALS.1)
+}

@@ -1,0 +1,186 @@
+//! How the service is set up: anonymous, or with all that a site switches on.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use serde_json::json;
+
+use crate::participant::{Process, credentials};
+
+/// What nothing but the machine shall limit. The rest are defaults.
+const UNLIMITED: &str = r#"
+listen = "127.0.0.1:0"
+admin_listen = "127.0.0.1:0"
+region = "us-east-1"
+account_id = "123456789012"
+max_scheduling_delay = "1h"
+max_concurrent_streams = 1000
+trusted_proxies = ["127.0.0.1/32"]
+"#;
+
+/// How tapegate runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Site {
+    /// Plain text; every caller may do everything; the log at info goes to a file.
+    Anonymous,
+    /// The same without a log.
+    Silent,
+    /// TLS, tokens signed with ES256, the policies of deploy/, an audit file, the log at info, traces of
+    /// 10 % of the calls.
+    AllOn,
+}
+
+/// A running service, and how to call it.
+pub(crate) struct Service {
+    /// Its process.
+    pub(crate) process: Process,
+    /// The arguments of `callers`.
+    pub(crate) target: Vec<String>,
+}
+
+impl Site {
+    /// Starts `program` before this upstream, with its files in a new folder. `wrapper` comes before the
+    /// program on the command line.
+    pub(crate) fn start(
+        self,
+        folder: &Path,
+        upstream: &str,
+        collector: &str,
+        wrapper: &[String],
+    ) -> Result<Service, String> {
+        fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+        let path = |name: &str| folder.join(name).display().to_string();
+        let write =
+            |name: &str, text: &str| fs::write(folder.join(name), text).map_err(|error| error.to_string());
+        let mut settings = UNLIMITED.to_owned();
+        let mut target = Vec::new();
+        if self == Self::AllOn {
+            let signer = Signer::new()?;
+            write("jwks.json", &signer.jwks()?)?;
+            let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()])
+                .map_err(|error| error.to_string())?;
+            write("cert.pem", &certificate.cert.pem())?;
+            write("key.pem", &certificate.signing_key.serialize_pem())?;
+            settings += &all_on(&path, &policies().display().to_string(), collector);
+            target = vec![
+                "--ca".to_owned(),
+                path("cert.pem"),
+                "--token".to_owned(),
+                signer.token()?,
+            ];
+        } else {
+            settings += "allow_anonymous = true\n";
+        }
+        settings += &format!("[upstream]\nendpoint = \"http://{upstream}\"\nmax_connections = 2000\n");
+        write("tapegate.toml", &settings)?;
+        let program = program()?;
+        let mut command = match wrapper.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        let log = fs::File::create(folder.join("log.jsonl")).map_err(|error| error.to_string())?;
+        command.args(["serve", "--config", &path("tapegate.toml")]);
+        if self == Self::Silent {
+            command.arg("--log-filter=off");
+        }
+        let process = Process::start(credentials(command.stderr(log).stdin(Stdio::null())))?;
+        let mut all = vec!["--grpc".to_owned(), process.address("grpc")?];
+        all.append(&mut target);
+        Ok(Service { process, target: all })
+    }
+}
+
+/// The settings of [`Site::AllOn`] beyond [`UNLIMITED`].
+fn all_on(path: &dyn Fn(&str) -> String, policies: &str, collector: &str) -> String {
+    format!(
+        r#"
+[tls]
+cert = "{cert}"
+key = "{key}"
+[[auth.jwt]]
+issuer = "https://issuer.example"
+audience = "tapegate"
+jwks = "{jwks}"
+algorithms = ["ES256"]
+groups_claim = "groups"
+[policy]
+path = "{policies}"
+[audit]
+file = "{audit}"
+[limits]
+concurrent_streams = 100000
+attempts_in_flight = 100000
+[otlp]
+endpoint = "{collector}"
+sample_percent = 10
+"#,
+        cert = path("cert.pem"),
+        key = path("key.pem"),
+        jwks = path("jwks.json"),
+        audit = path("audit.jsonl"),
+    )
+}
+
+/// `tapegate` beside this program.
+pub(crate) fn program() -> Result<PathBuf, String> {
+    let this = std::env::current_exe().map_err(|error| error.to_string())?;
+    let program = this.with_file_name("tapegate");
+    if program.exists() {
+        Ok(program)
+    } else {
+        Err(format!(
+            "{} does not exist: build it with the same profile",
+            program.display()
+        ))
+    }
+}
+
+/// The policies that are shipped.
+fn policies() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/policies")
+}
+
+/// An issuer of tokens.
+struct Signer(EncodingKey);
+
+impl Signer {
+    fn new() -> Result<Self, String> {
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|error| error.to_string())?;
+        Ok(Self(EncodingKey::from_ec_der(&pair.serialize_der())))
+    }
+
+    fn jwks(&self) -> Result<String, String> {
+        let mut key = Jwk::from_encoding_key(&self.0, Algorithm::ES256).map_err(|error| error.to_string())?;
+        key.common.key_id = Some("bench".to_owned());
+        Ok(json!({ "keys": [key] }).to_string())
+    }
+
+    /// A token of an operator, for an hour.
+    fn token(&self) -> Result<String, String> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO)
+            .as_secs();
+        let mut header = Header::new(Algorithm::ES256);
+        header.kid = Some("bench".to_owned());
+        let claims = json!({
+            "iss": "https://issuer.example",
+            "aud": "tapegate",
+            "sub": "bench",
+            "iat": now,
+            "exp": now + 3600,
+            "groups": ["tape-operators"],
+        });
+        encode(&header, &claims, &self.0).map_err(|error| error.to_string())
+    }
+}

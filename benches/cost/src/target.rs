@@ -1,0 +1,252 @@
+//! What is called: a service over gRPC, or AWS by the bare SDK.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use aws_sdk_storagegateway::Client;
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use tapegate::grpc::proto::{CreateTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    transport::{Channel, Endpoint, Uri},
+};
+use tower::service_fn;
+
+use crate::upstream::Place;
+
+/// How many connections callers spread over.
+const CONNECTIONS: usize = 4;
+
+/// What callers do, again and again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Work {
+    /// One tape, with a token of its own.
+    Create,
+    /// A list of so many pages, each of which takes AWS so many milliseconds. `shared` is whether all
+    /// callers ask for the same list.
+    Walk { pages: u64, delay: u64, shared: bool },
+}
+
+/// One call that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Done {
+    /// How many responses it had: pages of a list.
+    pub(crate) messages: u64,
+    /// How long it took until the first of them.
+    pub(crate) first: Duration,
+    /// How long it took.
+    pub(crate) all: Duration,
+}
+
+/// Where calls go.
+pub(crate) enum Target {
+    /// To AWS.
+    Sdk(Client),
+    /// To a service.
+    Grpc {
+        /// One client for each connection.
+        clients: Vec<TapeServiceClient<Channel>>,
+        /// `authorization` of each call.
+        authorization: Option<MetadataValue<Ascii>>,
+    },
+}
+
+impl Target {
+    /// The SDK before this upstream.
+    pub(crate) fn sdk(upstream: &str) -> Self {
+        Self::Sdk(super::sdk(upstream))
+    }
+
+    /// The service at `address`; by TLS, if there is a file of root certificates.
+    pub(crate) async fn grpc(address: &str, ca: Option<&str>, token: Option<&str>) -> Result<Self, String> {
+        let mut clients = Vec::new();
+        for _ in 0..CONNECTIONS {
+            clients.push(
+                TapeServiceClient::new(connect(address, ca).await?).max_decoding_message_size(64 << 20),
+            );
+        }
+        let authorization = match token {
+            None => None,
+            Some(token) => Some(
+                format!("Bearer {token}")
+                    .parse()
+                    .map_err(|_| "the token is no header")?,
+            ),
+        };
+        Ok(Self::Grpc {
+            clients,
+            authorization,
+        })
+    }
+
+    /// Does this once.
+    pub(crate) async fn call(&self, work: Work) -> Result<Done, String> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let began = Instant::now();
+        let (messages, first) = match work {
+            Work::Create => {
+                self.create(number).await?;
+                (1, began.elapsed())
+            }
+            Work::Walk { pages, delay, shared } => {
+                let place = Place {
+                    walk: if shared { 0 } else { number + 1 },
+                    page: 0,
+                    pages,
+                    delay,
+                };
+                let mut first = None;
+                let count = self
+                    .walk(number, place.marker(), || {
+                        first.get_or_insert_with(|| began.elapsed());
+                    })
+                    .await?;
+                if count != pages {
+                    return Err(format!("{count} pages of {pages}"));
+                }
+                (count, first.unwrap_or_default())
+            }
+        };
+        let all = began.elapsed();
+        Ok(Done { messages, first, all })
+    }
+
+    async fn create(&self, number: u64) -> Result<(), String> {
+        const SIZE: i64 = 107_374_182_400;
+        let token = format!("bench-{}-{number}", std::process::id());
+        let made = match self {
+            Self::Sdk(client) => client
+                .create_tapes()
+                .gateway_arn(super::GATEWAY)
+                .tape_size_in_bytes(SIZE)
+                .client_token(token)
+                .num_tapes_to_create(1)
+                .tape_barcode_prefix("TST")
+                .send()
+                .await
+                .map_err(|error| error.to_string())?
+                .tape_arns
+                .unwrap_or_default(),
+            Self::Grpc { .. } => {
+                let request = CreateTapesRequest {
+                    gateway_arn: super::GATEWAY.to_owned(),
+                    tape_size_in_bytes: SIZE,
+                    client_token: token,
+                    num_tapes_to_create: 1,
+                    tape_barcode_prefix: "TST".to_owned(),
+                    ..CreateTapesRequest::default()
+                };
+                let (mut client, request) = self.request(number, request)?;
+                let response = client.create_tapes(request).await.map_err(told)?;
+                response.into_inner().tape_arns
+            }
+        };
+        match made.len() {
+            1 => Ok(()),
+            count => Err(format!("{count} tapes were made")),
+        }
+    }
+
+    /// Walks over a list. Returns how many pages it had.
+    async fn walk(&self, number: u64, marker: String, mut page: impl FnMut()) -> Result<u64, String> {
+        const LIMIT: i32 = 100;
+        let mut count = 0;
+        match self {
+            Self::Sdk(client) => {
+                let mut next = Some(marker);
+                while let Some(marker) = next {
+                    let answer = client.list_tapes().limit(LIMIT).marker(marker).send().await;
+                    next = answer.map_err(|error| error.to_string())?.marker;
+                    page();
+                    count += 1;
+                }
+            }
+            Self::Grpc { .. } => {
+                let request = ListTapesRequest {
+                    limit: LIMIT,
+                    marker,
+                    ..ListTapesRequest::default()
+                };
+                let (mut client, request) = self.request(number, request)?;
+                let mut pages = client.list_tapes(request).await.map_err(told)?.into_inner();
+                while pages.message().await.map_err(told)?.is_some() {
+                    page();
+                    count += 1;
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    fn request<T>(
+        &self,
+        number: u64,
+        message: T,
+    ) -> Result<(TapeServiceClient<Channel>, Request<T>), String> {
+        let Self::Grpc {
+            clients,
+            authorization,
+        } = self
+        else {
+            return Err("the SDK has no requests of gRPC".to_owned());
+        };
+        let mut request = Request::new(message);
+        if let Some(authorization) = authorization {
+            request
+                .metadata_mut()
+                .insert("authorization", authorization.clone());
+        }
+        let index = usize::try_from(number).unwrap_or(0) % clients.len();
+        Ok((clients[index].clone(), request))
+    }
+}
+
+async fn connect(address: &str, ca: Option<&str>) -> Result<Channel, String> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| error.to_string())?;
+    let endpoint = endpoint.tcp_nodelay(true);
+    let channel = match ca {
+        None => endpoint.connect().await,
+        Some(path) => {
+            let connector = tls(path)?;
+            let dial = service_fn(move |uri: Uri| {
+                let connector = connector.clone();
+                async move {
+                    let authority = uri.authority().map(ToString::to_string).unwrap_or_default();
+                    let stream = TcpStream::connect(authority).await?;
+                    stream.set_nodelay(true)?;
+                    let name = ServerName::try_from("localhost").map_err(std::io::Error::other)?;
+                    let stream = connector.connect(name, stream).await?;
+                    Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
+                }
+            });
+            endpoint.connect_with_connector(dial).await
+        }
+    };
+    channel.map_err(|error| format!("cannot connect to {address}: {error:?}"))
+}
+
+fn tls(ca: &str) -> Result<TlsConnector, String> {
+    let mut roots = rustls::RootCertStore::empty();
+    let certificate = CertificateDer::from_pem_file(ca).map_err(|error| error.to_string())?;
+    roots.add(certificate).map_err(|error| error.to_string())?;
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(TlsConnector::from(std::sync::Arc::new(config)))
+}
+
+/// An error as gRPC tells it.
+#[allow(clippy::needless_pass_by_value, reason = "it is a function for map_err")]
+fn told(status: Status) -> String {
+    format!("{:?}: {}", status.code(), status.message())
+}
