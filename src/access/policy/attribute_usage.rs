@@ -1,5 +1,5 @@
-//! Finds out which attributes of a tape policies use. Tapes that are equal in these attributes get
-//! the same decision.
+//! Finds out which attributes of a tape and of the context policies use. Tapes and calls that are equal in
+//! these attributes get the same decision.
 
 use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr};
 
@@ -22,7 +22,15 @@ pub(super) struct AttributeUsage {
     /// The whole tape with its ARN, so that every tape needs a decision of its own.
     everything: bool,
     /// The context of the call.
-    context: bool,
+    context: ContextUsage,
+}
+
+/// Which attributes of the context policies use.
+#[derive(Debug, Default)]
+struct ContextUsage {
+    /// All of them.
+    whole: bool,
+    names: BTreeSet<String>,
 }
 
 /// How policies use the barcode.
@@ -55,7 +63,7 @@ impl AttributeUsage {
                     }
                 }
                 // The policy cannot be analysed, so it may use anything.
-                Err(_) => (usage.everything, usage.context) = (true, true),
+                Err(_) => usage.add_all(),
             }
         }
         usage
@@ -79,10 +87,15 @@ impl AttributeUsage {
         !(*gateway || *pool || *status || *everything || *whole) && patterns.is_empty() && literals.is_empty()
     }
 
+    /// Whether policies use this attribute of the context.
+    pub(super) fn uses_context(&self, name: &str) -> bool {
+        self.context.whole || self.context.names.contains(name)
+    }
+
     /// Returns a key for caching decisions: tapes and addresses with the same key get the same one.
     pub(super) fn cache_key(&self, tape: &TapeView<'_>, address: IpAddr) -> String {
         let mut key = String::new();
-        if self.context {
+        if self.uses_context("address") {
             let _ = write!(key, "{address} ");
         }
         let mut add = |part: &str| {
@@ -123,6 +136,12 @@ impl AttributeUsage {
     }
 
     /// Adds a comparison of the resource with an entity.
+    /// A policy that cannot be analysed may use anything.
+    fn add_all(&mut self) {
+        self.everything = true;
+        self.context.whole = true;
+    }
+
     fn add_comparison(&mut self, with_tape: bool) {
         match with_tape {
             true => self.everything = true,
@@ -135,7 +154,7 @@ impl AttributeUsage {
     fn add(&mut self, expr: &Expr) {
         match expr {
             Expr::Var(Var::Resource) => self.everything = true,
-            Expr::Var(Var::Context) => self.context = true,
+            Expr::Var(Var::Context) => self.context.whole = true,
             Expr::Literal(_) | Expr::Var(_) => {}
             Expr::GetAttr { expr, attr } if is_resource(expr) => match attr.as_str() {
                 "pool" => self.pool = true,
@@ -143,6 +162,12 @@ impl AttributeUsage {
                 "barcode" => self.barcode.whole = true,
                 _ => self.everything = true,
             },
+            Expr::GetAttr { expr, attr } if is_context(expr) => {
+                self.context.names.insert(attr.to_string());
+            }
+            Expr::HasAttr { expr, attrs } if is_context(expr) => {
+                self.context.names.insert(attrs.first().to_string());
+            }
             // Always true or always false: by the schema, all tapes have the same attributes.
             Expr::HasAttr { expr, .. } if is_resource(expr) => {}
             Expr::Like { expr, pattern } if is_barcode(expr) => match regex_of(pattern) {
@@ -208,9 +233,9 @@ impl AttributeUsage {
                 .for_each(|expr| self.add(expr)),
             Expr::Set(all) => all.iter().for_each(|expr| self.add(expr)),
             Expr::Record(all) => all.values().for_each(|expr| self.add(expr)),
-            Expr::Slot(_) | Expr::Unknown { .. } => (self.everything, self.context) = (true, true),
+            Expr::Slot(_) | Expr::Unknown { .. } => self.add_all(),
             // A newer version of Cedar may have more expressions.
-            _ => (self.everything, self.context) = (true, true),
+            _ => self.add_all(),
         }
     }
 
@@ -219,13 +244,17 @@ impl AttributeUsage {
         match entities {
             Expr::Literal(Literal::EntityUID(uid)) => self.add_comparison(is_tape(uid)),
             Expr::Set(all) => all.iter().for_each(|one| self.add_ancestors(one)),
-            _ => (self.everything, self.context) = (true, true),
+            _ => self.add_all(),
         }
     }
 }
 
 fn is_resource(expr: &Expr) -> bool {
     matches!(expr, Expr::Var(Var::Resource))
+}
+
+fn is_context(expr: &Expr) -> bool {
+    matches!(expr, Expr::Var(Var::Context))
 }
 
 fn is_barcode(expr: &Expr) -> bool {

@@ -22,15 +22,19 @@ impl PolicyDecision {
         }
     }
 
-    /// Evaluates these policies. A request that Cedar rejects is denied.
-    pub(super) fn evaluate(policies: &PolicySet, request: &AuthorizationRequest) -> Self {
+    /// Evaluates these policies. A request that Cedar rejects is denied. Returns whether all of them could be
+    /// evaluated, too.
+    pub(super) fn evaluate(policies: &PolicySet, request: &AuthorizationRequest) -> (Self, bool) {
         let Some((request, entities)) = request.to_cedar() else {
-            return Self {
+            let denied = Self {
                 is_allowed: false,
                 policies: Arc::new([]),
             };
+            return (denied, false);
         };
-        Self::of(&Authorizer::new().is_authorized(&request, policies, &entities))
+        let response = Authorizer::new().is_authorized(&request, policies, &entities);
+        let is_sound = response.diagnostics().errors().next().is_none();
+        (Self::of(&response), is_sound)
     }
 
     fn of(response: &Response) -> Self {

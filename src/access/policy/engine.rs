@@ -1,4 +1,9 @@
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use cedar_policy::{
     ActionConstraint, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint,
@@ -6,16 +11,17 @@ use cedar_policy::{
 use moka::sync::Cache;
 
 use super::{
+    attribute_usage::AttributeUsage,
     decision::PolicyDecision,
     files,
-    request::{AuthorizationRequest, PrincipalEntity},
+    request::{AttributeValues, AuthorizationRequest, Subject, principal_uids},
     row_filter::{RowAuthorizer, RowFilter},
     schema::{EntityType, READ_TAPE, scope_id},
 };
 use crate::{
     access::reload::{Files, Reloading},
     call::Caller,
-    domain::{AccountId, Region},
+    domain::{AccountId, Principal, Region},
 };
 
 /// Evaluates one version of the policies of a folder.
@@ -23,14 +29,25 @@ use crate::{
 /// When the folder changes, the engine is replaced with all its caches.
 pub struct PolicyEngine {
     policies: Vec<Policy>,
-    /// The policies whose scope matches a principal, an action, and a resource with its parents.
-    applicable: Cache<(PrincipalEntity, &'static str, Vec<EntityUid>), Arc<PolicySet>>,
+    applicable: Cache<Subject, Arc<Applicable>>,
     /// The authorizers of rows, by principal and scope.
-    row_authorizers: Cache<(PrincipalEntity, String), Arc<RowAuthorizer>>,
+    row_authorizers: Cache<(Arc<Principal>, String), Arc<RowAuthorizer>>,
+}
+
+/// The policies whose scope matches a principal, an action, and a resource with its parents.
+#[derive(Debug)]
+struct Applicable {
+    policies: PolicySet,
+    usage: AttributeUsage,
+    /// The decisions so far, by what these policies use of the context and of a tape.
+    decisions: Mutex<HashMap<AttributeValues, PolicyDecision>>,
 }
 
 /// The capacity of the cache of applicable policies.
 const MAX_APPLICABLE: u64 = 5_000;
+
+/// How many decisions are remembered of each of them. If policies distinguish every barcode, each has one.
+const MAX_DECISIONS: usize = 64;
 
 /// The capacity of the cache of row authorizers, each of which has a cache of decisions.
 const MAX_ROW_AUTHORIZERS: u64 = 500;
@@ -54,27 +71,34 @@ impl PolicyEngine {
         }
     }
 
-    /// Decides a request. Evaluates only the policies whose scope matches.
+    /// Decides a request. Evaluates only the policies whose scope matches, and those only if nothing that they
+    /// use is new.
     pub fn decide(&self, request: &AuthorizationRequest) -> PolicyDecision {
-        let AuthorizationRequest {
-            principal,
-            action,
-            resources,
-            ..
-        } = request;
-        let key = (principal.clone(), *action, resources.clone());
-        let policies = self.applicable.get_with(key, || {
-            let matches = |policy: &Policy| {
-                matches_caller(policy, principal, action) && matches_resource(policy, resources)
-            };
-            Arc::new(self.select(matches))
+        let subject = &request.subject;
+        let applicable = self.applicable.get(subject).unwrap_or_else(|| {
+            self.applicable
+                .get_with(subject.clone(), || self.select_for(subject))
         });
-        PolicyDecision::evaluate(&policies, request)
+        applicable.decide(request)
+    }
+
+    fn select_for(&self, subject: &Subject) -> Arc<Applicable> {
+        let (principal, groups) = subject.principal_uids();
+        let resources = subject.resource_uids();
+        let policies = self.select(|policy| {
+            matches_caller(policy, &principal, &groups, subject.action)
+                && matches_resource(policy, &resources)
+        });
+        Arc::new(Applicable {
+            usage: AttributeUsage::of(policies.policies()),
+            policies,
+            decisions: Mutex::default(),
+        })
     }
 
     /// Decides a request by evaluating all policies. The result is that of [`PolicyEngine::decide`].
     pub fn decide_unoptimized(&self, request: &AuthorizationRequest) -> PolicyDecision {
-        PolicyDecision::evaluate(&self.select(|_| true), request)
+        PolicyDecision::evaluate(&self.select(|_| true), request).0
     }
 
     /// Returns the filter for the tapes of an account and a region that a caller may read.
@@ -84,13 +108,14 @@ impl PolicyEngine {
         account: Option<&AccountId>,
         region: &Region,
     ) -> RowFilter {
-        let principal = PrincipalEntity::of(&caller.principal);
-        let scope = scope_id(account, region);
-        let key = (principal.clone(), scope.clone());
-        let authorizer = self.row_authorizers.get_with(key, || {
-            let policies = self.select(|policy| matches_caller(policy, &principal, READ_TAPE));
-            let scope = EntityType::Scope.uid(&scope);
-            Arc::new(RowAuthorizer::new(policies, principal.clone(), scope))
+        let key = (caller.principal.clone(), scope_id(account, region));
+        let authorizer = self.row_authorizers.get(&key).unwrap_or_else(|| {
+            let (principal, scope) = key.clone();
+            self.row_authorizers.get_with(key, || {
+                let (uid, groups) = principal_uids(&principal);
+                let policies = self.select(|policy| matches_caller(policy, &uid, &groups, READ_TAPE));
+                Arc::new(RowAuthorizer::new(policies, principal, scope))
+            })
         });
         RowFilter::new(authorizer, caller.address)
     }
@@ -111,9 +136,29 @@ impl PolicyEngine {
     }
 }
 
-/// Whether the scope of a policy matches a principal and an action, for any resource.
-fn matches_caller(policy: &Policy, principal: &PrincipalEntity, action: &str) -> bool {
-    matches_principal(&policy.principal_constraint(), principal)
+impl Applicable {
+    fn decide(&self, request: &AuthorizationRequest) -> PolicyDecision {
+        let used = request.variable(|name| self.usage.uses_context(name));
+        let decisions = || self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(decision) = decisions().get(&used) {
+            return decision.clone();
+        }
+        let (decision, is_sound) = PolicyDecision::evaluate(&self.policies, request);
+        // Each failure to evaluate a policy is logged.
+        if is_sound {
+            let mut decisions = decisions();
+            if decisions.len() >= MAX_DECISIONS {
+                decisions.clear();
+            }
+            decisions.insert(used, decision.clone());
+        }
+        decision
+    }
+}
+
+/// Whether the scope of a policy matches a principal with its groups and an action, for any resource.
+fn matches_caller(policy: &Policy, principal: &EntityUid, groups: &[EntityUid], action: &str) -> bool {
+    matches_principal(&policy.principal_constraint(), principal, groups)
         && matches_action(&policy.action_constraint(), action)
 }
 
@@ -131,14 +176,14 @@ fn matches_resource(policy: &Policy, resources: &[EntityUid]) -> bool {
     }
 }
 
-fn matches_principal(constraint: &PrincipalConstraint, principal: &PrincipalEntity) -> bool {
-    let is_in = |uid: &EntityUid| *uid == principal.uid || principal.groups.contains(uid);
+fn matches_principal(constraint: &PrincipalConstraint, principal: &EntityUid, groups: &[EntityUid]) -> bool {
+    let is_in = |uid: &EntityUid| uid == principal || groups.contains(uid);
     match constraint {
         PrincipalConstraint::Any => true,
-        PrincipalConstraint::Eq(uid) => *uid == principal.uid,
+        PrincipalConstraint::Eq(uid) => uid == principal,
         PrincipalConstraint::In(uid) => is_in(uid),
-        PrincipalConstraint::Is(name) => is_a(&principal.uid, name),
-        PrincipalConstraint::IsIn(name, uid) => is_a(&principal.uid, name) && is_in(uid),
+        PrincipalConstraint::Is(name) => is_a(principal, name),
+        PrincipalConstraint::IsIn(name, uid) => is_a(principal, name) && is_in(uid),
     }
 }
 

@@ -1,32 +1,38 @@
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashSet},
-    fmt,
-    net::IpAddr,
-};
+use std::{borrow::Cow, collections::HashSet, fmt, net::IpAddr, sync::Arc};
 
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression};
 
 use super::schema::{EntityType, READ_TAPE, scope_id};
 use crate::{
     call::Caller,
-    domain::{AccountId, GatewayArn, Operation, Principal, Region, RequestedBarcode, RequestedTapes},
+    domain::{AccountId, Operation, Principal, Region, RequestedBarcode, RequestedTapes},
 };
 
 /// A request for a decision of the policies: may this principal do this action on this resource?
+///
+/// It has no types of Cedar: most requests are decided without asking Cedar again.
 #[derive(Clone, Debug)]
 pub struct AuthorizationRequest {
-    pub(super) principal: PrincipalEntity,
-    pub(super) action: &'static str,
-    /// The resource, followed by its parents.
-    pub(super) resources: Vec<EntityUid>,
+    pub(super) subject: Subject,
     resource_attributes: Vec<(&'static str, AttributeValue)>,
     context: Vec<(&'static str, AttributeValue)>,
 }
 
+/// Who does what on what. The attributes of a gateway and a scope follow from it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Subject {
+    pub(super) principal: Arc<Principal>,
+    pub(super) action: &'static str,
+    /// The resource, followed by its parents: their types and ids.
+    resources: Vec<(EntityType, String)>,
+}
+
+/// Attributes with their values.
+pub(super) type AttributeValues = Vec<(&'static str, AttributeValue)>;
+
 /// The value of an attribute of the resource or the context.
-#[derive(Clone, Debug)]
-enum AttributeValue {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum AttributeValue {
     Text(String),
     Number(i64),
     Flag(bool),
@@ -61,12 +67,25 @@ impl fmt::Display for AttributeValue {
     }
 }
 
-/// The principal as a Cedar entity.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct PrincipalEntity {
-    pub(super) uid: EntityUid,
-    pub(super) groups: Vec<EntityUid>,
-    tags: BTreeMap<String, String>,
+impl Subject {
+    /// The principal as an entity of Cedar, and its groups.
+    pub(super) fn principal_uids(&self) -> (EntityUid, Vec<EntityUid>) {
+        principal_uids(&self.principal)
+    }
+
+    /// The resource as an entity of Cedar, followed by its parents.
+    pub(super) fn resource_uids(&self) -> Vec<EntityUid> {
+        self.resources.iter().map(|(kind, id)| kind.uid(id)).collect()
+    }
+}
+
+/// A principal as an entity of Cedar, and its groups.
+pub(super) fn principal_uids(principal: &Principal) -> (EntityUid, Vec<EntityUid>) {
+    let groups = principal.groups().iter();
+    (
+        EntityType::Agent.uid(principal.name()),
+        groups.map(|group| EntityType::Group.uid(group)).collect(),
+    )
 }
 
 /// A tape as policies see it. Values that AWS did not return are empty.
@@ -84,20 +103,6 @@ pub struct TapeView<'a> {
     pub gateway: Option<&'a str>,
 }
 
-impl PrincipalEntity {
-    pub(super) fn of(principal: &Principal) -> Self {
-        Self {
-            uid: EntityType::Agent.uid(principal.name()),
-            groups: principal
-                .groups()
-                .iter()
-                .map(|group| EntityType::Group.uid(group))
-                .collect(),
-            tags: principal.tags().clone(),
-        }
-    }
-}
-
 /// Returns the id of the resource of an operation: a gateway's ARN, or `ACCOUNT/REGION`.
 pub(super) fn resource_of<O: Operation>(operation: &O) -> String {
     match operation.gateway() {
@@ -109,22 +114,23 @@ pub(super) fn resource_of<O: Operation>(operation: &O) -> String {
 impl AuthorizationRequest {
     /// Creates the request for an operation. Policies see `unset_pool` if a create names no pool.
     pub fn of<O: Operation>(caller: &Caller, operation: &O, unset_pool: &str) -> Self {
-        let scope = EntityType::Scope.uid(&scope_id(operation.account(), operation.region()));
+        let scope = scope_id(operation.account(), operation.region());
         let mut context = vec![address(caller.address)];
         if let Some(new) = operation.requested_tapes() {
             context.extend(create_context(&new, unset_pool));
         }
-        let gateway = operation
-            .gateway()
-            .map(|gateway| EntityType::Gateway.uid(GatewayArn::as_str(gateway)));
+        let gateway = operation.gateway().map(|gateway| gateway.as_str().to_owned());
         let resource_attributes = match gateway {
             Some(_) => Vec::new(),
             None => scope_attributes(operation.account(), operation.region()),
         };
+        let gateway = gateway.map(|gateway| (EntityType::Gateway, gateway));
         Self {
-            principal: PrincipalEntity::of(&caller.principal),
-            action: O::NAME,
-            resources: gateway.into_iter().chain([scope]).collect(),
+            subject: Subject {
+                principal: caller.principal.clone(),
+                action: O::NAME,
+                resources: gateway.into_iter().chain([(EntityType::Scope, scope)]).collect(),
+            },
             resource_attributes,
             context,
         }
@@ -137,19 +143,14 @@ impl AuthorizationRequest {
         region: &Region,
         tape: &TapeView<'_>,
     ) -> Self {
-        let scope = EntityType::Scope.uid(&scope_id(account, region));
-        Self::read_tape(
-            PrincipalEntity::of(&caller.principal),
-            caller.address,
-            scope,
-            tape,
-        )
+        let scope = scope_id(account, region);
+        Self::read_tape(caller.principal.clone(), caller.address, scope, tape)
     }
 
     pub(super) fn read_tape(
-        principal: PrincipalEntity,
+        principal: Arc<Principal>,
         address: IpAddr,
-        scope: EntityUid,
+        scope: String,
         tape: &TapeView<'_>,
     ) -> Self {
         let TapeView {
@@ -159,15 +160,14 @@ impl AuthorizationRequest {
             status,
             gateway,
         } = tape;
-        let gateway = gateway.map(|gateway| EntityType::Gateway.uid(gateway));
+        let gateway = gateway.map(|gateway| (EntityType::Gateway, gateway.to_owned()));
+        let resources = [(EntityType::Tape, (*arn).to_owned())].into_iter().chain(gateway);
         Self {
-            principal,
-            action: READ_TAPE,
-            resources: [EntityType::Tape.uid(arn)]
-                .into_iter()
-                .chain(gateway)
-                .chain([scope])
-                .collect(),
+            subject: Subject {
+                principal,
+                action: READ_TAPE,
+                resources: resources.chain([(EntityType::Scope, scope)]).collect(),
+            },
             resource_attributes: vec![
                 ("barcode", AttributeValue::text(barcode)),
                 ("pool", AttributeValue::text(pool)),
@@ -180,7 +180,7 @@ impl AuthorizationRequest {
     /// Returns the tags of the principal and the attributes of the resource and the context, with
     /// their values.
     pub fn attributes(&self) -> impl Iterator<Item = (String, String)> {
-        let tags = self.principal.tags.iter();
+        let tags = self.subject.principal.tags().iter();
         let tags = tags.map(|(name, value)| (format!("principal.getTag({name:?})"), format!("{value:?}")));
         let named = |of: &'static str| {
             move |(name, value): &(&str, AttributeValue)| (format!("{of}.{name}"), value.to_string())
@@ -192,19 +192,29 @@ impl AuthorizationRequest {
 
     /// Returns the id of the resource.
     pub fn resource(&self) -> &str {
-        self.resources
-            .first()
-            .map_or("", |resource| resource.id().as_ref())
+        self.subject.resources.first().map_or("", |(_, id)| id)
+    }
+
+    /// What does not follow from the subject: the attributes of the context that are used, and those of a tape.
+    pub(super) fn variable(&self, is_used: impl Fn(&str) -> bool) -> AttributeValues {
+        let used = self.context.iter().filter(|(name, _)| is_used(name));
+        let of_tape = self
+            .resource_attributes
+            .iter()
+            .filter(|_| self.subject.action == READ_TAPE);
+        used.chain(of_tape).cloned().collect()
     }
 
     /// Converts to a request of Cedar and the entities that it refers to. `None` if Cedar rejects a
     /// value.
     pub(super) fn to_cedar(&self) -> Option<(Request, Entities)> {
         let context = Context::from_pairs(expressions(&self.context)).ok()?;
-        let (resource, parents) = self.resources.split_first()?;
+        let (uid, groups) = self.subject.principal_uids();
+        let mut parents = self.subject.resource_uids().into_iter();
+        let resource = parents.next()?;
         let request = Request::new(
-            self.principal.uid.clone(),
-            EntityType::Action.uid(self.action),
+            uid.clone(),
+            EntityType::Action.uid(self.subject.action),
             resource.clone(),
             context,
             None,
@@ -212,15 +222,10 @@ impl AuthorizationRequest {
         let tag = |(name, value): (&String, &String)| {
             (name.clone(), RestrictedExpression::new_string(value.clone()))
         };
-        let principal = Entity::new_with_tags(
-            self.principal.uid.clone(),
-            [],
-            self.principal.groups.iter().cloned(),
-            self.principal.tags.iter().map(tag),
-        );
-        let parents: HashSet<_> = parents.iter().cloned().collect();
+        let tags = self.subject.principal.tags().iter().map(tag);
+        let principal = Entity::new_with_tags(uid, [], groups, tags);
         let attributes = expressions(&self.resource_attributes).collect();
-        let resource = Entity::new(resource.clone(), attributes, parents).ok()?;
+        let resource = Entity::new(resource, attributes, parents.collect::<HashSet<_>>()).ok()?;
         let entities = Entities::from_entities([principal.ok()?, resource], None).ok()?;
         Some((request.ok()?, entities))
     }

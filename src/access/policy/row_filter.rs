@@ -5,13 +5,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use cedar_policy::{EntityUid, PolicySet};
+use cedar_policy::PolicySet;
 
 use super::{
     attribute_usage::AttributeUsage,
     decision::PolicyDecision,
-    request::{AuthorizationRequest, PrincipalEntity, TapeView},
+    request::{AuthorizationRequest, TapeView},
 };
+use crate::domain::Principal;
 
 /// Decides which rows of a list one caller may see.
 #[derive(Clone, Debug)]
@@ -27,8 +28,8 @@ pub struct RowFilter {
 pub(super) struct RowAuthorizer {
     policies: PolicySet,
     usage: AttributeUsage,
-    principal: PrincipalEntity,
-    scope: EntityUid,
+    principal: Arc<Principal>,
+    scope: String,
     /// Earlier decisions, by [`AttributeUsage::cache_key`].
     decisions: Mutex<HashMap<String, bool>>,
 }
@@ -82,7 +83,7 @@ const ANY_TAPE: TapeView<'static> = TapeView {
 };
 
 impl RowAuthorizer {
-    pub(super) fn new(policies: PolicySet, principal: PrincipalEntity, scope: EntityUid) -> Self {
+    pub(super) fn new(policies: PolicySet, principal: Arc<Principal>, scope: String) -> Self {
         Self {
             usage: AttributeUsage::of(policies.policies()),
             policies,
@@ -100,7 +101,7 @@ impl RowAuthorizer {
         }
         let request =
             AuthorizationRequest::read_tape(self.principal.clone(), address, self.scope.clone(), tape);
-        let may = PolicyDecision::evaluate(&self.policies, &request).is_allowed;
+        let may = PolicyDecision::evaluate(&self.policies, &request).0.is_allowed;
         let mut decisions = decisions();
         if decisions.len() >= MAX_DECISIONS {
             decisions.clear();

@@ -17,7 +17,7 @@ pub(super) static PARSED_SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
 pub(super) const READ_TAPE: &str = "ReadTape";
 
 /// The entity types of the schema.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum EntityType {
     Agent,
     Group,

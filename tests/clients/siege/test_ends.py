@@ -48,11 +48,15 @@ def way(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         yield Way(listen, [], Target(listen))
         return
     own = certificate(folder)
+    flags, address = own.flags(), listen
     with ExitStack() as stack:
-        address = listen
         if request.param in BALANCERS:
             address = stack.enter_context(BALANCERS[request.param](folder, own, listen))
-        yield Way(listen, own.flags(), Target(address, own.cert))
+            # As deploy/ says. Otherwise the proxy waits, as one address that opens many connections.
+            config = folder / "tapegate.toml"
+            config.write_text('trusted_proxies = ["127.0.0.1/32"]\n')
+            flags += ["--config", str(config)]
+        yield Way(listen, flags, Target(address, own.cert))
 
 
 def given(service: Tapegate) -> int:

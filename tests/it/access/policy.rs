@@ -12,7 +12,10 @@ use tapegate::{
         reload::Reloading,
     },
     call::Caller,
-    domain::{AccountId, DescribeTapes, ListTapes, PageRequest, Principal, Proof, Region, Scope},
+    domain::{
+        AccountId, CreateTapes, DescribeTapes, Encryption, ListTapes, PageRequest, Principal, Proof, Region,
+        Scope, TapeSize, TapeSizeBounds,
+    },
 };
 
 use crate::harness::{GATEWAY, transport};
@@ -332,6 +335,67 @@ fn every_attribute_that_a_policy_uses_is_found() {
         let engine = Arc::new(engine(std::slice::from_ref(&policies)).unwrap());
         for caller in &callers {
             compare(&engine, caller, &rows).unwrap_or_else(|wrong| panic!("{policies}: {wrong}"));
+        }
+    }
+}
+
+/// Creates that differ from the first one in one attribute of the context each.
+fn creates() -> Vec<CreateTapes> {
+    let first = transport::create("explained");
+    let bounds = TapeSizeBounds::gib(100, 15 * 1024).unwrap();
+    let changes: [fn(&mut CreateTapes, &TapeSizeBounds); 7] = [
+        |_, _| {},
+        |create, bounds| create.tape.size = TapeSize::new(200 << 30, bounds).unwrap(),
+        |create, _| create.tape.pool = Some("DEEP_ARCHIVE".parse().unwrap()),
+        |create, _| create.tape.worm = Some(true),
+        |create, _| create.count = 2,
+        |create, _| create.prefix = "OLD".parse().unwrap(),
+        |create, _| {
+            let key = "arn:aws:kms:us-east-1:123456789012:key/1".parse().unwrap();
+            create.tape.encryption = Encryption::new(Some(true), Some(key)).unwrap();
+        },
+    ];
+    let changed = changes.map(|change| {
+        let mut create = first.clone();
+        change(&mut create, &bounds);
+        create
+    });
+    changed.into()
+}
+
+#[test]
+fn every_attribute_of_the_context_that_a_policy_uses_is_found() {
+    let clauses = [
+        "context.size_gib > 150",
+        "context.pool == \"DEEP_ARCHIVE\"",
+        "context[\"pool\"] like \"DEEP*\"",
+        "context.worm",
+        "context.tapes == 2",
+        "context.prefix like \"O*\"",
+        "context.kms_encrypted && context.kms_key != \"\"",
+        "[context.prefix, context.pool].contains(\"OLD\")",
+        "context has prefix && context.prefix == \"NEW\"",
+        "(if context.worm then context.pool else context.prefix) == \"GLACIER\"",
+        "{ pool: context.pool, worm: context.worm } == { pool: \"GLACIER\", worm: true }",
+        "context.address.isInRange(ip(\"10.0.0.0/8\"))",
+        "context.tapes + 9223372036854775806 > 0",
+        "true",
+    ];
+    let principal = Arc::new(Principal::new("agent".to_owned(), [], Proof::Certificate).unwrap());
+    for clause in clauses {
+        let action = "action == TapeGate::Action::\"CreateTapes\"";
+        let policies = format!("permit (principal, {action}, resource) when {{ {clause} }};");
+        let engine = engine(&[policies]).unwrap_or_else(|faults| panic!("{clause}: {faults:?}"));
+        // Each twice, the second time from the cache.
+        for _ in 0..2 {
+            for address in ADDRESSES {
+                let caller = Caller::new(principal.clone(), address.parse().unwrap());
+                for create in creates() {
+                    let request = AuthorizationRequest::of(&caller, &create, "GLACIER");
+                    let plain = engine.load().decide_unoptimized(&request);
+                    assert_eq!(engine.load().decide(&request), plain, "{clause}: {create:?}");
+                }
+            }
         }
     }
 }
