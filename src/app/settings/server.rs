@@ -206,7 +206,8 @@ pub(crate) static SEND_TIMEOUT: Setting<DurationIn> = Setting {
     kind: DurationIn(Duration::from_millis(100)..=Duration::from_secs(60 * 60)),
     default: Some("30s"),
     help: "How long a response may wait for a client that does not read it. The call is then ended (HTTP/2 RST_STREAM), \
-           and other calls on the connection go on.",
+           and other calls on the connection go on. A connection that ends waits as long for its client to read the \
+           last responses.",
 };
 
 pub(crate) static MAX_CONNECTION_RATE: Setting<Integer<u32>> = Setting {
