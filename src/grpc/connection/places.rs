@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -256,6 +256,7 @@ pub(super) struct Activity {
     calls: AtomicUsize,
     /// When the last call ended, or HTTP/2 began; `None` before that.
     idle_since: Mutex<Option<Instant>>,
+    has_had_calls: AtomicBool,
     /// Cancelled when the connection is to give its place to another one.
     pub(super) leave: CancellationToken,
 }
@@ -267,6 +268,7 @@ impl Activity {
             allowance,
             calls: AtomicUsize::new(0),
             idle_since: Mutex::new(None),
+            has_had_calls: AtomicBool::new(false),
             leave: CancellationToken::new(),
         }
     }
@@ -290,13 +292,27 @@ impl Activity {
         *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Until when the client may still read the last response, if it takes at most `patience`. `None` if there was
+    /// none.
+    fn reads_until(&self, patience: Duration) -> Option<Instant> {
+        let since = *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let had_calls = self.has_had_calls.load(Ordering::Relaxed);
+        since.filter(|_| had_calls).map(|since| since + patience)
+    }
+
+    /// Whether the client may still read a response.
+    pub(super) fn may_be_read(&self, patience: Duration) -> bool {
+        self.reads_until(patience).is_some_and(|end| end > Instant::now())
+    }
+
     /// Waits until there has been no call for [`LINGER`] from now, and for `patience` since the last one: until
     /// nobody can expect anything of the connection any more.
     pub(super) async fn quiet(&self, patience: Duration) {
         let earliest = Instant::now() + LINGER;
         loop {
-            let since = *self.idle_since.lock().unwrap_or_else(PoisonError::into_inner);
-            let end = since.map_or(earliest, |since| earliest.max(since + patience));
+            let end = self
+                .reads_until(patience)
+                .map_or(earliest, |end| end.max(earliest));
             if self.calls.load(Ordering::Relaxed) == 0 && end <= Instant::now() {
                 return;
             }
@@ -317,6 +333,7 @@ pub(super) struct OpenCall(Arc<Activity>);
 impl Drop for OpenCall {
     fn drop(&mut self) {
         self.0.set_idle();
+        self.0.has_had_calls.store(true, Ordering::Relaxed);
         self.0.calls.fetch_sub(1, Ordering::Relaxed);
     }
 }

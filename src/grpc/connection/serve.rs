@@ -164,7 +164,7 @@ where
             };
             ended.is_some_and(|ended| ended.is_ok())
         };
-        if has_ended {
+        if has_ended && activity.may_be_read(self.settings.send_timeout) {
             tokio::select! {
                 _ = linger::all_read(&mut socket, &mut from_peer) => {}
                 () = activity.quiet(self.settings.send_timeout) => {}
