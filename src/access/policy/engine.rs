@@ -47,7 +47,7 @@ struct Applicable {
 const MAX_APPLICABLE: u64 = 5_000;
 
 /// How many decisions are remembered of each of them. If policies distinguish every barcode, each has one.
-const MAX_DECISIONS: usize = 64;
+const MAX_DECISIONS: usize = 16;
 
 /// The capacity of the cache of row authorizers, each of which has a cache of decisions.
 const MAX_ROW_AUTHORIZERS: u64 = 500;
