@@ -145,10 +145,11 @@ impl Answers {
 
     async fn page(&self, request: &[u8]) -> Bytes {
         let request = String::from_utf8_lossy(request);
+        // Some write a space before the value.
         let marker = request
-            .split_once(r#""Marker":""#)
-            .and_then(|(_, rest)| rest.split_once('"'));
-        let Some(place) = marker.and_then(|(marker, _)| Place::parse(marker)) else {
+            .split_once(r#""Marker""#)
+            .and_then(|(_, rest)| rest.split('"').nth(1));
+        let Some(place) = marker.and_then(Place::parse) else {
             return Bytes::from_static(br#"{"TapeInfos":[]}"#);
         };
         if place.delay > 0 {
