@@ -15,6 +15,7 @@ mod decision;
 mod engine;
 mod files;
 mod policies;
+mod remembered;
 mod request;
 mod row_filter;
 mod schema;

@@ -48,17 +48,24 @@ async fn rest(reader: &mut Reader) -> std::io::Result<Vec<Frame>> {
         .expect("the connection ends")
 }
 
+/// A connection on which the service has written a whole answer, of which the client has read only the first
+/// frames.
+async fn unread_answer(service: &Service) -> (Writer, Reader) {
+    // The kernel of the client takes so little that the answer waits in the kernel of the service.
+    let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, Some(16 << 10)).await;
+    writer.open_window(WINDOW).await;
+    writer.head(1, "ListTapes", &[]).await;
+    writer.message(1, &list(1000)).await;
+    // From now on the service only has to write.
+    while reader.frame().await.unwrap().unwrap().kind != http2::DATA {}
+    (writer, reader)
+}
+
 #[tokio::test]
 async fn a_drain_loses_no_answer_of_a_client_that_reads_late_and_still_sends() {
     for _ in 0..5 {
         let mut service = Service::dev(&["--emulator-seed-tapes=1000", "--send-timeout=2s"]).await;
-        // The kernel of the client takes so little that the answer waits in the kernel of the service.
-        let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, Some(16 << 10)).await;
-        writer.open_window(WINDOW).await;
-        writer.head(1, "ListTapes", &[]).await;
-        writer.message(1, &list(1000)).await;
-        // The first frames of the answer: from now on the service only has to write.
-        while reader.frame().await.unwrap().unwrap().kind != http2::DATA {}
+        let (mut writer, mut reader) = unread_answer(&service).await;
         service.begin_stop();
         // While nothing is read, PINGs arrive, some of them after the service has read for the last time.
         // The service closes the connection when its own PING is answered, which the client cannot see, or
@@ -78,17 +85,6 @@ async fn a_drain_loses_no_answer_of_a_client_that_reads_late_and_still_sends() {
         drop(writer);
         service.stop().await.unwrap();
     }
-}
-
-/// A connection on which the service has written a whole answer, of which the client's kernel has only taken
-/// a little.
-async fn unread_answer(service: &Service) -> (Writer, Reader) {
-    let (mut writer, mut reader) = connect(service.addresses.grpc, WINDOW, Some(16 << 10)).await;
-    writer.open_window(WINDOW).await;
-    writer.head(1, "ListTapes", &[]).await;
-    writer.message(1, &list(1000)).await;
-    while reader.frame().await.unwrap().unwrap().kind != http2::DATA {}
-    (writer, reader)
 }
 
 /// Reads up to the end of the answer, as a proxy does that had to wait for its own client: it has written

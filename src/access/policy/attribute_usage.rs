@@ -62,7 +62,6 @@ impl AttributeUsage {
                         usage.add(expr);
                     }
                 }
-                // The policy cannot be analysed, so it may use anything.
                 Err(_) => usage.add_all(),
             }
         }
@@ -135,13 +134,13 @@ impl AttributeUsage {
         key
     }
 
-    /// Adds a comparison of the resource with an entity.
-    /// A policy that cannot be analysed may use anything.
+    /// Adds everything, for a policy that cannot be analysed.
     fn add_all(&mut self) {
         self.everything = true;
         self.context.whole = true;
     }
 
+    /// Adds a comparison of the resource with an entity.
     fn add_comparison(&mut self, with_tape: bool) {
         match with_tape {
             true => self.everything = true,

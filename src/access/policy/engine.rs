@@ -1,9 +1,4 @@
-use std::{
-    collections::HashMap,
-    fmt,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, path::Path, sync::Arc};
 
 use cedar_policy::{
     ActionConstraint, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint,
@@ -14,6 +9,7 @@ use super::{
     attribute_usage::AttributeUsage,
     decision::PolicyDecision,
     files,
+    remembered::Remembered,
     request::{AttributeValues, AuthorizationRequest, Subject, principal_uids},
     row_filter::{RowAuthorizer, RowFilter},
     schema::{EntityType, READ_TAPE, scope_id},
@@ -40,7 +36,7 @@ struct Applicable {
     policies: PolicySet,
     usage: AttributeUsage,
     /// The decisions so far, by what these policies use of the context and of a tape.
-    decisions: Mutex<HashMap<AttributeValues, PolicyDecision>>,
+    decisions: Remembered<AttributeValues, PolicyDecision>,
 }
 
 /// The capacity of the cache of applicable policies.
@@ -75,15 +71,14 @@ impl PolicyEngine {
     /// use is new.
     pub fn decide(&self, request: &AuthorizationRequest) -> PolicyDecision {
         let subject = &request.subject;
-        let applicable = self.applicable.get(subject).unwrap_or_else(|| {
-            self.applicable
-                .get_with(subject.clone(), || self.select_for(subject))
-        });
+        let applicable = self
+            .applicable
+            .get_with_by_ref(subject, || self.select_for(subject));
         applicable.decide(request)
     }
 
     fn select_for(&self, subject: &Subject) -> Arc<Applicable> {
-        let (principal, groups) = subject.principal_uids();
+        let (principal, groups) = principal_uids(&subject.principal);
         let resources = subject.resource_uids();
         let policies = self.select(|policy| {
             matches_caller(policy, &principal, &groups, subject.action)
@@ -92,7 +87,7 @@ impl PolicyEngine {
         Arc::new(Applicable {
             usage: AttributeUsage::of(policies.policies()),
             policies,
-            decisions: Mutex::default(),
+            decisions: Remembered::new(MAX_DECISIONS),
         })
     }
 
@@ -109,13 +104,11 @@ impl PolicyEngine {
         region: &Region,
     ) -> RowFilter {
         let key = (caller.principal.clone(), scope_id(account, region));
-        let authorizer = self.row_authorizers.get(&key).unwrap_or_else(|| {
+        let authorizer = self.row_authorizers.get_with_by_ref(&key, || {
             let (principal, scope) = key.clone();
-            self.row_authorizers.get_with(key, || {
-                let (uid, groups) = principal_uids(&principal);
-                let policies = self.select(|policy| matches_caller(policy, &uid, &groups, READ_TAPE));
-                Arc::new(RowAuthorizer::new(policies, principal, scope))
-            })
+            let (uid, groups) = principal_uids(&principal);
+            let policies = self.select(|policy| matches_caller(policy, &uid, &groups, READ_TAPE));
+            Arc::new(RowAuthorizer::new(policies, principal, scope))
         });
         RowFilter::new(authorizer, caller.address)
     }
@@ -139,18 +132,13 @@ impl PolicyEngine {
 impl Applicable {
     fn decide(&self, request: &AuthorizationRequest) -> PolicyDecision {
         let used = request.variable(|name| self.usage.uses_context(name));
-        let decisions = || self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(decision) = decisions().get(&used) {
-            return decision.clone();
+        if let Some(decision) = self.decisions.get(&used) {
+            return decision;
         }
         let (decision, is_sound) = PolicyDecision::evaluate(&self.policies, request);
         // Each failure to evaluate a policy is logged.
         if is_sound {
-            let mut decisions = decisions();
-            if decisions.len() >= MAX_DECISIONS {
-                decisions.clear();
-            }
-            decisions.insert(used, decision.clone());
+            self.decisions.add(used, decision.clone());
         }
         decision
     }

@@ -68,11 +68,6 @@ impl fmt::Display for AttributeValue {
 }
 
 impl Subject {
-    /// The principal as an entity of Cedar, and its groups.
-    pub(super) fn principal_uids(&self) -> (EntityUid, Vec<EntityUid>) {
-        principal_uids(&self.principal)
-    }
-
     /// The resource as an entity of Cedar, followed by its parents.
     pub(super) fn resource_uids(&self) -> Vec<EntityUid> {
         self.resources.iter().map(|(kind, id)| kind.uid(id)).collect()
@@ -209,7 +204,7 @@ impl AuthorizationRequest {
     /// value.
     pub(super) fn to_cedar(&self) -> Option<(Request, Entities)> {
         let context = Context::from_pairs(expressions(&self.context)).ok()?;
-        let (uid, groups) = self.subject.principal_uids();
+        let (uid, groups) = principal_uids(&self.subject.principal);
         let mut parents = self.subject.resource_uids().into_iter();
         let resource = parents.next()?;
         let request = Request::new(

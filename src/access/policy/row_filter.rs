@@ -1,15 +1,11 @@
-use std::{
-    borrow::Cow,
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use cedar_policy::PolicySet;
 
 use super::{
     attribute_usage::AttributeUsage,
     decision::PolicyDecision,
+    remembered::Remembered,
     request::{AuthorizationRequest, TapeView},
 };
 use crate::domain::Principal;
@@ -31,7 +27,7 @@ pub(super) struct RowAuthorizer {
     principal: Arc<Principal>,
     scope: String,
     /// Earlier decisions, by [`AttributeUsage::cache_key`].
-    decisions: Mutex<HashMap<String, bool>>,
+    decisions: Remembered<String, bool>,
 }
 
 /// The capacity of the cache of decisions. If policies distinguish every tape, each has a key.
@@ -89,24 +85,19 @@ impl RowAuthorizer {
             policies,
             principal,
             scope,
-            decisions: Mutex::default(),
+            decisions: Remembered::new(MAX_DECISIONS),
         }
     }
 
     fn may_read(&self, tape: &TapeView<'_>, address: IpAddr) -> bool {
         let key = self.usage.cache_key(tape, address);
-        let decisions = || self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(may) = decisions().get(&key) {
-            return *may;
+        if let Some(may) = self.decisions.get(&key) {
+            return may;
         }
         let request =
             AuthorizationRequest::read_tape(self.principal.clone(), address, self.scope.clone(), tape);
         let may = PolicyDecision::evaluate(&self.policies, &request).0.is_allowed;
-        let mut decisions = decisions();
-        if decisions.len() >= MAX_DECISIONS {
-            decisions.clear();
-        }
-        decisions.insert(key, may);
+        self.decisions.add(key, may);
         may
     }
 }

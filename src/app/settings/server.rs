@@ -246,8 +246,9 @@ pub(crate) static MAX_CONTROL_FRAMES: Setting<Integer<u32>> = Setting {
            asked, for example with UNAUTHENTICATED or RESOURCE_EXHAUSTED, unless the code is UNAVAILABLE. A health check, a \
            reflection stream, and an RST_STREAM of the service because of an error of the client count as fifty too, and a \
            question on a reflection stream as ten. None of these counts on the connections of trusted_proxies. Each KiB of \
-           metadata counts as one, and so does a DATA frame of less than 256 bytes that does not end a request. With more, the service reads the connection more slowly. More than four connections of \
-           one address share the number of four, except those of trusted_proxies.",
+           metadata counts as one, and so does a DATA frame of less than 256 bytes that does not end a request. With more, \
+           the service reads the connection more slowly. More than four connections of one address share the number of \
+           four, except those of trusted_proxies.",
 };
 
 pub(crate) static MAX_PENDING_RESETS: Setting<Integer<usize>> = Setting {
