@@ -17,6 +17,8 @@
     reason = "a benchmark reports to a person"
 )]
 
+#[path = "cost/src/collector.rs"]
+mod collector;
 mod process;
 
 use std::{
@@ -27,12 +29,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, body::Body, response::Response};
-use bytes::Bytes;
-use futures_util::{future::join_all, stream};
+use futures_util::future::join_all;
 use http::HeaderMap;
-use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
 use opentelemetry::Context;
 use process::Tapegate;
 use tapegate::{
@@ -53,31 +51,11 @@ const AT_ONCE: u32 = 8;
 /// Of each kind, in a round.
 const CALLS: u32 = 400;
 
-/// A collector that takes everything and keeps nothing. It is not the service's process, and its
-/// work not the service's.
-async fn collector() -> String {
-    let take = async |request: http::Request<Body>| {
-        let mut body = request.into_body();
-        while let Some(frame) = body.frame().await {
-            frame.unwrap();
-        }
-        let mut trailers = HeaderMap::new();
-        trailers.insert("grpc-status", "0".parse().unwrap());
-        // A message without a member: all was taken.
-        let frames = [
-            Frame::data(Bytes::from_static(&[0; 5])),
-            Frame::trailers(trailers),
-        ];
-        let frames = stream::iter(frames.map(Ok::<_, io::Error>));
-        Response::builder()
-            .header("content-type", "application/grpc")
-            .body(Body::new(StreamBody::new(frames)))
-            .unwrap()
-    };
+/// A collector that takes everything. It is not the service's process, and its work not the service's.
+async fn start_collector() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = Router::new().fallback(take);
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    tokio::spawn(collector::serve(listener));
     format!("http://{address}")
 }
 
@@ -213,7 +191,7 @@ fn off_by_itself() -> Duration {
 #[tokio::main]
 async fn main() {
     let emulator = Tapegate::emulator(&["--seed-tapes=1000"]);
-    let (upstream, collector) = (emulator.url("emulator"), collector().await);
+    let (upstream, collector) = (emulator.url("emulator"), start_collector().await);
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.as_str());
     let traces_alone = [
         endpoint,

@@ -1,12 +1,15 @@
 //! `tapegate` in a process of its own, and what it costs the processor.
 #![allow(dead_code, reason = "each benchmark uses a part of it")]
 
+mod processor_time;
+
 use std::{
-    fs,
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
     time::Duration,
 };
+
+pub(crate) use processor_time::processor_time;
 
 /// The credentials that everybody here signs with.
 pub(crate) const CREDENTIALS: (&str, &str) = ("AKIDBENCH", "secret-of-the-benchmark");
@@ -60,7 +63,7 @@ impl Tapegate {
 
     /// Its processor time so far.
     pub(crate) fn processor_time(&self) -> Duration {
-        processor_time(&self.child.id().to_string())
+        processor_time(self.child.id()).unwrap()
     }
 }
 
@@ -69,12 +72,4 @@ impl Drop for Tapegate {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
-}
-
-/// The processor time of a process so far, to a hundredth of a second (Linux's clock tick).
-pub(crate) fn processor_time(process: &str) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    Duration::from_millis(ticks * 10)
 }

@@ -18,10 +18,6 @@ use crate::target::{Done, Target, Work};
 pub(crate) struct Order {
     /// `None` creates tapes; a list is walked with so many pages.
     pub(crate) pages: Option<u64>,
-    /// How many milliseconds AWS takes for a page.
-    pub(crate) delay: u64,
-    /// Whether all ask for the same list.
-    pub(crate) shared: bool,
     /// How many calls are in progress at a time.
     pub(crate) at_once: usize,
     /// When to stop.
@@ -41,16 +37,12 @@ pub(crate) enum Until {
 /// What they have seen.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Seen {
-    /// Calls that succeeded.
-    pub(crate) calls: usize,
     /// Their responses: pages, or creates.
     pub(crate) messages: u64,
     /// How long it took, in seconds.
     pub(crate) seconds: f64,
     /// How long each call took, in µs: the 50th, 99th and 99.9th percentile.
     pub(crate) micros: [f64; 3],
-    /// How long the first response took, in µs: the 50th percentile.
-    pub(crate) first: f64,
     /// The errors, with their number.
     pub(crate) errors: BTreeMap<String, usize>,
 }
@@ -73,14 +65,7 @@ pub(crate) async fn serve(target: Target) -> Result<(), String> {
 }
 
 async fn carry_out(target: &Arc<Target>, order: Order) -> Seen {
-    let work = match order.pages {
-        None => Work::Create,
-        Some(pages) => Work::Walk {
-            pages,
-            delay: order.delay,
-            shared: order.shared,
-        },
-    };
+    let work = order.pages.map_or(Work::Create, |pages| Work::Walk { pages });
     let began = Instant::now();
     let mut callers = JoinSet::new();
     for caller in 0..order.at_once {
@@ -106,22 +91,18 @@ fn summed_up(ended: Vec<Result<Done, String>>, time: Duration) -> Seen {
         seconds: time.as_secs_f64(),
         ..Seen::default()
     };
-    let (mut all, mut first) = (Vec::new(), Vec::new());
+    let mut times = Vec::new();
     for call in ended {
         match call {
             Ok(done) => {
                 seen.messages += done.messages;
-                all.push(done.all);
-                first.push(done.first);
+                times.push(done.time);
             }
             Err(error) => *seen.errors.entry(error).or_default() += 1,
         }
     }
-    seen.calls = all.len();
-    all.sort_unstable();
-    first.sort_unstable();
-    seen.micros = [500, 990, 999].map(|thousandth| micros(&all, thousandth));
-    seen.first = micros(&first, 500);
+    times.sort_unstable();
+    seen.micros = [500, 990, 999].map(|thousandth| micros(&times, thousandth));
     seen
 }
 

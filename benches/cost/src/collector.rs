@@ -1,6 +1,6 @@
 //! A collector of OpenTelemetry that takes everything and keeps nothing.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, io};
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -14,15 +14,13 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 
-/// Serves until the process ends. Prints its address.
-pub(crate) async fn serve() -> Result<(), String> {
-    let listener = TcpListener::bind("127.0.0.1:0")
-        .await
-        .map_err(|error| error.to_string())?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    super::announce(&format!("collector={address}"));
+/// Serves the connections of `listener` until it fails.
+pub(crate) async fn serve(listener: TcpListener) -> io::Error {
     loop {
-        let (stream, _) = listener.accept().await.map_err(|error| error.to_string())?;
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => return error,
+        };
         tokio::spawn(async move {
             let server = http2::Builder::new(TokioExecutor::new());
             // A client that goes away is no error here.

@@ -17,7 +17,7 @@ use crate::{
     callers::{Order, Until},
     participant::{Callers, Process, credentials},
     report,
-    site::Site,
+    site::{Service, Site},
 };
 
 /// How many pages a measured list has.
@@ -52,7 +52,7 @@ pub(crate) fn command() -> clap::Command {
                 .help("Who takes part")
                 .value_delimiter(',')
                 .action(ArgAction::Append)
-                .default_value("sdk,facade,anonymous,all-on,go,python")
+                .default_values(NAMES)
                 .value_parser(NAMES),
         )
         .arg(
@@ -121,11 +121,11 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
     let names = matches.get_many::<String>("only").into_iter().flatten();
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let upstream = Process::role(&["upstream"])?;
-    let upstream = upstream_address(&upstream)?;
+    let address = upstream.address("upstream")?;
     let collector = Process::role(&["collector"])?;
     let started = Started {
         folder: folder.path(),
-        upstream: &upstream,
+        upstream: &address,
         collector: format!("http://{}", collector.address("collector")?),
         peers: matches
             .get_one::<String>("peers")
@@ -140,7 +140,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
         for &at_once in &at_once {
             for pages in [None, Some(PAGES)] {
                 for participant in &mut participants {
-                    let turn = turn(participant, &upstream, pages, at_once, number("millis"))?;
+                    let turn = turn(participant, &address, pages, at_once, number("millis"))?;
                     // The first round warms up.
                     if round > 0 {
                         turns.push(turn);
@@ -151,12 +151,12 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
         progress(round, number("rounds"));
     }
     let memory = participants.iter().map(|participant| {
-        let most = participant.process().memory("VmHWM");
-        (participant.name.clone(), participant.idle, most)
+        let most = participant.process().memory("VmHWM")?;
+        Ok((participant.name.clone(), participant.idle, most))
     });
     let measured = Measured {
         turns,
-        memory: memory.collect(),
+        memory: memory.collect::<Result<_, String>>()?,
     };
     if let Some(path) = matches.get_one::<String>("json") {
         let text = serde_json::to_string_pretty(&measured).map_err(|error| error.to_string())?;
@@ -164,10 +164,6 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
     }
     println!("{}", report::markdown(&measured));
     Ok(())
-}
-
-fn upstream_address(upstream: &Process) -> Result<String, String> {
-    upstream.address("upstream")
 }
 
 /// What participants need.
@@ -180,41 +176,30 @@ struct Started<'s> {
 
 impl Started<'_> {
     fn start(&self, name: &str) -> Result<Participant, String> {
-        let site = |site: Site| -> Result<_, String> {
-            let service = site.start(&self.folder.join(name), self.upstream, &self.collector, &[])?;
-            Ok((Some(service.process), service.target))
-        };
-        let peer = |mut command: Command| -> Result<_, String> {
+        let site = |site: Site| site.start(&self.folder.join(name), self.upstream, &self.collector, &[]);
+        let peer = |mut command: Command| {
             let upstream = format!("http://{}", self.upstream);
-            command.args([
-                "--listen",
-                "127.0.0.1:0",
-                "--region",
-                "us-east-1",
-                "--upstream",
-                &upstream,
-            ]);
-            let process = Process::start(credentials(&mut command))
-                .map_err(|error| format!("{error} (benches/peers/build builds it)"))?;
-            let target = vec!["--grpc".to_owned(), process.address("grpc")?];
-            Ok((Some(process), target))
+            command.args(["--listen", "127.0.0.1:0", "--region", "us-east-1"]);
+            command.args(["--upstream", &upstream]);
+            let process = Process::start(credentials(&mut command));
+            Service::of(process.map_err(|error| format!("{error} (benches/peers/build builds it)"))?)
         };
-        let (server, target) = match name {
-            "sdk" => (None, vec!["--sdk".to_owned(), self.upstream.to_owned()]),
-            "facade" => {
-                let process = Process::role(&["facade", "--upstream", self.upstream])?;
-                let target = vec!["--grpc".to_owned(), process.address("grpc")?];
-                (Some(process), target)
-            }
-            "anonymous" => site(Site::Anonymous)?,
-            "all-on" => site(Site::AllOn)?,
-            "go" => peer(Command::new(self.peers.join("go-facade")))?,
+        let service = match name {
+            "sdk" => None,
+            "facade" => Some(Service::facade(self.upstream, &[])?),
+            "anonymous" => Some(site(Site::Anonymous)?),
+            "all-on" => Some(site(Site::AllOn)?),
+            "go" => Some(peer(Command::new(self.peers.join("go-facade")))?),
             _ => {
                 let mut python = Command::new(self.peers.join("python/bin/python"));
                 python.env("PYTHONPATH", self.peers.join("python-stubs"));
                 python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/python/main.py"));
-                peer(python)?
+                Some(peer(python)?)
             }
+        };
+        let (server, target) = match service {
+            Some(Service { process, target }) => (Some(process), target),
+            None => (None, vec!["--sdk".to_owned(), self.upstream.to_owned()]),
         };
         let target: Vec<_> = target.iter().map(String::as_str).collect();
         let callers = Callers::start(&target)?;
@@ -226,7 +211,7 @@ impl Started<'_> {
             callers,
             idle: 0,
         };
-        participant.idle = participant.process().memory("VmRSS");
+        participant.idle = participant.process().memory("VmRSS")?;
         Ok(participant)
     }
 }
@@ -239,15 +224,13 @@ fn turn(
     millis: u64,
 ) -> Result<Turn, String> {
     let requests = requests(upstream)?;
-    let before = participant.process().processor_time();
+    let before = participant.process().processor_time()?;
     let seen = participant.callers.order(Order {
         pages,
-        delay: 0,
-        shared: false,
         at_once: usize::try_from(at_once).unwrap_or(1),
         until: Until::Millis(millis),
     })?;
-    let processor = participant.process().processor_time() - before;
+    let processor = participant.process().processor_time()? - before;
     let requests = self::requests(upstream)? - requests;
     if let Some((error, count)) = seen.errors.first_key_value() {
         let _ = writeln!(
@@ -270,7 +253,7 @@ fn turn(
 }
 
 /// How many requests the upstream has had.
-pub(crate) fn requests(upstream: &str) -> Result<u64, String> {
+fn requests(upstream: &str) -> Result<u64, String> {
     let failed = |error: io::Error| format!("the upstream: {error}");
     let mut stream = TcpStream::connect(upstream).map_err(failed)?;
     let request = format!("GET / HTTP/1.1\r\nhost: {upstream}\r\nconnection: close\r\n\r\n");

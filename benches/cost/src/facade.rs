@@ -10,7 +10,6 @@ use tapegate::grpc::proto::{
     DescribeTapesResponse, ListTapesRequest, ListTapesResponse,
     tape_service_server::{TapeService, TapeServiceServer},
 };
-use tokio::net::TcpListener;
 use tonic::{
     Request, Response, Status,
     transport::{Server, server::TcpIncoming},
@@ -18,11 +17,7 @@ use tonic::{
 
 /// Serves until the process ends. Prints its address.
 pub(crate) async fn serve(upstream: &str) -> Result<(), String> {
-    let listener = TcpListener::bind("127.0.0.1:0")
-        .await
-        .map_err(|error| error.to_string())?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    super::announce(&format!("grpc={address}"));
+    let listener = crate::listen("grpc").await?;
     let service = TapeServiceServer::new(Facade(super::sdk(upstream)));
     Server::builder()
         .add_service(service)

@@ -15,7 +15,7 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use crate::{
     callers::{Order, Until},
     participant::{Callers, Process},
-    site::Site,
+    site::{Service, Site},
 };
 
 /// The calls before those that count.
@@ -62,7 +62,7 @@ pub(crate) fn command() -> clap::Command {
             Arg::new("profile")
                 .long("profile")
                 .value_parser(value_parser!(PathBuf))
-                .help("Keep the outputs of callgrind in this folder, for callgrind_annotate; they include the start"),
+                .help("Keep the outputs of callgrind in this folder; they include the start of the service"),
         )
 }
 
@@ -106,24 +106,15 @@ fn count(folder: &Path, site: Option<Site>, pages: Option<u64>, is_exact: bool) 
         "--quiet".to_owned(),
         format!("--callgrind-out-file={}", output.display()),
     ];
-    let (process, target) = match site {
-        Some(site) => {
-            let service = site.start(folder, &address, &endpoint, &valgrind)?;
-            (service.process, service.target)
-        }
-        None => {
-            let process = Process::role_in(&valgrind, &["facade", "--upstream", &address])?;
-            let target = vec!["--grpc".to_owned(), process.address("grpc")?];
-            (process, target)
-        }
+    let Service { process, target } = match site {
+        Some(site) => site.start(folder, &address, &endpoint, &valgrind)?,
+        None => Service::facade(&address, &valgrind)?,
     };
     let target: Vec<_> = target.iter().map(String::as_str).collect();
     let mut callers = Callers::start(&target)?;
     let mut call = |calls| {
         let seen = callers.order(Order {
             pages,
-            delay: 0,
-            shared: false,
             at_once: 1,
             until: Until::Calls(calls),
         })?;

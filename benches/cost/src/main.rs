@@ -9,6 +9,8 @@ mod compare;
 mod facade;
 mod instructions;
 mod participant;
+#[path = "../../process/processor_time.rs"]
+mod processor_time;
 mod report;
 mod site;
 mod target;
@@ -26,6 +28,7 @@ use aws_sdk_storagegateway::{
 };
 use clap::{Arg, ArgMatches, Command};
 use target::Target;
+use tokio::net::TcpListener;
 
 /// The gateway of all calls.
 const GATEWAY: &str = "arn:aws:storagegateway:us-east-1:123456789012:gateway/sgw-12A3456B";
@@ -63,7 +66,7 @@ async fn run(matches: &ArgMatches) -> Result<(), String> {
         Some(("compare", matches)) => tokio::task::block_in_place(|| compare::run(matches)),
         Some(("instructions", matches)) => tokio::task::block_in_place(|| instructions::run(matches)),
         Some(("upstream", _)) => upstream::serve().await,
-        Some(("collector", _)) => collector::serve().await,
+        Some(("collector", _)) => Err(collector::serve(listen("collector").await?).await.to_string()),
         Some(("facade", matches)) => facade::serve(word(matches, "upstream").unwrap_or_default()).await,
         Some(("callers", matches)) => callers::serve(target_of(matches).await?).await,
         _ => Err("unknown command".to_owned()),
@@ -94,6 +97,15 @@ fn sdk(upstream: &str) -> Client {
             .retry_config(RetryConfig::disabled())
             .build(),
     )
+}
+
+/// Listens on a free port, and prints the address under this name.
+async fn listen(name: &str) -> Result<TcpListener, String> {
+    let failed = |error: io::Error| error.to_string();
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    announce(&format!("{name}={address}"));
+    Ok(listener)
 }
 
 /// Prints a line that another process waits for.

@@ -3,12 +3,15 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    path::PathBuf,
+    path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::Duration,
 };
 
-use crate::callers::{Order, Seen};
+use crate::{
+    callers::{Order, Seen},
+    processor_time::processor_time,
+};
 
 /// A process that has said that it is ready. It ends with this.
 pub(crate) struct Process {
@@ -38,19 +41,14 @@ impl Process {
 
     /// This program in another role.
     pub(crate) fn role(arguments: &[&str]) -> Result<Self, String> {
-        let this = std::env::current_exe().map_err(|error| error.to_string())?;
-        Self::start(credentials(
-            Command::new(this).args(arguments).stdin(Stdio::piped()),
-        ))
+        Self::role_in(&[], arguments)
     }
 
     /// This program in another role, within another program such as valgrind.
     pub(crate) fn role_in(wrapper: &[String], arguments: &[&str]) -> Result<Self, String> {
         let this = std::env::current_exe().map_err(|error| error.to_string())?;
-        let (first, rest) = wrapper.split_first().ok_or("no wrapper")?;
-        Self::start(credentials(
-            Command::new(first).args(rest).arg(this).args(arguments),
-        ))
+        let mut command = within(wrapper, &this);
+        Self::start(credentials(command.args(arguments).stdin(Stdio::piped())))
     }
 
     /// The address of this name in its first line.
@@ -76,36 +74,25 @@ impl Process {
         self.child.stdin.as_mut()
     }
 
-    /// Its processor time so far, to a hundredth of a second (Linux's clock tick).
-    pub(crate) fn processor_time(&self) -> Duration {
-        let stat = fs::read_to_string(self.file("stat")).unwrap_or_default();
-        let fields: Vec<_> = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
-        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
-        Duration::from_millis((ticks(11).unwrap_or(0) + ticks(12).unwrap_or(0)) * 10)
+    /// Its processor time so far, to a hundredth of a second.
+    pub(crate) fn processor_time(&self) -> Result<Duration, String> {
+        processor_time(self.id()).ok_or_else(|| format!("process {} has ended", self.id()))
     }
 
     /// A number of KiB in its status: `VmHWM` is the most memory that it had, `VmRSS` what it has now.
-    pub(crate) fn memory(&self, name: &str) -> u64 {
-        let status = fs::read_to_string(self.file("status")).unwrap_or_default();
+    pub(crate) fn memory(&self, name: &str) -> Result<u64, String> {
+        let path = format!("/proc/{}/status", self.id());
+        let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        number.unwrap_or(0)
+        number.ok_or_else(|| format!("{path} has no {name}"))
     }
 
     /// Its id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        format!("/proc/{}/{name}", self.id()).into()
     }
 }
 
@@ -138,6 +125,18 @@ impl Callers {
     /// Their process.
     pub(crate) fn process(&self) -> &Process {
         &self.0
+    }
+}
+
+/// A program within another one, if there is one.
+pub(crate) fn within(wrapper: &[String], program: &Path) -> Command {
+    match wrapper.split_first() {
+        None => Command::new(program),
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -11,7 +11,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::json;
 
-use crate::participant::{Process, credentials};
+use crate::participant::{Process, credentials, within};
 
 /// What nothing but the machine shall limit. The rest are defaults.
 const UNLIMITED: &str = r#"
@@ -42,6 +42,19 @@ pub(crate) struct Service {
     pub(crate) process: Process,
     /// The arguments of `callers`.
     pub(crate) target: Vec<String>,
+}
+
+impl Service {
+    /// A service that is called in plain text.
+    pub(crate) fn of(process: Process) -> Result<Self, String> {
+        let target = vec!["--grpc".to_owned(), process.address("grpc")?];
+        Ok(Self { process, target })
+    }
+
+    /// The façade with nothing but tonic and the SDK. `wrapper` is as in [`Site::start`].
+    pub(crate) fn facade(upstream: &str, wrapper: &[String]) -> Result<Self, String> {
+        Self::of(Process::role_in(wrapper, &["facade", "--upstream", upstream])?)
+    }
 }
 
 impl Site {
@@ -79,24 +92,16 @@ impl Site {
         }
         settings += &format!("[upstream]\nendpoint = \"http://{upstream}\"\nmax_connections = 2000\n");
         write("tapegate.toml", &settings)?;
-        let program = program()?;
-        let mut command = match wrapper.split_first() {
-            Some((first, rest)) => {
-                let mut command = Command::new(first);
-                command.args(rest).arg(program);
-                command
-            }
-            None => Command::new(program),
-        };
+        let mut command = within(wrapper, &program()?);
         let log = fs::File::create(folder.join("log.jsonl")).map_err(|error| error.to_string())?;
         command.args(["serve", "--config", &path("tapegate.toml")]);
         if self == Self::Silent {
             command.arg("--log-filter=off");
         }
         let process = Process::start(credentials(command.stderr(log).stdin(Stdio::null())))?;
-        let mut all = vec!["--grpc".to_owned(), process.address("grpc")?];
-        all.append(&mut target);
-        Ok(Service { process, target: all })
+        let mut service = Service::of(process)?;
+        service.target.append(&mut target);
+        Ok(service)
     }
 }
 

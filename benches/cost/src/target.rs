@@ -27,9 +27,8 @@ const CONNECTIONS: usize = 4;
 pub(crate) enum Work {
     /// One tape, with a token of its own.
     Create,
-    /// A list of so many pages, each of which takes AWS so many milliseconds. `shared` is whether all
-    /// callers ask for the same list.
-    Walk { pages: u64, delay: u64, shared: bool },
+    /// A list of so many pages, which no other caller asks for.
+    Walk { pages: u64 },
 }
 
 /// One call that has ended.
@@ -37,10 +36,8 @@ pub(crate) enum Work {
 pub(crate) struct Done {
     /// How many responses it had: pages of a list.
     pub(crate) messages: u64,
-    /// How long it took until the first of them.
-    pub(crate) first: Duration,
     /// How long it took.
-    pub(crate) all: Duration,
+    pub(crate) time: Duration,
 }
 
 /// Where calls go.
@@ -89,32 +86,26 @@ impl Target {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let began = Instant::now();
-        let (messages, first) = match work {
+        let messages = match work {
             Work::Create => {
                 self.create(number).await?;
-                (1, began.elapsed())
+                1
             }
-            Work::Walk { pages, delay, shared } => {
+            Work::Walk { pages } => {
                 let place = Place {
-                    walk: if shared { 0 } else { number + 1 },
+                    walk: number,
                     page: 0,
                     pages,
-                    delay,
                 };
-                let mut first = None;
-                let count = self
-                    .walk(number, place.marker(), || {
-                        first.get_or_insert_with(|| began.elapsed());
-                    })
-                    .await?;
+                let count = self.walk(number, place.marker()).await?;
                 if count != pages {
                     return Err(format!("{count} pages of {pages}"));
                 }
-                (count, first.unwrap_or_default())
+                count
             }
         };
-        let all = began.elapsed();
-        Ok(Done { messages, first, all })
+        let time = began.elapsed();
+        Ok(Done { messages, time })
     }
 
     async fn create(&self, number: u64) -> Result<(), String> {
@@ -154,7 +145,7 @@ impl Target {
     }
 
     /// Walks over a list. Returns how many pages it had.
-    async fn walk(&self, number: u64, marker: String, mut page: impl FnMut()) -> Result<u64, String> {
+    async fn walk(&self, number: u64, marker: String) -> Result<u64, String> {
         const LIMIT: i32 = 100;
         let mut count = 0;
         match self {
@@ -163,7 +154,6 @@ impl Target {
                 while let Some(marker) = next {
                     let answer = client.list_tapes().limit(LIMIT).marker(marker).send().await;
                     next = answer.map_err(|error| error.to_string())?.marker;
-                    page();
                     count += 1;
                 }
             }
@@ -176,7 +166,6 @@ impl Target {
                 let (mut client, request) = self.request(number, request)?;
                 let mut pages = client.list_tapes(request).await.map_err(told)?.into_inner();
                 while pages.message().await.map_err(told)?.is_some() {
-                    page();
                     count += 1;
                 }
             }

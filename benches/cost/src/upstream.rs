@@ -7,7 +7,6 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -15,10 +14,9 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpListener, time::sleep};
 
 /// How many tapes a page has.
-pub(crate) const TAPES: usize = 100;
+const TAPES: usize = 100;
 
 /// Where a list stands: a marker that says all that the upstream needs to know.
 #[derive(Clone, Copy, Debug)]
@@ -29,20 +27,13 @@ pub(crate) struct Place {
     pub(crate) page: u64,
     /// How many pages the list has.
     pub(crate) pages: u64,
-    /// How long each page takes, in milliseconds.
-    pub(crate) delay: u64,
 }
 
 impl Place {
     /// The marker.
     pub(crate) fn marker(self) -> String {
-        let Self {
-            walk,
-            page,
-            pages,
-            delay,
-        } = self;
-        format!("{walk}-{page}-{pages}-{delay}")
+        let Self { walk, page, pages } = self;
+        format!("{walk}-{page}-{pages}")
     }
 
     fn parse(marker: &str) -> Option<Self> {
@@ -52,18 +43,13 @@ impl Place {
             walk: next()?,
             page: next()?,
             pages: next()?,
-            delay: next()?,
         })
     }
 }
 
 /// Serves until the process ends. Prints its address.
 pub(crate) async fn serve() -> Result<(), String> {
-    let listener = TcpListener::bind("127.0.0.1:0")
-        .await
-        .map_err(|error| error.to_string())?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    super::announce(&format!("upstream={address}"));
+    let listener = crate::listen("upstream").await?;
     let answers = Arc::new(Answers::new());
     loop {
         let (stream, _) = listener.accept().await.map_err(|error| error.to_string())?;
@@ -98,7 +84,7 @@ impl Answers {
             .map(|number| {
                 format!(
                     r#"{{"TapeARN":"arn:aws:storagegateway:us-east-1:123456789012:tape/TST{number:06}","TapeBarcode":"TST{number:06}","TapeSizeInBytes":107374182400,"TapeStatus":"AVAILABLE","GatewayARN":"{}","PoolId":"GLACIER"}}"#,
-                    super::GATEWAY
+                    crate::GATEWAY
                 )
             })
             .collect();
@@ -125,7 +111,7 @@ impl Answers {
             Err(_) => Bytes::new(),
         };
         let answer = match operation {
-            _ if is_list => self.page(&body).await,
+            _ if is_list => self.page(&body),
             Some(_) => self.created.clone(),
             // The service asks STS whose its credentials are.
             None => Bytes::from_static(IDENTITY),
@@ -143,7 +129,7 @@ impl Answers {
         response
     }
 
-    async fn page(&self, request: &[u8]) -> Bytes {
+    fn page(&self, request: &[u8]) -> Bytes {
         let request = String::from_utf8_lossy(request);
         // Some write a space before the value.
         let marker = request
@@ -152,9 +138,6 @@ impl Answers {
         let Some(place) = marker.and_then(Place::parse) else {
             return Bytes::from_static(br#"{"TapeInfos":[]}"#);
         };
-        if place.delay > 0 {
-            sleep(Duration::from_millis(place.delay)).await;
-        }
         let next = Place {
             page: place.page + 1,
             ..place

@@ -53,13 +53,7 @@ type server struct {
 func (s *server) CreateTapeWithBarcode(
 	ctx context.Context, request *pb.CreateTapeWithBarcodeRequest,
 ) (*pb.CreateTapeWithBarcodeResponse, error) {
-	var pool *string
-	switch chosen := request.Pool.(type) {
-	case *pb.CreateTapeWithBarcodeRequest_PoolId:
-		pool = storageClass(chosen.PoolId)
-	case *pb.CreateTapeWithBarcodeRequest_CustomPoolId:
-		pool = &chosen.CustomPoolId
-	}
+	pool := poolName(request.Pool)
 	output, err := s.client.CreateTapeWithBarcode(ctx, &storagegateway.CreateTapeWithBarcodeInput{
 		GatewayARN:      &request.GatewayArn,
 		TapeSizeInBytes: &request.TapeSizeInBytes,
@@ -84,13 +78,7 @@ func (s *server) CreateTapeWithBarcode(
 func (s *server) CreateTapes(
 	ctx context.Context, request *pb.CreateTapesRequest,
 ) (*pb.CreateTapesResponse, error) {
-	var pool *string
-	switch chosen := request.Pool.(type) {
-	case *pb.CreateTapesRequest_PoolId:
-		pool = storageClass(chosen.PoolId)
-	case *pb.CreateTapesRequest_CustomPoolId:
-		pool = &chosen.CustomPoolId
-	}
+	pool := poolName(request.Pool)
 	output, err := s.client.CreateTapes(ctx, &storagegateway.CreateTapesInput{
 		GatewayARN:        &request.GatewayArn,
 		TapeSizeInBytes:   &request.TapeSizeInBytes,
@@ -190,6 +178,21 @@ func tapeStatus(text *string) pb.TapeStatus {
 // poolID is POOL_ID_UNSPECIFIED for a custom pool.
 func poolID(text *string) pb.PoolId {
 	return pb.PoolId(pb.PoolId_value["POOL_ID_"+aws.ToString(text)])
+}
+
+// poolName is AWS's name of the pool that a create chooses; nil without one.
+func poolName(chosen any) *string {
+	switch chosen := chosen.(type) {
+	case *pb.CreateTapeWithBarcodeRequest_PoolId:
+		return storageClass(chosen.PoolId)
+	case *pb.CreateTapeWithBarcodeRequest_CustomPoolId:
+		return &chosen.CustomPoolId
+	case *pb.CreateTapesRequest_PoolId:
+		return storageClass(chosen.PoolId)
+	case *pb.CreateTapesRequest_CustomPoolId:
+		return &chosen.CustomPoolId
+	}
+	return nil
 }
 
 // storageClass is AWS's name. AWS rejects the one of POOL_ID_UNSPECIFIED.
