@@ -28,6 +28,7 @@ mod renewal;
 mod report_sending;
 mod session;
 mod settings;
+mod signing;
 mod sts;
 
 use std::{

@@ -13,12 +13,13 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::{
     aws_files::AwsFiles,
-    clock::ClockWatch,
+    clock::ServiceClock,
     credentials_chain::CredentialsChain,
-    interceptors::{PropagateTrace, StrictResponses},
+    interceptors::{KeepUserAgent, PropagateTrace, StrictResponses},
     renewal::Source,
     session::Session,
     settings::SdkSettings,
+    signing::SigV4,
     sts::Sts,
 };
 use crate::domain::{AccountId, Region};
@@ -32,7 +33,7 @@ pub(super) struct ClientFactory {
     settings: SdkSettings,
     home: Region,
     shared: SdkConfig,
-    clock: ClockWatch,
+    clock: ServiceClock,
 }
 
 impl ClientFactory {
@@ -61,7 +62,7 @@ impl ClientFactory {
             }
         };
         Self {
-            clock: ClockWatch::new(!shared.disable_clock_skew_correction().unwrap_or_default()),
+            clock: ServiceClock::new(!shared.disable_clock_skew_correction().unwrap_or_default()),
             settings,
             home: home.clone(),
             shared,
@@ -107,9 +108,8 @@ impl ClientFactory {
 
     /// The client of a region, which signs with the credentials of `session`.
     ///
-    /// Only the upstream stack retries and enforces timeouts. So the SDK's retries are off, and its
-    /// timeouts, which are the same as the stack's, only end requests that the stack no longer waits
-    /// for.
+    /// Only the upstream stack retries and enforces timeouts. So the SDK's retries are off, and its timeout,
+    /// which is the same as the stack's, only ends requests that the stack no longer waits for.
     pub(super) fn storage_gateway(
         &self,
         region: &Region,
@@ -119,10 +119,9 @@ impl ClientFactory {
         let settings = &self.settings;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(settings.connect_timeout)
-            .read_timeout(settings.attempt_timeout)
-            .operation_attempt_timeout(settings.attempt_timeout)
             .operation_timeout(settings.attempt_timeout)
             .build();
+        let clock = self.clock.of_client();
         let mut builder = Builder::from(&self.shared)
             .region(SdkRegion::new(region.as_str().to_owned()))
             .credentials_provider(session.provider())
@@ -132,7 +131,11 @@ impl ClientFactory {
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .interceptor(StrictResponses)
             .interceptor(PropagateTrace)
-            .interceptor(self.clock.clone());
+            .interceptor(KeepUserAgent::default())
+            // Ours signs with the corrected time.
+            .disable_clock_skew_correction(true)
+            .push_auth_scheme(SigV4::new(region.clone(), clock.clone()))
+            .interceptor(clock);
         let endpoint = settings.endpoint_of(region, account);
         match &endpoint.url {
             // FIPS and dual-stack are variants of AWS's own endpoints. With another endpoint, the SDK

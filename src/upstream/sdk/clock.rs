@@ -1,14 +1,13 @@
-//! Clock skew: finds requests that AWS rejects because of their date.
+//! Clock skew: corrects the clock that signs, and finds requests that AWS rejects because of their date.
 //!
-//! The SDK corrects clock skew: a client adds the offset of the last response's `Date` to the clock
-//! that it signs with. So the response that rejects a date also brings the right one, and one retry
-//! succeeds, both when the clock is wrong and when it has just been set right. The SDK does not
-//! report any of this, so [`ClockWatch`] does.
+//! A client adds the offset of the last response's `Date` to the clock that it signs with, as the SDK's signer
+//! does. So the response that rejects a date also brings the right one, and one retry succeeds, both when the
+//! clock is wrong and when it has just been set right.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::{Duration, Instant, SystemTime},
 };
@@ -20,21 +19,29 @@ use aws_sdk_storagegateway::{
     },
     primitives::{DateTime, DateTimeFormat},
 };
-use aws_smithy_runtime_api::{box_error::BoxError, client::orchestrator::HttpResponse};
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{interceptors::dyn_dispatch_hint, orchestrator::HttpResponse},
+};
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
-use jiff::{civil, tz::TimeZone};
 
 /// The clock skew that is ignored. AWS accepts 5 minutes.
 const TOLERANCE: Duration = Duration::from_secs(4 * 60);
 
-/// Compares the dates of requests with those of AWS's responses. It marks responses to requests that
-/// were [`Misdated`], and warns the operator if this machine's clock is wrong.
+/// The clock of the service that a client sends to, as far as its responses tell it. It marks responses to
+/// requests that were [`Misdated`], and warns the operator if this machine's clock is wrong.
 #[derive(Clone, Debug)]
-pub(super) struct ClockWatch {
+pub(super) struct ServiceClock {
     corrects: bool,
+    /// How far the service's clock is ahead of this machine's, in milliseconds.
+    ahead: Arc<AtomicI64>,
     /// Whether the operator was warned. Each client has a clone; all together warn once.
     has_warned: Arc<AtomicBool>,
 }
+
+/// An extension of a request: when it was sent, by the service's clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Signed(pub(super) SystemTime);
 
 /// An extension of a response: the date of its request was wrong, and the next one's will be right.
 #[derive(Clone, Copy, Debug)]
@@ -54,13 +61,44 @@ impl Storable for Sent {
     type Storer = StoreReplace<Self>;
 }
 
-impl ClockWatch {
+impl ServiceClock {
     /// `corrects` is whether the SDK's clock skew correction is on.
     pub(super) fn new(corrects: bool) -> Self {
         Self {
             corrects,
+            ahead: Arc::default(),
             has_warned: Arc::default(),
         }
+    }
+
+    /// The clock of another client.
+    pub(super) fn of_client(&self) -> Self {
+        Self {
+            ahead: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// The time to sign with.
+    pub(super) fn now(&self) -> SystemTime {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        let distance = Duration::from_millis(ahead.unsigned_abs());
+        let now = SystemTime::now();
+        let corrected = match ahead < 0 {
+            true => now.checked_sub(distance),
+            false => now.checked_add(distance),
+        };
+        corrected.unwrap_or(now)
+    }
+
+    /// Learns the service's time halfway between a request and its response.
+    fn learn(&self, halfway: SystemTime, date: SystemTime) {
+        let millis = |distance: Duration| i64::try_from(distance.as_millis()).unwrap_or_default();
+        let ahead = match date.duration_since(halfway) {
+            Ok(ahead) => millis(ahead),
+            Err(behind) => -millis(behind.duration()),
+        };
+        self.ahead.store(ahead, Ordering::Relaxed);
     }
 
     /// Logs when this machine's clock is found to be wrong, and when it is right again.
@@ -85,9 +123,10 @@ impl ClockWatch {
     }
 }
 
-impl Intercept for ClockWatch {
+#[dyn_dispatch_hint]
+impl Intercept for ServiceClock {
     fn name(&self) -> &'static str {
-        "ClockWatch"
+        "ServiceClock"
     }
 
     fn read_before_transmit(
@@ -96,8 +135,7 @@ impl Intercept for ClockWatch {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let signed = context.request().headers().get("x-amz-date").and_then(basic);
-        if let Some(signed) = signed {
+        if let Some(&Signed(signed)) = context.request().extension() {
             config.interceptor_state().store_put(Sent {
                 signed,
                 clock: SystemTime::now(),
@@ -122,7 +160,11 @@ impl Intercept for ClockWatch {
         };
         let took = sent.at.elapsed();
         self.report(sent.clock, date, took, response.status().is_client_error());
-        if self.corrects && distance(date, sent.signed, took) > TOLERANCE {
+        if !self.corrects {
+            return Ok(());
+        }
+        self.learn(sent.clock + took / 2, date);
+        if distance(date, sent.signed, took) > TOLERANCE {
             response.add_extension(Misdated);
         }
         Ok(())
@@ -144,11 +186,4 @@ pub(super) fn http_date(response: &HttpResponse, name: &'static str) -> Option<S
         .ok()?
         .try_into()
         .ok()
-}
-
-/// The date in a signed request's `X-Amz-Date`: `20261122T184500Z`.
-fn basic(date: &str) -> Option<SystemTime> {
-    let civil = civil::DateTime::strptime("%Y%m%dT%H%M%SZ", date).ok()?;
-    let zoned = civil.to_zoned(TimeZone::UTC).ok()?;
-    Some(zoned.timestamp().into())
 }

@@ -1,10 +1,20 @@
 //! Interceptors of the SDK's clients that see requests and responses.
 
+use std::sync::OnceLock;
+
+use aws_runtime::user_agent::UserAgentInterceptor;
 use aws_sdk_storagegateway::config::{
     ConfigBag, Intercept, RuntimeComponents,
-    interceptors::{AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut},
+    interceptors::{
+        AfterDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextRef,
+        BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    },
 };
-use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::interceptors::{DisableInterceptor, disable_interceptor, dyn_dispatch_hint},
+};
+use http::HeaderValue;
 use opentelemetry::Context;
 use serde_json::Value;
 
@@ -15,6 +25,7 @@ use crate::observability::telemetry::propagation;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PropagateTrace;
 
+#[dyn_dispatch_hint]
 impl Intercept for PropagateTrace {
     fn name(&self) -> &'static str {
         "PropagateTrace"
@@ -30,6 +41,70 @@ impl Intercept for PropagateTrace {
         for (name, value) in propagation::headers(&Context::current()) {
             if let Ok(value) = value.to_str() {
                 headers.insert(name.as_str().to_owned(), value.to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The headers that name the SDK.
+const USER_AGENT: [&str; 2] = ["user-agent", "x-amz-user-agent"];
+
+/// Sends with each request the user agent of the client's first one. The SDK would make it again, which is the
+/// same unless the credentials come from another kind of source.
+#[derive(Debug, Default)]
+pub(super) struct KeepUserAgent {
+    kept: OnceLock<[HeaderValue; USER_AGENT.len()]>,
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for KeepUserAgent {
+    fn name(&self) -> &'static str {
+        "KeepUserAgent"
+    }
+
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if self.kept.get().is_some() {
+            let disable = disable_interceptor::<UserAgentInterceptor>("its headers are kept");
+            config.interceptor_state().store_put(disable);
+        }
+        Ok(())
+    }
+
+    fn modify_before_signing(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let is_disabled = config
+            .load::<DisableInterceptor<UserAgentInterceptor>>()
+            .is_some();
+        let kept = self.kept.get().filter(|_| is_disabled);
+        let headers = context.request_mut().headers_mut();
+        for (name, value) in USER_AGENT.into_iter().zip(kept.into_iter().flatten()) {
+            headers.insert(name, value.clone());
+        }
+        Ok(())
+    }
+
+    fn read_after_signing(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if self.kept.get().is_none() {
+            let headers = context.request().headers();
+            if let [Some(agent), Some(of_aws)] = USER_AGENT.map(|name| headers.get(name)) {
+                // Another request may have been faster with the same.
+                let _ = self
+                    .kept
+                    .set([HeaderValue::from_str(agent)?, HeaderValue::from_str(of_aws)?]);
             }
         }
         Ok(())
@@ -52,6 +127,7 @@ pub(super) enum InvalidResponse {
     NullRow(String),
 }
 
+#[dyn_dispatch_hint]
 impl Intercept for StrictResponses {
     fn name(&self) -> &'static str {
         "StrictResponses"
@@ -76,7 +152,7 @@ fn check(body: &[u8]) -> Result<(), InvalidResponse> {
         return Err(InvalidResponse::Empty);
     }
     // AWS omits absent members, so few responses contain the word. Only those are parsed again.
-    if !body.windows(4).any(|word| word == b"null") {
+    if memchr::memmem::find(body, b"null").is_none() {
         return Ok(());
     }
     let Ok(Value::Object(members)) = serde_json::from_slice(body) else {

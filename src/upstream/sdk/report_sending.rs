@@ -6,7 +6,7 @@ use std::{
 use aws_sdk_storagegateway::config::{
     ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextMut,
 };
-use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::{box_error::BoxError, client::interceptors::dyn_dispatch_hint};
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -22,6 +22,7 @@ use crate::call::Transmission;
 #[derive(Clone, Debug)]
 pub(super) struct ReportSending(pub(super) Transmission);
 
+#[dyn_dispatch_hint]
 impl Intercept for ReportSending {
     fn name(&self) -> &'static str {
         "ReportSending"

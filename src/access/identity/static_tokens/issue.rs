@@ -9,7 +9,7 @@ use toml::Value;
 
 use super::{
     ID_LENGTH, PREFIX,
-    digest::{TokenDigest, hex},
+    digest::TokenDigest,
     edit::{TokensFileError, edit},
 };
 
@@ -42,7 +42,7 @@ impl NewToken {
         for random in [&mut id[..], &mut secret] {
             getrandom::fill(random).map_err(TokensFileError::Random)?;
         }
-        let id = hex(&id);
+        let id = hex::encode(id);
         let token = format!("{PREFIX}{id}_{}", BASE64_URL_SAFE_NO_PAD.encode(secret));
         let table = self.table(&id, &token);
         edit(path, |_, text| {
