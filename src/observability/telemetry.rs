@@ -1,14 +1,13 @@
 //! Log lines on stderr, and traces, metrics and log records for an OpenTelemetry collector.
 //!
-//! Spans of traces have the target [`SPAN_TARGET`] and are independent of the log: its filter does
-//! not switch them off, and the log does not show them. If no traces are exported, such spans are
-//! not created at all.
+//! Spans of traces are those of [`TraceSpan`]; the spans of `tracing` are the log's.
 
 mod export_counts;
 mod log;
 mod otlp;
 pub mod propagation;
 mod settings;
+mod trace;
 
 use std::{env, fmt::Display, sync::LazyLock, time::Duration};
 
@@ -28,10 +27,8 @@ pub use self::{
     log::{LOG_CHANGES, LogFilter, log_filter, names_audit},
     otlp::metrics,
     settings::{Directives, LogFormat, LogSettings, OtlpProtocol, OtlpSettings},
+    trace::TraceSpan,
 };
-
-/// Target of the spans that make up a trace.
-pub const SPAN_TARGET: &str = "tapegate::trace";
 
 /// The exporters of traces and log records, which are flushed when the process ends.
 #[derive(Debug, Default)]
@@ -52,17 +49,6 @@ where
 {
     let traces = otlp.map(otlp::traces).transpose()?.flatten();
     let logs = otlp.map(otlp::logs).transpose()?.flatten();
-    let spans = traces.as_ref().map(|provider| {
-        tracing_opentelemetry::layer()
-            .with_tracer(provider.tracer("tapegate"))
-            .with_location(false)
-            .with_threads(false)
-            .with_target(false)
-            .with_tracked_inactivity(false)
-            .with_filter(up_to(Level::INFO, |line| {
-                line.is_span() && line.target() == SPAN_TARGET
-            }))
-    });
     let mut filter = LogFilter::new(log.filter.clone());
     let records = logs.as_ref().map(|provider| {
         // Log lines of the exporters would cause exports of their own, without end.
@@ -82,11 +68,14 @@ where
     });
     let lines = log::layer(log.format, filter.for_layer(), writer);
     let started = tracing_subscriber::registry()
-        .with(layers(spans, records, lines))
+        .with(layers(records, lines))
         .try_init();
     // A process that logs already, such as a test, keeps its own subscriber.
     if started.is_ok() {
         filter.install();
+    }
+    if let Some(provider) = &traces {
+        trace::install(provider.tracer("tapegate"));
     }
     Ok(Telemetry { traces, logs })
 }
@@ -94,12 +83,14 @@ where
 /// The layers that exist. An `Option` that is `None` would be a layer too, one that accepts
 /// everything, so that `tracing` would create events and spans that no other layer wants.
 fn layers(
-    spans: Option<impl Layer<Registry> + Send + Sync>,
     records: Option<impl Layer<Registry> + Send + Sync>,
     lines: impl Layer<Registry> + Send + Sync,
 ) -> Vec<Box<dyn Layer<Registry> + Send + Sync>> {
-    let exported = [spans.map(Layer::boxed), records.map(Layer::boxed)];
-    exported.into_iter().flatten().chain([lines.boxed()]).collect()
+    records
+        .map(Layer::boxed)
+        .into_iter()
+        .chain([lines.boxed()])
+        .collect()
 }
 
 /// The exporters to the collector cannot be built.
@@ -171,23 +162,32 @@ static RESOURCE: LazyLock<Resource> = LazyLock::new(|| {
 mod tests {
     use std::io;
 
-    use tracing::{Subscriber, info_span, subscriber};
+    use opentelemetry::{
+        Context, SpanId, TraceFlags, TraceId,
+        trace::{SpanContext, SpanKind, TraceContextExt, TraceState},
+    };
+    use tracing::Subscriber;
     use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
     use super::*;
 
     fn with_filter(directives: &str) -> impl Subscriber + Send + Sync + use<> {
-        let no_export = None::<LevelFilter>;
         let lines = log::layer(LogFormat::Human, EnvFilter::new(directives), io::sink);
-        tracing_subscriber::registry().with(layers(no_export, no_export, lines))
+        tracing_subscriber::registry().with(layers(None::<LevelFilter>, lines))
     }
 
     #[test]
-    fn without_exports_no_trace_span_is_created() {
-        subscriber::with_default(with_filter("info"), || {
-            assert!(!info_span!("of the log").is_disabled());
-            assert!(info_span!(target: SPAN_TARGET, "of a trace").is_disabled());
-        });
+    fn without_exports_the_context_of_the_parent_goes_on() {
+        let parent = Context::new().with_remote_span_context(SpanContext::new(
+            TraceId::from(1),
+            SpanId::from(2),
+            TraceFlags::SAMPLED,
+            true,
+            TraceState::NONE,
+        ));
+        let span = TraceSpan::begin_in(parent, "of a trace", SpanKind::Server);
+        assert_eq!(span.ids().span_id(), SpanId::from(2));
+        assert!(!span.is_recorded());
     }
 
     #[test]

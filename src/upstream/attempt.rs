@@ -1,6 +1,7 @@
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
+use opentelemetry::trace::{FutureExt, SpanKind};
 use tokio::time::{Instant, timeout};
 use tower::Service;
 use tracing::{Instrument, Span, field::Empty, info_span};
@@ -10,7 +11,7 @@ use crate::{
     access::AuthorizedCall,
     call::{Answer, Deadline, middleware::Middleware},
     domain::{Failure, Fault, GatewayArn, Operation, OperationKind, Scope},
-    observability::{metrics::labels, telemetry::SPAN_TARGET},
+    observability::{metrics::labels, telemetry::TraceSpan},
 };
 
 /// Makes one attempt: limits its time, puts a span around it and measures it.
@@ -51,23 +52,20 @@ where
             aws.request_id = Empty,
             error = Empty,
         );
-        let trace = info_span!(
-            target: SPAN_TARGET,
-            "attempt",
-            otel.name = %format_args!("StorageGateway/{}", O::NAME),
-            otel.kind = "client",
-            otel.status_code = Empty,
-            rpc.system.name = "aws-api",
-            rpc.method = %format_args!("StorageGateway/{}", O::NAME),
-            cloud.region = call.operation.region().as_str(),
-            tapegate.attempt = number,
-            tapegate.retry.reason = call.attempt.after.as_deref().map(labels::error_type),
-            tapegate.retry.delay = call.attempt.pause.map(|pause| pause.as_secs_f64()),
-            tapegate.seconds_left = call.deadline.left().as_secs_f64(),
-            aws.request_id = Empty,
-            http.response.status_code = Empty,
-            error.type = Empty,
-        );
+        let trace = TraceSpan::begin(format!("StorageGateway/{}", O::NAME), SpanKind::Client);
+        if trace.is_recorded() {
+            trace.set("rpc.system.name", "aws-api");
+            trace.set("rpc.method", format!("StorageGateway/{}", O::NAME));
+            trace.set("cloud.region", call.operation.region().as_str().to_owned());
+            trace.set("tapegate.attempt", i64::from(number));
+            trace.set("tapegate.seconds_left", call.deadline.left().as_secs_f64());
+            if let Some(fault) = call.attempt.after.as_deref() {
+                trace.set("tapegate.retry.reason", labels::error_type(fault));
+            }
+            if let Some(pause) = call.attempt.pause {
+                trace.set("tapegate.retry.delay", pause.as_secs_f64());
+            }
+        }
         let bound = match O::KIND {
             OperationKind::Read => timeouts.read,
             OperationKind::Create => timeouts.create,
@@ -77,14 +75,14 @@ where
         let live = call.live.clone();
         let sent = inner.call(call);
         let transmission = live.transmission();
-        let attempt_trace = trace.clone();
+        let traced = trace.context().clone();
         let attempt = async move {
             let mut measured = MeasuredAttempt::<O> {
                 operation: PhantomData,
                 scope,
                 deadline,
                 began: Instant::now(),
-                trace: attempt_trace,
+                trace,
                 metrics,
                 has_ended: false,
             };
@@ -94,7 +92,7 @@ where
             measured.end(&outcome);
             outcome
         };
-        Box::pin(attempt.instrument(span).instrument(trace))
+        Box::pin(attempt.instrument(span).with_context(traced))
     }
 }
 
@@ -105,7 +103,7 @@ struct MeasuredAttempt<O: Operation> {
     scope: Scope,
     deadline: Deadline,
     began: Instant,
-    trace: Span,
+    trace: TraceSpan,
     metrics: Arc<UpstreamMetrics>,
     has_ended: bool,
 }
@@ -121,19 +119,22 @@ impl<O: Operation> MeasuredAttempt<O> {
         self.metrics
             .record_attempt::<O>(&self.scope, fault, self.began.elapsed());
         let request_id = attempts.request_id.as_deref();
-        for span in [&span, &self.trace] {
-            span.record("aws.request_id", request_id);
+        span.record("aws.request_id", request_id);
+        if let Some(request_id) = request_id {
+            self.trace.set("aws.request_id", request_id.to_owned());
         }
         let http_status = match fault {
             None => Some(200),
             Some(Fault::Aws { http_status, .. } | Fault::Http { http_status }) => Some(*http_status),
             Some(_) => None,
         };
-        self.trace.record("http.response.status_code", http_status);
+        if let Some(http_status) = http_status {
+            self.trace
+                .set("http.response.status_code", i64::from(http_status));
+        }
         if let Some(fault) = fault {
             span.record("error", fault.to_string());
-            self.trace.record("error.type", labels::error_type(fault));
-            self.trace.record("otel.status_code", "ERROR");
+            self.trace.fail(labels::error_type(fault));
         }
     }
 }
@@ -150,7 +151,6 @@ impl<O: Operation> Drop for MeasuredAttempt<O> {
         };
         self.metrics
             .record_dropped_attempt::<O>(&self.scope, why, self.began.elapsed());
-        self.trace.record("error.type", why);
-        self.trace.record("otel.status_code", "ERROR");
+        self.trace.fail(why);
     }
 }

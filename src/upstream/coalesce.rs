@@ -9,7 +9,10 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, WeakShared},
 };
-use opentelemetry::trace::FutureExt as _;
+use opentelemetry::{
+    Context,
+    trace::{FutureExt as _, SpanContext, TraceContextExt},
+};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tower::{Service, ServiceExt};
 use tracing::{Instrument, Span};
@@ -66,7 +69,7 @@ struct Fetch<O: Operation> {
     deadline: LatestDeadline,
     bound: Instant,
     live: LiveAttempts,
-    began_in: Span,
+    began_in: SpanContext,
 }
 
 impl<O: Operation> Coalesce<O> {
@@ -124,7 +127,9 @@ where
             fetch.deadline.extend_to(own_deadline.min(fetch.bound));
             call.context.enter_step(&fetch.live);
             self.metrics.coalesced_reads.add();
-            Span::current().follows_from(&fetch.began_in);
+            Context::current()
+                .span()
+                .add_link(fetch.began_in.clone(), Vec::new());
             return wait::<O>(running, own_deadline, fetch.live.clone()).boxed();
         }
         in_flight.begun += 1;
@@ -143,8 +148,8 @@ where
             fetched.await
         };
         // It is in the trace of the caller that began it, whichever caller polls it.
-        let began_in = Span::current();
-        let running = running.instrument(began_in.clone()).with_current_context();
+        let began_in = Context::current().span().span_context().clone();
+        let running = running.instrument(Span::current()).with_current_context();
         let running = running.boxed().shared();
         if let Some(weak) = running.downgrade() {
             let fetch = Fetch {

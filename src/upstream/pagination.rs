@@ -14,9 +14,9 @@ mod named_tapes;
 
 use std::{num::NonZeroU32, sync::Arc};
 
+use opentelemetry::trace::{FutureExt, SpanKind};
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
-use tracing::{Instrument, field::Empty, info_span};
 
 use self::{cycle_detector::CycleDetector, named_tapes::NamedTapes};
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     },
     call::{Answer, Call, CallContext, Caller},
     domain::{Cursor, Failure, Fault, ListOperation, Marker, Page, PageRequest, Row, TapeArn, TapeStatus},
-    observability::telemetry::SPAN_TARGET,
+    observability::telemetry::TraceSpan,
 };
 
 /// The number of rows of a page without a limit (service model).
@@ -173,7 +173,8 @@ where
             fresh,
             visibility,
         } = &self.context;
-        let trace = info_span!(target: SPAN_TARGET, "page", tapegate.operation = L::NAME, tapegate.page.tapes = Empty);
+        let trace = TraceSpan::begin("page", SpanKind::Internal);
+        trace.set("tapegate.operation", L::NAME);
         let page = self.list.at(PageRequest { marker, limit });
         let call = Call::new(context, caller.clone(), page, *deadline).fresh(*fresh);
         let call = match visibility {
@@ -187,9 +188,12 @@ where
         let upstream = self.upstream.clone();
         // In an async block, so that the stack is called within the span.
         let fetched = async move { upstream.oneshot(call).await };
-        let answer = fetched.instrument(trace.clone()).await;
+        let answer = fetched.with_context(trace.context().clone()).await;
         if let Ok(Answer { output, .. }) = &answer {
-            trace.record("tapegate.page.tapes", output.rows.len());
+            trace.set(
+                "tapegate.page.tapes",
+                i64::try_from(output.rows.len()).unwrap_or(i64::MAX),
+            );
         }
         answer
     }

@@ -118,8 +118,7 @@ where
         }
         let cost = peer.map(Peer::call_cost);
         let method = method::index(path);
-        let _attached = trace.caller.clone().attach();
-        let _entered = trace.span.clone().entered();
+        let _attached = trace.span.context().clone().attach();
         let log = CallLog::begin(&self.0, &context);
         self.0.metrics.begin(method);
         request.extensions_mut().insert(context.clone());
@@ -138,21 +137,14 @@ where
             log,
             trace,
         };
-        let (span, trace_span) = (observer.log.span.clone(), observer.trace.span.clone());
-        let caller = observer.trace.caller.clone();
+        let (span, traced) = (observer.log.span.clone(), observer.trace.span.context().clone());
         let response = span.in_scope(|| inner.call(request));
         let observed = async move {
             let mut response = response.await?;
             request_id.echo(&mut response);
             Ok(observer.observe(response))
         };
-        // The call's own span, if it is traced, is part of the caller's trace.
-        Box::pin(
-            observed
-                .instrument(span)
-                .instrument(trace_span)
-                .with_context(caller),
-        )
+        Box::pin(observed.instrument(span).with_context(traced))
     }
 }
 
@@ -231,7 +223,7 @@ impl Drop for Observer {
             took: self.context.age(),
         };
         self.sinks.metrics.end(self.method, &ended);
-        let _entered = self.trace.span.clone().entered();
+        let _attached = self.trace.span.context().clone().attach();
         if audit::has_own_record(&self.sinks.audit, &ended) {
             audit::record(&self.sinks.audit, &ended);
             self.log.end(&ended);
@@ -269,8 +261,7 @@ impl<B: Body> Body for ObservedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        let _attached = this.observer.trace.caller.clone().attach();
-        let _traced = this.observer.trace.span.clone().entered();
+        let _attached = this.observer.trace.span.context().clone().attach();
         let _entered = this.observer.log.span.clone().entered();
         let frame = ready!(this.body.poll_frame(cx));
         if let Some(Ok(frame)) = &frame {

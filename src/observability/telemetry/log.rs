@@ -15,7 +15,7 @@ use tracing_subscriber::{
     reload,
 };
 
-use super::{Directives, LogFormat, SPAN_TARGET};
+use super::{Directives, LogFormat};
 
 /// Target of the audit records. The filter does not silence them unless it names this target.
 const AUDIT: &str = "tapegate::audit";
@@ -41,11 +41,10 @@ where
 }
 
 /// Rejects events of other crates at trace level: they contain tokens, keys and what is signed.
-/// Spans of traces are rejected too: a call has a span of its own in the log.
 pub(super) fn without_secrets() -> FilterFn {
     up_to(Level::TRACE, |line| {
         let is_ours = line.target().starts_with("tapegate");
-        (*line.level() < Level::TRACE || is_ours) && line.target() != SPAN_TARGET
+        *line.level() < Level::TRACE || is_ours
     })
 }
 

@@ -4,17 +4,17 @@ use std::{
     time::Duration,
 };
 
+use opentelemetry::trace::SpanKind;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
 };
-use tracing::info_span;
 
 use super::{
     PaceSettings,
     rate::{Rate, Signal, TURN_GRACE},
 };
-use crate::{call::Deadline, domain::Fault, observability::telemetry::SPAN_TARGET};
+use crate::{call::Deadline, domain::Fault, observability::telemetry::TraceSpan};
 
 /// Lets attempts begin at the [`Rate`] of one partition and kind of operation. Principals take turns, so that
 /// one with many attempts does not keep others waiting; the attempts of each begin in the order in which they
@@ -164,7 +164,7 @@ impl Pacer {
                 Next::Begin(turn) => return Ok(turn),
                 Next::Wait(until) => {
                     // The trace shows the wait as a span of its own.
-                    waits.get_or_insert_with(|| info_span!(target: SPAN_TARGET, "wait for a turn"));
+                    waits.get_or_insert_with(|| TraceSpan::begin("wait for a turn", SpanKind::Internal));
                     tokio::select! {
                         () = sleep_until(until) => {}
                         () = waiter.changed.notified() => {}

@@ -91,11 +91,11 @@ struct DayKey {
 #[derive(Debug, thiserror::Error)]
 enum SigningError {
     #[error("the identity has no AWS credentials")]
-    NoCredentials,
+    OtherIdentity,
     #[error("the request has no body in memory")]
-    NoBody,
+    StreamedBody,
     #[error("the endpoint {0} has no host")]
-    NoHost(Uri),
+    RelativeUrl(Uri),
 }
 
 impl Sign for Signer {
@@ -107,7 +107,7 @@ impl Sign for Signer {
         _: &RuntimeComponents,
         _: &ConfigBag,
     ) -> Result<(), BoxError> {
-        let credentials = identity.data().ok_or(SigningError::NoCredentials)?;
+        let credentials = identity.data().ok_or(SigningError::OtherIdentity)?;
         let time = self.clock.now();
         let url: Uri = request.uri().parse()?;
         match request.method() == "POST" && url.path() == "/" && url.query().is_none() {
@@ -128,7 +128,7 @@ impl Signer {
         time: SystemTime,
     ) -> Result<(), BoxError> {
         let (day, second) = date(time)?;
-        let body = request.body().bytes().ok_or(SigningError::NoBody)?;
+        let body = request.body().bytes().ok_or(SigningError::StreamedBody)?;
         let payload = hex::encode(digest::digest(&digest::SHA256, body).as_ref());
         let host = host(url)?;
         let headers = request.headers_mut();
@@ -185,7 +185,7 @@ impl Signer {
         identity: &Identity,
         time: SystemTime,
     ) -> Result<(), BoxError> {
-        let body = request.body().bytes().ok_or(SigningError::NoBody)?;
+        let body = request.body().bytes().ok_or(SigningError::StreamedBody)?;
         let signable = SignableRequest::new(
             request.method(),
             request.uri(),
@@ -269,7 +269,7 @@ fn push_trimmed(text: &mut String, value: &str) {
 
 /// The host of a URL as HTTP clients send it: without the default port.
 fn host(url: &Uri) -> Result<String, SigningError> {
-    let host = url.host().ok_or_else(|| SigningError::NoHost(url.clone()))?;
+    let host = url.host().ok_or_else(|| SigningError::RelativeUrl(url.clone()))?;
     let default = if url.scheme_str() == Some("https") {
         443
     } else {
