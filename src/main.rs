@@ -11,6 +11,8 @@ use std::{
 };
 
 use dev::Dev;
+use tikv_jemallocator::Jemalloc;
+
 use tapegate::{
     app::{
         App, Cut, Inherited,
@@ -20,6 +22,10 @@ use tapegate::{
     },
     observability::telemetry::{self, Telemetry},
 };
+
+/// A call allocates some 800 times, which takes half as long as with the allocator of glibc.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 const DEV: &str = "dev";
 const EMULATOR: &str = "emulator";

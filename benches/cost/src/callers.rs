@@ -16,8 +16,8 @@ use crate::target::{Done, Target, Work};
 /// What callers shall do.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
-    /// `None` creates tapes; a list is walked with so many pages.
-    pub(crate) pages: Option<u64>,
+    /// What each call does.
+    pub(crate) work: Work,
     /// How many calls are in progress at a time.
     pub(crate) at_once: usize,
     /// When to stop.
@@ -43,6 +43,8 @@ pub(crate) struct Seen {
     pub(crate) seconds: f64,
     /// How long each call took, in µs: the 50th, 99th and 99.9th percentile.
     pub(crate) micros: [f64; 3],
+    /// How long it took to the first response of a call, in µs: the 50th percentile.
+    pub(crate) first: f64,
     /// The errors, with their number.
     pub(crate) errors: BTreeMap<String, usize>,
 }
@@ -65,7 +67,6 @@ pub(crate) async fn serve(target: Target) -> Result<(), String> {
 }
 
 async fn carry_out(target: &Arc<Target>, order: Order) -> Seen {
-    let work = order.pages.map_or(Work::Create, |pages| Work::Walk { pages });
     let began = Instant::now();
     let mut callers = JoinSet::new();
     for caller in 0..order.at_once {
@@ -77,7 +78,7 @@ async fn carry_out(target: &Arc<Target>, order: Order) -> Seen {
         callers.spawn(async move {
             let mut ended = Vec::new();
             while ended.len() < calls && end.is_none_or(|end| Instant::now() < end) {
-                ended.push(target.call(work).await);
+                ended.push(target.call(order.work).await);
             }
             ended
         });
@@ -91,17 +92,20 @@ fn summed_up(ended: Vec<Result<Done, String>>, time: Duration) -> Seen {
         seconds: time.as_secs_f64(),
         ..Seen::default()
     };
-    let mut times = Vec::new();
+    let (mut times, mut firsts) = (Vec::new(), Vec::new());
     for call in ended {
         match call {
             Ok(done) => {
                 seen.messages += done.messages;
                 times.push(done.time);
+                firsts.push(done.first);
             }
             Err(error) => *seen.errors.entry(error).or_default() += 1,
         }
     }
     times.sort_unstable();
+    firsts.sort_unstable();
+    seen.first = micros(&firsts, 500);
     seen.micros = [500, 990, 999].map(|thousandth| micros(&times, thousandth));
     seen
 }

@@ -18,6 +18,7 @@ use crate::{
     participant::{Callers, Process, credentials},
     report,
     site::{Service, Site},
+    target::{Walk, Work},
 };
 
 /// How many pages a measured list has.
@@ -95,16 +96,17 @@ pub(crate) struct Measured {
 }
 
 /// Who is called, and by whom.
-struct Participant {
+pub(crate) struct Participant {
     name: String,
     /// `None` of the SDK, which runs in its callers' process.
     server: Option<Process>,
-    callers: Callers,
+    pub(crate) callers: Callers,
     idle: u64,
 }
 
 impl Participant {
-    fn process(&self) -> &Process {
+    /// What is measured.
+    pub(crate) fn process(&self) -> &Process {
         self.server.as_ref().unwrap_or_else(|| self.callers.process())
     }
 }
@@ -166,16 +168,16 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
     Ok(())
 }
 
-/// What participants need.
-struct Started<'s> {
-    folder: &'s Path,
-    upstream: &'s str,
-    collector: String,
-    peers: PathBuf,
+/// What participants need to start.
+pub(crate) struct Started<'s> {
+    pub(crate) folder: &'s Path,
+    pub(crate) upstream: &'s str,
+    pub(crate) collector: String,
+    pub(crate) peers: PathBuf,
 }
 
 impl Started<'_> {
-    fn start(&self, name: &str) -> Result<Participant, String> {
+    pub(crate) fn start(&self, name: &str) -> Result<Participant, String> {
         let site = |site: Site| site.start(&self.folder.join(name), self.upstream, &self.collector, &[]);
         let peer = |mut command: Command| {
             let upstream = format!("http://{}", self.upstream);
@@ -226,7 +228,7 @@ fn turn(
     let requests = requests(upstream)?;
     let before = participant.process().processor_time()?;
     let seen = participant.callers.order(Order {
-        pages,
+        work: pages.map_or(Work::Create, |pages| Work::Walk(Walk::of(pages))),
         at_once: usize::try_from(at_once).unwrap_or(1),
         until: Until::Millis(millis),
     })?;
@@ -253,7 +255,7 @@ fn turn(
 }
 
 /// How many requests the upstream has had.
-fn requests(upstream: &str) -> Result<u64, String> {
+pub(crate) fn requests(upstream: &str) -> Result<u64, String> {
     let failed = |error: io::Error| format!("the upstream: {error}");
     let mut stream = TcpStream::connect(upstream).map_err(failed)?;
     let request = format!("GET / HTTP/1.1\r\nhost: {upstream}\r\nconnection: close\r\n\r\n");

@@ -16,6 +16,7 @@ use crate::{
     callers::{Order, Until},
     participant::{Callers, Process},
     site::{Service, Site},
+    target::{Walk, Work},
 };
 
 /// The calls before those that count.
@@ -114,7 +115,7 @@ fn count(folder: &Path, site: Option<Site>, pages: Option<u64>, is_exact: bool) 
     let mut callers = Callers::start(&target)?;
     let mut call = |calls| {
         let seen = callers.order(Order {
-            pages,
+            work: pages.map_or(Work::Create, |pages| Work::Walk(Walk::of(pages))),
             at_once: 1,
             until: Until::Calls(calls),
         })?;

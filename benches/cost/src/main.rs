@@ -8,11 +8,13 @@ mod collector;
 mod compare;
 mod facade;
 mod instructions;
+mod lists;
 mod participant;
 #[path = "../../process/processor_time.rs"]
 mod processor_time;
 mod report;
 mod site;
+mod starts;
 mod target;
 mod upstream;
 
@@ -55,6 +57,8 @@ fn command_line() -> Command {
         .subcommand_required(true)
         .subcommand(compare::command())
         .subcommand(instructions::command())
+        .subcommand(lists::command())
+        .subcommand(starts::command())
         .subcommand(role("upstream"))
         .subcommand(role("collector"))
         .subcommand(role("facade").arg(text("upstream").required(true)))
@@ -65,6 +69,8 @@ async fn run(matches: &ArgMatches) -> Result<(), String> {
     match matches.subcommand() {
         Some(("compare", matches)) => tokio::task::block_in_place(|| compare::run(matches)),
         Some(("instructions", matches)) => tokio::task::block_in_place(|| instructions::run(matches)),
+        Some(("lists", _)) => tokio::task::block_in_place(lists::run),
+        Some(("starts", _)) => tokio::task::block_in_place(starts::run),
         Some(("upstream", _)) => upstream::serve().await,
         Some(("collector", _)) => Err(collector::serve(listen("collector").await?).await.to_string()),
         Some(("facade", matches)) => facade::serve(word(matches, "upstream").unwrap_or_default()).await,

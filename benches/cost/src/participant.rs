@@ -81,13 +81,7 @@ impl Process {
 
     /// A number of KiB in its status: `VmHWM` is the most memory that it had, `VmRSS` what it has now.
     pub(crate) fn memory(&self, name: &str) -> Result<u64, String> {
-        let path = format!("/proc/{}/status", self.id());
-        let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        number.ok_or_else(|| format!("{path} has no {name}"))
+        memory(self.id(), name)
     }
 
     /// Its id.
@@ -102,6 +96,17 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// As [`Process::memory`], of any process.
+pub(crate) fn memory(id: u32, name: &str) -> Result<u64, String> {
+    let path = format!("/proc/{id}/status");
+    let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.ok_or_else(|| format!("{path} has no {name}"))
 }
 
 /// Callers in a process of their own.

@@ -7,6 +7,7 @@ use std::{
 
 use aws_sdk_storagegateway::Client;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use serde::{Deserialize, Serialize};
 use tapegate::grpc::proto::{CreateTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -23,12 +24,36 @@ use crate::upstream::Place;
 const CONNECTIONS: usize = 4;
 
 /// What callers do, again and again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Work {
     /// One tape, with a token of its own.
     Create,
-    /// A list of so many pages, which no other caller asks for.
-    Walk { pages: u64 },
+    /// A list.
+    Walk(Walk),
+}
+
+/// A walk over a list.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Walk {
+    /// How many pages the list has.
+    pub(crate) pages: u64,
+    /// The list of this number, which all callers walk over. Without it, each call has a list of its own.
+    pub(crate) list: Option<u64>,
+    /// Whether no response is shared.
+    pub(crate) is_fresh: bool,
+    /// How long AWS takes for each page, in ms.
+    pub(crate) delay: u64,
+}
+
+impl Walk {
+    /// A list that no other caller asks for.
+    pub(crate) fn of(pages: u64) -> Self {
+        Self {
+            pages,
+            ..Self::default()
+        }
+    }
 }
 
 /// One call that has ended.
@@ -38,6 +63,8 @@ pub(crate) struct Done {
     pub(crate) messages: u64,
     /// How long it took.
     pub(crate) time: Duration,
+    /// How long it took to the first response.
+    pub(crate) first: Duration,
 }
 
 /// Where calls go.
@@ -86,26 +113,28 @@ impl Target {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let began = Instant::now();
+        let mut first = None;
+        let mut see = || *first.get_or_insert_with(|| began.elapsed());
         let messages = match work {
             Work::Create => {
                 self.create(number).await?;
+                see();
                 1
             }
-            Work::Walk { pages } => {
-                let place = Place {
-                    walk: number,
-                    page: 0,
-                    pages,
-                };
-                let count = self.walk(number, place.marker()).await?;
-                if count != pages {
-                    return Err(format!("{count} pages of {pages}"));
+            Work::Walk(walk) => {
+                let count = self.walk(number, walk, &mut see).await?;
+                if count != walk.pages {
+                    return Err(format!("{count} pages of {}", walk.pages));
                 }
                 count
             }
         };
         let time = began.elapsed();
-        Ok(Done { messages, time })
+        Ok(Done {
+            messages,
+            time,
+            first: first.unwrap_or(time),
+        })
     }
 
     async fn create(&self, number: u64) -> Result<(), String> {
@@ -144,9 +173,21 @@ impl Target {
         }
     }
 
-    /// Walks over a list. Returns how many pages it had.
-    async fn walk(&self, number: u64, marker: String) -> Result<u64, String> {
+    /// Walks over a list, and calls `see` at each page. Returns how many pages it had.
+    async fn walk(
+        &self,
+        number: u64,
+        walk: Walk,
+        see: &mut (impl FnMut() -> Duration + Send),
+    ) -> Result<u64, String> {
         const LIMIT: i32 = 100;
+        let place = Place {
+            walk: walk.list.unwrap_or(number),
+            page: 0,
+            pages: walk.pages,
+            delay: walk.delay,
+        };
+        let marker = place.marker();
         let mut count = 0;
         match self {
             Self::Sdk(client) => {
@@ -154,6 +195,7 @@ impl Target {
                 while let Some(marker) = next {
                     let answer = client.list_tapes().limit(LIMIT).marker(marker).send().await;
                     next = answer.map_err(|error| error.to_string())?.marker;
+                    see();
                     count += 1;
                 }
             }
@@ -163,9 +205,14 @@ impl Target {
                     marker,
                     ..ListTapesRequest::default()
                 };
-                let (mut client, request) = self.request(number, request)?;
+                let (mut client, mut request) = self.request(number, request)?;
+                if walk.is_fresh {
+                    let no_cache = MetadataValue::from_static("no-cache");
+                    request.metadata_mut().insert("cache-control", no_cache);
+                }
                 let mut pages = client.list_tapes(request).await.map_err(told)?.into_inner();
                 while pages.message().await.map_err(told)?.is_some() {
+                    see();
                     count += 1;
                 }
             }
@@ -196,7 +243,8 @@ impl Target {
     }
 }
 
-async fn connect(address: &str, ca: Option<&str>) -> Result<Channel, String> {
+/// A connection to a service; by TLS, if there is a file of root certificates.
+pub(crate) async fn connect(address: &str, ca: Option<&str>) -> Result<Channel, String> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| error.to_string())?;
     let endpoint = endpoint.tcp_nodelay(true);
     let channel = match ca {

@@ -7,6 +7,8 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -16,7 +18,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 /// How many tapes a page has.
-const TAPES: usize = 100;
+pub(crate) const TAPES: u64 = 100;
 
 /// Where a list stands: a marker that says all that the upstream needs to know.
 #[derive(Clone, Copy, Debug)]
@@ -27,13 +29,20 @@ pub(crate) struct Place {
     pub(crate) page: u64,
     /// How many pages the list has.
     pub(crate) pages: u64,
+    /// How long each page takes, in ms.
+    pub(crate) delay: u64,
 }
 
 impl Place {
     /// The marker.
     pub(crate) fn marker(self) -> String {
-        let Self { walk, page, pages } = self;
-        format!("{walk}-{page}-{pages}")
+        let Self {
+            walk,
+            page,
+            pages,
+            delay,
+        } = self;
+        format!("{walk}-{page}-{pages}-{delay}")
     }
 
     fn parse(marker: &str) -> Option<Self> {
@@ -43,6 +52,7 @@ impl Place {
             walk: next()?,
             page: next()?,
             pages: next()?,
+            delay: next()?,
         })
     }
 }
@@ -111,7 +121,7 @@ impl Answers {
             Err(_) => Bytes::new(),
         };
         let answer = match operation {
-            _ if is_list => self.page(&body),
+            _ if is_list => self.page(&body).await,
             Some(_) => self.created.clone(),
             // The service asks STS whose its credentials are.
             None => Bytes::from_static(IDENTITY),
@@ -129,7 +139,7 @@ impl Answers {
         response
     }
 
-    fn page(&self, request: &[u8]) -> Bytes {
+    async fn page(&self, request: &[u8]) -> Bytes {
         let request = String::from_utf8_lossy(request);
         // Some write a space before the value.
         let marker = request
@@ -138,6 +148,11 @@ impl Answers {
         let Some(place) = marker.and_then(Place::parse) else {
             return Bytes::from_static(br#"{"TapeInfos":[]}"#);
         };
+        if place.delay > 0 {
+            // A timer of tokio would be late by up to 1 ms.
+            let delay = Duration::from_millis(place.delay);
+            let _ = tokio::task::spawn_blocking(move || thread::sleep(delay)).await;
+        }
         let next = Place {
             page: place.page + 1,
             ..place

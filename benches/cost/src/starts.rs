@@ -1,0 +1,74 @@
+//! What it takes until the service serves: time, memory, and the size of the program.
+
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
+
+use clap::Command;
+use tokio::runtime::Handle;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::{
+    participant::Process,
+    report::median,
+    site::{Site, program},
+    target::connect,
+};
+
+/// How often the service is started.
+const STARTS: usize = 11;
+
+/// Its command line.
+pub(crate) fn command() -> Command {
+    Command::new("starts").about("Measures how soon the service serves, its memory when idle, and its size")
+}
+
+/// Asks `grpc.health.v1` until it says SERVING.
+async fn wait_until_serving(target: &[String]) -> Result<(), String> {
+    let value = |name: &str| {
+        let place = target.iter().position(|argument| argument == name)?;
+        target.get(place + 1).map(String::as_str)
+    };
+    let address = value("--grpc").ok_or("the service has no address")?;
+    let mut client = HealthClient::new(connect(address, value("--ca")).await?);
+    loop {
+        let answer = client.check(HealthCheckRequest::default()).await;
+        let answer = answer.map_err(|status| status.to_string())?.into_inner();
+        if answer.status() == ServingStatus::Serving {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Measures and prints.
+pub(crate) fn run() -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let upstream = Process::role(&["upstream"])?;
+    let address = upstream.address("upstream")?;
+    let collector = Process::role(&["collector"])?;
+    let endpoint = format!("http://{}", collector.address("collector")?);
+    let bytes = fs::metadata(program()?).map_err(|error| error.to_string())?.len();
+    println!("program: {:.1} MiB", bytes as f64 / 1024.0 / 1024.0);
+    println!("| | serving after, ms | memory when idle, MiB |\n|---|---|---|");
+    for (name, site) in [("anonymous", Site::Anonymous), ("all on", Site::AllOn)] {
+        let (mut times, mut memory) = (Vec::new(), Vec::new());
+        for _ in 0..STARTS {
+            let began = Instant::now();
+            let service = site.start(folder.path(), &address, &endpoint, &[])?;
+            Handle::current().block_on(wait_until_serving(&service.target))?;
+            times.push(began.elapsed().as_secs_f64() * 1e3);
+            thread::sleep(Duration::from_millis(300));
+            memory.push(service.process.memory("VmRSS")? as f64 / 1024.0);
+        }
+        println!(
+            "| {name} | {:.1} | {:.1} |",
+            median(times.into_iter()),
+            median(memory.into_iter())
+        );
+    }
+    Ok(())
+}
