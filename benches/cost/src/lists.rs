@@ -98,7 +98,6 @@ fn shared(sdk: &mut Participant, service: &mut Participant, upstream: &str) -> R
             );
         }
     }
-    println!();
     Ok(())
 }
 
@@ -173,5 +172,6 @@ fn long(service: &mut Participant, upstream: &str) -> Result<(), String> {
         idle as f64 / 1024.0,
         most as f64 / 1024.0,
     );
+    println!();
     Ok(())
 }

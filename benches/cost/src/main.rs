@@ -7,6 +7,7 @@ mod callers;
 mod collector;
 mod compare;
 mod facade;
+mod growth;
 mod instructions;
 mod lists;
 mod participant;
@@ -19,6 +20,7 @@ mod target;
 mod upstream;
 
 use std::{
+    fs,
     io::{self, Write},
     process::ExitCode,
 };
@@ -56,19 +58,27 @@ fn command_line() -> Command {
         .about("Measures what a call costs")
         .subcommand_required(true)
         .subcommand(compare::command())
+        .subcommand(growth::command())
         .subcommand(instructions::command())
         .subcommand(lists::command())
         .subcommand(starts::command())
         .subcommand(role("upstream"))
         .subcommand(role("collector"))
         .subcommand(role("facade").arg(text("upstream").required(true)))
-        .subcommand(role("callers").args([text("sdk"), text("grpc"), text("ca"), text("token")]))
+        .subcommand(role("callers").args([
+            text("sdk"),
+            text("grpc"),
+            text("ca"),
+            text("tokens"),
+            text("connections").default_value("4"),
+        ]))
 }
 
 async fn run(matches: &ArgMatches) -> Result<(), String> {
     match matches.subcommand() {
         Some(("compare", matches)) => tokio::task::block_in_place(|| compare::run(matches)),
         Some(("instructions", matches)) => tokio::task::block_in_place(|| instructions::run(matches)),
+        Some(("growth", _)) => tokio::task::block_in_place(growth::run),
         Some(("lists", _)) => tokio::task::block_in_place(lists::run),
         Some(("starts", _)) => tokio::task::block_in_place(starts::run),
         Some(("upstream", _)) => upstream::serve().await,
@@ -84,7 +94,12 @@ async fn target_of(matches: &ArgMatches) -> Result<Target, String> {
         return Ok(Target::sdk(upstream));
     }
     let address = word(matches, "grpc").ok_or("callers need --sdk or --grpc")?;
-    Target::grpc(address, word(matches, "ca"), word(matches, "token")).await
+    let tokens = match word(matches, "tokens") {
+        None => String::new(),
+        Some(path) => fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?,
+    };
+    let connections = word(matches, "connections").and_then(|number| number.parse().ok());
+    Target::grpc(address, word(matches, "ca"), &tokens, connections.unwrap_or(1)).await
 }
 
 fn word<'m>(matches: &'m ArgMatches, name: &str) -> Option<&'m str> {

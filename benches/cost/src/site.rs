@@ -21,6 +21,8 @@ region = "us-east-1"
 account_id = "123456789012"
 max_scheduling_delay = "1h"
 max_concurrent_streams = 1000
+max_connections = 20000
+max_connection_rate = 100000
 trusted_proxies = ["127.0.0.1/32"]
 "#;
 
@@ -67,6 +69,18 @@ impl Site {
         collector: &str,
         wrapper: &[String],
     ) -> Result<Service, String> {
+        self.start_for(1, folder, upstream, collector, wrapper)
+    }
+
+    /// The same for so many callers, each with a token.
+    pub(crate) fn start_for(
+        self,
+        callers: usize,
+        folder: &Path,
+        upstream: &str,
+        collector: &str,
+        wrapper: &[String],
+    ) -> Result<Service, String> {
         fs::create_dir_all(folder).map_err(|error| error.to_string())?;
         let path = |name: &str| folder.join(name).display().to_string();
         let write =
@@ -81,11 +95,13 @@ impl Site {
             write("cert.pem", &certificate.cert.pem())?;
             write("key.pem", &certificate.signing_key.serialize_pem())?;
             settings += &all_on(&path, &policies().display().to_string(), collector);
+            let tokens = (0..callers).map(|number| signer.token(number));
+            write("tokens.txt", &tokens.collect::<Result<Vec<_>, _>>()?.join("\n"))?;
             target = vec![
                 "--ca".to_owned(),
                 path("cert.pem"),
-                "--token".to_owned(),
-                signer.token()?,
+                "--tokens".to_owned(),
+                path("tokens.txt"),
             ];
         } else {
             settings += "allow_anonymous = true\n";
@@ -170,8 +186,8 @@ impl Signer {
         Ok(json!({ "keys": [key] }).to_string())
     }
 
-    /// A token of an operator, for an hour.
-    fn token(&self) -> Result<String, String> {
+    /// A token of the operator of this number, for an hour.
+    fn token(&self, number: usize) -> Result<String, String> {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or(Duration::ZERO)
@@ -181,7 +197,7 @@ impl Signer {
         let claims = json!({
             "iss": "https://issuer.example",
             "aud": "tapegate",
-            "sub": "bench",
+            "sub": format!("bench-{number}"),
             "iat": now,
             "exp": now + 3600,
             "groups": ["tape-operators"],

@@ -20,9 +20,6 @@ use tower::service_fn;
 
 use crate::upstream::Place;
 
-/// How many connections callers spread over.
-const CONNECTIONS: usize = 4;
-
 /// What callers do, again and again.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,8 +72,8 @@ pub(crate) enum Target {
     Grpc {
         /// One client for each connection.
         clients: Vec<TapeServiceClient<Channel>>,
-        /// `authorization` of each call.
-        authorization: Option<MetadataValue<Ascii>>,
+        /// `authorization` of the calls on each connection, by turns; of none if this is empty.
+        authorizations: Vec<MetadataValue<Ascii>>,
     },
 }
 
@@ -86,25 +83,25 @@ impl Target {
         Self::Sdk(super::sdk(upstream))
     }
 
-    /// The service at `address`; by TLS, if there is a file of root certificates.
-    pub(crate) async fn grpc(address: &str, ca: Option<&str>, token: Option<&str>) -> Result<Self, String> {
+    /// The service at `address`; by TLS, if there is a file of root certificates. Each line of `tokens` is that
+    /// of a caller.
+    pub(crate) async fn grpc(
+        address: &str,
+        ca: Option<&str>,
+        tokens: &str,
+        connections: usize,
+    ) -> Result<Self, String> {
         let mut clients = Vec::new();
-        for _ in 0..CONNECTIONS {
+        for _ in 0..connections {
             clients.push(
                 TapeServiceClient::new(connect(address, ca).await?).max_decoding_message_size(64 << 20),
             );
         }
-        let authorization = match token {
-            None => None,
-            Some(token) => Some(
-                format!("Bearer {token}")
-                    .parse()
-                    .map_err(|_| "the token is no header")?,
-            ),
-        };
+        let authorization = |token| format!("Bearer {token}").parse();
+        let authorizations = tokens.lines().map(authorization).collect::<Result<_, _>>();
         Ok(Self::Grpc {
             clients,
-            authorization,
+            authorizations: authorizations.map_err(|_| "a token is no header")?,
         })
     }
 
@@ -140,10 +137,14 @@ impl Target {
     async fn create(&self, number: u64) -> Result<(), String> {
         const SIZE: i64 = 107_374_182_400;
         let token = format!("bench-{}-{number}", std::process::id());
+        let gateway = match self.callers() {
+            0..=1 => super::GATEWAY.to_owned(),
+            callers => gateway(number % callers),
+        };
         let made = match self {
             Self::Sdk(client) => client
                 .create_tapes()
-                .gateway_arn(super::GATEWAY)
+                .gateway_arn(gateway)
                 .tape_size_in_bytes(SIZE)
                 .client_token(token)
                 .num_tapes_to_create(1)
@@ -155,7 +156,7 @@ impl Target {
                 .unwrap_or_default(),
             Self::Grpc { .. } => {
                 let request = CreateTapesRequest {
-                    gateway_arn: super::GATEWAY.to_owned(),
+                    gateway_arn: gateway,
                     tape_size_in_bytes: SIZE,
                     client_token: token,
                     num_tapes_to_create: 1,
@@ -227,20 +228,34 @@ impl Target {
     ) -> Result<(TapeServiceClient<Channel>, Request<T>), String> {
         let Self::Grpc {
             clients,
-            authorization,
+            authorizations,
         } = self
         else {
             return Err("the SDK has no requests of gRPC".to_owned());
         };
         let mut request = Request::new(message);
-        if let Some(authorization) = authorization {
+        let number = usize::try_from(number).unwrap_or(0);
+        if let Some(authorization) = authorizations.get(number % authorizations.len().max(1)) {
             request
                 .metadata_mut()
                 .insert("authorization", authorization.clone());
         }
-        let index = usize::try_from(number).unwrap_or(0) % clients.len();
-        Ok((clients[index].clone(), request))
+        Ok((clients[number % clients.len()].clone(), request))
     }
+
+    /// How many callers there are.
+    fn callers(&self) -> u64 {
+        match self {
+            Self::Sdk(_) => 1,
+            Self::Grpc { authorizations, .. } => authorizations.len() as u64,
+        }
+    }
+}
+
+/// The gateway of an agent: one of 200.
+fn gateway(agent: u64) -> String {
+    let (start, _) = super::GATEWAY.split_at(super::GATEWAY.len() - 8);
+    format!("{start}{:08X}", 0x1000_0000 + agent % 200)
 }
 
 /// A connection to a service; by TLS, if there is a file of root certificates.

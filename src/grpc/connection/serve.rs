@@ -52,8 +52,20 @@ pub const CUT_GRACE: Duration = Duration::from_secs(1);
 /// connection (RUSTSEC-2024-0003).
 const MAX_ERROR_RESETS: usize = 1024;
 
-/// How many bytes of requests a client may send before the service has read them.
+/// How many bytes of a request a client may send before the service has read them.
 const WINDOW: u32 = 65_535;
+
+/// How many bytes of all requests a client may send before the service has read them: enough for a message of
+/// each stream.
+///
+/// h2 closes a connection with ENHANCE_YOUR_CALM when what the unread DATA frames lack of 256 bytes each is more
+/// than half of this window (`DataFrameBudget`). Small messages of calls that wait are such frames.
+fn connection_window(streams: u32) -> u32 {
+    const OF_SMALL_FRAME: u32 = 2 * 256;
+    streams
+        .saturating_mul(OF_SMALL_FRAME)
+        .clamp(WINDOW, (1 << 31) - 1)
+}
 
 /// The part by which the ages of connections differ, so that those which were opened together do not
 /// end together (gRFC A9).
@@ -94,7 +106,7 @@ impl<S> Http2<S> {
             .max_concurrent_streams(settings.max_concurrent_streams)
             // HTTP/2's own default. hyper's is 1 MiB, which each connection could hold in memory.
             .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW)
+            .initial_connection_window_size(connection_window(settings.max_concurrent_streams))
             .max_local_error_reset_streams(MAX_ERROR_RESETS)
             .max_pending_accept_reset_streams(settings.max_pending_resets)
             .keep_alive_interval(settings.keepalive_interval)

@@ -1,6 +1,9 @@
 //! Keys of an issuer at a URL: fetched, refreshed, and valid for a bounded time.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    future::pending,
+    sync::{Arc, Mutex},
+};
 
 use axum::{Router, extract::Request, http::StatusCode, response::IntoResponse};
 use jsonwebtoken::Algorithm;
@@ -9,7 +12,9 @@ use tapegate::grpc::proto::ListTapesRequest;
 
 use super::attacks::OPERATORS;
 use crate::harness::{
-    AUDIENCE, HttpServer, ISSUER, Service, Signer, Site, bearer, collect, eventually, jwks, refusal,
+    AUDIENCE, HttpServer, ISSUER, Service, Signer, Site, bearer, collect, eventually,
+    http2::{self, GOAWAY},
+    jwks, refusal,
 };
 
 /// A key server whose response a test sets.
@@ -23,6 +28,7 @@ struct State {
     answer: (StatusCode, String),
     asked: u32,
     authorization: Option<String>,
+    is_silent: bool,
 }
 
 impl Server {
@@ -31,18 +37,22 @@ impl Server {
             answer: (StatusCode::OK, keys),
             asked: 0,
             authorization: None,
+            is_silent: false,
         }));
         let shared = state.clone();
         let router = Router::new().fallback(move |request: Request| {
             let shared = shared.clone();
             async move {
-                let answer = {
+                let (answer, is_silent) = {
                     let mut state = shared.lock().unwrap();
                     state.asked += 1;
                     let authorization = request.headers().get("authorization");
                     state.authorization = authorization.map(|value| value.to_str().unwrap().to_owned());
-                    state.answer.clone()
+                    (state.answer.clone(), state.is_silent)
                 };
+                if is_silent {
+                    pending::<()>().await;
+                }
                 match answer.0 {
                     StatusCode::FOUND => (answer.0, [("location", answer.1)]).into_response(),
                     _ => answer.into_response(),
@@ -59,6 +69,11 @@ impl Server {
 
     fn answer(&self, status: StatusCode, body: impl Into<String>) {
         self.state.lock().unwrap().answer = (status, body.into());
+    }
+
+    /// From now on it does not answer.
+    fn is_silent(&self) {
+        self.state.lock().unwrap().is_silent = true;
     }
 
     fn asked(&self) -> u32 {
@@ -121,6 +136,43 @@ async fn an_unknown_key_id_causes_at_most_one_further_fetch() {
     }
     assert!(server.asked() <= 2, "{} fetches", server.asked());
     assert_eq!(ask(&service, &token).await, "");
+}
+
+/// The library for HTTP/2 counts small frames that nobody has read yet, as those of calls that wait, and closes
+/// the connection beyond a limit.
+#[tokio::test]
+async fn as_many_calls_as_there_may_be_streams_can_wait_with_small_messages() {
+    const STREAMS: u32 = 200;
+    let site = Site::new();
+    let server = Server::start(jwks(&[&site.es256])).await;
+    let refreshed = config(&site, &server.url, "jwks_refresh = \"1s\"");
+    let service = site.run(&refreshed, &[]).await;
+    ends_with(&service, &site.jwt("somebody", OPERATORS), "").await;
+    server.is_silent();
+    let asked = server.asked();
+    // Calls with an unknown key wait for the keys that are being fetched.
+    eventually("a fetch", async || server.asked() > asked).await;
+    let made_up = Signer::new("made up", Algorithm::ES256).token(&site.claims("somebody", OPERATORS));
+    let bearer = format!("Bearer {made_up}");
+    let (mut writer, mut reader) = http2::connect(service.addresses.grpc, 1 << 20, None).await;
+    for number in 0..STREAMS {
+        let stream = 2 * number + 1;
+        writer
+            .head(stream, "ListTapes", &[("authorization", &bearer)])
+            .await;
+        // An empty message, and then the end of the stream in a frame of its own, as tonic sends them.
+        writer.frame(http2::DATA, 0, stream, &[0; 5]).await.unwrap();
+        writer
+            .frame(http2::DATA, http2::END_STREAM, stream, &[])
+            .await
+            .unwrap();
+    }
+    let mut ended = 0;
+    while ended < STREAMS {
+        let frame = reader.frame().await.unwrap().expect("the connection is open");
+        assert_ne!(frame.kind, GOAWAY, "{frame:?}");
+        ended += u32::from(frame.stream != 0 && frame.ends(frame.stream));
+    }
 }
 
 #[tokio::test]

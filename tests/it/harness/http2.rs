@@ -18,7 +18,7 @@ pub const PING: u8 = 6;
 pub const GOAWAY: u8 = 7;
 pub const WINDOW_UPDATE: u8 = 8;
 
-const END_STREAM: u8 = 1;
+pub const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 /// The flag of SETTINGS and PING.
 pub const ACK: u8 = 1;
@@ -126,10 +126,24 @@ impl Writer {
 }
 
 /// A header as HPACK writes it without its tables and without Huffman's code (RFC 7541, section
-/// 6.2.2). Both parts are shorter than 127 bytes.
+/// 6.2.2).
 fn literal(name: &str, value: &str) -> Vec<u8> {
-    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let text = |text: &str| [&length(text.len())[..], text.as_bytes()].concat();
     [vec![0], text(name), text(value)].concat()
+}
+
+/// A length in 7 bits, and those that follow if they are too few (RFC 7541, section 5.1).
+fn length(length: usize) -> Vec<u8> {
+    let Some(mut rest) = length.checked_sub(127) else {
+        return vec![u8::try_from(length).unwrap()];
+    };
+    let mut bytes = vec![127];
+    while rest >= 128 {
+        bytes.push(u8::try_from(rest % 128 + 128).unwrap());
+        rest /= 128;
+    }
+    bytes.push(u8::try_from(rest).unwrap());
+    bytes
 }
 
 impl Reader {
