@@ -23,7 +23,7 @@ use crate::{
 const WARM_UP: usize = 40;
 
 /// The calls that count.
-const CALLS: usize = 200;
+const CALLS: usize = 600;
 
 /// How much a figure may differ from the recorded one.
 const TOLERANCE: f64 = 0.03;

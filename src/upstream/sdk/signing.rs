@@ -129,7 +129,7 @@ impl Signer {
     ) -> Result<(), BoxError> {
         let (day, second) = date(time)?;
         let body = request.body().bytes().ok_or(SigningError::StreamedBody)?;
-        let payload = hex::encode(digest::digest(&digest::SHA256, body).as_ref());
+        let payload = hex_of(digest::digest(&digest::SHA256, body).as_ref());
         let host = host(url)?;
         let headers = request.headers_mut();
         headers.insert("host", host);
@@ -138,17 +138,21 @@ impl Signer {
             headers.insert("x-amz-security-token", sensitive(token)?);
         }
         let (canonical, signed_headers) = canonical(headers, &payload);
-        let canonical = hex::encode(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref());
-        let scope = format!("{day}/{}/{SERVICE}/aws4_request", self.region);
-        let text = format!("AWS4-HMAC-SHA256\n{second}\n{scope}\n{canonical}");
-        let signature = hex::encode(
-            self.with_key(credentials, &day, |key| hmac::sign(key, text.as_bytes()))
-                .as_ref(),
-        );
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={signed_headers}, Signature={signature}",
-            credentials.access_key_id()
-        );
+        let canonical = hex_of(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref());
+        let scope = [&day, "/", self.region.as_str(), "/", SERVICE, "/aws4_request"].concat();
+        let text = ["AWS4-HMAC-SHA256\n", &second, "\n", &scope, "\n", &canonical].concat();
+        let signature = self.with_key(credentials, &day, |key| hmac::sign(key, text.as_bytes()));
+        let authorization = [
+            "AWS4-HMAC-SHA256 Credential=",
+            credentials.access_key_id(),
+            "/",
+            &scope,
+            ", SignedHeaders=",
+            &signed_headers,
+            ", Signature=",
+            &hex_of(signature.as_ref()),
+        ]
+        .concat();
         headers.insert("authorization", sensitive(&authorization)?);
         Ok(())
     }
@@ -284,14 +288,35 @@ fn host(url: &Uri) -> Result<String, SigningError> {
 /// The day, and the second, of a time in UTC: `20261122` and `20261122T184500Z`.
 fn date(time: SystemTime) -> Result<(String, String), jiff::Error> {
     let time = Offset::UTC.to_datetime(Timestamp::try_from(time)?);
-    let day = format!("{:04}{:02}{:02}", time.year(), time.month(), time.day());
-    let second = format!(
-        "{day}T{:02}{:02}{:02}Z",
-        time.hour(),
-        time.minute(),
-        time.second()
-    );
-    Ok((day, second))
+    let year = time.year().unsigned_abs();
+    let [century, of_century] = [year / 100, year % 100].map(|part| u8::try_from(part).unwrap_or_default());
+    let mut text = String::with_capacity(16);
+    for number in [
+        century,
+        of_century,
+        time.month().unsigned_abs(),
+        time.day().unsigned_abs(),
+    ] {
+        push_two_digits(&mut text, number);
+    }
+    let day = text.clone();
+    text.push('T');
+    for number in [time.hour(), time.minute(), time.second()] {
+        push_two_digits(&mut text, number.unsigned_abs());
+    }
+    text.push('Z');
+    Ok((day, text))
+}
+
+fn push_two_digits(text: &mut String, number: u8) {
+    text.extend([number / 10, number % 10].map(|digit| char::from(b'0' + digit)));
+}
+
+/// The hexadecimal digits of a hash of SHA-256. `hex::encode` collects characters one by one.
+fn hex_of(hash: &[u8]) -> String {
+    let mut digits = [0; 64];
+    hex::encode_to_slice(hash, &mut digits).expect("it has 32 bytes");
+    String::from_utf8_lossy(&digits).into_owned()
 }
 
 /// A value that `Debug` of the headers does not show.
