@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::{
     callers::{Order, Until},
-    participant::{Callers, Process, credentials},
+    participant::{Callers, Process, Surroundings, credentials},
     report,
     site::{Service, Site},
     target::{Walk, Work},
@@ -121,14 +121,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
         .copied()
         .collect();
     let names = matches.get_many::<String>("only").into_iter().flatten();
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let upstream = Process::role(&["upstream"])?;
-    let address = upstream.address("upstream")?;
-    let collector = Process::role(&["collector"])?;
+    let around = Surroundings::start()?;
     let started = Started {
-        folder: folder.path(),
-        upstream: &address,
-        collector: format!("http://{}", collector.address("collector")?),
+        around: &around,
         peers: matches
             .get_one::<String>("peers")
             .map(PathBuf::from)
@@ -142,7 +137,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
         for &at_once in &at_once {
             for pages in [None, Some(PAGES)] {
                 for participant in &mut participants {
-                    let turn = turn(participant, &address, pages, at_once, number("millis"))?;
+                    let turn = turn(participant, &around.upstream, pages, at_once, number("millis"))?;
                     // The first round warms up.
                     if round > 0 {
                         turns.push(turn);
@@ -170,17 +165,17 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
 
 /// What participants need to start.
 pub(crate) struct Started<'s> {
-    pub(crate) folder: &'s Path,
-    pub(crate) upstream: &'s str,
-    pub(crate) collector: String,
+    pub(crate) around: &'s Surroundings,
     pub(crate) peers: PathBuf,
 }
 
 impl Started<'_> {
     pub(crate) fn start(&self, name: &str) -> Result<Participant, String> {
-        let site = |site: Site| site.start(&self.folder.join(name), self.upstream, &self.collector, &[]);
+        let around = self.around;
+        let folder = around.folder.path().join(name);
+        let site = |site: Site| site.start(&folder, &around.upstream, &around.collector, &[]);
         let peer = |mut command: Command| {
-            let upstream = format!("http://{}", self.upstream);
+            let upstream = format!("http://{}", around.upstream);
             command.args(["--listen", "127.0.0.1:0", "--region", "us-east-1"]);
             command.args(["--upstream", &upstream]);
             let process = Process::start(credentials(&mut command));
@@ -188,7 +183,7 @@ impl Started<'_> {
         };
         let service = match name {
             "sdk" => None,
-            "facade" => Some(Service::facade(self.upstream, &[])?),
+            "facade" => Some(Service::facade(&around.upstream, &[])?),
             "anonymous" => Some(site(Site::Anonymous)?),
             "all-on" => Some(site(Site::AllOn)?),
             "go" => Some(peer(Command::new(self.peers.join("go-facade")))?),
@@ -201,7 +196,7 @@ impl Started<'_> {
         };
         let (server, target) = match service {
             Some(Service { process, target }) => (Some(process), target),
-            None => (None, vec!["--sdk".to_owned(), self.upstream.to_owned()]),
+            None => (None, vec!["--sdk".to_owned(), around.upstream.clone()]),
         };
         let target: Vec<_> = target.iter().map(String::as_str).collect();
         let callers = Callers::start(&target)?;

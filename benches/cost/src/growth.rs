@@ -4,7 +4,7 @@ use clap::Command;
 
 use crate::{
     callers::{Order, Until},
-    participant::{Callers, Process},
+    participant::{Callers, Surroundings},
     site::{Service, Site},
     target::Work,
 };
@@ -22,17 +22,14 @@ pub(crate) fn command() -> Command {
 
 /// Measures and prints.
 pub(crate) fn run() -> Result<(), String> {
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let upstream = Process::role(&["upstream"])?;
-    let address = upstream.address("upstream")?;
-    let collector = Process::role(&["collector"])?;
-    let endpoint = format!("http://{}", collector.address("collector")?);
+    let around = Surroundings::start()?;
     println!(
         "| agents | MiB after the start | MiB with their connections | MiB after the calls | CPU µs of the first create | CPU µs of a create |\n|---|---|---|---|---|---|"
     );
     for agents in AGENTS {
-        let folder = folder.path().join(agents.to_string());
-        let Service { process, target } = Site::AllOn.start_for(agents, &folder, &address, &endpoint, &[])?;
+        let folder = around.folder.path().join(agents.to_string());
+        let Service { process, target } =
+            Site::AllOn.start_for(agents, &folder, &around.upstream, &around.collector, &[])?;
         let connections = agents.to_string();
         let mut target: Vec<_> = target.iter().map(String::as_str).collect();
         target.extend(["--connections", &connections]);

@@ -14,7 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use crate::{
     callers::{Order, Until},
-    participant::{Callers, Process},
+    participant::{Callers, Process, Surroundings},
     site::{Service, Site},
     target::{Walk, Work},
 };
@@ -71,13 +71,13 @@ pub(crate) fn command() -> clap::Command {
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
     let only: Vec<_> = matches.get_many::<String>("only").into_iter().flatten().collect();
     let is_wanted = |name: &str| only.is_empty() || only.iter().any(|part| name.contains(part.as_str()));
-    let temporary = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let around = Surroundings::start()?;
     let profile = matches.get_one::<PathBuf>("profile");
     let mut counted = BTreeMap::new();
     for (name, site, pages) in KINDS.into_iter().filter(|(name, ..)| is_wanted(name)) {
-        let folder = profile.map_or(temporary.path(), PathBuf::as_path);
+        let folder = profile.map_or(around.folder.path(), PathBuf::as_path);
         let folder = folder.join(name.replace([' ', ','], "-"));
-        let instructions = count(&folder, site, pages, profile.is_none())?;
+        let instructions = count(&around, &folder, site, pages, profile.is_none())?;
         let price = instructions as f64 / (CALLS as f64 * pages.unwrap_or(1) as f64);
         println!("{name}: {:.0} k", price / 1e3);
         counted.insert(name.to_owned(), price.round());
@@ -94,12 +94,17 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
 
 /// How many instructions a service takes for [`CALLS`] calls; with `is_exact`, without those before. callgrind
 /// then no longer knows which function called which.
-fn count(folder: &Path, site: Option<Site>, pages: Option<u64>, is_exact: bool) -> Result<u64, String> {
+fn count(
+    around: &Surroundings,
+    folder: &Path,
+    site: Option<Site>,
+    pages: Option<u64>,
+    is_exact: bool,
+) -> Result<u64, String> {
     fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-    let upstream = Process::role(&["upstream"])?;
-    let address = upstream.address("upstream")?;
-    let collector = Process::role(&["collector"])?;
-    let endpoint = format!("http://{}", collector.address("collector")?);
+    let Surroundings {
+        upstream, collector, ..
+    } = around;
     let output = folder.join("callgrind.out");
     let valgrind = [
         "valgrind".to_owned(),
@@ -108,8 +113,8 @@ fn count(folder: &Path, site: Option<Site>, pages: Option<u64>, is_exact: bool) 
         format!("--callgrind-out-file={}", output.display()),
     ];
     let Service { process, target } = match site {
-        Some(site) => site.start(folder, &address, &endpoint, &valgrind)?,
-        None => Service::facade(&address, &valgrind)?,
+        Some(site) => site.start(folder, upstream, collector, &valgrind)?,
+        None => Service::facade(upstream, &valgrind)?,
     };
     let target: Vec<_> = target.iter().map(String::as_str).collect();
     let mut callers = Callers::start(&target)?;

@@ -12,7 +12,7 @@ use clap::Command;
 use crate::{
     callers::{Order, Seen, Until},
     compare::{Participant, Started, requests},
-    participant::{Process, memory},
+    participant::{Surroundings, memory},
     processor_time::processor_time,
     report::median,
     target::{Walk, Work},
@@ -26,23 +26,15 @@ pub(crate) fn command() -> Command {
 
 /// Measures and prints.
 pub(crate) fn run() -> Result<(), String> {
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let upstream = Process::role(&["upstream"])?;
-    let address = upstream.address("upstream")?;
-    let collector = Process::role(&["collector"])?;
+    let around = Surroundings::start()?;
     let started = Started {
-        folder: folder.path(),
-        upstream: &address,
-        collector: format!("http://{}", collector.address("collector")?),
+        around: &around,
         peers: PathBuf::new(),
     };
-    shared(
-        &mut started.start("sdk")?,
-        &mut started.start("all-on")?,
-        &address,
-    )?;
-    paced(&mut started.start("sdk")?, &mut started.start("all-on")?)?;
-    long(&mut started.start("all-on")?, &address)
+    let (mut sdk, mut service) = (started.start("sdk")?, started.start("all-on")?);
+    long(&mut service, &around.upstream)?;
+    paced(&mut sdk, &mut service)?;
+    shared(&mut sdk, &mut service, &around.upstream)
 }
 
 fn walk(participant: &mut Participant, walk: Walk, at_once: usize) -> Result<Seen, String> {

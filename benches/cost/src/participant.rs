@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use tempfile::TempDir;
+
 use crate::{
     callers::{Order, Seen},
     processor_time::processor_time,
@@ -95,6 +97,31 @@ impl Drop for Process {
         // It may have ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// What every service needs around it: AWS, a collector, and a folder for its files.
+pub(crate) struct Surroundings {
+    pub(crate) folder: TempDir,
+    /// The address of AWS.
+    pub(crate) upstream: String,
+    /// The URL of the collector.
+    pub(crate) collector: String,
+    /// They end with this.
+    _processes: [Process; 2],
+}
+
+impl Surroundings {
+    /// Starts them.
+    pub(crate) fn start() -> Result<Self, String> {
+        let upstream = Process::role(&["upstream"])?;
+        let collector = Process::role(&["collector"])?;
+        Ok(Self {
+            folder: tempfile::tempdir().map_err(|error| error.to_string())?,
+            upstream: upstream.address("upstream")?,
+            collector: format!("http://{}", collector.address("collector")?),
+            _processes: [upstream, collector],
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use tonic_health::pb::{
 };
 
 use crate::{
-    participant::Process,
+    participant::Surroundings,
     report::median,
     site::{Site, program},
     target::connect,
@@ -46,11 +46,7 @@ async fn wait_until_serving(target: &[String]) -> Result<(), String> {
 
 /// Measures and prints.
 pub(crate) fn run() -> Result<(), String> {
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let upstream = Process::role(&["upstream"])?;
-    let address = upstream.address("upstream")?;
-    let collector = Process::role(&["collector"])?;
-    let endpoint = format!("http://{}", collector.address("collector")?);
+    let around = Surroundings::start()?;
     let bytes = fs::metadata(program()?).map_err(|error| error.to_string())?.len();
     println!("program: {:.1} MiB", bytes as f64 / 1024.0 / 1024.0);
     println!("| | serving after, ms | memory when idle, MiB |\n|---|---|---|");
@@ -58,7 +54,7 @@ pub(crate) fn run() -> Result<(), String> {
         let (mut times, mut memory) = (Vec::new(), Vec::new());
         for _ in 0..STARTS {
             let began = Instant::now();
-            let service = site.start(folder.path(), &address, &endpoint, &[])?;
+            let service = site.start(around.folder.path(), &around.upstream, &around.collector, &[])?;
             Handle::current().block_on(wait_until_serving(&service.target))?;
             times.push(began.elapsed().as_secs_f64() * 1e3);
             thread::sleep(Duration::from_millis(300));
