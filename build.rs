@@ -14,11 +14,30 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("tapegate.v1.bin"), descriptors.encode_to_vec())?;
 
+    let code = || {
+        tonic_prost_build::configure()
+            .codec_path("crate::grpc::codec::StrictCodec")
+            .extern_path(".google.rpc", "::tonic_types::pb")
+    };
     let mut messages = prost_build::Config::new();
     messages.enable_type_names();
-    tonic_prost_build::configure()
-        .codec_path("crate::grpc::codec::StrictCodec")
-        .extern_path(".google.rpc", "::tonic_types::pb")
-        .compile_fds_with_config(descriptors, messages)?;
+    code()
+        .build_server(false)
+        .compile_fds_with_config(descriptors.clone(), messages)?;
+
+    // The server has responses of its own for lists.
+    let server = out.join("server");
+    fs::create_dir_all(&server)?;
+    let mut code = code()
+        .build_client(false)
+        .out_dir(server)
+        .extern_path(".tapegate.v1", "crate::grpc::proto");
+    for list in ["DescribeTapeArchives", "DescribeTapes", "ListTapes"] {
+        code = code.extern_path(
+            format!(".tapegate.v1.{list}Response"),
+            format!("crate::grpc::list_response::{list}Response"),
+        );
+    }
+    code.compile_fds_with_config(descriptors, prost_build::Config::new())?;
     Ok(())
 }

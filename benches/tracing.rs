@@ -169,6 +169,7 @@ fn off_by_itself() -> Duration {
     let log = LogSettings {
         filter: Directives::parse("info").unwrap(),
         format: LogFormat::Human,
+        queue: 1,
     };
     drop(telemetry::start(&log, None, io::sink).unwrap());
     let mut said = HeaderMap::new();

@@ -14,6 +14,7 @@ pub mod connection;
 pub mod convert;
 pub mod health;
 pub mod inbound;
+pub mod list_response;
 pub mod proto;
 pub mod reflection;
 pub mod server;

@@ -89,6 +89,8 @@ fn block_on(
             runtime.shutdown_background();
             done
         });
+    // Before what is printed here.
+    telemetry::finish_stderr();
     match done {
         Ok(code) => code,
         Err(error) => {
@@ -130,7 +132,11 @@ async fn run(command: Command, inherited: Inherited) -> Result<ExitCode, Box<dyn
         Command::Serve(checked) => {
             let checked = checked.fitted_to_machine();
             let config = &checked.config;
-            let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
+            let telemetry = telemetry::start(
+                &config.log,
+                Some(&config.otlp),
+                telemetry::stderr(config.log.queue)?,
+            )?;
             let ran = serve(App::serve_on(&Tcp { inherited }, checked, None).await?).await;
             return end(ran, telemetry).await;
         }
@@ -146,7 +152,11 @@ async fn serve(app: App) -> Result<(), Box<dyn Error>> {
 
 async fn run_dev(dev: Dev) -> Result<ExitCode, Box<dyn Error>> {
     let config = dev.config();
-    let telemetry = telemetry::start(&config.log, Some(&config.otlp), io::stderr)?;
+    let telemetry = telemetry::start(
+        &config.log,
+        Some(&config.otlp),
+        telemetry::stderr(config.log.queue)?,
+    )?;
     let ran = dev::run(dev, announce).await;
     end(ran, telemetry).await
 }

@@ -9,6 +9,7 @@
 pub mod account_names;
 pub mod admin;
 pub mod calls;
+pub mod lines;
 pub mod metrics;
 pub mod readiness;
 pub mod telemetry;

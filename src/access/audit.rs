@@ -111,7 +111,7 @@ impl AuditLog {
     pub fn record(&self, record: &AuditRecord<'_>) {
         match &self.sink {
             Sink::Log => record.log(),
-            Sink::File(writer) => writer.write(record.line()),
+            Sink::File(writer) => writer.write(&record.line()),
         }
     }
 
@@ -133,7 +133,7 @@ impl AuditLog {
         for summary in self.rejections.sum_up() {
             summary.log();
             if let Sink::File(writer) = &self.sink {
-                writer.write(summary.line());
+                writer.write(&summary.line());
             }
         }
     }

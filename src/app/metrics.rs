@@ -92,6 +92,7 @@ impl MetricSources {
             limits.exceeded.get()
         });
         metrics.count(&catalog::AUDIT_LOST, move || audit.lost());
+        metrics.count(&catalog::LOG_LOST, || telemetry::LOST_LOG_LINES.get());
         let watched = files.clone();
         metrics.gauges(&catalog::BROKEN_FILES, move |observe| {
             for file in &watched {

@@ -157,6 +157,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &server::DRAIN_TIMEOUT,
     &telemetry::FILTER,
     &telemetry::FORMAT,
+    &telemetry::QUEUE,
     &telemetry::OTLP_ENDPOINT,
     &telemetry::PROTOCOL,
     &telemetry::SAMPLE_PERCENT,

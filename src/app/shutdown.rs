@@ -5,6 +5,8 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::observability::telemetry;
+
 /// Asks a service to stop.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
@@ -40,6 +42,7 @@ pub fn requested() -> io::Result<Shutdown> {
         hasten.cancel();
         let name = either().await;
         tracing::error!("received {name} a third time: the process ends without waiting for anything");
+        telemetry::finish_stderr();
         std::process::exit(1);
     });
     Ok(shutdown)

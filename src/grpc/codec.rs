@@ -7,9 +7,9 @@ use std::{
     sync::LazyLock,
 };
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes};
 use prost::{
-    DecodeError, Message, Name,
+    DecodeError, EncodeError, Message, Name,
     encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field},
 };
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
@@ -44,7 +44,7 @@ impl<T, U> Default for StrictCodec<T, U> {
 
 impl<T, U> Codec for StrictCodec<T, U>
 where
-    T: Message + Send + 'static,
+    T: Encode + Send + 'static,
     U: Message + Name + Default + Send + 'static,
 {
     type Encode = T;
@@ -61,12 +61,28 @@ where
     }
 }
 
-impl<T: Message> Encoder for PageEncoder<T> {
+/// A message that can be sent.
+pub trait Encode {
+    /// Appends the encoding.
+    ///
+    /// # Errors
+    ///
+    /// If there is no room for it.
+    fn encode_to(&self, to: &mut impl BufMut) -> Result<(), EncodeError>;
+}
+
+impl<M: Message> Encode for M {
+    fn encode_to(&self, to: &mut impl BufMut) -> Result<(), EncodeError> {
+        self.encode(to)
+    }
+}
+
+impl<T: Encode> Encoder for PageEncoder<T> {
     type Item = T;
     type Error = Status;
 
     fn encode(&mut self, item: T, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        item.encode(to)
+        item.encode_to(to)
             .map_err(|error| status::internal(&format!("the response could not be encoded: {error}")))
     }
 

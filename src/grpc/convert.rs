@@ -1,7 +1,7 @@
 //! Conversion between messages of the API and types of the domain: pure functions.
 //!
 //! [`Parse`] makes an operation of a request, or [`Violations`] with everything that is wrong with
-//! it. [`From`] makes a message of an output; it destructures each domain type, so that a new field
+//! it. [`From`] makes a message of an output, and [`ListMessage`] one of a page; it destructures each domain type, so that a new field
 //! there breaks the build here.
 
 mod create;
@@ -9,6 +9,7 @@ mod list;
 mod rules;
 mod tape;
 
+pub use list::ListMessage;
 pub use rules::Rules;
 
 use super::violations::Violations;

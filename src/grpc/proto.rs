@@ -3,3 +3,4 @@
 #![allow(clippy::all, clippy::pedantic, reason = "generated")]
 
 tonic::include_proto!("tapegate.v1");
+include!(concat!(env!("OUT_DIR"), "/server/tapegate.v1.rs"));

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use prost::Message;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status, async_trait, codegen::BoxStream};
 
@@ -14,8 +13,11 @@ use crate::{
     domain::{Failure, ListOperation, Operation, Outcome},
     grpc::{
         connection::Sending,
-        convert::{Created, Parse, Rules},
+        convert::{Created, ListMessage, Parse, Rules},
         inbound,
+        list_response::{
+            DescribeTapeArchivesResponse, DescribeTapesResponse, ListResponse, ListTapesResponse,
+        },
         proto::{self, tape_service_server::TapeService},
         status,
     },
@@ -97,11 +99,11 @@ impl Tapes {
         &self,
         request: Request<M>,
         stack: &Stack<L>,
-    ) -> Result<Response<BoxStream<R>>, Status>
+    ) -> Result<Response<BoxStream<ListResponse<R>>>, Status>
     where
         M: Parse<Operation = (L, ListParams)>,
         L: ListOperation,
-        R: From<ListPage<L::Row>> + Message + 'static,
+        R: ListMessage<Row = L::Row> + 'static,
     {
         let CallParts {
             context,
@@ -131,13 +133,13 @@ impl Tapes {
         };
         let first = pages.next().await.inspect(&record);
         let first = first.map(|answer| finish(&list, &context, answer)).transpose()?;
-        let first = first.map(R::from);
-        Sending::holds(first.as_ref().map_or(0, R::encoded_len));
+        let first = first.map(R::response);
+        Sending::holds(first.as_ref().map_or(0, ListResponse::encoded_len));
         let rest = stream::unfold(pages, |mut pages| async { Some((pages.next().await?, pages)) });
         let rest = rest
             .inspect(record)
             .map(move |answer| finish(&list, &context, answer));
-        let rest = rest.map(|page| page.map(R::from));
+        let rest = rest.map(|page| page.map(R::response));
         Ok(Response::new(Box::pin(stream::iter(first.map(Ok)).chain(rest))))
     }
 }
@@ -210,7 +212,7 @@ impl TapeService for Tapes {
         self.create(request, create).await
     }
 
-    type DescribeTapeArchivesStream = BoxStream<proto::DescribeTapeArchivesResponse>;
+    type DescribeTapeArchivesStream = BoxStream<DescribeTapeArchivesResponse>;
 
     async fn describe_tape_archives(
         &self,
@@ -219,7 +221,7 @@ impl TapeService for Tapes {
         self.stream(request, &self.upstream.describe_tape_archives).await
     }
 
-    type DescribeTapesStream = BoxStream<proto::DescribeTapesResponse>;
+    type DescribeTapesStream = BoxStream<DescribeTapesResponse>;
 
     async fn describe_tapes(
         &self,
@@ -228,7 +230,7 @@ impl TapeService for Tapes {
         self.stream(request, &self.upstream.describe_tapes).await
     }
 
-    type ListTapesStream = BoxStream<proto::ListTapesResponse>;
+    type ListTapesStream = BoxStream<ListTapesResponse>;
 
     async fn list_tapes(
         &self,

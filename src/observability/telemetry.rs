@@ -7,6 +7,7 @@ mod log;
 mod otlp;
 pub mod propagation;
 mod settings;
+mod stderr;
 mod trace;
 
 use std::{env, fmt::Display, sync::LazyLock, time::Duration};
@@ -27,6 +28,7 @@ pub use self::{
     log::{LOG_CHANGES, LogFilter, log_filter, names_audit},
     otlp::metrics,
     settings::{Directives, LogFormat, LogSettings, OtlpProtocol, OtlpSettings},
+    stderr::{LOST_LOG_LINES, Stderr, finish_stderr, stderr},
     trace::TraceSpan,
 };
 

@@ -289,10 +289,7 @@ mod tests {
             if call.operation.tapes.is_empty() {
                 std::future::pending::<()>().await;
             }
-            let output = Page {
-                rows: Vec::new(),
-                next: None,
-            };
+            let output = Page::new(Vec::new(), None);
             Ok(Answer {
                 output,
                 attempts: Attempts::default(),

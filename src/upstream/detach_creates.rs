@@ -1,15 +1,20 @@
 use std::{
     panic::AssertUnwindSafe,
+    pin::Pin,
     sync::{Arc, OnceLock},
+    task::{self, Poll, ready},
 };
 
 use futures_util::{
     FutureExt as _,
     future::{BoxFuture, Either},
 };
-use opentelemetry::trace::FutureExt;
-use tokio::{sync::oneshot, task::AbortHandle};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use opentelemetry::{Context, trace::FutureExt};
+use tokio::runtime::Handle;
+use tokio_util::{
+    sync::CancellationToken,
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 use tower::Service;
 use tracing::{Instrument, Span};
 
@@ -23,9 +28,9 @@ use crate::{
     domain::{Attempts, Failure, Fault, GatewayArn, Operation, OperationKind, Outcome},
 };
 
-/// Detaches each attempt of a create from its call: once its request is being sent, it runs to its end
-/// even if the call has ended, because the outcome of a dropped attempt would never be known. The outcome
-/// is then logged. An attempt that has not sent anything ends with its call.
+/// Detaches an attempt of a create from its call when the call ends: once its request is being sent, it runs
+/// to its end, because the outcome of a dropped attempt would never be known. The outcome is then logged. An
+/// attempt that has not sent anything ends with its call.
 ///
 /// A shutdown cuts the attempts that have not ended by its end, so that each is logged.
 ///
@@ -45,7 +50,7 @@ where
     S::Future: Send + 'static,
 {
     type Response = Answer<O::Output>;
-    type Future = Either<S::Future, BoxFuture<'static, Result<Self::Response, Failure>>>;
+    type Future = Either<S::Future, Waiting<O>>;
 
     fn call(&self, inner: &mut S, call: AuthorizedCall<O>) -> Self::Future {
         if O::KIND == OperationKind::Read {
@@ -64,12 +69,11 @@ where
         let end = CallEnd::of(&call);
         let attempt = inner.call(call);
         let transmission = live.transmission();
-        let (sender, receiver) = oneshot::channel();
         let begin_epoch = partition.clone();
         let sending = transmission.clone();
         let end_of_run = end.clone();
         let run = async move {
-            // A panic ends the task, but not the call that waits for it.
+            // A panic ends the attempt, but not the call that waits for it.
             let attempt = AssertUnwindSafe(attempt).catch_unwind();
             let outcome = tokio::select! {
                 biased;
@@ -85,30 +89,23 @@ where
             });
             // Before the caller receives it, so that a read that follows sees the new tape.
             begin_epoch.begin_epoch();
-            // If the call has ended, the outcome is dropped here or in the channel.
-            let _ = sender.send(Unreceived {
+            Unreceived {
                 operation,
                 metrics,
                 end: end_of_run,
                 outcome: Some(outcome),
-            });
+            }
         };
-        let run = sent.spawn(run.instrument(Span::current()).with_current_context());
         let waiting = Waiting {
             end,
             partition,
-            transmission: transmission.clone(),
-            attempt: run.abort_handle(),
+            transmission,
+            attempt: Some((run.boxed(), sent.token())),
+            runtime: Handle::current(),
+            span: Span::current(),
+            trace: Context::current(),
         };
-        Either::Right(Box::pin(async move {
-            let _waiting = waiting;
-            let received = receiver.await.ok();
-            let outcome = received.and_then(|mut unreceived| unreceived.outcome.take());
-            outcome.unwrap_or_else(|| {
-                let cause = format!("the task of a sent {} ended early", O::NAME);
-                Err(Fault::Internal { cause }.after(transmission.end()))
-            })
-        }))
+        Either::Right(waiting)
     }
 }
 
@@ -147,27 +144,56 @@ impl CallEnd {
     }
 }
 
-/// A call that waits for an attempt of a create. When it stops waiting, an attempt that is not sent ends,
-/// and an epoch begins, because the tape may exist by now.
-struct Waiting {
+/// A call that waits for an attempt of a create, and runs it. When it stops waiting, an attempt that is not
+/// sent ends, and another one goes on in a task of its own. An epoch begins, because the tape may exist by now.
+pub(super) struct Waiting<O: Operation> {
     end: CallEnd,
     partition: Arc<Partition>,
     transmission: Transmission,
-    attempt: AbortHandle,
+    /// `None` when the call has its outcome.
+    attempt: Option<(BoxFuture<'static, Unreceived<O>>, TaskTrackerToken)>,
+    runtime: Handle,
+    span: Span,
+    trace: Context,
 }
 
-impl Drop for Waiting {
+impl<O: Operation> Future for Waiting<O> {
+    type Output = Result<Answer<O::Output>, Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let (attempt, _) = self.attempt.as_mut().expect("polled after its end");
+        let mut unreceived = ready!(attempt.as_mut().poll(context));
+        self.attempt = None;
+        Poll::Ready(
+            unreceived
+                .outcome
+                .take()
+                .expect("an attempt ends with an outcome"),
+        )
+    }
+}
+
+impl<O: Operation> Drop for Waiting<O> {
     fn drop(&mut self) {
+        let Some((attempt, token)) = self.attempt.take() else {
+            return;
+        };
         self.end.why();
-        if self.transmission.withdraw() {
-            self.attempt.abort();
+        if !self.transmission.withdraw() {
+            let attempt = async move {
+                drop(attempt.await);
+                // A shutdown waits until the outcome is logged.
+                drop(token);
+            };
+            let attempt = attempt.instrument(self.span.clone());
+            self.runtime.spawn(attempt.with_context(self.trace.clone()));
         }
         self.partition.begin_epoch();
     }
 }
 
 /// The outcome of an attempt that its call has not received. It is logged when it is dropped.
-struct Unreceived<O: Operation> {
+pub(super) struct Unreceived<O: Operation> {
     operation: O,
     metrics: Arc<UpstreamMetrics>,
     end: CallEnd,

@@ -204,10 +204,17 @@ where
     /// named.
     fn scope_mismatch(&self, page: &Page<L::Row>) -> Option<String> {
         let (region, account) = (self.list.region(), self.list.account()?);
+        // Up to the account, most tapes of a page have the same ARN.
+        let mut right = "";
         page.rows.iter().find_map(|row| {
-            let mut parts = view(row).arn.split(':').skip(3);
+            let arn = row.tape_arn();
+            if !right.is_empty() && arn.starts_with(right) {
+                return None;
+            }
+            let mut parts = arn.splitn(6, ':').skip(3);
             let (of_region, of_account) = (parts.next()?, parts.next()?);
             let is_other = of_region != region.as_str() || of_account != account.as_str();
+            right = parts.next().map_or("", |tape| &arn[..arn.len() - tape.len()]);
             is_other.then(|| {
                 format!(
                     "it lists tapes of {of_account}/{of_region}, but {account}/{region} was requested; \
@@ -300,10 +307,7 @@ where
         let is_truncated = truncated_at.is_some();
         let next = truncated_at.or(next_page);
         ShownPage {
-            page: Arc::new(Page {
-                rows: shown,
-                next: next.clone().map(Marker::from),
-            }),
+            page: Arc::new(Page::new(shown, next.clone().map(Marker::from))),
             next,
             is_truncated,
         }

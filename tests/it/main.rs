@@ -33,6 +33,7 @@ mod fuzz;
 mod harness;
 mod idempotency;
 mod life_cycle;
+mod log;
 mod metadata;
 mod metrics;
 mod model;

@@ -4,11 +4,14 @@ use std::pin::Pin;
 
 use aws_sdk_storagegateway::{Client, types::TapeInfo};
 use futures_util::{Stream, stream};
-use tapegate::grpc::proto::{
-    self, CreateTapeWithBarcodeRequest, CreateTapeWithBarcodeResponse, CreateTapesRequest,
-    CreateTapesResponse, DescribeTapeArchivesRequest, DescribeTapeArchivesResponse, DescribeTapesRequest,
-    DescribeTapesResponse, ListTapesRequest, ListTapesResponse,
-    tape_service_server::{TapeService, TapeServiceServer},
+use tapegate::grpc::{
+    list_response::ListResponse,
+    proto::{
+        self, CreateTapeWithBarcodeRequest, CreateTapeWithBarcodeResponse, CreateTapesRequest,
+        CreateTapesResponse, DescribeTapeArchivesRequest, DescribeTapeArchivesResponse, DescribeTapesRequest,
+        DescribeTapesResponse, ListTapesRequest, ListTapesResponse,
+        tape_service_server::{TapeService, TapeServiceServer},
+    },
 };
 use tonic::{
     Request, Response, Status,
@@ -28,7 +31,7 @@ pub(crate) async fn serve(upstream: &str) -> Result<(), String> {
 
 struct Facade(Client);
 
-type Pages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+type Pages<T> = Pin<Box<dyn Stream<Item = Result<ListResponse<T>, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl TapeService for Facade {
@@ -103,7 +106,7 @@ impl TapeService for Facade {
                     marker: page.marker.clone().unwrap_or_default(),
                     ..ListTapesResponse::default()
                 };
-                Ok(Some((message, page.marker)))
+                Ok(Some((message.into(), page.marker)))
             }
         });
         Ok(Response::new(Box::pin(pages)))

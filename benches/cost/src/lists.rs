@@ -58,7 +58,12 @@ fn shared(sdk: &mut Participant, service: &mut Participant, upstream: &str) -> R
     );
     let mut list = 0;
     for at_once in [1, 10, 100, 1000] {
-        for (name, is_fresh) in [("sdk", false), ("service", false), ("service, not shared", true)] {
+        for (name, is_fresh, delay) in [
+            ("sdk", false, 0),
+            ("service, not shared", true, 0),
+            ("service", false, 0),
+            ("service, AWS takes 20 ms", false, 20),
+        ] {
             let participant = if name == "sdk" { &mut *sdk } else { &mut *service };
             // The first round warms up.
             let mut figures = Vec::new();
@@ -68,6 +73,7 @@ fn shared(sdk: &mut Participant, service: &mut Participant, upstream: &str) -> R
                 let walked = Walk {
                     list: Some(list),
                     is_fresh,
+                    delay,
                     ..Walk::of(PAGES)
                 };
                 let seen = walk(participant, walked, at_once)?;

@@ -23,6 +23,17 @@ pub(crate) static FORMAT: Setting<Choice<LogFormat>> = Setting {
     help: "The format of a log line: text for people (human) or a JSON object (json).",
 };
 
+pub(crate) static QUEUE: Setting<Integer<usize>> = Setting {
+    key: "log.queue",
+    kind: Integer {
+        range: 1..=1_000_000,
+        unit: "lines",
+    },
+    default: Some("10000"),
+    help: "The maximum number of log lines that wait to be written to stderr. Further ones are lost and counted in \
+           tapegate_log_lost_lines_total: a log that nobody reads stops no call.",
+};
+
 pub(crate) static OTLP_ENDPOINT: Setting<Parsed<Uri>> = Setting {
     key: "otlp.endpoint",
     kind: ENDPOINT,
@@ -55,6 +66,7 @@ pub(crate) fn log(values: &Values) -> Option<LogSettings> {
     Some(LogSettings {
         filter: values.get(&FILTER)?,
         format: values.get(&FORMAT)?,
+        queue: values.get(&QUEUE)?,
     })
 }
 

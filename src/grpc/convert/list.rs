@@ -1,12 +1,14 @@
 use std::{num::NonZeroU32, sync::Arc};
 
+use prost::Message;
+
 use super::{Parse, Rules};
 use crate::{
     domain::{
-        Cursor, DescribeTapeArchives, DescribeTapes, Invalid, ListTapes, Marker, Page, PageRequest, Scope,
-        Tape, TapeArchive, TapeArn, TapeInfo,
+        Cursor, DescribeTapeArchives, DescribeTapes, Invalid, ListTapes, Marker, PageRequest, Scope, Tape,
+        TapeArchive, TapeArn, TapeInfo,
     },
-    grpc::{proto, violations::Violations},
+    grpc::{list_response::ListResponse, proto, violations::Violations},
     upstream::pagination::{ListPage, ListParams},
 };
 
@@ -184,41 +186,63 @@ fn marker(next: Option<Marker>) -> String {
     next.map(String::from).unwrap_or_default()
 }
 
-impl From<ListPage<TapeArchive>> for proto::DescribeTapeArchivesResponse {
-    fn from(page: ListPage<TapeArchive>) -> Self {
-        let ListPage { page, missing } = page;
-        // Cloned only if other callers share the page.
-        let Page { rows, next } = Arc::unwrap_or_clone(page);
+/// Makes a response of a page.
+pub trait ListMessage: Message + Default {
+    /// A row of the page.
+    type Row: Clone;
+
+    /// The message with these fields.
+    fn new(rows: Vec<Self::Row>, marker: String, missing_tape_arns: Vec<String>) -> Self;
+
+    /// The response with this page. The rows of a page that others share are encoded once for all of them.
+    fn response(page: ListPage<Self::Row>) -> ListResponse<Self> {
+        let ListPage { mut page, missing } = page;
+        let marker = marker(page.next.clone());
+        let missing = missing.into_iter().map(String::from).collect();
+        if let Some(rows) = page.take_rows() {
+            return Self::new(rows, marker, missing).into();
+        }
+        let rows = page.encoded(|rows| {
+            Self::new(rows.to_vec(), String::new(), Vec::new())
+                .encode_to_vec()
+                .into()
+        });
+        ListResponse::with_encoded_rows(rows, Self::new(Vec::new(), marker, missing))
+    }
+}
+
+impl ListMessage for proto::DescribeTapeArchivesResponse {
+    type Row = TapeArchive;
+
+    fn new(rows: Vec<TapeArchive>, marker: String, missing_tape_arns: Vec<String>) -> Self {
         Self {
             tape_archives: rows.into_iter().map(Into::into).collect(),
-            marker: marker(next),
-            missing_tape_arns: missing.into_iter().map(String::from).collect(),
+            marker,
+            missing_tape_arns,
         }
     }
 }
 
-impl From<ListPage<Tape>> for proto::DescribeTapesResponse {
-    fn from(page: ListPage<Tape>) -> Self {
-        let ListPage { page, missing } = page;
-        // Cloned only if other callers share the page.
-        let Page { rows, next } = Arc::unwrap_or_clone(page);
+impl ListMessage for proto::DescribeTapesResponse {
+    type Row = Tape;
+
+    fn new(rows: Vec<Tape>, marker: String, missing_tape_arns: Vec<String>) -> Self {
         Self {
             tapes: rows.into_iter().map(Into::into).collect(),
-            marker: marker(next),
-            missing_tape_arns: missing.into_iter().map(String::from).collect(),
+            marker,
+            missing_tape_arns,
         }
     }
 }
 
-impl From<ListPage<TapeInfo>> for proto::ListTapesResponse {
-    fn from(page: ListPage<TapeInfo>) -> Self {
-        let ListPage { page, missing } = page;
-        // Cloned only if other callers share the page.
-        let Page { rows, next } = Arc::unwrap_or_clone(page);
+impl ListMessage for proto::ListTapesResponse {
+    type Row = TapeInfo;
+
+    fn new(rows: Vec<TapeInfo>, marker: String, missing_tape_arns: Vec<String>) -> Self {
         Self {
             tape_infos: rows.into_iter().map(Into::into).collect(),
-            marker: marker(next),
-            missing_tape_arns: missing.into_iter().map(String::from).collect(),
+            marker,
+            missing_tape_arns,
         }
     }
 }

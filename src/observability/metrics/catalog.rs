@@ -88,6 +88,8 @@ metrics! {
         "Calls rejected because their caller reached one of its own limits, by the setting of that limit.";
     AUDIT_LOST = Counter, Stable, "tapegate.audit.lost_records", "{record}", [],
         "Audit records that could not be written to the audit file. They are in the log, as errors.";
+    LOG_LOST = Counter, Stable, "tapegate.log.lost_lines", "{line}", [],
+        "Log lines that were lost because stderr did not take them in time (log.queue).";
     RELOADS = Counter, Stable, "tapegate.reloads", "{reload}", ["tapegate.setting", "tapegate.result"],
         "Reloads of changed files by result: applied, or refused because the files are not valid.";
     BROKEN_FILES = Gauge, Stable, "tapegate.files.broken", "", ["tapegate.setting"],

@@ -11,6 +11,8 @@ pub struct LogSettings {
     pub filter: Directives,
     /// The format of a line.
     pub format: LogFormat,
+    /// The maximum number of lines that wait to be written to stderr (`log.queue`). Further ones are lost.
+    pub queue: usize,
 }
 
 /// The format of a log line.

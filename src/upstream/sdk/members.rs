@@ -56,10 +56,7 @@ pub(super) fn page<T, Row>(
         .into_iter()
         .map(row)
         .collect::<Result<_, _>>()?;
-    Ok(Page {
-        rows,
-        next: Marker::reported(marker),
-    })
+    Ok(Page::new(rows, Marker::reported(marker)))
 }
 
 /// The ARN of a tape, the only member that every row must have.

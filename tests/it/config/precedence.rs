@@ -114,6 +114,7 @@ fn every_setting_of_the_service_except_lists_has_a_key_a_variable_and_a_flag() {
         "max_request_bytes" => "65536",
         "log.filter" => "warn",
         "log.format" => "json",
+        "log.queue" => "17",
         "otlp.endpoint" => "http://localhost:4317",
         "otlp.protocol" => "http",
         "admin_pages" => "open",

@@ -30,8 +30,8 @@ pub struct Program {
 
 impl Program {
     /// Before this endpoint, with credentials that any upstream of a test takes, and logging
-    /// what this filter lets through. Nobody but [`Program::logged`] reads the log, so what
-    /// is more than a pipe holds stops the program.
+    /// what this filter lets through. Nobody but [`Program::logged`] reads the log, so lines are
+    /// lost when there are more than a pipe and `log.queue` hold.
     pub fn over(endpoint: &str, log_filter: &str) -> Self {
         Self::serve(
             endpoint,

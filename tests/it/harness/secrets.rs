@@ -39,6 +39,7 @@ pub fn listen() {
         let log = LogSettings {
             filter: Directives::parse("info,tapegate=trace").unwrap(),
             format: LogFormat::Json,
+            queue: 1,
         };
         telemetry::start(&log, None, || Listener).unwrap();
     });

@@ -120,8 +120,8 @@ pub fn list_context(timeout: Duration) -> ListContext {
 /// The result of a list: one tape with this barcode.
 pub fn page(barcode: &str) -> Answer<Page<TapeInfo>> {
     Answer {
-        output: Page {
-            rows: vec![TapeInfo {
+        output: Page::new(
+            vec![TapeInfo {
                 tape_arn: tape_arn(barcode),
                 tape_barcode: Some(barcode.to_owned()),
                 tape_size_in_bytes: Some(SIZE),
@@ -131,8 +131,8 @@ pub fn page(barcode: &str) -> Answer<Page<TapeInfo>> {
                 retention_start_date: None,
                 pool_entry_date: None,
             }],
-            next: None,
-        },
+            None,
+        ),
         attempts: Attempts::one(None),
     }
 }

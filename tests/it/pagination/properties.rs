@@ -66,10 +66,7 @@ fn reader(everything: bool) -> ListContext {
 }
 
 fn answer(rows: std::ops::Range<usize>, next: Option<String>) -> Answer<Arc<Page<TapeInfo>>> {
-    let page = Page {
-        rows: rows.map(tape).collect(),
-        next: Marker::reported(next),
-    };
+    let page = Page::new(rows.map(tape).collect(), Marker::reported(next));
     Answer {
         output: Arc::new(page),
         attempts: Attempts::one(None),
