@@ -170,6 +170,7 @@ fn off_by_itself() -> Duration {
         filter: Directives::parse("info").unwrap(),
         format: LogFormat::Human,
         queue: 1,
+        ok_percent: 100,
     };
     drop(telemetry::start(&log, None, io::sink).unwrap());
     let mut said = HeaderMap::new();

@@ -208,6 +208,7 @@ impl<L: Listener> Service<L> {
             auth: access.auth.clone(),
             limits: access.limits.clone(),
             audit: access.audit.clone(),
+            log_ok_percent: config.log.ok_percent,
             metrics: inbound::CallMetrics::exported_by(&metrics, names.clone()),
             trusted_proxies: server.trusted_proxies,
             shed,

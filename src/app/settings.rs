@@ -158,6 +158,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &telemetry::FILTER,
     &telemetry::FORMAT,
     &telemetry::QUEUE,
+    &telemetry::OK_PERCENT,
     &telemetry::OTLP_ENDPOINT,
     &telemetry::PROTOCOL,
     &telemetry::SAMPLE_PERCENT,

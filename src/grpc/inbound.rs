@@ -109,6 +109,8 @@ pub struct InboundSettings {
     pub limits: Arc<Limits>,
     /// Where calls are recorded.
     pub audit: Arc<AuditLog>,
+    /// The percentage of the calls with the code OK that get a line in the log (`log.ok_percent`).
+    pub log_ok_percent: u8,
     /// What is measured of calls.
     pub metrics: Arc<CallMetrics>,
     /// The proxies whose `x-forwarded-for` is trusted.
@@ -133,6 +135,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
         auth,
         limits,
         audit,
+        log_ok_percent,
         metrics,
         trusted_proxies,
         shed,
@@ -146,6 +149,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
             registry,
             metrics,
             audit,
+            log_ok_percent,
             trusted_proxies,
         })),
         // Rejects requests that are not gRPC with an HTTP status.

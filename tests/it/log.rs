@@ -11,16 +11,35 @@ use crate::harness::{Program, Reply, Upstream, get};
 /// How long something may take that a working program does at once.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+const KEYS: [(&str, &str); 2] = [
+    ("AWS_ACCESS_KEY_ID", "AKIDTEST"),
+    ("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests"),
+];
+
+#[tokio::test]
+async fn calls_that_fail_have_a_line_also_where_others_have_none() {
+    let upstream = Upstream::always(Reply::ok(&json!({ "TapeInfos": [] }))).await;
+    let mut program = Program::serve(
+        &upstream.endpoint(),
+        [("TAPEGATE_LOG_OK_PERCENT", "0"), KEYS[0], KEYS[1]],
+    );
+    let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
+    client.list_tapes(ListTapesRequest::default()).await.unwrap();
+    let invalid = ListTapesRequest {
+        limit: -1,
+        ..Default::default()
+    };
+    client.list_tapes(invalid).await.unwrap_err();
+    let line = program.logged("call ended").await;
+    assert!(line.contains("INVALID_ARGUMENT"), "{line}");
+}
+
 #[tokio::test]
 async fn a_log_that_nobody_reads_stops_no_call() {
     let upstream = Upstream::always(Reply::ok(&json!({ "TapeInfos": [] }))).await;
     let mut program = Program::serve(
         &upstream.endpoint(),
-        [
-            ("AWS_ACCESS_KEY_ID", "AKIDTEST"),
-            ("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests"),
-            ("TAPEGATE_LOG_QUEUE", "100"),
-        ],
+        [("TAPEGATE_LOG_QUEUE", "100"), KEYS[0], KEYS[1]],
     );
     let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
     let lost = async || {

@@ -14,6 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde::Serialize;
 
 use crate::{
+    bounds,
     callers::{Order, Until},
     participant::{Callers, Process, Surroundings, credentials},
     report,
@@ -25,7 +26,7 @@ use crate::{
 const PAGES: u64 = 15;
 
 /// What is compared.
-const NAMES: [&str; 6] = ["sdk", "facade", "anonymous", "all-on", "go", "python"];
+const NAMES: [&str; 7] = ["sdk", "facade", "anonymous", "all-on", "filtered", "go", "python"];
 
 /// Its command line.
 pub(crate) fn command() -> clap::Command {
@@ -63,6 +64,7 @@ pub(crate) fn command() -> clap::Command {
                 .default_value("target/peers"),
         )
         .arg(Arg::new("json").long("json").help("A file for all figures"))
+        .arg(bounds::argument())
 }
 
 /// One turn.
@@ -160,7 +162,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
         fs::write(path, text).map_err(|error| format!("{path}: {error}"))?;
     }
     println!("{}", report::markdown(&measured));
-    Ok(())
+    bounds::check("compare", matches, &report::figures(&measured))
 }
 
 /// What participants need to start.
@@ -186,6 +188,7 @@ impl Started<'_> {
             "facade" => Some(Service::facade(&around.upstream, &[])?),
             "anonymous" => Some(site(Site::Anonymous)?),
             "all-on" => Some(site(Site::AllOn)?),
+            "filtered" => Some(site(Site::Filtered)?),
             "go" => Some(peer(Command::new(self.peers.join("go-facade")))?),
             _ => {
                 let mut python = Command::new(self.peers.join("python/bin/python"));

@@ -1,4 +1,5 @@
-//! How cost grows with the number of agents: each has a connection, a token and one of 200 gateways.
+//! How cost grows with the number of agents: each has a connection, a token and one of 200 gateways in three
+//! accounts.
 
 use clap::Command;
 
@@ -10,14 +11,15 @@ use crate::{
 };
 
 /// How many agents there are, in turn.
-const AGENTS: [usize; 5] = [1, 10, 100, 1000, 4000];
+const AGENTS: [usize; 6] = [1, 10, 100, 1000, 4000, 10_000];
 
 /// How many calls are in progress at a time.
 const AT_ONCE: usize = 8;
 
 /// Its command line.
 pub(crate) fn command() -> Command {
-    Command::new("growth").about("Measures creates of 1 to 4,000 agents on 200 gateways, everything on")
+    Command::new("growth")
+        .about("Measures creates of 1 to 10,000 agents on 200 gateways in three accounts, everything on")
 }
 
 /// Measures and prints.
@@ -29,7 +31,7 @@ pub(crate) fn run() -> Result<(), String> {
     for agents in AGENTS {
         let folder = around.folder.path().join(agents.to_string());
         let Service { process, target } =
-            Site::AllOn.start_for(agents, &folder, &around.upstream, &around.collector, &[])?;
+            Site::ThreeAccounts.start_for(agents, &folder, &around.upstream, &around.collector, &[])?;
         let connections = agents.to_string();
         let mut target: Vec<_> = target.iter().map(String::as_str).collect();
         target.extend(["--connections", &connections]);

@@ -28,16 +28,61 @@ const CALLS: usize = 600;
 /// How much a figure may differ from the recorded one.
 const TOLERANCE: f64 = 0.03;
 
-/// What is counted: a name, how the service is set up, and how many pages are listed; `None` creates.
-const KINDS: [(&str, Option<Site>, Option<u64>); 7] = [
-    ("create, bare façade", None, None),
-    ("create, anonymous", Some(Site::Anonymous), None),
-    ("create, anonymous, log off", Some(Site::Silent), None),
-    ("create, all on", Some(Site::AllOn), None),
-    ("page, bare façade", None, Some(10)),
-    ("page, anonymous", Some(Site::Anonymous), Some(10)),
-    ("page, all on", Some(Site::AllOn), Some(10)),
+/// The pages of a list.
+const PAGES: u64 = 10;
+
+/// What is counted: a name, how the service is set up, and what is called.
+const KINDS: [(&str, Option<Site>, Call); 9] = [
+    ("create, bare façade", None, Call::Create),
+    ("create, anonymous", Some(Site::Anonymous), Call::Create),
+    ("create, anonymous, log off", Some(Site::Silent), Call::Create),
+    ("create, all on", Some(Site::AllOn), Call::Create),
+    ("page, bare façade", None, Call::List),
+    ("page, anonymous", Some(Site::Anonymous), Call::List),
+    ("page, all on", Some(Site::AllOn), Call::List),
+    (
+        "inbound stack alone, anonymous",
+        Some(Site::Anonymous),
+        Call::Check,
+    ),
+    ("inbound stack alone, all on", Some(Site::AllOn), Call::Check),
 ];
+
+#[derive(Clone, Copy)]
+enum Call {
+    Create,
+    /// A list of [`PAGES`].
+    List,
+    /// A health check, which passes the inbound stack and nothing else.
+    Check,
+}
+
+impl Call {
+    fn work(self) -> Work {
+        match self {
+            Self::Create => Work::Create,
+            Self::List => Work::Walk(Walk::of(PAGES)),
+            Self::Check => Work::Check,
+        }
+    }
+
+    fn pages(self) -> u64 {
+        match self {
+            Self::List => PAGES,
+            Self::Create | Self::Check => 1,
+        }
+    }
+}
+
+/// Parts of a call that this program does alone: a name, and that of the part.
+const PARTS: [(&str, &str); 3] = [
+    ("policies alone, of a create", "policies"),
+    ("conversion of a page alone", "page"),
+    ("conversion of a shared page alone", "shared-page"),
+];
+
+/// How often a part is done.
+const TIMES: u32 = 200;
 
 /// Its command line.
 pub(crate) fn command() -> clap::Command {
@@ -74,12 +119,19 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
     let around = Surroundings::start()?;
     let profile = matches.get_one::<PathBuf>("profile");
     let mut counted = BTreeMap::new();
-    for (name, site, pages) in KINDS.into_iter().filter(|(name, ..)| is_wanted(name)) {
+    for (name, site, call) in KINDS.into_iter().filter(|(name, ..)| is_wanted(name)) {
         let folder = profile.map_or(around.folder.path(), PathBuf::as_path);
         let folder = folder.join(name.replace([' ', ','], "-"));
-        let instructions = count(&around, &folder, site, pages, profile.is_none())?;
-        let price = instructions as f64 / (CALLS as f64 * pages.unwrap_or(1) as f64);
+        let instructions = count(&around, &folder, site, call, profile.is_none())?;
+        let price = instructions as f64 / (CALLS as f64 * call.pages() as f64);
         println!("{name}: {:.0} k", price / 1e3);
+        counted.insert(name.to_owned(), price.round());
+    }
+    for (name, part) in PARTS.into_iter().filter(|(name, _)| is_wanted(name)) {
+        let counts = [0, TIMES].map(|times| count_part(around.folder.path(), part, times));
+        let [before, after] = counts;
+        let price = (after? - before?) as f64 / f64::from(TIMES);
+        println!("{name}: {:.1} k", price / 1e3);
         counted.insert(name.to_owned(), price.round());
     }
     if let Some(path) = matches.get_one::<String>("record") {
@@ -98,7 +150,7 @@ fn count(
     around: &Surroundings,
     folder: &Path,
     site: Option<Site>,
-    pages: Option<u64>,
+    call: Call,
     is_exact: bool,
 ) -> Result<u64, String> {
     fs::create_dir_all(folder).map_err(|error| error.to_string())?;
@@ -118,9 +170,9 @@ fn count(
     };
     let target: Vec<_> = target.iter().map(String::as_str).collect();
     let mut callers = Callers::start(&target)?;
-    let mut call = |calls| {
+    let mut make = |calls| {
         let seen = callers.order(Order {
-            work: pages.map_or(Work::Create, |pages| Work::Walk(Walk::of(pages))),
+            work: call.work(),
             at_once: 1,
             until: Until::Calls(calls),
         })?;
@@ -129,14 +181,31 @@ fn count(
             None => Ok(()),
         }
     };
-    call(WARM_UP)?;
+    make(WARM_UP)?;
     if is_exact {
         tell(&process, "zero")?;
     }
-    call(CALLS)?;
+    make(CALLS)?;
     tell(&process, "dump")?;
     // The first dump; the second is made when the process ends.
     total(&output.with_extension("out.1"))
+}
+
+/// How many instructions this program takes to do a part so many times, with its start.
+fn count_part(folder: &Path, part: &str, times: u32) -> Result<u64, String> {
+    let output = folder.join("part.out");
+    let this = std::env::current_exe().map_err(|error| error.to_string())?;
+    let status = Command::new("valgrind")
+        .args(["--tool=callgrind", "--quiet"])
+        .arg(format!("--callgrind-out-file={}", output.display()))
+        .arg(this)
+        .args(["part", part, "--times", &times.to_string()])
+        .status();
+    let status = status.map_err(|error| format!("valgrind: {error}"))?;
+    match status.success() {
+        true => total(&output),
+        false => Err(format!("{part}: {status}")),
+    }
 }
 
 /// Tells callgrind within this process to do something.

@@ -3,6 +3,7 @@
 //! `benches/run` builds what takes part and runs this; docs/performance.md explains what it prints.
 #![allow(clippy::print_stdout, reason = "it reports to a person")]
 
+mod bounds;
 mod callers;
 mod collector;
 mod compare;
@@ -10,6 +11,7 @@ mod facade;
 mod growth;
 mod instructions;
 mod lists;
+mod part;
 mod participant;
 #[path = "../../process/processor_time.rs"]
 mod processor_time;
@@ -64,6 +66,11 @@ fn command_line() -> Command {
         .subcommand(starts::command())
         .subcommand(role("upstream"))
         .subcommand(role("collector"))
+        .subcommand(
+            role("part")
+                .arg(Arg::new("part").required(true))
+                .arg(text("times").required(true)),
+        )
         .subcommand(role("facade").arg(text("upstream").required(true)))
         .subcommand(role("callers").args([
             text("sdk"),
@@ -79,10 +86,11 @@ async fn run(matches: &ArgMatches) -> Result<(), String> {
         Some(("compare", matches)) => tokio::task::block_in_place(|| compare::run(matches)),
         Some(("instructions", matches)) => tokio::task::block_in_place(|| instructions::run(matches)),
         Some(("growth", _)) => tokio::task::block_in_place(growth::run),
-        Some(("lists", _)) => tokio::task::block_in_place(lists::run),
-        Some(("starts", _)) => tokio::task::block_in_place(starts::run),
+        Some(("lists", matches)) => tokio::task::block_in_place(|| lists::run(matches)),
+        Some(("starts", matches)) => tokio::task::block_in_place(|| starts::run(matches)),
         Some(("upstream", _)) => upstream::serve().await,
         Some(("collector", _)) => Err(collector::serve(listen("collector").await?).await.to_string()),
+        Some(("part", matches)) => part::run(matches),
         Some(("facade", matches)) => facade::serve(word(matches, "upstream").unwrap_or_default()).await,
         Some(("callers", matches)) => callers::serve(target_of(matches).await?).await,
         _ => Err("unknown command".to_owned()),

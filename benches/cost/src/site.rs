@@ -11,7 +11,11 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::json;
 
-use crate::participant::{Process, credentials, within};
+use crate::{
+    participant::{Process, credentials, within},
+    target::gateway,
+    upstream::ACCOUNTS,
+};
 
 /// What nothing but the machine shall limit. The rest are defaults.
 const UNLIMITED: &str = r#"
@@ -36,6 +40,10 @@ pub(crate) enum Site {
     /// TLS, tokens signed with ES256, the policies of deploy/, an audit file, the log at info, traces of
     /// 10 % of the calls.
     AllOn,
+    /// The same with 500 policies in place of those of deploy/, by which each row of a list is decided.
+    Filtered,
+    /// As `AllOn`, with a role for each of three accounts.
+    ThreeAccounts,
 }
 
 /// A running service, and how to call it.
@@ -87,14 +95,21 @@ impl Site {
             |name: &str, text: &str| fs::write(folder.join(name), text).map_err(|error| error.to_string());
         let mut settings = UNLIMITED.to_owned();
         let mut target = Vec::new();
-        if self == Self::AllOn {
+        if !matches!(self, Self::Anonymous | Self::Silent) {
             let signer = Signer::new()?;
             write("jwks.json", &signer.jwks()?)?;
             let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()])
                 .map_err(|error| error.to_string())?;
             write("cert.pem", &certificate.cert.pem())?;
             write("key.pem", &certificate.signing_key.serialize_pem())?;
-            settings += &all_on(&path, &policies().display().to_string(), collector);
+            let policies = match self {
+                Self::Filtered => {
+                    write("all.cedar", &many_policies())?;
+                    folder.display().to_string()
+                }
+                _ => policies().display().to_string(),
+            };
+            settings += &all_on(&path, &policies, collector);
             let tokens = (0..callers).map(|number| signer.token(number));
             write("tokens.txt", &tokens.collect::<Result<Vec<_>, _>>()?.join("\n"))?;
             target = vec![
@@ -106,7 +121,16 @@ impl Site {
         } else {
             settings += "allow_anonymous = true\n";
         }
-        settings += &format!("[upstream]\nendpoint = \"http://{upstream}\"\nmax_connections = 2000\n");
+        if self == Self::ThreeAccounts {
+            settings.extend(ACCOUNTS.map(|id| {
+                format!(
+                    "[[account]]\nid = \"{id}\"\nrole = \"arn:aws:iam::{id}:role/tapegate\"\nregions = [\"us-east-1\"]\n"
+                )
+            }));
+        }
+        settings += &format!(
+            "[upstream]\nendpoint = \"http://{upstream}\"\nsts_endpoint = \"http://{upstream}\"\nmax_connections = 2000\n"
+        );
         write("tapegate.toml", &settings)?;
         let mut command = within(wrapper, &program()?);
         let log = fs::File::create(folder.join("log.jsonl")).map_err(|error| error.to_string())?;
@@ -167,8 +191,35 @@ pub(crate) fn program() -> Result<PathBuf, String> {
 }
 
 /// The policies that are shipped.
-fn policies() -> PathBuf {
+pub(crate) fn policies() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/policies")
+}
+
+/// 500 policies: the caller may see the tapes of a gateway, and of others by their pool and status. Most of them
+/// are about other sites.
+fn many_policies() -> String {
+    const COUNT: u32 = 500;
+    let own = format!(
+        r#"
+permit (principal in TapeGate::Group::"tape-operators", action == TapeGate::Action::"CreateTapes", resource);
+permit (principal, action == TapeGate::Action::"ListTapes", resource);
+permit (principal in TapeGate::Group::"tape-operators", action == TapeGate::Action::"ReadTape", resource)
+when {{ resource in TapeGate::Gateway::"{}" || (resource.status != "DELETED" && resource.pool == "GLACIER") }};
+"#,
+        super::GATEWAY
+    );
+    let of_others = (3..COUNT).map(|number| {
+        let (action, is_in) = match number % 2 {
+            0 => ("ReadTape", "in"),
+            _ => ("CreateTapes", "=="),
+        };
+        format!(
+            "permit (principal in TapeGate::Group::\"site-{number}\", action == TapeGate::Action::\"{action}\", \
+             resource {is_in} TapeGate::Gateway::\"{}\");\n",
+            gateway(number.into())
+        )
+    });
+    own + &of_others.collect::<String>()
 }
 
 /// An issuer of tokens.

@@ -5,13 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::Command;
+use clap::{ArgMatches, Command};
 use tokio::runtime::Handle;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
 use crate::{
+    bounds::{self, Figures},
     participant::Surroundings,
     report::median,
     site::{Site, program},
@@ -23,7 +24,9 @@ const STARTS: usize = 11;
 
 /// Its command line.
 pub(crate) fn command() -> Command {
-    Command::new("starts").about("Measures how soon the service serves, its memory when idle, and its size")
+    Command::new("starts")
+        .about("Measures how soon the service serves, its memory when idle, and its size")
+        .arg(bounds::argument())
 }
 
 /// Asks `grpc.health.v1` until it says SERVING.
@@ -45,10 +48,12 @@ async fn wait_until_serving(target: &[String]) -> Result<(), String> {
 }
 
 /// Measures and prints.
-pub(crate) fn run() -> Result<(), String> {
+pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
     let around = Surroundings::start()?;
     let bytes = fs::metadata(program()?).map_err(|error| error.to_string())?.len();
-    println!("program: {:.1} MiB", bytes as f64 / 1024.0 / 1024.0);
+    let program = bytes as f64 / 1024.0 / 1024.0;
+    println!("program: {program:.1} MiB");
+    let mut figures = Figures::from([("program, MiB".to_owned(), program)]);
     println!("| | serving after, ms | memory when idle, MiB |\n|---|---|---|");
     for (name, site) in [("anonymous", Site::Anonymous), ("all on", Site::AllOn)] {
         let (mut times, mut memory) = (Vec::new(), Vec::new());
@@ -60,11 +65,10 @@ pub(crate) fn run() -> Result<(), String> {
             thread::sleep(Duration::from_millis(300));
             memory.push(service.process.memory("VmRSS")? as f64 / 1024.0);
         }
-        println!(
-            "| {name} | {:.1} | {:.1} |",
-            median(times.into_iter()),
-            median(memory.into_iter())
-        );
+        let (time, memory) = (median(times.into_iter()), median(memory.into_iter()));
+        println!("| {name} | {time:.1} | {memory:.1} |");
+        figures.insert(format!("serving after, {name}, ms"), time);
+        figures.insert(format!("memory when idle, {name}, MiB"), memory);
     }
-    Ok(())
+    bounds::check("starts", matches, &figures)
 }

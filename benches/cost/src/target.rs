@@ -16,9 +16,12 @@ use tonic::{
     metadata::{Ascii, MetadataValue},
     transport::{Channel, Endpoint, Uri},
 };
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
 use tower::service_fn;
 
-use crate::upstream::Place;
+use crate::upstream::{ACCOUNTS, Place};
 
 /// What callers do, again and again.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -28,6 +31,8 @@ pub(crate) enum Work {
     Create,
     /// A list.
     Walk(Walk),
+    /// A health check, which AWS is not asked for.
+    Check,
 }
 
 /// A walk over a list.
@@ -70,8 +75,8 @@ pub(crate) enum Target {
     Sdk(Client),
     /// To a service.
     Grpc {
-        /// One client for each connection.
-        clients: Vec<TapeServiceClient<Channel>>,
+        /// The connections.
+        channels: Vec<Channel>,
         /// `authorization` of the calls on each connection, by turns; of none if this is empty.
         authorizations: Vec<MetadataValue<Ascii>>,
     },
@@ -91,16 +96,14 @@ impl Target {
         tokens: &str,
         connections: usize,
     ) -> Result<Self, String> {
-        let mut clients = Vec::new();
+        let mut channels = Vec::new();
         for _ in 0..connections {
-            clients.push(
-                TapeServiceClient::new(connect(address, ca).await?).max_decoding_message_size(64 << 20),
-            );
+            channels.push(connect(address, ca).await?);
         }
         let authorization = |token| format!("Bearer {token}").parse();
         let authorizations = tokens.lines().map(authorization).collect::<Result<_, _>>();
         Ok(Self::Grpc {
-            clients,
+            channels,
             authorizations: authorizations.map_err(|_| "a token is no header")?,
         })
     }
@@ -124,6 +127,11 @@ impl Target {
                     return Err(format!("{count} pages of {}", walk.pages));
                 }
                 count
+            }
+            Work::Check => {
+                self.check(number).await?;
+                see();
+                1
             }
         };
         let time = began.elapsed();
@@ -163,14 +171,23 @@ impl Target {
                     tape_barcode_prefix: "TST".to_owned(),
                     ..CreateTapesRequest::default()
                 };
-                let (mut client, request) = self.request(number, request)?;
-                let response = client.create_tapes(request).await.map_err(told)?;
+                let (channel, request) = self.request(number, request)?;
+                let response = tapes(channel).create_tapes(request).await.map_err(told)?;
                 response.into_inner().tape_arns
             }
         };
         match made.len() {
             1 => Ok(()),
             count => Err(format!("{count} tapes were made")),
+        }
+    }
+
+    async fn check(&self, number: u64) -> Result<(), String> {
+        let (channel, request) = self.request(number, HealthCheckRequest::default())?;
+        let answer = HealthClient::new(channel).check(request).await.map_err(told)?;
+        match answer.into_inner().status() {
+            ServingStatus::Serving => Ok(()),
+            other => Err(format!("the health is {other:?}")),
         }
     }
 
@@ -206,12 +223,16 @@ impl Target {
                     marker,
                     ..ListTapesRequest::default()
                 };
-                let (mut client, mut request) = self.request(number, request)?;
+                let (channel, mut request) = self.request(number, request)?;
                 if walk.is_fresh {
                     let no_cache = MetadataValue::from_static("no-cache");
                     request.metadata_mut().insert("cache-control", no_cache);
                 }
-                let mut pages = client.list_tapes(request).await.map_err(told)?.into_inner();
+                let mut pages = tapes(channel)
+                    .list_tapes(request)
+                    .await
+                    .map_err(told)?
+                    .into_inner();
                 while pages.message().await.map_err(told)?.is_some() {
                     see();
                     count += 1;
@@ -221,13 +242,9 @@ impl Target {
         Ok(count)
     }
 
-    fn request<T>(
-        &self,
-        number: u64,
-        message: T,
-    ) -> Result<(TapeServiceClient<Channel>, Request<T>), String> {
+    fn request<T>(&self, number: u64, message: T) -> Result<(Channel, Request<T>), String> {
         let Self::Grpc {
-            clients,
+            channels,
             authorizations,
         } = self
         else {
@@ -240,7 +257,7 @@ impl Target {
                 .metadata_mut()
                 .insert("authorization", authorization.clone());
         }
-        Ok((clients[number % clients.len()].clone(), request))
+        Ok((channels[number % channels.len()].clone(), request))
     }
 
     /// How many callers there are.
@@ -252,10 +269,22 @@ impl Target {
     }
 }
 
-/// The gateway of an agent: one of 200.
-fn gateway(agent: u64) -> String {
-    let (start, _) = super::GATEWAY.split_at(super::GATEWAY.len() - 8);
-    format!("{start}{:08X}", 0x1000_0000 + agent % 200)
+fn tapes(channel: Channel) -> TapeServiceClient<Channel> {
+    TapeServiceClient::new(channel).max_decoding_message_size(64 << 20)
+}
+
+/// The gateway of an agent: one of 200, in three accounts.
+pub(crate) fn gateway(agent: u64) -> String {
+    let number = agent % 200;
+    let account = ACCOUNTS
+        .into_iter()
+        .cycle()
+        .nth(usize::try_from(number).unwrap_or(0));
+    let account = account.unwrap_or(ACCOUNTS[0]);
+    format!(
+        "arn:aws:storagegateway:us-east-1:{account}:gateway/sgw-{:08X}",
+        0x1000_0000 + number
+    )
 }
 
 /// A connection to a service; by TLS, if there is a file of root certificates.

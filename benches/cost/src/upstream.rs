@@ -20,6 +20,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 /// How many tapes a page has.
 pub(crate) const TAPES: u64 = 100;
 
+/// The accounts; the first one is that of the credentials.
+pub(crate) const ACCOUNTS: [&str; 3] = ["123456789012", "222222222222", "333333333333"];
+
 /// Where a list stands: a marker that says all that the upstream needs to know.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
@@ -82,6 +85,31 @@ const IDENTITY: &[u8] = b"<GetCallerIdentityResponse><GetCallerIdentityResult>\
     <Arn>arn:aws:iam::123456789012:user/bench</Arn><UserId>BENCH</UserId><Account>123456789012</Account>\
     </GetCallerIdentityResult></GetCallerIdentityResponse>";
 
+/// STS: whose the service's credentials are, and those of the roles that it assumes.
+fn token_service(request: &[u8]) -> Bytes {
+    let request = String::from_utf8_lossy(request);
+    let account = request
+        .split_once("RoleArn=arn%3Aaws%3Aiam%3A%3A")
+        .and_then(|(_, rest)| rest.get(..12));
+    let Some(account) = account else {
+        return Bytes::from_static(IDENTITY);
+    };
+    let (id, secret) = crate::CREDENTIALS;
+    format!(
+        "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
+         <AssumedRoleUser><Arn>arn:aws:sts::{account}:assumed-role/tapegate/bench</Arn>\
+         <AssumedRoleId>BENCH:bench</AssumedRoleId></AssumedRoleUser>\
+         <Credentials><AccessKeyId>{id}</AccessKeyId><SecretAccessKey>{secret}</SecretAccessKey>\
+         <SessionToken>token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>\
+         </AssumeRoleResult></AssumeRoleResponse>"
+    )
+    .into()
+}
+
+fn created(account: &str) -> String {
+    format!(r#"{{"TapeARNs":["arn:aws:storagegateway:us-east-1:{account}:tape/TST000000"]}}"#)
+}
+
 struct Answers {
     requests: AtomicU64,
     tapes: String,
@@ -101,9 +129,7 @@ impl Answers {
         Self {
             requests: AtomicU64::new(0),
             tapes: tapes.join(","),
-            created: Bytes::from_static(
-                br#"{"TapeARNs":["arn:aws:storagegateway:us-east-1:123456789012:tape/TST000000"]}"#,
-            ),
+            created: created(ACCOUNTS[0]).into(),
         }
     }
 
@@ -122,9 +148,8 @@ impl Answers {
         };
         let answer = match operation {
             _ if is_list => self.page(&body).await,
-            Some(_) => self.created.clone(),
-            // The service asks STS whose its credentials are.
-            None => Bytes::from_static(IDENTITY),
+            Some(_) => self.created(&body),
+            None => token_service(&body),
         };
         let mut response = Response::new(Full::new(answer));
         let headers = response.headers_mut();
@@ -137,6 +162,18 @@ impl Answers {
             http::HeaderValue::from_static("6f1c29a4-0c38-4a3a-8a0e-5f6f2f8f3a11"),
         );
         response
+    }
+
+    /// One tape, in the account of the gateway.
+    fn created(&self, request: &[u8]) -> Bytes {
+        let request = String::from_utf8_lossy(request);
+        let account = request
+            .split_once("arn:aws:storagegateway:us-east-1:")
+            .and_then(|(_, rest)| rest.split(':').next());
+        match account {
+            Some(account) if account != ACCOUNTS[0] => created(account).into(),
+            _ => self.created.clone(),
+        }
     }
 
     async fn page(&self, request: &[u8]) -> Bytes {

@@ -56,7 +56,7 @@ pub struct CallerCredentials<'a> {
 }
 
 /// The capacity of the cache of verified tokens.
-const MAX_VERIFIED: u64 = 10_000;
+const MAX_VERIFIED: u64 = 20_000;
 
 impl Authenticator {
     /// Creates an authenticator with these identity sources.

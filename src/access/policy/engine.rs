@@ -40,7 +40,7 @@ struct Applicable {
 }
 
 /// The capacity of the cache of applicable policies.
-const MAX_APPLICABLE: u64 = 5_000;
+const MAX_APPLICABLE: u64 = 10_000;
 
 /// How many decisions are remembered of each of them. If policies distinguish every barcode, each has one.
 const MAX_DECISIONS: usize = 16;

@@ -34,6 +34,16 @@ pub(crate) static QUEUE: Setting<Integer<usize>> = Setting {
            tapegate_log_lost_lines_total: a log that nobody reads stops no call.",
 };
 
+pub(crate) static OK_PERCENT: Setting<Integer<u8>> = Setting {
+    key: "log.ok_percent",
+    kind: Integer {
+        range: 0..=100,
+        unit: "percent",
+    },
+    default: Some("100"),
+    help: "The percentage of the calls with the code OK that get a line in the log. All other calls get one.",
+};
+
 pub(crate) static OTLP_ENDPOINT: Setting<Parsed<Uri>> = Setting {
     key: "otlp.endpoint",
     kind: ENDPOINT,
@@ -67,6 +77,7 @@ pub(crate) fn log(values: &Values) -> Option<LogSettings> {
         filter: values.get(&FILTER)?,
         format: values.get(&FORMAT)?,
         queue: values.get(&QUEUE)?,
+        ok_percent: values.get(&OK_PERCENT)?,
     })
 }
 

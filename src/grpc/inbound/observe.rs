@@ -57,6 +57,8 @@ pub(super) struct Sinks {
     pub(super) registry: Arc<CallRegistry>,
     pub(super) metrics: Arc<CallMetrics>,
     pub(super) audit: Arc<AuditLog>,
+    /// The percentage of the calls with the code OK that get a line in the log.
+    pub(super) log_ok_percent: u8,
     /// The proxies whose `x-forwarded-for` is trusted.
     pub(super) trusted_proxies: BTreeSet<IpNet>,
 }

@@ -13,6 +13,8 @@ pub struct LogSettings {
     pub format: LogFormat,
     /// The maximum number of lines that wait to be written to stderr (`log.queue`). Further ones are lost.
     pub queue: usize,
+    /// The percentage of the calls with the code OK that get a line (`log.ok_percent`).
+    pub ok_percent: u8,
 }
 
 /// The format of a log line.

@@ -115,6 +115,7 @@ fn every_setting_of_the_service_except_lists_has_a_key_a_variable_and_a_flag() {
         "log.filter" => "warn",
         "log.format" => "json",
         "log.queue" => "17",
+        "log.ok_percent" => "17",
         "otlp.endpoint" => "http://localhost:4317",
         "otlp.protocol" => "http",
         "admin_pages" => "open",

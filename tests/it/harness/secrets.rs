@@ -40,6 +40,7 @@ pub fn listen() {
             filter: Directives::parse("info,tapegate=trace").unwrap(),
             format: LogFormat::Json,
             queue: 1,
+            ok_percent: 100,
         };
         telemetry::start(&log, None, || Listener).unwrap();
     });

@@ -162,6 +162,7 @@ mod tests {
             registry: Arc::default(),
             metrics: Arc::default(),
             audit: audit.clone(),
+            log_ok_percent: 100,
             trusted_proxies: BTreeSet::new(),
         });
         let stack = Around(observe).layer(Around(CatchPanic).layer(service));

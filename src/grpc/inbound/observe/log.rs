@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
+use tonic::Code;
 use tracing::{Span, error_span, field::display};
 
 use super::{End, EndedCall, Sinks};
@@ -20,6 +21,7 @@ use crate::{
 pub(super) struct CallLog {
     pub(super) span: Span,
     in_progress: Option<(TaskTrackerToken, RegisteredCall)>,
+    ok_percent: u8,
 }
 
 impl CallLog {
@@ -35,10 +37,14 @@ impl CallLog {
                 trace_id = context.trace_id()
             ),
             in_progress: is_counted.then(|| (sinks.in_progress.token(), sinks.registry.begin(context))),
+            ok_percent: sinks.log_ok_percent,
         }
     }
 
     pub(super) fn end(&self, call: &EndedCall<'_>) {
+        if matches!(call.end, End::Grpc(Code::Ok)) && !self.samples_ok() {
+            return;
+        }
         let _entered = self.span.enter();
         let code = match call.end {
             End::Grpc(code) => status::name_of(code).to_owned(),
@@ -97,5 +103,9 @@ impl CallLog {
             LogLevel::Warn => log!(warn),
             LogLevel::Info => log!(info),
         }
+    }
+
+    fn samples_ok(&self) -> bool {
+        self.ok_percent == 100 || fastrand::u8(..100) < self.ok_percent
     }
 }
