@@ -14,6 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use crate::{
     callers::{Order, Until},
+    part,
     participant::{Callers, Process, Surroundings},
     site::{Service, Site},
     target::{Walk, Work},
@@ -74,15 +75,12 @@ impl Call {
     }
 }
 
-/// Parts of a call that this program does alone: a name, and that of the part.
-const PARTS: [(&str, &str); 3] = [
-    ("policies alone, of a create", "policies"),
-    ("conversion of a page alone", "page"),
-    ("conversion of a shared page alone", "shared-page"),
+/// Parts of a call that this program does alone: a name, that of the part, and how often it is done.
+const PARTS: [(&str, &str, u32); 3] = [
+    ("policies alone, of a create", "policies", 10_000),
+    ("conversion of a page alone", "page", part::PAGES),
+    ("conversion of a shared page alone", "shared-page", part::PAGES),
 ];
-
-/// How often a part is done.
-const TIMES: u32 = 200;
 
 /// Its command line.
 pub(crate) fn command() -> clap::Command {
@@ -127,10 +125,10 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
         println!("{name}: {:.0} k", price / 1e3);
         counted.insert(name.to_owned(), price.round());
     }
-    for (name, part) in PARTS.into_iter().filter(|(name, _)| is_wanted(name)) {
-        let counts = [0, TIMES].map(|times| count_part(around.folder.path(), part, times));
+    for (name, part, times) in PARTS.into_iter().filter(|(name, ..)| is_wanted(name)) {
+        let counts = [0, times].map(|times| count_part(around.folder.path(), part, times));
         let [before, after] = counts;
-        let price = (after? - before?) as f64 / f64::from(TIMES);
+        let price = (after? - before?) as f64 / f64::from(times);
         println!("{name}: {:.1} k", price / 1e3);
         counted.insert(name.to_owned(), price.round());
     }

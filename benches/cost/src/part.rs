@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::{site::policies, upstream::TAPES};
 
 /// How many pages there are, also if fewer are converted.
-const PAGES: u32 = 200;
+pub(crate) const PAGES: u32 = 200;
 
 /// Does the part of this name so many times.
 pub(crate) fn run(matches: &ArgMatches) -> Result<(), String> {
