@@ -322,7 +322,7 @@ pub(crate) static MAX_CONCURRENT_STREAMS: Setting<Integer<u32>> = Setting {
 pub(crate) static MAX_SCHEDULING_DELAY: Setting<DurationIn> = Setting {
     key: "max_scheduling_delay",
     kind: DurationIn(Duration::from_millis(1)..=Duration::from_secs(60 * 60)),
-    default: Some("25ms"),
+    default: Some("22ms"),
     help: "How long tasks of the service may wait for a processor. For reads, the time is added that they wait for a \
            connection to AWS (upstream.max_connections) and for a processor that reads their response. While they wait \
            longer, a part of the reads is rejected with UNAVAILABLE (OVERLOADED), so that calls that are accepted end in \
