@@ -1,8 +1,8 @@
 //! Conversion between messages of the API and types of the domain: pure functions.
 //!
 //! [`Parse`] makes an operation of a request, or [`Violations`] with everything that is wrong with
-//! it. [`From`] makes a message of an output, and [`ListMessage`] one of a page; it destructures each domain type, so that a new field
-//! there breaks the build here.
+//! it. [`From`] makes a message of an output, and [`ListMessage`] one of a page. They destructure each
+//! domain type, so that a new field there breaks the build here.
 
 mod create;
 mod list;

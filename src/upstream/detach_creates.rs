@@ -193,7 +193,7 @@ impl<O: Operation> Drop for Waiting<O> {
 }
 
 /// The outcome of an attempt that its call has not received. It is logged when it is dropped.
-pub(super) struct Unreceived<O: Operation> {
+struct Unreceived<O: Operation> {
     operation: O,
     metrics: Arc<UpstreamMetrics>,
     end: CallEnd,

@@ -21,7 +21,7 @@ pub use certificates::{Ca, Certified, Valid, client_config, tls_channel};
 pub use client::{Refusal, collect, get, one_new_tape, refusal};
 pub use eventually::eventually;
 pub use http_server::HttpServer;
-pub use program::Program;
+pub use program::{CREDENTIALS, Program};
 pub use service::Service;
 pub use signer::{Signer, in_seconds, jwks};
 pub use site::{AUDIENCE, Client, ISSUER, Site, With, bearer};

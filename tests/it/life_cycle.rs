@@ -12,12 +12,7 @@ use tokio::{
 };
 use tonic::Code;
 
-use crate::harness::{Program, Reply, Upstream, get, one_new_tape, refusal};
-
-const KEYS: [(&str, &str); 2] = [
-    ("AWS_ACCESS_KEY_ID", "AKIDTEST"),
-    ("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests"),
-];
+use crate::harness::{CREDENTIALS, Program, Reply, Upstream, get, one_new_tape, refusal};
 
 /// How long something may take that a working program does at once.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -62,8 +57,8 @@ async fn the_service_manager_is_told_of_start_life_and_stop() {
         [
             ("NOTIFY_SOCKET", path.to_str().unwrap()),
             ("WATCHDOG_USEC", "200000"),
-            KEYS[0],
-            KEYS[1],
+            CREDENTIALS[0],
+            CREDENTIALS[1],
         ],
     );
     manager.hears("READY=1").await;
@@ -103,8 +98,8 @@ async fn a_second_signal_ends_the_calls_with_a_status_and_a_record() {
             ("TAPEGATE_SHUTDOWN_DRAIN_TIMEOUT", "10m"),
             ("TAPEGATE_UPSTREAM_CREATE_TIMEOUT", "10m"),
             ("TAPEGATE_AUDIT_FILE", audit.to_str().unwrap()),
-            KEYS[0],
-            KEYS[1],
+            CREDENTIALS[0],
+            CREDENTIALS[1],
         ],
     );
     let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
@@ -140,7 +135,7 @@ async fn a_second_signal_cuts_nothing_if_nothing_is_in_progress() {
     let upstream = Upstream::answering(|_| std::future::pending()).await;
     let mut program = Program::serve(
         &upstream.endpoint(),
-        [("TAPEGATE_SHUTDOWN_DELAY", "10m"), KEYS[0], KEYS[1]],
+        [("TAPEGATE_SHUTDOWN_DELAY", "10m"), CREDENTIALS[0], CREDENTIALS[1]],
     );
     program.ask_to_stop();
     program.logged("received SIGTERM").await;
@@ -156,7 +151,11 @@ async fn a_third_signal_ends_the_process_without_waiting() {
     let upstream = Upstream::always(Reply::ok(&serde_json::json!({ "TapeInfos": [] }))).await;
     let mut program = Program::serve(
         &upstream.endpoint(),
-        [("TAPEGATE_OTLP_ENDPOINT", endpoint.as_str()), KEYS[0], KEYS[1]],
+        [
+            ("TAPEGATE_OTLP_ENDPOINT", endpoint.as_str()),
+            CREDENTIALS[0],
+            CREDENTIALS[1],
+        ],
     );
     let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
     client.list_tapes(ListTapesRequest::default()).await.unwrap();
@@ -185,8 +184,8 @@ async fn without_aws_the_program_starts_and_says_so() {
         [
             ("TAPEGATE_RETRY_ATTEMPTS", "1"),
             ("TAPEGATE_PACE_SILENCE", "1"),
-            KEYS[0],
-            KEYS[1],
+            CREDENTIALS[0],
+            CREDENTIALS[1],
         ],
     );
     let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
@@ -203,7 +202,7 @@ async fn without_aws_the_program_starts_and_says_so() {
 #[tokio::test]
 async fn the_number_of_worker_threads_can_be_set_and_is_logged() {
     let upstream = Upstream::answering(|_| std::future::pending()).await;
-    let variables = [("TAPEGATE_WORKER_THREADS", "3"), KEYS[0], KEYS[1]];
+    let variables = [("TAPEGATE_WORKER_THREADS", "3"), CREDENTIALS[0], CREDENTIALS[1]];
     let mut program = Program::serve(&upstream.endpoint(), variables);
     let line = program.logged("the service has started").await;
     assert!(line.contains("worker_threads=3"), "{line}");

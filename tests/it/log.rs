@@ -6,22 +6,17 @@ use serde_json::json;
 use tapegate::grpc::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
 use tokio::time::timeout;
 
-use crate::harness::{Program, Reply, Upstream, get};
+use crate::harness::{CREDENTIALS, Program, Reply, Upstream, get};
 
 /// How long something may take that a working program does at once.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-const KEYS: [(&str, &str); 2] = [
-    ("AWS_ACCESS_KEY_ID", "AKIDTEST"),
-    ("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests"),
-];
 
 #[tokio::test]
 async fn calls_that_fail_have_a_line_also_where_others_have_none() {
     let upstream = Upstream::always(Reply::ok(&json!({ "TapeInfos": [] }))).await;
     let mut program = Program::serve(
         &upstream.endpoint(),
-        [("TAPEGATE_LOG_OK_PERCENT", "0"), KEYS[0], KEYS[1]],
+        [("TAPEGATE_LOG_OK_PERCENT", "0"), CREDENTIALS[0], CREDENTIALS[1]],
     );
     let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
     client.list_tapes(ListTapesRequest::default()).await.unwrap();
@@ -39,7 +34,7 @@ async fn a_log_that_nobody_reads_stops_no_call() {
     let upstream = Upstream::always(Reply::ok(&json!({ "TapeInfos": [] }))).await;
     let mut program = Program::serve(
         &upstream.endpoint(),
-        [("TAPEGATE_LOG_QUEUE", "100"), KEYS[0], KEYS[1]],
+        [("TAPEGATE_LOG_QUEUE", "100"), CREDENTIALS[0], CREDENTIALS[1]],
     );
     let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
     let lost = async || {

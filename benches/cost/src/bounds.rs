@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub(crate) type Figures = BTreeMap<String, f64>;
 
 /// The bound of one figure.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Bound {
     least: Option<f64>,

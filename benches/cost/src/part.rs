@@ -77,16 +77,13 @@ fn create() -> Result<CreateTapes, String> {
 /// Makes responses of pages, and encodes them. Of a page that is shared, the rows were encoded before.
 fn convert(times: u32, is_shared: bool) -> Result<(), String> {
     let pages: Vec<_> = (0..PAGES).map(|_| Arc::new(page())).collect();
+    let shared = is_shared.then(|| pages[0].clone());
     let mut buffer = Vec::with_capacity(1 << 20);
-    let mut shared = is_shared.then(|| pages[0].clone());
     for page in pages
         .into_iter()
         .take(usize::try_from(times).unwrap_or(usize::MAX))
     {
-        let page = match &shared {
-            None => page,
-            Some(shared) => shared.clone(),
-        };
+        let page = shared.clone().unwrap_or(page);
         let missing = Vec::new();
         let response = ListTapesResponse::response(ListPage { page, missing });
         buffer.clear();
@@ -95,7 +92,6 @@ fn convert(times: u32, is_shared: bool) -> Result<(), String> {
             .map_err(|error| error.to_string())?;
         black_box(&buffer);
     }
-    drop(shared.take());
     Ok(())
 }
 

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tapegate");
 
 /// Credentials that any upstream of a test takes.
-const CREDENTIALS: [(&str, &str); 2] = [
+pub const CREDENTIALS: [(&str, &str); 2] = [
     ("AWS_ACCESS_KEY_ID", "AKIDTEST"),
     ("AWS_SECRET_ACCESS_KEY", "secret-of-the-tests"),
 ];
