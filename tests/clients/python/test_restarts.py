@@ -11,7 +11,7 @@ import pytest
 from tapegate.v1.tape_service_pb2 import CreateTapesRequest, ListTapesRequest
 from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
 
-from harness.channel import documented_options
+from harness.channel import DOCUMENTED_OPTIONS
 from harness.ports import free_address
 from harness.process import Tapegate, emulator
 from harness.relay import Relay
@@ -31,7 +31,7 @@ def aws() -> Iterator[Tapegate]:
 
 
 def client(target: str, *more: tuple[str, object]) -> TapeServiceStub:
-    return TapeServiceStub(grpc.insecure_channel(target, options=[*documented_options(), *more]))
+    return TapeServiceStub(grpc.insecure_channel(target, options=[*DOCUMENTED_OPTIONS, *more]))
 
 
 def create(stub: TapeServiceStub) -> list[str]:

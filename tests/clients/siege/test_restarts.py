@@ -17,7 +17,7 @@ from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
 from harness.balancers import BALANCERS
 from harness.certificates import NAME as CERTIFIED
 from harness.certificates import certificate
-from harness.channel import documented_options
+from harness.channel import DOCUMENTED_OPTIONS
 from harness.dns import NAME, Dns
 from harness.paths import ROOT
 from harness.ports import free_address
@@ -49,7 +49,7 @@ class Front:
 
 
 def plain(target: str, *more: tuple[str, object]) -> Callable[[], grpc.Channel]:
-    return lambda: grpc.insecure_channel(target, options=[*documented_options(), *more])
+    return lambda: grpc.insecure_channel(target, options=[*DOCUMENTED_OPTIONS, *more])
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def balanced(name: str, aws: str, folder: Path) -> Iterator[Front]:
     override = ("grpc.ssl_target_name_override", CERTIFIED)
     credentials = grpc.ssl_channel_credentials(own.cert.read_bytes())
     with Replicas(aws, listens, *own.flags()) as replicas, BALANCERS[name](folder, own, *listens) as address:
-        options = [*documented_options(), override]
+        options = [*DOCUMENTED_OPTIONS, override]
         yield Front(replicas, lambda: grpc.secure_channel(address, credentials, options=options))
 
 
