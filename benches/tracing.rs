@@ -1,16 +1,13 @@
-//! What it costs to be seen from outside: calls of a service that sends its traces beside those of
-//! one that sends nothing, in one run, by turns, and beside them one that sends traces, metrics and
-//! log records.
+//! What telemetry costs: calls of a service that exports traces beside those of one that exports
+//! nothing and of one that exports traces, metrics and log records, in one run, by turns.
 //!
-//! A call's price is the processor time of the service: what it can take is what its processors
-//! can. Calls a second are printed too, but the callers, the emulator and the collector have their
-//! share in those.
+//! The cost of a call is the processor time of the service. Calls per second are printed too, but
+//! they include the callers, the emulator and the collector.
 //!
-//! What is left of tracing where it is off cannot be had from a second build. Two services that are
-//! both off show what this run can tell apart, and what a call still does for traces is timed by
-//! itself.
+//! Two services that export nothing show the noise of the run. What a call still does for traces
+//! that nobody exports is timed alone.
 //!
-//! `cargo bench --bench tracing` prints all that, and fails above what docs/operations.md promises.
+//! `cargo bench --bench tracing` prints the figures, and fails above what docs/operations.md promises.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

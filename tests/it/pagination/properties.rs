@@ -185,15 +185,15 @@ proptest! {
     }
 
     #[test]
-    fn a_cycle_of_markers_never_ends_in_success(before in 0..40_usize, cycle_detector in 1..40_usize, from_marker: bool, sifted: bool) {
+    fn a_cycle_of_markers_never_ends_in_success(before in 0..40_usize, length in 1..40_usize, from_marker: bool, filtered: bool) {
         let upstream = service_fn(move |call: AuthorizedCall<ListTapes>| async move {
             let page = call.operation.page.marker.as_ref().map_or(0, |marker| marker.as_str().parse::<usize>().unwrap());
-            let next = if page + 1 < before + cycle_detector { page + 1 } else { before };
+            let next = if page + 1 < before + length { page + 1 } else { before };
             Ok::<_, Failure>(answer(0..1, Some(next.to_string())))
         });
         let start = if from_marker { Cursor::resume("0".into()).unwrap() } else { Cursor::default() };
-        let mut walk = Paginator::new(upstream, all(), ListParams { start, ..ListParams::default() }, reader(!sifted));
-        let most = 3 * (before + cycle_detector) + 3;
+        let mut walk = Paginator::new(upstream, all(), ListParams { start, ..ListParams::default() }, reader(!filtered));
+        let most = 3 * (before + length) + 3;
         for _ in 0..most {
             match futures_util::FutureExt::now_or_never(walk.next()).unwrap() {
                 Some(Ok(_)) => {}
@@ -205,6 +205,6 @@ proptest! {
                 None => prop_assert!(false, "the list ended as if it were whole"),
             }
         }
-        prop_assert!(false, "{most} pages of {before} and a cycle_detector of {cycle_detector}, and no end");
+        prop_assert!(false, "{most} pages of {before} and a cycle of {length}, and no end");
     }
 }
