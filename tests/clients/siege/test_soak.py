@@ -25,6 +25,9 @@ MEGABYTES, SERIES = 8, scaled(2, 1.2)
 # What is left when all calls have ended: connections to AWS for the next ones.
 TASKS, DESCRIPTORS = 50, 50
 ENDS_WITHIN = 60.0
+CODES = ["OK", "UNAUTHENTICATED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "INVALID_ARGUMENT", "UNIMPLEMENTED"]
+# A busy machine makes half the calls, and a fault that hangs holds all callers: a code may come later.
+CODES_WITHIN = 50.0
 
 TABLE = Table("part", "MiB", "descriptors", "tasks", "series")
 
@@ -86,6 +89,10 @@ def test_the_service_holds_no_more_after_a_long_time_with_faults(tmp_path: Path)
             for number in range(PARTS):
                 parts.append(part(service.pid, service.admin, SECONDS / PARTS))
                 row(number + 1, parts[-1])
+            began = time.monotonic()
+            while missing := [code for code in CODES if not calls.ends[code]]:
+                assert time.monotonic() < began + CODES_WITHIN, f"no {missing} in {calls.ends}"
+                time.sleep(EVERY)
         ended = time.monotonic()
         while (after := held(service.pid, service.admin)).tasks > idle.tasks + TASKS:
             assert time.monotonic() < ended + ENDS_WITHIN, after
@@ -96,5 +103,3 @@ def test_the_service_holds_no_more_after_a_long_time_with_faults(tmp_path: Path)
     assert late.megabytes < early.megabytes + MEGABYTES
     assert late.series < SERIES * early.series
     assert after.descriptors < idle.descriptors + DESCRIPTORS
-    for code in ["OK", "UNAUTHENTICATED", "UNAVAILABLE", "DEADLINE_EXCEEDED", "INVALID_ARGUMENT", "UNIMPLEMENTED"]:
-        assert calls.ends[code], calls.ends
