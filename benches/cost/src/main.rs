@@ -19,6 +19,7 @@ mod report;
 mod site;
 mod starts;
 mod target;
+mod train;
 mod upstream;
 
 use std::{
@@ -64,6 +65,7 @@ fn command_line() -> Command {
         .subcommand(instructions::command())
         .subcommand(lists::command())
         .subcommand(starts::command())
+        .subcommand(train::command())
         .subcommand(role("upstream"))
         .subcommand(role("collector"))
         .subcommand(
@@ -88,6 +90,7 @@ async fn run(matches: &ArgMatches) -> Result<(), String> {
         Some(("growth", _)) => tokio::task::block_in_place(growth::run),
         Some(("lists", matches)) => tokio::task::block_in_place(|| lists::run(matches)),
         Some(("starts", matches)) => tokio::task::block_in_place(|| starts::run(matches)),
+        Some(("train", matches)) => tokio::task::block_in_place(|| train::run(matches)),
         Some(("upstream", _)) => upstream::serve().await,
         Some(("collector", _)) => Err(collector::serve(listen("collector").await?).await.to_string()),
         Some(("part", matches)) => part::run(matches),

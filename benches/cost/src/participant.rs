@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::{
@@ -69,6 +70,16 @@ impl Process {
             .read_line(&mut line)
             .map_err(|error| error.to_string())?;
         Ok(line)
+    }
+
+    /// Ends it by SIGTERM, and waits for its end.
+    pub(crate) fn end(mut self) -> Result<(), String> {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).map_err(|error| error.to_string())?;
+        let status = self.child.wait().map_err(|error| error.to_string())?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(format!("the process ended with {status}")),
+        }
     }
 
     /// Where it reads its orders.

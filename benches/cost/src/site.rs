@@ -135,6 +135,8 @@ impl Site {
         let mut command = within(wrapper, &program()?);
         let log = fs::File::create(folder.join("log.jsonl")).map_err(|error| error.to_string())?;
         command.args(["serve", "--config", &path("tapegate.toml")]);
+        // It is no setting of the service.
+        command.env_remove("TAPEGATE_BIN");
         if self == Self::Silent {
             command.arg("--log-filter=off");
         }
@@ -176,8 +178,11 @@ sample_percent = 10
     )
 }
 
-/// `tapegate` beside this program.
+/// The program of TAPEGATE_BIN, or `tapegate` beside this one.
 pub(crate) fn program() -> Result<PathBuf, String> {
+    if let Some(program) = std::env::var_os("TAPEGATE_BIN") {
+        return Ok(program.into());
+    }
     let this = std::env::current_exe().map_err(|error| error.to_string())?;
     let program = this.with_file_name("tapegate");
     if program.exists() {
@@ -202,7 +207,7 @@ fn many_policies() -> String {
     let own = format!(
         r#"
 permit (principal in TapeGate::Group::"tape-operators", action == TapeGate::Action::"CreateTapes", resource);
-permit (principal, action == TapeGate::Action::"ListTapes", resource);
+permit (principal, action in [TapeGate::Action::"ListTapes", TapeGate::Action::"DescribeTapes"], resource);
 permit (principal in TapeGate::Group::"tape-operators", action == TapeGate::Action::"ReadTape", resource)
 when {{ resource in TapeGate::Gateway::"{}" || (resource.status != "DELETED" && resource.pool == "GLACIER") }};
 "#,

@@ -8,7 +8,9 @@ use std::{
 use aws_sdk_storagegateway::Client;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use serde::{Deserialize, Serialize};
-use tapegate::grpc::proto::{CreateTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient};
+use tapegate::grpc::proto::{
+    CreateTapesRequest, DescribeTapesRequest, ListTapesRequest, tape_service_client::TapeServiceClient,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::{
@@ -31,6 +33,8 @@ pub(crate) enum Work {
     Create,
     /// A list.
     Walk(Walk),
+    /// A page of the tapes of a gateway.
+    Describe,
     /// A health check, which AWS is not asked for.
     Check,
 }
@@ -128,6 +132,11 @@ impl Target {
                 }
                 count
             }
+            Work::Describe => {
+                self.describe(number).await?;
+                see();
+                1
+            }
             Work::Check => {
                 self.check(number).await?;
                 see();
@@ -180,6 +189,26 @@ impl Target {
             1 => Ok(()),
             count => Err(format!("{count} tapes were made")),
         }
+    }
+
+    async fn describe(&self, number: u64) -> Result<(), String> {
+        match self {
+            Self::Sdk(client) => {
+                let answer = client.describe_tapes().gateway_arn(super::GATEWAY).send().await;
+                answer.map_err(|error| error.to_string())?;
+            }
+            Self::Grpc { .. } => {
+                let request = DescribeTapesRequest {
+                    gateway_arn: super::GATEWAY.to_owned(),
+                    ..DescribeTapesRequest::default()
+                };
+                let (channel, request) = self.request(number, request)?;
+                let pages = tapes(channel).describe_tapes(request).await.map_err(told)?;
+                let mut pages = pages.into_inner();
+                while pages.message().await.map_err(told)?.is_some() {}
+            }
+        }
+        Ok(())
     }
 
     async fn check(&self, number: u64) -> Result<(), String> {

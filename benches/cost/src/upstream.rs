@@ -114,6 +114,7 @@ struct Answers {
     requests: AtomicU64,
     tapes: String,
     created: Bytes,
+    described: Bytes,
 }
 
 impl Answers {
@@ -126,10 +127,16 @@ impl Answers {
                 )
             })
             .collect();
+        let described = tapes.iter().map(|tape| {
+            let fields = r#""TapeCreatedDate":1.7e9,"TapeUsedInBytes":1024,"VTLDevice":"tape""#;
+            tape.replacen('{', &format!("{{{fields},"), 1)
+        });
+        let described: Vec<_> = described.collect();
         Self {
             requests: AtomicU64::new(0),
             tapes: tapes.join(","),
             created: created(ACCOUNTS[0]).into(),
+            described: format!(r#"{{"Tapes":[{}]}}"#, described.join(",")).into(),
         }
     }
 
@@ -141,13 +148,14 @@ impl Answers {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let operation = request.headers().get("x-amz-target").cloned();
         let operation = operation.as_ref().and_then(|value| value.to_str().ok());
-        let is_list = operation.is_some_and(|name| name.ends_with(".ListTapes"));
+        let operation = operation.and_then(|name| name.rsplit('.').next());
         let body = match request.into_body().collect().await {
             Ok(body) => body.to_bytes(),
             Err(_) => Bytes::new(),
         };
         let answer = match operation {
-            _ if is_list => self.page(&body).await,
+            Some("ListTapes") => self.page(&body).await,
+            Some("DescribeTapes") => self.described.clone(),
             Some(_) => self.created(&body),
             None => token_service(&body),
         };
