@@ -165,6 +165,15 @@ impl Callers {
         serde_json::from_str(&seen).map_err(|error| format!("callers said {seen:?}: {error}"))
     }
 
+    /// Makes them call. Fails if a call does.
+    pub(crate) fn succeed(&mut self, order: Order) -> Result<Seen, String> {
+        let seen = self.order(order)?;
+        match seen.errors.first_key_value() {
+            None => Ok(seen),
+            Some((error, count)) => Err(format!("{count} calls failed: {error}")),
+        }
+    }
+
     /// Their process.
     pub(crate) fn process(&self) -> &Process {
         &self.0

@@ -192,22 +192,14 @@ impl Target {
     }
 
     async fn describe(&self, number: u64) -> Result<(), String> {
-        match self {
-            Self::Sdk(client) => {
-                let answer = client.describe_tapes().gateway_arn(super::GATEWAY).send().await;
-                answer.map_err(|error| error.to_string())?;
-            }
-            Self::Grpc { .. } => {
-                let request = DescribeTapesRequest {
-                    gateway_arn: super::GATEWAY.to_owned(),
-                    ..DescribeTapesRequest::default()
-                };
-                let (channel, request) = self.request(number, request)?;
-                let pages = tapes(channel).describe_tapes(request).await.map_err(told)?;
-                let mut pages = pages.into_inner();
-                while pages.message().await.map_err(told)?.is_some() {}
-            }
-        }
+        let request = DescribeTapesRequest {
+            gateway_arn: super::GATEWAY.to_owned(),
+            ..DescribeTapesRequest::default()
+        };
+        let (channel, request) = self.request(number, request)?;
+        let pages = tapes(channel).describe_tapes(request).await.map_err(told)?;
+        let mut pages = pages.into_inner();
+        while pages.message().await.map_err(told)?.is_some() {}
         Ok(())
     }
 
