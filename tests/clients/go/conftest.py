@@ -11,7 +11,6 @@ from grpc_tools import protoc
 from harness.paths import GO_CLIENT, PROTOS, own_protos
 
 HERE = Path(__file__).parent
-MODULE = "tapegate.test/clients"
 PLUGINS = {
     "protoc-gen-go": "google.golang.org/protobuf/cmd/protoc-gen-go",
     "protoc-gen-go-grpc": "google.golang.org/grpc/cmd/protoc-gen-go-grpc",
@@ -32,8 +31,7 @@ def program() -> Path:
         shutil.copy(HERE / source, GO_CLIENT)
     go("build", "-o", "bin/", *PLUGINS.values())
     protos = own_protos()
-    packages = [f"M{proto}={MODULE}/{Path(proto).parent}" for proto in protos]
-    options = [f"--{kind}_opt={word}" for kind in ("go", "go-grpc") for word in [f"module={MODULE}", *packages]]
+    options = [f"--{kind}_opt=paths=source_relative" for kind in ("go", "go-grpc")]
     code = protoc.main(
         [
             "protoc",

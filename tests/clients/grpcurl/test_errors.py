@@ -1,6 +1,7 @@
 """Errors as a person sees them: what is wrong, all of it, and whose word it is."""
 
 from harness.grpcurl import Grpcurl
+from harness.paths import PROTOS
 from harness.seeds import GATEWAY, NO_GATEWAY, SIZE, new_barcode, new_token
 
 INVALID_ARGUMENT = 3
@@ -99,3 +100,10 @@ def test_a_request_id_that_is_too_long_is_replaced(grpcurl: Grpcurl):
     headers = response_headers(grpcurl, "x" * 129)
     assert "x-request-id: " in headers
     assert "x" * 129 not in headers
+
+
+def test_the_proto_files_alone_show_the_details_of_an_error(grpcurl: Grpcurl):
+    files = ("-import-path", str(PROTOS), "-proto", "tapegate/v1/tape_service.proto")
+    refused = grpcurl.call("ListTapes", {"limit": -1}, flags=files)
+    assert refused.detail("ErrorInfo")["reason"] == "INVALID_REQUEST"
+    assert [violation["field"] for violation in refused.detail("BadRequest")["fieldViolations"]] == ["limit"]
