@@ -137,6 +137,7 @@ pub(crate) async fn run(dev: Dev, announce: impl FnOnce(&str)) -> Result<(), Box
         credentials,
     } = dev;
     let account = emulator.settings.account_id.clone();
+    let grpcurl_flags = grpcurl_flags(&service.config);
     let emulator = Server::bind(emulator).await?;
     let address = emulator.address();
     let endpoint = format!("http://{address}");
@@ -155,8 +156,8 @@ pub(crate) async fn run(dev: Dev, announce: impl FnOnce(&str)) -> Result<(), Box
     let mut lines = format!("{addresses} emulator={address}\n");
     writeln!(
         lines,
-        "try: grpcurl -plaintext -d '{{\"max_items\": 3}}' {} tapegate.v1.TapeService/ListTapes",
-        addresses.grpc
+        "try: grpcurl {}-d '{{\"max_items\": 3}}' {} tapegate.v1.TapeService/ListTapes",
+        grpcurl_flags, addresses.grpc
     )?;
     lines.extend(emulator.state_file().map(|file| format!("{file}\n")));
     announce(&lines);
@@ -168,6 +169,25 @@ pub(crate) async fn run(dev: Dev, announce: impl FnOnce(&str)) -> Result<(), Box
     let emulated = emulator.await.map_err(io::Error::other)?;
     served?;
     Ok(emulated?)
+}
+
+/// The flags with which grpcurl can call the service, each followed by a space. What only the caller has is
+/// named in capitals.
+fn grpcurl_flags(config: &Config) -> String {
+    let mut flags = match &config.tls {
+        None => "-plaintext ".to_owned(),
+        Some(tls) => format!("-cacert {} ", tls.cert.display()),
+    };
+    let identities = &config.identities;
+    if config.server.allow_anonymous {
+        return flags;
+    }
+    if identities.tokens.is_some() || !identities.issuers.is_empty() {
+        flags.push_str("-H \"authorization: Bearer $TOKEN\" ");
+    } else if identities.certificates.is_some() {
+        flags.push_str("-cert CERTIFICATE -key KEY ");
+    }
+    flags
 }
 
 #[cfg(test)]

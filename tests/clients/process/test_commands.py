@@ -1,11 +1,15 @@
 """The commands, as scripts and service managers use them."""
 
 import json
+import os
 import re
+import subprocess
 
 import pytest
 
-from harness.process import Tapegate, dev, emulator, run
+from harness.certificates import certificate
+from harness.paths import ROOT
+from harness.process import Tapegate, dev, emulator, make_token, run
 from harness.seeds import REGION
 from harness.upstream import CREDENTIALS, serve, silent_upstream
 
@@ -19,11 +23,28 @@ def test_the_first_line_of_dev_says_where_everything_listens():
     assert re.fullmatch(f"listening grpc={ADDRESS} admin={ADDRESS} emulator={ADDRESS}", first)
 
 
+def tried(running: Tapegate, **variables: str) -> dict:
+    """What the line to try prints, as a person pastes it into a shell."""
+    line = running.stdout.wait_for(lambda line: line.startswith("try: "))
+    command = line.removeprefix("try: ")
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, env=os.environ | variables)
+    assert done.returncode == 0, f"{command}\n{done.stderr}"
+    return json.loads(done.stdout)
+
+
 def test_dev_prints_a_line_to_try():
     with dev() as running:
-        line = running.stdout.wait_for(lambda line: "grpcurl" in line)
-        assert line is not None
-        assert running.grpc in line
+        assert len(tried(running)["tapeInfos"]) == 3
+
+
+def test_the_line_to_try_has_the_certificate_and_asks_for_the_token(tmp_path):
+    tokens = tmp_path / "tokens.toml"
+    token = make_token("agent-7", "tape-operators", file=tokens)
+    made = certificate(tmp_path)
+    policies = ROOT / "deploy" / "policies"
+    flags = ["--allow-anonymous=false", f"--auth-tokens-file={tokens}", f"--policy-path={policies}", *made.flags()]
+    with dev(*flags) as running:
+        assert len(tried(running, TOKEN=token)["tapeInfos"]) == 3
 
 
 def test_serve_and_emulator_say_only_what_they_have():
