@@ -171,7 +171,5 @@ def test_what_is_missing_is_named():
 
 
 def test_misspelled_values_are_refused():
-    assert re.search(
-        "replica.? *'?.*not allowed|additional properties 'replica' not allowed", refused("--set", "replica=2")
-    )
+    assert "additional properties 'replica' not allowed" in refused("--set", "replica=2")
     assert "accountId" in refused("--set-string", "accountId=12345")
