@@ -1,5 +1,6 @@
 //! Compiles `proto/` into Rust, with no `protoc` on the machine, and keeps the
-//! descriptor set for server reflection and for telling unknown fields.
+//! descriptor set for server reflection and for telling unknown fields. Puts the revision, if
+//! `TAPEGATE_REVISION` names it, into the version that the program prints.
 
 use std::{env, error::Error, fs, path::PathBuf};
 
@@ -8,7 +9,15 @@ use prost::Message;
 const PROTOS: [&str; 1] = ["tapegate/v1/tape_service.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-changed=proto");
+    println!("cargo:rerun-if-changed=proto/tapegate");
+    println!("cargo:rerun-if-changed=proto/google");
+    println!("cargo:rerun-if-env-changed=TAPEGATE_REVISION");
+    let version = env::var("CARGO_PKG_VERSION")?;
+    let version = match env::var("TAPEGATE_REVISION") {
+        Ok(revision) if !revision.is_empty() => format!("{version} ({revision})"),
+        _ => version,
+    };
+    println!("cargo:rustc-env=TAPEGATE_VERSION={version}");
 
     let descriptors = protox::compile(PROTOS, ["proto"])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);

@@ -99,7 +99,7 @@ def test_the_filter_of_system_calls_has_all_that_the_service_makes(tmp_path):
     flags = [f"--auth-tokens-file={tokens}", f"--policy-path={ROOT / 'deploy' / 'policies'}"]
     flags += [f"--audit-file={tmp_path / 'audit.jsonl'}", "--reload-interval=1s", "--allow-anonymous=false"]
     tracer = ["strace", "--daemonize", "--follow-forks", "--quiet=all", f"--output={traced}"]
-    with dev(*flags, before=tracer) as running:
+    with dev(*flags, program=[*tracer, str(BINARY)]) as running:
         grpcurl = Grpcurl(running.grpc)
         identity = ("-H", f"authorization: Bearer {token}")
         assert grpcurl.call("ListTapes", {"max_items": 5}, flags=identity).messages

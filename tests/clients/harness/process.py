@@ -129,11 +129,11 @@ class Tapegate:
         env: Mapping[str, str] = {},
         restore_signals: bool = True,
         sockets: Sequence[socket.socket] = (),
-        before: Sequence[str] = (),
+        program: Sequence[str] = (str(BINARY),),
     ):
-        """With `sockets`, it is started as a service manager starts it for the connections that they have. `before` is
-        a command that becomes the program that it is given."""
-        command = [*before, str(BINARY), *arguments]
+        """With `sockets`, it is started as a service manager starts it for the connections that they have. `program` is
+        a command that becomes the program."""
+        command = [*program, *arguments]
         descriptors = [one.fileno() for one in sockets]
         if descriptors:
             command = [sys.executable, "-c", _ACTIVATE, ",".join(map(str, descriptors)), *command]
@@ -218,11 +218,14 @@ EMULATOR_CREDENTIALS = {
 
 
 def dev(
-    *arguments: str, listen: str = "127.0.0.1:0", env: Mapping[str, str] = {}, before: Sequence[str] = ()
+    *arguments: str,
+    listen: str = "127.0.0.1:0",
+    env: Mapping[str, str] = {},
+    program: Sequence[str] = (str(BINARY),),
 ) -> Tapegate:
     """`tapegate dev` on ports of its own."""
     listen = [f"--listen={listen}", "--admin-listen=127.0.0.1:0", "--emulator-listen=127.0.0.1:0"]
-    return Tapegate("dev", *listen, *arguments, env=EMULATOR_CREDENTIALS | dict(env), before=before)
+    return Tapegate("dev", *listen, *arguments, env=EMULATOR_CREDENTIALS | dict(env), program=program)
 
 
 def emulator(*arguments: str, env: Mapping[str, str] = {}, restore_signals: bool = True) -> Tapegate:

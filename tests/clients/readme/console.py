@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 ELLIPSIS = "…"
 PROMPT = "$ "
 CONTINUED = "> "
-# Blocks under these names would be commands that nobody checks.
+# Blocks under these names would be commands that nobody checks. After the name, a block can say what it needs that a
+# test does not have: ```sh needs a cluster
 UNCHECKED = frozenset({"bash", "sh", "shell", "zsh", "shell-session", "shellsession", "terminal"})
+NEEDS = frozenset({"needs AWS", "needs a cluster", "needs a container engine", "needs systemd"})
 
-FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<language>[\w-]*)")
+FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<language>[\w-]*) *(?P<needs>.*)$")
 
 
 class InvalidPage(Exception):
@@ -59,7 +61,7 @@ def blocks(page: str) -> list[tuple[str, int, list[str]]]:
         fence = FENCE.match(line)
         if opened is None:
             if fence:
-                opened = (fence["language"].lower(), number + 1, [], fence)
+                opened = (language_of(fence), number + 1, [], fence)
             continue
         language, first, lines, opening = opened
         if line.strip() and set(line.strip()) == {opening["fence"][0]} and len(line.strip()) >= len(opening["fence"]):
@@ -70,6 +72,11 @@ def blocks(page: str) -> list[tuple[str, int, list[str]]]:
     if opened is not None:
         raise InvalidPage(f"line {opened[1] - 1}: the block has no end")
     return found
+
+
+def language_of(fence: re.Match[str]) -> str:
+    """The name of the language; none if the block says why no test runs it."""
+    return "" if fence["needs"] in NEEDS else fence["language"].lower()
 
 
 def read_block(first: int, lines: list[str], faults: list[str]) -> list[Command]:

@@ -114,3 +114,9 @@ def test_tells_the_first_line_that_is_wrong(expected: list[str], actual: list[st
 def test_a_running_program_may_print_more():
     assert begins_with(["listening …"], ["listening x", "more"])
     assert not begins_with(["listening …", "try"], ["listening x"])
+
+
+def test_a_block_may_say_what_no_test_has():
+    assert commands("```sh needs a cluster\nhelm install tapegate\n```\n") == []
+    with pytest.raises(InvalidPage, match="only ```console blocks"):
+        commands("```sh needs time\nhelm install tapegate\n```\n")
