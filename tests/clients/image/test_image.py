@@ -14,7 +14,7 @@ import pytest
 
 from harness.grpcurl import Grpcurl
 from harness.paths import ROOT, TARGET
-from harness.process import EMULATOR_CREDENTIALS, Tapegate
+from harness.process import Tapegate
 from harness.seeds import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 
 # What `tests/run image` makes: the programs and the roots of TLS, in the places of the Dockerfile's first stage.
@@ -81,9 +81,11 @@ def image(target: str) -> Image:
 
 
 def inside(target: str, *command: str) -> list[str]:
-    """The command line that runs the image's entry point in its root, as its user, with nothing else."""
+    """The command line that runs a program of the image in its root, as its user, with nothing else: no /proc, no
+    variables but those that a container engine sets."""
     user = image(target).config["config"]["User"]
-    return [*AS_ROOT, "chroot", f"--userspec={user}", str(image(target).root), *command]
+    engine = ["env", "--ignore-environment", "PATH=/usr/sbin:/usr/bin", "HOSTNAME=0123456789ab", "HOME=/"]
+    return [*AS_ROOT, *engine, "chroot", f"--userspec={user}", str(image(target).root), *command]
 
 
 def test_two_builds_are_the_same_image():
@@ -124,7 +126,7 @@ def test_a_person_with_only_the_image_gets_an_answer():
     """The two commands of the README, with chroot in place of the container engine."""
     listeners = ("--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0", "--emulator-listen=127.0.0.1:0")
     entry = image("service").config["config"]["Entrypoint"]
-    with Tapegate("dev", *listeners, program=inside("service", *entry), env=EMULATOR_CREDENTIALS) as running:
+    with Tapegate("dev", *listeners, program=inside("service", *entry)) as running:
         answer = Grpcurl(running.grpc).call("ListTapes", {"max_items": 1})
         print(answer.stdout)
         assert len(answer.message["tapeInfos"]) == 1
@@ -138,7 +140,7 @@ def test_the_emulator_has_an_image_of_its_own():
     assert set(emulator.files) == {"usr/bin/tapegate-emulator"}
     entry = inside("emulator", *emulator.config["config"]["Entrypoint"])
     assert emulator.config["config"]["Cmd"] == ["--listen", "0.0.0.0:4588"]
-    with Tapegate("--listen=127.0.0.1:0", program=entry, env=EMULATOR_CREDENTIALS) as running:
+    with Tapegate("--listen=127.0.0.1:0", program=entry) as running:
         aws = boto3.client(
             "storagegateway",
             endpoint_url=running.emulator,
