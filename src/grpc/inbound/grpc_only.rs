@@ -1,11 +1,18 @@
 use futures_util::future::{Either, Ready, ready};
-use http::{HeaderMap, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE},
+};
 use tower::Service;
 
 use crate::call::middleware::Middleware;
 
-/// Rejects requests that are not gRPC with an HTTP status, as the gRPC protocol requires. tonic would
-/// handle a request with another content type or method, so a web page could send one.
+/// The content types that a resource takes by POST (Linked Data Platform 1.0, 7.1).
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+
+/// Rejects requests that are not gRPC with an HTTP status, as the gRPC protocol requires, and says what is
+/// expected instead. tonic would handle a request with another content type or method, so a web page could
+/// send one.
 #[derive(Clone, Copy, Debug)]
 pub struct GrpcOnly;
 
@@ -18,13 +25,20 @@ where
     type Future = Either<S::Future, Ready<Result<Response<R>, S::Error>>>;
 
     fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
-        let status = match (request.method(), is_grpc(request.headers())) {
+        let (status, expected) = match (request.method(), is_grpc(request.headers())) {
             (&Method::POST, true) => return Either::Left(inner.call(request)),
-            (&Method::POST, false) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            _ => StatusCode::METHOD_NOT_ALLOWED,
+            (&Method::POST, false) => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                (ACCEPT_POST, "application/grpc"),
+            ),
+            _ => (StatusCode::METHOD_NOT_ALLOWED, (ALLOW, "POST")),
         };
         let mut response = Response::new(R::default());
         *response.status_mut() = status;
+        let (name, value) = expected;
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
         Either::Right(ready(Ok(response)))
     }
 }

@@ -73,6 +73,14 @@ async fn requests_that_are_not_grpc_get_an_http_status_and_run_nothing() {
         let mut channel = attacked.channel.clone();
         let response = channel.ready().await.unwrap().call(request).await.unwrap();
         assert_eq!(response.status(), status, "{method} {content_type:?}");
+        let expected = match status {
+            415 => Some(("accept-post", "application/grpc")),
+            405 => Some(("allow", "POST")),
+            _ => None,
+        };
+        if let Some((name, value)) = expected {
+            assert_eq!(response.headers()[name], value, "{method} {content_type:?}");
+        }
     }
     assert!(attacked.upstream.asked().is_empty());
     attacked.ends_well().await;
