@@ -46,6 +46,7 @@ mod requests;
 mod retry;
 mod retry_after;
 mod round_trip;
+mod rust_client;
 mod service_config;
 mod shutdown;
 #[path = "../soak/mod.rs"]
