@@ -9,7 +9,7 @@ use std::{
 use futures_util::TryStreamExt;
 use serde_json::json;
 use tapegate_client::{
-    Error, Outcome, Retry, Retrying, Verdict, endpoint,
+    Error, GIVE_UP, Outcome, Retry, Retrying, Verdict, endpoint,
     pb::{
         CreateTapeWithBarcodeRequest, CreateTapesRequest, ListTapesRequest,
         tape_service_client::TapeServiceClient,
@@ -59,7 +59,7 @@ fn page(barcodes: &[&str], marker: Option<&str>) -> Reply {
 }
 
 async fn barcodes(client: Client, request: ListTapesRequest) -> Result<Vec<String>, Error> {
-    let pages: Vec<_> = walk(client, request).try_collect().await?;
+    let pages: Vec<_> = walk(client, request, GIVE_UP).try_collect().await?;
     let tapes = pages.into_iter().flat_map(|page| page.tape_infos);
     Ok(tapes.filter_map(|tape| tape.tape_barcode).collect())
 }

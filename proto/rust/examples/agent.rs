@@ -7,6 +7,7 @@
 //! `TAPEGATE_TOKEN_FILE` (a bearer token).
 
 use std::{
+    collections::HashSet,
     env,
     error::Error as StdError,
     fs::{self, File},
@@ -74,7 +75,11 @@ enum Command {
         give_up: u64,
     },
     /// Prints the ARN of each tape.
-    List,
+    List {
+        /// How long to try when no page arrives, in seconds.
+        #[arg(long, default_value_t = 120)]
+        give_up: u64,
+    },
 }
 
 /// What `agent create` has begun.
@@ -91,7 +96,7 @@ struct Pending {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::List => list().await,
+        Command::List { give_up } => list(Duration::from_secs(give_up)).await,
         Command::Create {
             gateway,
             prefix,
@@ -164,7 +169,7 @@ async fn create(new: Pending, file: &Path, give_up: Duration) -> Result<(), Box<
             return Err(error.into());
         }
     };
-    wait_until_available(&client, &pending.gateway, &created).await?;
+    wait_until_available(&client, &pending.gateway, &created, give_up).await?;
     say(
         &mut io::stdout(),
         &serde_json::json!({ "tapes": created }).to_string(),
@@ -173,7 +178,12 @@ async fn create(new: Pending, file: &Path, give_up: Duration) -> Result<(), Box<
     Ok(())
 }
 
-async fn wait_until_available(client: &Client, gateway: &str, tapes: &[String]) -> Result<(), Error> {
+async fn wait_until_available(
+    client: &Client,
+    gateway: &str,
+    tapes: &[String],
+    give_up: Duration,
+) -> Result<(), Error> {
     let mut pause = Duration::from_secs(1);
     loop {
         let request = DescribeTapesRequest {
@@ -181,7 +191,7 @@ async fn wait_until_available(client: &Client, gateway: &str, tapes: &[String]) 
             tape_arns: tapes.to_owned(),
             ..Default::default()
         };
-        let mut pages = pin!(walk(client.clone(), request));
+        let mut pages = pin!(walk(client.clone(), request, give_up));
         let mut available = 0;
         while let Some(page) = pages.try_next().await? {
             let statuses = page.tapes.iter().map(Tape::tape_status);
@@ -195,11 +205,16 @@ async fn wait_until_available(client: &Client, gateway: &str, tapes: &[String]) 
     }
 }
 
-async fn list() -> Result<(), Box<dyn StdError>> {
-    let mut pages = pin!(walk(connect()?, ListTapesRequest::default()));
+async fn list(give_up: Duration) -> Result<(), Box<dyn StdError>> {
+    // A tape that changes meanwhile can be on two pages.
+    let mut shown = HashSet::new();
+    let mut pages = pin!(walk(connect()?, ListTapesRequest::default(), give_up));
     while let Some(page) = pages.try_next().await? {
         for tape in page.tape_infos {
-            say(&mut io::stdout(), &tape.tape_arn);
+            if !shown.contains(&tape.tape_arn) {
+                say(&mut io::stdout(), &tape.tape_arn);
+                shown.insert(tape.tape_arn);
+            }
         }
     }
     Ok(())

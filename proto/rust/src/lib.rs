@@ -3,12 +3,12 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use futures_util::TryStreamExt;
-//! use tapegate_client::{Retry, endpoint, pb, walk};
+//! use tapegate_client::{GIVE_UP, Retry, endpoint, pb, walk};
 //!
 //! let channel = endpoint("http://127.0.0.1:50051")?.connect_lazy();
 //! let client = pb::tape_service_client::TapeServiceClient::new(Retry::default().over(channel));
 //!
-//! let mut pages = std::pin::pin!(walk(client, pb::ListTapesRequest::default()));
+//! let mut pages = std::pin::pin!(walk(client, pb::ListTapesRequest::default(), GIVE_UP));
 //! while let Some(page) = pages.try_next().await? {
 //!     for tape in page.tape_infos {
 //!         println!("{}", tape.tape_arn);

@@ -5,7 +5,7 @@ use tonic::Status;
 
 use super::{Error, Verdict};
 
-/// How long [`repeat`] and [`walk`](super::walk) try.
+/// How long to try with [`repeat`] and [`walk`](super::walk), if nothing is known that speaks for another time.
 pub const GIVE_UP: Duration = Duration::from_secs(120);
 
 /// Makes a call until it succeeds, may not be repeated, or `give_up` has passed. The call must be the same each time:

@@ -1,15 +1,15 @@
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use futures_util::{Stream, TryStreamExt, stream::try_unfold};
 use tonic::{
-    Response, Status, Streaming,
+    Request, Response, Status, Streaming,
     body::Body,
     client::GrpcService,
     codegen::{Body as HttpBody, Bytes, StdError},
 };
 
 use super::{
-    Error, GIVE_UP,
+    Error,
     pb::{
         DescribeTapeArchivesRequest, DescribeTapeArchivesResponse, DescribeTapesRequest,
         DescribeTapesResponse, ListTapesRequest, ListTapesResponse, tape_service_client::TapeServiceClient,
@@ -30,7 +30,7 @@ pub trait List: Clone + Send + 'static {
 
     /// Calls the method.
     fn call<S: Channel>(
-        self,
+        request: Request<Self>,
         client: &mut TapeServiceClient<S>,
     ) -> impl Future<Output = Result<Response<Streaming<Self::Page>>, Status>> + Send;
 }
@@ -55,23 +55,28 @@ where
 }
 
 /// Lists tapes page by page, to the end. When the list is cut, it goes on after the last page that has arrived, so
-/// each tape is shown once.
+/// no page is shown twice. A tape that changes while it is listed can be on two pages, as in AWS.
+///
+/// `give_up` is the deadline of each call, and how long to try when no page arrives; [`GIVE_UP`](super::GIVE_UP) is two
+/// minutes.
 ///
 /// A list that has ended without an error is complete. `missing_tape_arns` are only in a list that was not cut, as the
 /// service knows them only for one call.
 ///
 /// # Errors
 ///
-/// That of the last call, if the list may not be resumed, or no page has arrived for [`GIVE_UP`].
+/// That of the last call, if the list may not be resumed, or no page has arrived for `give_up`.
 pub fn walk<L: List, S: Channel>(
     client: TapeServiceClient<S>,
     request: L,
+    give_up: Duration,
 ) -> impl Stream<Item = Result<L::Page, Error>> {
     let walk = Walk {
         client,
         request,
         pages: None,
-        waits: Waits::new(GIVE_UP),
+        waits: Waits::new(give_up),
+        give_up,
         is_complete: false,
     };
     try_unfold(walk, |mut walk| async move {
@@ -85,6 +90,7 @@ struct Walk<L: List, S> {
     request: L,
     pages: Option<Pin<Box<Streaming<L::Page>>>>,
     waits: Waits,
+    give_up: Duration,
     /// The last page has arrived. What follows is the status of the call.
     is_complete: bool,
 }
@@ -113,7 +119,9 @@ impl<L: List, S: Channel> Walk<L, S> {
         let pages = match &mut self.pages {
             Some(pages) => pages,
             none => {
-                let response = self.request.clone().call(&mut self.client).await?;
+                let mut request = Request::new(self.request.clone());
+                request.set_timeout(self.give_up);
+                let response = L::call(request, &mut self.client).await?;
                 none.insert(Box::pin(response.into_inner()))
             }
         };
@@ -141,10 +149,10 @@ macro_rules! list {
             }
 
             async fn call<S: Channel>(
-                self,
+                request: Request<Self>,
                 client: &mut TapeServiceClient<S>,
             ) -> Result<Response<Streaming<Self::Page>>, Status> {
-                client.$method(self).await
+                client.$method(request).await
             }
         }
     };
