@@ -1,0 +1,97 @@
+"""The example agents, each built once as its README says."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from harness.paths import PROTOS, ROOT, TARGET, own_protos
+
+EXAMPLES = ROOT / "examples"
+BUILT = TARGET / "examples"
+
+
+@dataclass(frozen=True)
+class Program:
+    """An agent's command line, and what it needs in the environment."""
+
+    command: list[str]
+    env: dict[str, str] = field(default_factory=dict)
+
+
+def build(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None):
+    done = subprocess.run(
+        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
+
+
+def python() -> Program:
+    built = BUILT / "python"
+    built.mkdir(parents=True, exist_ok=True)
+    outputs = [f"--python_out={built}", f"--grpc_python_out={built}"]
+    build(sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTOS}", *outputs, *own_protos(), cwd=ROOT)
+    env = {"PYTHONPATH": str(built), "PYTHONDONTWRITEBYTECODE": "1"}
+    return Program([sys.executable, str(EXAMPLES / "python" / "agent.py")], env)
+
+
+def go() -> Program:
+    built = copy("go")
+    # The one of the tests, as `go generate` looks for it.
+    protoc = built / "bin" / "protoc"
+    protoc.parent.mkdir(exist_ok=True)
+    protoc.write_text(f'#!/bin/sh\nexec {sys.executable} -m grpc_tools.protoc "$@"\n')
+    protoc.chmod(0o755)
+    build("go", "generate", ".", cwd=built, env=os.environ | {"PATH": f"{protoc.parent}:{os.environ['PATH']}"})
+    build("go", "vet", ".", cwd=built)
+    build("go", "build", "-o", "bin/agent", ".", cwd=built)
+    return Program([str(built / "bin" / "agent")])
+
+
+def copy(language: str) -> Path:
+    """A copy of an example in BUILT, with the protos where the build looks for them."""
+    tree = BUILT / language
+    shutil.rmtree(tree, ignore_errors=True)
+    built = tree / "examples" / language
+    # What an author has built here stays here.
+    shutil.copytree(EXAMPLES / language, built, ignore=shutil.ignore_patterns("dist", "gen", "node_modules", "target"))
+    shutil.copytree(PROTOS, tree / "proto")
+    return built
+
+
+def node() -> Program:
+    built = copy("node")
+    build("npm", "ci", cwd=built)
+    build("npm", "run", "build", cwd=built)
+    return Program(["node", str(built / "dist" / "agent.js")])
+
+
+def java() -> Program:
+    built = copy("java")
+    build("mvn", "--batch-mode", "--quiet", "package", cwd=built)
+    return Program(["java", "-jar", str(built / "target" / "agent.jar")])
+
+
+def rust() -> Program:
+    """`tests/run` has built it, as `cargo build --examples`."""
+    return Program([str(TARGET / "debug" / "examples" / "agent")])
+
+
+# How an agent is built into a folder of BUILT, by its language.
+LANGUAGES: dict[str, Callable[[], Program]] = {
+    "python": python,
+    "go": go,
+    "node": node,
+    "java": java,
+    "rust": rust,
+}
+
+
+@pytest.fixture(scope="session", params=LANGUAGES)
+def program(request: pytest.FixtureRequest) -> Program:
+    return LANGUAGES[request.param]()
