@@ -1,7 +1,8 @@
 //! A backup agent: creates tapes exactly once, waits until they are available, and lists all tapes.
 //!
 //! `agent create` stores its request, with the token, before the first attempt. If it is interrupted, the same command
-//! goes on with that request, so no tape is made twice.
+//! goes on with that request, so no tape is made twice: within ten minutes, as AWS does not say how long it remembers a
+//! token.
 //!
 //! It reads `TAPEGATE_ADDRESS` (host and port), `TAPEGATE_CA` (a PEM file; without it, plain text) and
 //! `TAPEGATE_TOKEN_FILE` (a bearer token).
@@ -22,7 +23,7 @@ use clap::{Parser, Subcommand};
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use tapegate_client::{
-    Error, Outcome, Retry, Retrying, Verdict, endpoint,
+    Error, Retry, Retrying, Verdict, endpoint,
     pb::{
         CreateTapesRequest, DescribeTapesRequest, ListTapesRequest, PoolId, Tape, TapeStatus,
         create_tapes_request::Pool, tape_service_client::TapeServiceClient,
@@ -131,11 +132,12 @@ async fn main() -> ExitCode {
 }
 
 async fn create(new: Pending, file: &Path, give_up: Duration) -> Result<(), Box<dyn StdError>> {
-    let pending = match fs::read(file) {
-        Ok(text) => serde_json::from_slice(&text)?,
+    // Whether an attempt may have created the tapes.
+    let (pending, mut is_uncertain) = match fs::read(file) {
+        Ok(text) => (serde_json::from_slice(&text)?, true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             store(file, &new)?;
-            new
+            (new, false)
         }
         Err(error) => return Err(error.into()),
     };
@@ -157,13 +159,16 @@ async fn create(new: Pending, file: &Path, give_up: Duration) -> Result<(), Box<
     let created = repeat(give_up, async || {
         let mut request = Request::new(request.clone());
         request.set_timeout(deadline);
-        client.clone().create_tapes(request).await
+        let response = client.clone().create_tapes(request).await;
+        if let Err(status) = &response {
+            is_uncertain |= Error::from(status.clone()).may_have_created();
+        }
+        response
     });
     let created = match created.await {
         Ok(response) => response.into_inner().tape_arns,
         Err(error) => {
-            let was_never_applied = error.outcome == Some(Outcome::NotApplied);
-            if was_never_applied && error.verdict != Verdict::SameCall {
+            if !is_uncertain && error.verdict != Verdict::SameCall {
                 fs::remove_file(file)?;
             }
             return Err(error.into());

@@ -58,6 +58,14 @@ pub struct FieldViolation {
     pub description: String,
 }
 
+impl Error {
+    /// Whether a create that failed with this error may have created tapes, in its last attempt or in one before. Then
+    /// keep its `client_token` or barcode: only the same call can find out.
+    pub fn may_have_created(&self) -> bool {
+        self.outcome != Some(Outcome::NotApplied) || self.metadata.contains_key("earlier_outcome")
+    }
+}
+
 impl From<Status> for Error {
     fn from(status: Status) -> Self {
         let details = status.get_error_details();

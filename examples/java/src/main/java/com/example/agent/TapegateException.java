@@ -30,7 +30,7 @@ public final class TapegateException extends Exception {
   /** {@code requestId} is the x-request-id of the call, for an error that did not come from the service. */
   public TapegateException(StatusRuntimeException error, String requestId) {
     super(withoutTrace(error.getStatus()), error);
-    List<Any> details = StatusProto.fromThrowable(error).getDetailsList();
+    List<Any> details = details(error);
     this.status = error.getStatus();
     this.info = find(details, ErrorInfo.class);
     this.retryInfo = find(details, RetryInfo.class);
@@ -93,6 +93,15 @@ public final class TapegateException extends Exception {
     text.append(": ").append(getMessage()).append(" (x-request-id ").append(requestId).append(")");
     violations.forEach(one -> text.append("\n  ").append(one.field()).append(": ").append(one.description()));
     return text.toString();
+  }
+
+  private static List<Any> details(StatusRuntimeException error) {
+    try {
+      return StatusProto.fromThrowable(error).getDetailsList();
+    } catch (IllegalArgumentException notOfThisStatus) {
+      // A proxy has changed the code or the details.
+      return List.of();
+    }
   }
 
   /** Of a connection that failed, grpc-java gives the stack trace in the description. */
