@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(revision) if !revision.is_empty() => format!("{version} ({revision})"),
         _ => version,
     };
-    println!("cargo:rustc-env=TAPEGATE_VERSION={version}");
+    println!("cargo:rustc-env=BUILD_VERSION={version}");
 
     let descriptors = protox::compile(PROTOS, ["proto"])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);

@@ -246,7 +246,7 @@ impl<L: Listener> Service<L> {
     /// Runs until it is asked to stop, and then drains.
     pub(super) async fn run(self, shutdown: Shutdown) -> Result<(), Cut> {
         tracing::info!(
-            version = env!("TAPEGATE_VERSION"),
+            version = env!("BUILD_VERSION"),
             grpc = %self.grpc_address,
             admin = %self.admin.address,
             upstream = self.upstream,

@@ -21,7 +21,7 @@ const CONFIG: &str = "config";
 /// The whole command line.
 pub(super) fn program() -> Command {
     Command::new("tapegate")
-        .version(env!("TAPEGATE_VERSION"))
+        .version(env!("BUILD_VERSION"))
         .about("A gRPC façade for the virtual tapes of AWS Storage Gateway")
         .subcommand_required(true)
         .arg_required_else_help(true)

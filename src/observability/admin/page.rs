@@ -98,7 +98,7 @@ fn head(state: &AdminState) -> Markup {
     let reasons = state.readiness.reasons();
     html! {
         header {
-            h1 { "tapegate " small { (env!("TAPEGATE_VERSION")) } }
+            h1 { "tapegate " small { (env!("BUILD_VERSION")) } }
             @if reasons.is_empty() {
                 p #ready .good { "ready" }
             } @else {
