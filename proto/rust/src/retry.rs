@@ -22,6 +22,9 @@ const TIMEOUT: &str = "grpc-timeout";
 const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
+/// The most attempts of a call, whatever the service config says (gRFC A6).
+const MOST_ATTEMPTS: u32 = 5;
+
 /// How long a call with `waitForReady` waits between connection attempts: at first, and at most.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
@@ -153,7 +156,10 @@ where
             Pushback::Never => return result.map_err(unavailable),
             Pushback::None => policy.backoff(failed).mul_f64(0.8 + 0.4 * fastrand::f64()),
         };
-        if !may_retry || failed >= policy.max_attempts || !sleep_before(deadline, delay).await {
+        if !may_retry
+            || failed >= policy.max_attempts.min(MOST_ATTEMPTS)
+            || !sleep_before(deadline, delay).await
+        {
             return result.map_err(unavailable);
         }
     }
@@ -208,7 +214,7 @@ fn set_headers(headers: &mut HeaderMap, deadline: Option<Instant>, failed: u32) 
 fn requested_timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let number: u64 = digits.parse().ok()?;
+    let number: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
     match unit {
         "H" => Some(Duration::from_secs(number * 3600)),
         "M" => Some(Duration::from_secs(number * 60)),
