@@ -2,11 +2,20 @@
 
 use std::{
     collections::BTreeSet,
+    convert::Infallible,
+    future::ready,
     net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use futures_util::TryStreamExt;
+use axum::{Router, body::Body};
+use bytes::Bytes;
+use futures_util::{TryStreamExt, stream};
+use http::Response;
 use serde_json::json;
 use tapegate_client::{
     Error, GIVE_UP, Outcome, Retry, Retrying, Verdict, endpoint,
@@ -14,7 +23,7 @@ use tapegate_client::{
         CreateTapeWithBarcodeRequest, CreateTapesRequest, ListTapesRequest,
         tape_service_client::TapeServiceClient,
     },
-    walk,
+    repeat, walk,
 };
 use tokio::{
     io::copy_bidirectional,
@@ -24,7 +33,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Code, transport::Channel};
 
-use crate::harness::{GATEWAY, Reply, SIZE, Service, Upstream, tape_arn};
+use crate::harness::{GATEWAY, Reply, SIZE, Service, Upstream, collect, tape_arn};
 
 /// The service makes each call once, so that the client has to.
 const ONCE: &str = "--retry-attempts=1";
@@ -184,6 +193,61 @@ async fn the_deadline_ends_the_wait_for_a_service() {
         "{error}"
     );
     assert_eq!((error.reason, error.verdict), (None, Verdict::SameCall));
+}
+
+/// A server in place of the service, which answers each request with this response, and counts them.
+async fn server(
+    response: impl Fn() -> Response<Body> + Clone + Send + Sync + 'static,
+) -> (SocketAddr, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let router = Router::new().fallback(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        ready(response())
+    });
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (address, asked)
+}
+
+#[tokio::test]
+async fn a_response_that_hangs_is_given_up() {
+    let (address, _) = server(|| {
+        let body = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        Response::builder()
+            .header("content-type", "application/grpc")
+            .body(body)
+            .unwrap()
+    })
+    .await;
+    let began = Instant::now();
+    let pages = walk(
+        client_at(address),
+        ListTapesRequest::default(),
+        Duration::from_secs(1),
+    );
+    let error = pages.try_collect::<Vec<_>>().await.unwrap_err();
+    assert_eq!(error.code, Code::DeadlineExceeded, "{error}");
+    let mut client = client_at(address);
+    let create = repeat(Duration::from_secs(1), async || {
+        client.create_tapes(CreateTapesRequest::default()).await
+    });
+    let error = create.await.unwrap_err();
+    assert!(error.may_have_created(), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn an_error_page_of_a_proxy_is_retried_if_it_says_unavailable() {
+    for (status, attempts) in [(503, 3), (404, 1)] {
+        let (address, asked) =
+            server(move || Response::builder().status(status).body(Body::empty()).unwrap()).await;
+        let failed = client_at(address).list_tapes(ListTapesRequest::default()).await;
+        let error = Error::from(collect(failed).await.unwrap_err());
+        assert_eq!(error.verdict == Verdict::SameCall, status == 503, "{error}");
+        assert_eq!(asked.load(Ordering::Relaxed), attempts, "{status}");
+    }
 }
 
 #[tokio::test]

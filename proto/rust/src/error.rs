@@ -79,8 +79,8 @@ impl From<Status> for Error {
             verdict: match metadata.get("retry").map(String::as_str) {
                 Some("after_change") => Verdict::AfterChange,
                 Some("never") => Verdict::Never,
-                // Also an error of the client library or a proxy: nobody knows what became of the call.
-                _ => Verdict::SameCall,
+                Some(_) => Verdict::SameCall,
+                None => verdict_without_info(status.code()),
             },
             outcome: match metadata.get("outcome").map(String::as_str) {
                 Some("not_applied") => Some(Outcome::NotApplied),
@@ -99,6 +99,19 @@ impl From<Status> for Error {
             request_id: details.request_info().map(|info| info.request_id.clone()),
             metadata,
         }
+    }
+}
+
+/// The verdict about an error of the client library or a proxy. Nobody knows what became of the call, but some codes say
+/// that it fails again.
+fn verdict_without_info(code: Code) -> Verdict {
+    match code {
+        Code::InvalidArgument
+        | Code::OutOfRange
+        | Code::PermissionDenied
+        | Code::Unauthenticated
+        | Code::Unimplemented => Verdict::AfterChange,
+        _ => Verdict::SameCall,
     }
 }
 

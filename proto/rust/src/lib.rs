@@ -18,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! - [`endpoint`] has the channel arguments that the service recommends: keepalive, and its largest message.
+//! - [`endpoint`] has the channel arguments that the service recommends.
 //! - [`Retry`] retries by the service config that the service publishes, which tonic does not do.
 //! - [`walk`] resumes a list that was cut.
 //! - [`Error`] is what a [`tonic::Status`] of the service says, [`repeat`] makes a call until it may not be repeated.
@@ -49,7 +49,7 @@ pub mod pb {
 }
 
 /// An endpoint with keepalive as `docs/service-config.md` recommends: a connection that the network has dropped is
-/// noticed after 15 seconds.
+/// noticed after 15 seconds. An `https` endpoint also needs [`Endpoint::tls_config`].
 ///
 /// # Errors
 ///

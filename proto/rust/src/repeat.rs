@@ -1,12 +1,15 @@
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tonic::Status;
 
 use super::{Error, Verdict};
 
 /// How long to try with [`repeat`] and [`walk`](super::walk), if nothing is known that speaks for another time.
 pub const GIVE_UP: Duration = Duration::from_secs(120);
+
+/// Eight digits of milliseconds: 27 hours.
+const LONGEST_TIMEOUT: Duration = Duration::from_millis(99_999_999);
 
 /// Makes a call until it succeeds, may not be repeated, or `give_up` has passed. The call must be the same each time:
 /// a create has the same `client_token` or barcode, which the caller has stored before.
@@ -20,7 +23,9 @@ pub async fn repeat<T>(
 ) -> Result<T, Error> {
     let mut waits = Waits::new(give_up);
     loop {
-        match call().await {
+        // A connection that hangs does not end a call.
+        let response = timeout(waits.left(), call()).await;
+        match response.unwrap_or_else(|_| Err(Status::deadline_exceeded("no response in time"))) {
             Ok(response) => return Ok(response),
             Err(status) => waits.before_next(status.into()).await?,
         }
@@ -31,7 +36,8 @@ pub async fn repeat<T>(
 #[derive(Debug)]
 pub(crate) struct Waits {
     give_up: Duration,
-    until: Instant,
+    /// `None` is never: `give_up` is longer than time goes.
+    until: Option<Instant>,
     backoff: Duration,
 }
 
@@ -42,7 +48,7 @@ impl Waits {
     pub(crate) fn new(give_up: Duration) -> Self {
         Self {
             give_up,
-            until: Instant::now() + give_up,
+            until: Instant::now().checked_add(give_up),
             backoff: Self::FIRST,
         }
     }
@@ -53,12 +59,24 @@ impl Waits {
         let delay = error
             .retry_delay
             .unwrap_or_else(|| self.backoff.mul_f64(0.5 + fastrand::f64() / 2.0));
-        if error.verdict != Verdict::SameCall || Instant::now() + delay >= self.until {
+        let is_in_time = self.until.is_none_or(|until| {
+            let next = Instant::now().checked_add(delay);
+            next.is_some_and(|next| next < until)
+        });
+        if error.verdict != Verdict::SameCall || !is_in_time {
             return Err(error);
         }
         self.backoff = (self.backoff * 2).min(Self::LONGEST);
         sleep(delay).await;
         Ok(())
+    }
+
+    /// How long a call may take: until the time is over, and at most as long as `grpc-timeout` can say.
+    pub(crate) fn left(&self) -> Duration {
+        let left = self
+            .until
+            .map(|until| until.saturating_duration_since(Instant::now()));
+        left.unwrap_or(LONGEST_TIMEOUT).min(LONGEST_TIMEOUT)
     }
 
     /// Begins anew, after something has succeeded.

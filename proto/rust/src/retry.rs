@@ -9,7 +9,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tonic::{Code, ConnectError, Status, TimeoutExpired, body::Body};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -28,12 +28,16 @@ const MOST_ATTEMPTS: u32 = 5;
 /// How long a call with `waitForReady` waits between connection attempts: at first, and at most.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
+/// How long before the deadline such a call tries for the last time.
+const LAST_CONNECT: Duration = Duration::from_millis(100);
+
 /// A tower layer that retries calls by a service config, by default the one that the service publishes.
 ///
 /// As other gRPC libraries do (gRFC A6): only until the response begins, with the backoff of the config or the delay
 /// that the service asks for (`grpc-retry-pushback-ms`), and less while many attempts fail (`retryThrottling`). A call
 /// that cannot connect waits for a connection (`waitForReady`). All attempts end at the deadline of the call, or after
-/// `timeout` if it has none.
+/// `timeout` if it has none. After a response has begun, the service ends it at the deadline; [`walk`](super::walk)
+/// also notices a connection that hangs.
 ///
 /// A connection that breaks is UNAVAILABLE; without this layer, tonic says UNKNOWN.
 #[derive(Clone, Debug, Default)]
@@ -110,15 +114,15 @@ where
     S: Service<Request<Body>, Response = Response<B>>,
     S::Error: Into<BoxError>,
 {
+    if method.retry_policy.is_none() && !method.wait_for_ready && method.timeout.is_none() {
+        return send(&mut channel, request).await;
+    }
     let (parts, body) = request.into_parts();
     // Requests of the service are one message, so that it can be sent again.
     let message = body.collect().await?.to_bytes();
     let timeout = [requested_timeout(&parts.headers), method.timeout];
-    let deadline = timeout
-        .into_iter()
-        .flatten()
-        .min()
-        .map(|timeout| Instant::now() + timeout);
+    let timeout = timeout.into_iter().flatten().min();
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let mut reconnect = RECONNECT.0;
     let mut failed = 0;
     loop {
@@ -131,16 +135,25 @@ where
             return Err(Status::deadline_exceeded(message).into());
         };
         let (code, pushback) = match &result {
-            Ok(response) => (code_of(response.headers()), pushback(response.headers())),
+            Ok(response) => (code_of(response), pushback(response.headers())),
             Err(error) if is::<TimeoutExpired>(error) => (Some(Code::DeadlineExceeded), Pushback::None),
             Err(error) if is::<ConnectError>(error) && method.wait_for_ready && deadline.is_some() => {
-                if !sleep_before(deadline, reconnect).await {
-                    return result.map_err(unavailable);
+                let is_over = !sleep_before(deadline, reconnect).await;
+                if is_over && let Some(deadline) = deadline {
+                    // A last attempt, just before the deadline.
+                    let last = deadline.checked_sub(LAST_CONNECT).unwrap_or(deadline);
+                    if Instant::now() >= last {
+                        return result.map_err(unavailable);
+                    }
+                    sleep_until(last).await;
                 }
                 reconnect = (reconnect * 2).min(RECONNECT.1);
                 continue;
             }
-            Err(_) => (Some(Code::Unavailable), Pushback::None),
+            Err(error) => (
+                Some(find::<Status>(error).map_or(Code::Unavailable, Status::code)),
+                Pushback::None,
+            ),
         };
         let policy = method.retry_policy.as_ref();
         let Some(policy) = policy.filter(|policy| code.is_some_and(|code| policy.retries(code))) else {
@@ -186,7 +199,8 @@ async fn before<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -
 
 /// Sleeps, unless that would take until the deadline.
 async fn sleep_before(deadline: Option<Instant>, delay: Duration) -> bool {
-    let is_in_time = deadline.is_none_or(|deadline| Instant::now() + delay < deadline);
+    let next = Instant::now().checked_add(delay);
+    let is_in_time = next.is_some_and(|next| deadline.is_none_or(|deadline| next < deadline));
     if is_in_time {
         sleep(delay).await;
     }
@@ -226,9 +240,20 @@ fn requested_timeout(headers: &HeaderMap) -> Option<Duration> {
     }
 }
 
-/// The code of a response that has only trailers; `None` if messages follow.
-fn code_of(headers: &HeaderMap) -> Option<Code> {
-    Some(Status::from_header_map(headers)?.code())
+/// The code of a response that has only trailers, or that comes from a proxy which speaks no gRPC; `None` if messages
+/// follow.
+fn code_of<B>(response: &Response<B>) -> Option<Code> {
+    let status = Status::from_header_map(response.headers()).map(|status| status.code());
+    // gRPC, "HTTP to gRPC Status Code Mapping".
+    status.or(match response.status().as_u16() {
+        200 => None,
+        400 => Some(Code::Internal),
+        401 => Some(Code::Unauthenticated),
+        403 => Some(Code::PermissionDenied),
+        404 => Some(Code::Unimplemented),
+        429 | 502 | 503 | 504 => Some(Code::Unavailable),
+        _ => Some(Code::Unknown),
+    })
 }
 
 enum Pushback {
@@ -248,22 +273,30 @@ fn pushback(headers: &HeaderMap) -> Pushback {
     })
 }
 
-/// Whether the error is, or comes from, one of this type.
-fn is<T: StdError + 'static>(error: &BoxError) -> bool {
+/// The error of this type that the error is, or comes from.
+fn find<T: StdError + 'static>(error: &BoxError) -> Option<&T> {
     let mut source: Option<&(dyn StdError + 'static)> = Some(error.as_ref());
     while let Some(error) = source {
-        if error.is::<T>() {
-            return true;
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         source = error.source();
     }
-    false
+    None
+}
+
+fn is<T: StdError + 'static>(error: &BoxError) -> bool {
+    find::<T>(error).is_some()
 }
 
 /// A connection that broke, as other libraries name it.
 fn unavailable(error: BoxError) -> BoxError {
-    if is::<Status>(&error) || is::<TimeoutExpired>(&error) {
+    if is::<Status>(&error) {
         return error;
+    }
+    // tonic says CANCELLED.
+    if is::<TimeoutExpired>(&error) {
+        return Status::deadline_exceeded("the deadline passed without a response").into();
     }
     let mut message = error.to_string();
     let mut source = error.source();

@@ -1,6 +1,7 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use futures_util::{Stream, TryStreamExt, stream::try_unfold};
+use tokio::time::timeout;
 use tonic::{
     Request, Response, Status, Streaming,
     body::Body,
@@ -76,7 +77,6 @@ pub fn walk<L: List, S: Channel>(
         request,
         pages: None,
         waits: Waits::new(give_up),
-        give_up,
         is_complete: false,
     };
     try_unfold(walk, |mut walk| async move {
@@ -90,18 +90,18 @@ struct Walk<L: List, S> {
     request: L,
     pages: Option<Pin<Box<Streaming<L::Page>>>>,
     waits: Waits,
-    give_up: Duration,
     /// The last page has arrived. What follows is the status of the call.
     is_complete: bool,
 }
 
 impl<L: List, S: Channel> Walk<L, S> {
     async fn next(&mut self) -> Result<Option<L::Page>, Error> {
+        // What the reader does between two pages does not count.
+        self.waits.reset();
         loop {
             match self.next_of_call().await {
                 Ok(Some(page)) => {
-                    self.waits.reset();
-                    self.is_complete = !self.request.resume_after(&page);
+                    self.is_complete |= !self.request.resume_after(&page);
                     return Ok(Some(page));
                 }
                 Ok(None) => return Ok(None),
@@ -120,12 +120,14 @@ impl<L: List, S: Channel> Walk<L, S> {
             Some(pages) => pages,
             none => {
                 let mut request = Request::new(self.request.clone());
-                request.set_timeout(self.give_up);
+                request.set_timeout(self.waits.left());
                 let response = L::call(request, &mut self.client).await?;
                 none.insert(Box::pin(response.into_inner()))
             }
         };
-        pages.try_next().await
+        // The service ends the stream before; a connection that hangs does not.
+        let next = timeout(self.waits.left(), pages.try_next()).await;
+        next.unwrap_or_else(|_| Err(Status::deadline_exceeded("no page arrived in time")))
     }
 }
 

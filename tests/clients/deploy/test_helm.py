@@ -20,8 +20,8 @@ KUBERNETES = ["1.29", "1.33", "1.37"]
 CUSTOM = {"ServiceMonitor", "PrometheusRule"}
 
 
-def helm(command: str, values: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    release = ["tapegate"] if command == "template" else []
+def helm(command: str, values: Path, *arguments: str, name: str = "tapegate") -> subprocess.CompletedProcess[str]:
+    release = [name] if command == "template" else []
     options = ["--values", values, "--kube-version", "1.33.0", *arguments]
     return subprocess.run(
         ["helm", command, *release, CHART, *options],
@@ -38,9 +38,9 @@ def rendered(values: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def refused(*arguments: str) -> str:
+def refused(*arguments: str, name: str = "tapegate") -> str:
     """What helm says to values that it does not take."""
-    done = helm("template", HERE / "values" / "least.yaml", *arguments)
+    done = helm("template", HERE / "values" / "least.yaml", *arguments, name=name)
     assert done.returncode != 0
     return done.stderr
 
@@ -173,3 +173,31 @@ def test_what_is_missing_is_named():
 def test_misspelled_values_are_refused():
     assert "additional properties 'replica' not allowed" in refused("--set", "replica=2")
     assert "accountId" in refused("--set-string", "accountId=12345")
+
+
+def test_values_that_would_render_something_else_are_refused():
+    assert "'delay'" in refused("--set", "shutdown.delay=null")
+    assert "both have roles.cedar" in refused("--set", r"policies.files.roles\.cedar=x")
+    for name in ("a/b.cedar", "a b.cedar", "*a.cedar"):
+        assert "policies" in refused("--set", f"policies.files.{name.replace('.', chr(92) + '.')}=x")
+    assert "invalid propertyName" in refused("--set", r"podLabels.app\.kubernetes\.io/name=other")
+    for name in ("123", "a.b", "true"):
+        assert "cannot be the name of a Service" in refused(name=name)
+
+
+def test_clients_of_the_headless_service_reach_the_port_of_the_pods():
+    found = resources(HERE / "values" / "all.yaml")
+    (container,) = found["Deployment", "tapegate"]["spec"]["template"]["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    (headless,) = found["Service", "tapegate-headless"]["spec"]["ports"]
+    assert headless["port"] == ports[headless["targetPort"]]
+
+
+@pytest.mark.parametrize("config", ["  indented = 1\n", "\n\n  after = 2", 'text = "a: b # c"\r\n', "\tof = 3\n"])
+def test_the_configuration_is_passed_on_as_it_is(config: str, tmp_path):
+    values = tmp_path / "values.yaml"
+    values.write_text(
+        yaml.safe_dump({**yaml.safe_load((HERE / "values" / "least.yaml").read_text()), "config": config})
+    )
+    text = resources(values)["ConfigMap", "tapegate"]["data"]["tapegate.toml"]
+    assert text.split() == config.split()

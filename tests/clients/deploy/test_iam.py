@@ -91,7 +91,8 @@ def test_each_action_has_the_resources_that_aws_checks_it_against(path: Path):
 
 @pytest.mark.parametrize("path", PERMISSIONS + TRUST, ids=named)
 def test_each_condition_key_is_one_of_aws(path: Path):
-    own = {"aws:RequestedRegion"}
+    # Of every action.
+    own = {"aws:RequestedRegion", "aws:SourceAccount"}
     for statement in statements(path):
         keys = {key for test in statement.get("Condition", {}).values() for key in test}
         offered = own.union(*(known(action)["conditionKeys"] for action in several(statement["Action"])))
