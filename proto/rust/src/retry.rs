@@ -107,7 +107,7 @@ where
 async fn attempts<S, B>(
     mut channel: S,
     tokens: Option<Tokens>,
-    method: MethodConfig,
+    method: Arc<MethodConfig>,
     request: Request<Body>,
 ) -> Result<Response<B>, BoxError>
 where
@@ -134,22 +134,22 @@ where
             let message = format!("the deadline passed after {} attempts", failed + 1);
             return Err(Status::deadline_exceeded(message).into());
         };
+        if let (Err(error), Some(deadline), true) = (&result, deadline, method.wait_for_ready)
+            && is::<ConnectError>(error)
+        {
+            // The last attempt is just before the deadline.
+            let last = deadline.checked_sub(LAST_CONNECT).unwrap_or(deadline);
+            let now = Instant::now();
+            if now >= last {
+                return result.map_err(unavailable);
+            }
+            sleep_until(last.min(now + reconnect)).await;
+            reconnect = (reconnect * 2).min(RECONNECT.1);
+            continue;
+        }
         let (code, pushback) = match &result {
             Ok(response) => (code_of(response), pushback(response.headers())),
             Err(error) if is::<TimeoutExpired>(error) => (Some(Code::DeadlineExceeded), Pushback::None),
-            Err(error) if is::<ConnectError>(error) && method.wait_for_ready && deadline.is_some() => {
-                let is_over = !sleep_before(deadline, reconnect).await;
-                if is_over && let Some(deadline) = deadline {
-                    // A last attempt, just before the deadline.
-                    let last = deadline.checked_sub(LAST_CONNECT).unwrap_or(deadline);
-                    if Instant::now() >= last {
-                        return result.map_err(unavailable);
-                    }
-                    sleep_until(last).await;
-                }
-                reconnect = (reconnect * 2).min(RECONNECT.1);
-                continue;
-            }
             Err(error) => (
                 Some(find::<Status>(error).map_or(Code::Unavailable, Status::code)),
                 Pushback::None,

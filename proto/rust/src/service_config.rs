@@ -1,4 +1,4 @@
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 
@@ -9,7 +9,7 @@ const PUBLISHED: &str = include_str!("../service_config.json");
 #[derive(Clone, Debug)]
 pub struct ServiceConfig {
     /// By service and method, `tapegate.v1.TapeService/ListTapes`; by service alone, `tapegate.v1.TapeService`.
-    methods: HashMap<String, MethodConfig>,
+    methods: HashMap<String, Arc<MethodConfig>>,
     pub(crate) throttling: Option<Throttling>,
 }
 
@@ -83,7 +83,7 @@ impl ServiceConfig {
             retry_throttling,
         } = serde_json::from_str(json)?;
         let mut methods = HashMap::new();
-        for config in method_config {
+        for config in method_config.into_iter().map(Arc::new) {
             for Name { service, method } in &config.name {
                 let key = match method.as_str() {
                     "" => service.clone(),
@@ -99,7 +99,7 @@ impl ServiceConfig {
     }
 
     /// The configuration of a method by the path of its requests, `/tapegate.v1.TapeService/ListTapes`.
-    pub(crate) fn of(&self, path: &str) -> Option<&MethodConfig> {
+    pub(crate) fn of(&self, path: &str) -> Option<&Arc<MethodConfig>> {
         let name = path.strip_prefix('/')?;
         let (service, _) = name.split_once('/')?;
         self.methods.get(name).or_else(|| self.methods.get(service))

@@ -1,4 +1,4 @@
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, time::Duration};
 
 use futures_util::{Stream, TryStreamExt, stream::try_unfold};
 use tokio::time::timeout;
@@ -22,9 +22,6 @@ use super::{
 pub trait List: Clone + Send + 'static {
     /// One message of its response.
     type Page: Send;
-
-    /// The marker that resumes the list after this page; empty if no tapes remain.
-    fn marker(page: &Self::Page) -> &str;
 
     /// Changes the request so that it goes on after this page. Returns false if nothing is left to ask for.
     fn resume_after(&mut self, page: &Self::Page) -> bool;
@@ -88,7 +85,7 @@ pub fn walk<L: List, S: Channel>(
 struct Walk<L: List, S> {
     client: TapeServiceClient<S>,
     request: L,
-    pages: Option<Pin<Box<Streaming<L::Page>>>>,
+    pages: Option<Streaming<L::Page>>,
     waits: Waits,
     /// The last page has arrived. What follows is the status of the call.
     is_complete: bool,
@@ -122,7 +119,7 @@ impl<L: List, S: Channel> Walk<L, S> {
                 let mut request = Request::new(self.request.clone());
                 request.set_timeout(self.waits.left());
                 let response = L::call(request, &mut self.client).await?;
-                none.insert(Box::pin(response.into_inner()))
+                none.insert(response.into_inner())
             }
         };
         // The service ends the stream before; a connection that hangs does not.
@@ -135,10 +132,6 @@ macro_rules! list {
     ($request:ty, $page:ty, $method:ident, $tapes:ident) => {
         impl List for $request {
             type Page = $page;
-
-            fn marker(page: &Self::Page) -> &str {
-                &page.marker
-            }
 
             fn resume_after(&mut self, page: &Self::Page) -> bool {
                 self.marker.clone_from(&page.marker);

@@ -1,9 +1,9 @@
 """The units that ship: sandboxed, and no tighter than the service needs."""
 
-import configparser
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -53,9 +53,8 @@ def test_the_sockets_are_those_that_the_service_asks_for(name: str):
 def test_a_stop_has_the_time_that_the_service_needs():
     (given,) = values(UNIT, "Service", "TimeoutStopSec")
     checked = run("check", "--allow-anonymous", "--region=us-east-1").stdout
-    settings = configparser.ConfigParser(inline_comment_prefixes="#")
-    settings.read_string(f"[top]\n{checked}")
-    needed = sum(int(settings["shutdown"][name].strip('"s')) for name in ("delay", "drain_timeout"))
+    settings = tomllib.loads(checked)["shutdown"]
+    needed = sum(int(settings[name].removesuffix("s")) for name in ("delay", "drain_timeout"))
     assert int(given) >= needed + 3 + 5
 
 

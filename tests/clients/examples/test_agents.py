@@ -1,14 +1,11 @@
 """The example agents against a service with TLS, a token and policies, and against what can happen to their calls."""
 
 import json
-import socket
-import struct
 import subprocess
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +14,11 @@ import pytest
 from examples.conftest import Program
 from harness import aws
 from harness.certificates import Certificate, certificate
+from harness.eventually import wait_until
 from harness.paths import ROOT, SERVICE_CONFIG
 from harness.ports import free_address
 from harness.process import Lines, Tapegate, check_for_secrets, dev, emulator, environment, make_token
+from harness.relay import CuttingRelay
 from harness.seeds import ACCOUNT, GATEWAY, tape_arn
 from harness.upstream import ScriptedUpstream, serve_known
 
@@ -141,59 +140,6 @@ def tapes(endpoint: str) -> list[dict]:
 def made(endpoint: str) -> list[str]:
     """The ARNs of the tapes that agents have created, in sorted order."""
     return sorted(tape["TapeARN"] for tape in tapes(endpoint) if tape["TapeBarcode"].startswith("BCK"))
-
-
-def wait_until(is_so: Callable[[], bool], within: float = 30.0):
-    ends = time.monotonic() + within
-    while not is_so():
-        assert time.monotonic() < ends
-        time.sleep(0.02)
-
-
-class CuttingRelay:
-    """Forwards to `server`, and resets each of the first connections after so many bytes to the client."""
-
-    def __init__(self, server: str, cuts: int, after: int):
-        host, _, port = server.rpartition(":")
-        self._server = (host, int(port))
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "{}:{}".format(*self._listener.getsockname())
-        self.cuts_left, self._after = cuts, after
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket):
-        with client, socket.create_connection(self._server) as server:
-            threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
-            passed = 0
-            with suppress(OSError):
-                while some := server.recv(1 << 12):
-                    client.sendall(some)
-                    passed += len(some)
-                    if self.cuts_left and passed > self._after:
-                        self.cuts_left -= 1
-                        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                        # Or the thread that reads from the client keeps the socket open.
-                        client.shutdown(socket.SHUT_RD)
-                        return
-
-    @staticmethod
-    def _forward(source: socket.socket, sink: socket.socket):
-        with suppress(OSError):
-            while some := source.recv(1 << 16):
-                sink.sendall(some)
-            sink.shutdown(socket.SHUT_RDWR)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self._listener.close()
 
 
 @pytest.mark.parametrize("source", ["python/tapegate_client.py", "go/client.go"])

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from harness.eventually import wait_until
 from harness.paths import ROOT
 from harness.ports import free_address
 from harness.process import Tapegate
@@ -23,7 +24,6 @@ from harness.process import Tapegate
 FOLDER = ROOT / "deploy" / "prometheus"
 STARTS_WITHIN = 30.0
 # For what comes with the next scrape or evaluation.
-COMES_WITHIN = 30.0
 
 # A scrape of a development build takes longer than half a second on a machine that is busy for a moment.
 CONFIG = """\
@@ -117,13 +117,6 @@ class Prometheus:
 def seconds(moment: str) -> float:
     """Of a time as Go writes it, which may have more digits than Python reads."""
     return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", moment)).timestamp()
-
-
-def wait_until(holds: Callable[[], bool], within: float = COMES_WITHIN):
-    ends = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < ends, "waited in vain"
-        time.sleep(0.05)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
-"""A relay in front of a server that can go silent: it swallows what comes, and closes nothing."""
+"""Relays in front of a server: one that can go silent, and one that resets connections."""
 
 import socket
+import struct
 import threading
 from contextlib import suppress
 
@@ -48,3 +49,26 @@ class Relay:
 
     def __exit__(self, *error):
         self._listener.close()
+
+
+class CuttingRelay(Relay):
+    """Resets each of the first connections after so many bytes to the client."""
+
+    def __init__(self, server: str, cuts: int, after: int):
+        self.cuts_left, self._after = cuts, after
+        super().__init__(server)
+
+    def _serve(self, client: socket.socket, swallowed: threading.Event):
+        with client, socket.create_connection(self._server) as server:
+            threading.Thread(target=self._forward, args=(client, server, swallowed), daemon=True).start()
+            passed = 0
+            with suppress(OSError):
+                while some := server.recv(1 << 12):
+                    client.sendall(some)
+                    passed += len(some)
+                    if self.cuts_left and passed > self._after:
+                        self.cuts_left -= 1
+                        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                        # Or the thread that reads from the client keeps the socket open.
+                        client.shutdown(socket.SHUT_RD)
+                        return

@@ -2,11 +2,11 @@
 an hour passes in 36 milliseconds. The emulator is these tests' own."""
 
 import secrets
-import time
 
 import pytest
 
 from harness import aws
+from harness.eventually import wait_until
 from harness.judge import assert_common, assert_refused, refusal
 from harness.process import emulator
 from harness.seeds import CUSTOM_POOL, GATEWAY, GIB, NO_GATEWAY, tape_arn
@@ -45,13 +45,6 @@ class Answer:
 
 def in_archive(client, arn):
     return client.describe_tape_archives(TapeARNs=[arn])["TapeArchives"]
-
-
-def wait_until(happened, within=30.0):
-    """Asks until it has happened, as a script over an AWS client would."""
-    end = time.monotonic() + within
-    while not happened():
-        assert time.monotonic() < end, f"not within {within} s"
 
 
 def test_an_archived_tape_is_retrieved_on_its_own(client):
