@@ -22,3 +22,4 @@ pub mod service;
 pub mod status;
 pub mod tls;
 pub mod violations;
+pub mod web;

@@ -211,6 +211,7 @@ impl<L: Listener> Service<L> {
             log_ok_percent: config.log.ok_percent,
             metrics: inbound::CallMetrics::exported_by(&metrics, names.clone()),
             trusted_proxies: server.trusted_proxies,
+            origins: Arc::new(server.allowed_origins),
             shed,
             refusals,
             cut: in_progress.cut.clone(),

@@ -102,6 +102,7 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &server::TLS_CERT,
     &server::TLS_KEY,
     &server::TLS_CLIENT_CA,
+    &server::ALLOWED_ORIGINS,
     &auth::MAX_TOKEN_BYTES,
     &auth::REMEMBER,
     &auth::HEALTH,

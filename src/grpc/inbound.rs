@@ -14,6 +14,7 @@ mod authenticate;
 mod bound_requests;
 mod by_address;
 mod catch_panic;
+mod check_origin;
 mod complete;
 mod decide_deadline;
 mod end_at_deadline;
@@ -51,6 +52,7 @@ use self::{
     authenticate::Authenticate,
     bound_requests::BoundRequests,
     catch_panic::CatchPanic,
+    check_origin::CheckOrigin,
     complete::CompleteTrailers,
     decide_deadline::DecideDeadline,
     end_at_deadline::EndStreamsAtDeadline,
@@ -66,12 +68,14 @@ use self::{
 use crate::{
     access::{audit::AuditLog, limits::Limits},
     call::{CallContext, middleware::Around},
+    grpc::web::Origins,
     observability::calls::CallRegistry,
 };
 
 /// The layers of the inbound stack; see [`stack`].
 pub type Stack = (
     Around<ObserveCalls>,
+    Around<CheckOrigin>,
     Around<GrpcOnly>,
     Around<CompleteTrailers>,
     Around<CatchPanic>,
@@ -115,6 +119,8 @@ pub struct InboundSettings {
     pub metrics: Arc<CallMetrics>,
     /// The proxies whose `x-forwarded-for` is trusted.
     pub trusted_proxies: BTreeSet<IpNet>,
+    /// The origins of the web pages that may call the service.
+    pub origins: Origins,
     /// The calls that were shed.
     pub shed: Arc<ShedCalls>,
     /// How many were rejected because they were not authenticated.
@@ -138,6 +144,7 @@ pub fn stack(settings: InboundSettings) -> Stack {
         log_ok_percent,
         metrics,
         trusted_proxies,
+        origins,
         shed,
         refusals,
         cut,
@@ -152,8 +159,9 @@ pub fn stack(settings: InboundSettings) -> Stack {
             log_ok_percent,
             trusted_proxies,
         })),
-        // Rejects requests that are not gRPC with an HTTP status.
-        Around(GrpcOnly),
+        // These two reject requests with an HTTP status: those of other web pages, and those that are not gRPC.
+        Around(CheckOrigin(origins.clone())),
+        Around(GrpcOnly::beside_grpc_web(!origins.is_empty())),
         // Around everything that makes a gRPC status, so that each has its details and trailers.
         Around(CompleteTrailers),
         // Around all code that may panic.

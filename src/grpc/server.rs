@@ -19,6 +19,7 @@ use super::{
     proto::tape_service_server::TapeServiceServer,
     reflection::{Reflection, V1Alpha},
     service::Tapes,
+    web::GrpcWeb,
 };
 
 /// Limits of requests and connections.
@@ -38,6 +39,7 @@ const MAX_NAME_BYTES: usize = 4096;
 /// The gRPC server, not yet running.
 pub struct GrpcServer {
     service: <inbound::Stack as Layer<Routes>>::Service,
+    web: Option<GrpcWeb>,
     settings: ConnectionSettings,
 }
 
@@ -56,9 +58,11 @@ impl GrpcServer {
             .add_service(HealthServer::new(health).max_decoding_message_size(MAX_NAME_BYTES))
             .add_service(reflection.clone())
             .add_service(V1Alpha(reflection));
+        let web = GrpcWeb::new(&inbound.origins);
         let service = inbound::stack(inbound).layer(routes.prepare());
         Self {
             service,
+            web,
             settings: settings.connection.clone(),
         }
     }
@@ -71,11 +75,27 @@ impl GrpcServer {
         metrics: Arc<ConnectionMetrics>,
         stop: CancellationToken,
     ) {
-        let acceptor = Acceptor {
-            settings,
-            http2: Http2::new(self.service, self.settings, metrics.clone()),
-            metrics,
-        };
-        acceptor.run(listener, stop).await;
+        match self.web {
+            None => {
+                let http2 = Http2::new(self.service, self.settings, metrics.clone());
+                Acceptor {
+                    settings,
+                    http2,
+                    metrics,
+                }
+                .run(listener, stop)
+                .await;
+            }
+            Some(web) => {
+                let http2 = Http2::new(web.layer(self.service), self.settings, metrics.clone());
+                Acceptor {
+                    settings,
+                    http2,
+                    metrics,
+                }
+                .run(listener, stop)
+                .await;
+            }
+        }
     }
 }

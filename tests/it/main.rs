@@ -30,6 +30,7 @@ mod environment;
 mod error_codes;
 mod errors_page;
 mod fuzz;
+mod grpc_web;
 mod harness;
 mod idempotency;
 mod life_cycle;

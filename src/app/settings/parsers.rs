@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use http::Uri;
+use http::{HeaderValue, Uri};
 use ipnet::IpNet;
 
 use super::setting_type::{TomlType, ValueParser};
@@ -222,6 +222,26 @@ pub(crate) const ENDPOINT: Parsed<Uri> = Parsed::new(
     endpoint,
 )
 .hiding_users();
+
+/// The origin of web pages, as browsers send it.
+pub(crate) const ORIGIN: Parsed<HeaderValue> = Parsed::new(
+    "ORIGIN",
+    "the origin of a web page as its browser sends it: http or https, a host in lower case, and a port unless it is the \
+     scheme's own, such as https://console.example.com or http://localhost:8080",
+    origin,
+)
+.hiding_users();
+
+fn origin(text: &str) -> Option<HeaderValue> {
+    let uri = endpoint(text)?;
+    let of_scheme = if uri.scheme_str() == Some("https") {
+        443
+    } else {
+        80
+    };
+    let is_as_sent = !text.ends_with('/') && !text.contains(|c: char| c.is_ascii_uppercase());
+    (is_as_sent && uri.port_u16() != Some(of_scheme)).then(|| text.parse().ok())?
+}
 
 /// The longest name of a host in the domain name system (RFC 1035, section 2.3.4).
 const MAX_HOST: usize = 253;

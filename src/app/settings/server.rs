@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
+use http::HeaderValue;
 use ipnet::IpNet;
 
 use super::{
     Setting, auth,
-    parsers::{ADDRESS, Bool, Choice, DurationIn, FILE, Integer, NETWORK, Parsed},
+    parsers::{ADDRESS, Bool, Choice, DurationIn, FILE, Integer, NETWORK, ORIGIN, Parsed},
     setting_type::List,
     values::Values,
 };
@@ -55,6 +56,8 @@ pub struct ServerSettings {
     pub reflection: AccessMode,
     /// The proxies whose `x-forwarded-for` is trusted (`trusted_proxies`).
     pub trusted_proxies: BTreeSet<IpNet>,
+    /// The origins of the web pages that may call the service (`grpc_web.allowed_origins`).
+    pub allowed_origins: BTreeSet<HeaderValue>,
     /// How often files are checked for changes (`reload_interval`).
     pub reload_interval: Duration,
     /// How long before something expires the start warns (`expiry_warning`).
@@ -421,9 +424,20 @@ pub(crate) static DRAIN_TIMEOUT: Setting<DurationIn> = Setting {
            upstream.create_timeout, or the outcome of creates that a stop cuts is unknown.",
 };
 
+pub(crate) static ALLOWED_ORIGINS: Setting<List<Parsed<HeaderValue>>> = Setting {
+    key: "grpc_web.allowed_origins",
+    kind: List(ORIGIN),
+    default: None,
+    help: "The origins of the web pages whose browsers may call the service with gRPC-Web, on the gRPC listener. A \
+           browser's call is authenticated like any other. Browsers speak HTTP/2 with TLS only, so this needs tls.cert \
+           or a proxy with a certificate. With a list, a request whose Origin header is not in it gets HTTP 403, \
+           whatever its content type. Default: none, and gRPC-Web is off.",
+};
+
 pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
     values.distinct(&LISTEN, &ADMIN_LISTEN);
     values.set_default_list(&TRUSTED_PROXIES, [""; 0]);
+    values.set_default_list(&ALLOWED_ORIGINS, [""; 0]);
     let trusted_proxies = values.get(&TRUSTED_PROXIES)?;
     Some(ServerSettings {
         listen: values.get(&LISTEN)?,
@@ -459,6 +473,7 @@ pub(super) fn read(values: &mut Values) -> Option<ServerSettings> {
         health: values.get(&auth::HEALTH)?,
         reflection: values.get(&auth::REFLECTION)?,
         trusted_proxies,
+        allowed_origins: values.get(&ALLOWED_ORIGINS)?,
         reload_interval: values.get(&RELOAD_INTERVAL)?,
         expiry_warning: values.get(&EXPIRY_WARNING)?,
     })

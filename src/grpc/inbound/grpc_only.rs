@@ -13,8 +13,24 @@ const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 /// Rejects requests that are not gRPC with an HTTP status, as the gRPC protocol requires, and says what is
 /// expected instead. tonic would handle a request with another content type or method, so a web page could
 /// send one.
-#[derive(Clone, Copy, Debug)]
-pub struct GrpcOnly;
+#[derive(Clone, Debug)]
+pub struct GrpcOnly {
+    /// The content types that the service takes.
+    expected: HeaderValue,
+}
+
+impl GrpcOnly {
+    /// `has_web`: whether gRPC-Web has been translated already.
+    pub(super) fn beside_grpc_web(has_web: bool) -> Self {
+        Self {
+            expected: HeaderValue::from_static(if has_web {
+                "application/grpc, application/grpc-web, application/grpc-web-text"
+            } else {
+                "application/grpc"
+            }),
+        }
+    }
+}
 
 impl<S, B, R> Middleware<S, Request<B>> for GrpcOnly
 where
@@ -29,16 +45,17 @@ where
             (&Method::POST, true) => return Either::Left(inner.call(request)),
             (&Method::POST, false) => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                (ACCEPT_POST, "application/grpc"),
+                (ACCEPT_POST, self.expected.clone()),
             ),
-            _ => (StatusCode::METHOD_NOT_ALLOWED, (ALLOW, "POST")),
+            _ => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                (ALLOW, HeaderValue::from_static("POST")),
+            ),
         };
         let mut response = Response::new(R::default());
         *response.status_mut() = status;
         let (name, value) = expected;
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+        response.headers_mut().insert(name, value);
         Either::Right(ready(Ok(response)))
     }
 }

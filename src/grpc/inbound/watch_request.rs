@@ -11,7 +11,10 @@ use tonic::body::Body;
 use tower::Service;
 
 use super::context_of;
-use crate::call::{CallContext, middleware::Middleware};
+use crate::{
+    call::{CallContext, middleware::Middleware},
+    grpc::{status, web::BrokenStream},
+};
 
 /// Records that the stream of a request broke before the request was complete. tonic takes a stream that
 /// the client has reset for an empty request.
@@ -27,7 +30,14 @@ where
 
     fn call(&self, inner: &mut S, request: Request<Body>) -> S::Future {
         let context = context_of(&request).cloned();
-        inner.call(request.map(|body| Body::new(WatchedBody { body, context })))
+        let stream = request.extensions().get::<BrokenStream>().cloned();
+        inner.call(request.map(|body| {
+            Body::new(WatchedBody {
+                body,
+                context,
+                stream,
+            })
+        }))
     }
 }
 
@@ -35,6 +45,8 @@ where
 struct WatchedBody {
     body: Body,
     context: Option<Arc<CallContext>>,
+    /// Of gRPC-Web.
+    stream: Option<BrokenStream>,
 }
 
 impl http_body::Body for WatchedBody {
@@ -46,9 +58,14 @@ impl http_body::Body for WatchedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if matches!(frame, Poll::Ready(Some(Err(_))))
-            && let Some(context) = &self.context
-        {
+        if !matches!(frame, Poll::Ready(Some(Err(_)))) {
+            return frame;
+        }
+        if self.stream.as_ref().is_some_and(|stream| !stream.is_broken()) {
+            let what = "the body of application/grpc-web-text is not base64";
+            return Poll::Ready(Some(Err(status::malformed(what))));
+        }
+        if let Some(context) = &self.context {
             context.record_broken_request();
         }
         frame

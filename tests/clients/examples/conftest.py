@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.certificates import Certificate, certificate
 from harness.paths import PROTOS, ROOT, TARGET, own_protos
+from harness.process import make_token
+from harness.seeds import ACCOUNT
 
 EXAMPLES = ROOT / "examples"
 BUILT = TARGET / "examples"
@@ -41,7 +44,12 @@ def python() -> Program:
 
 
 def go() -> Program:
-    built = copy("go")
+    return Program([str(build_go("go"))])
+
+
+def build_go(example: str) -> Path:
+    """The program of an example in Go."""
+    built = copy(example)
     # The one of the tests, as `go generate` looks for it.
     protoc = built / "bin" / "protoc"
     protoc.parent.mkdir(exist_ok=True)
@@ -49,8 +57,8 @@ def go() -> Program:
     protoc.chmod(0o755)
     build("go", "generate", ".", cwd=built, env=os.environ | {"PATH": f"{protoc.parent}:{os.environ['PATH']}"})
     build("go", "vet", ".", cwd=built)
-    build("go", "build", "-o", "bin/agent", ".", cwd=built)
-    return Program([str(built / "bin" / "agent")])
+    build("go", "build", "-o", f"bin/{example}", ".", cwd=built)
+    return built / "bin" / example
 
 
 def copy(language: str) -> Path:
@@ -95,3 +103,31 @@ LANGUAGES: dict[str, Callable[[], Program]] = {
 @pytest.fixture(scope="session", params=LANGUAGES)
 def program(request: pytest.FixtureRequest) -> Program:
     return LANGUAGES[request.param]()
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a service and its callers share."""
+
+    own: Certificate
+    tokens: Path
+    token_file: Path
+
+    def flags(self) -> list[str]:
+        """Of a service that knows this caller alone."""
+        return [
+            "--allow-anonymous=false",
+            f"--account-id={ACCOUNT}",
+            f"--auth-tokens-file={self.tokens}",
+            f"--policy-path={ROOT / 'deploy' / 'policies'}",
+            *self.own.flags(),
+        ]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    folder = tmp_path_factory.mktemp("site")
+    tokens, token_file = folder / "tokens.toml", folder / "agent.token"
+    token = make_token("agent-7", "tape-operators", file=tokens)
+    token_file.write_text(f"{token}\n")
+    return Site(certificate(folder), tokens, token_file)

@@ -11,49 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from examples.conftest import Program
+from examples.conftest import Program, Site
 from harness import aws
-from harness.certificates import Certificate, certificate
 from harness.eventually import wait_until
 from harness.paths import ROOT, SERVICE_CONFIG
 from harness.ports import free_address
-from harness.process import Lines, Tapegate, check_for_secrets, dev, emulator, environment, make_token
+from harness.process import Lines, Tapegate, check_for_secrets, dev, emulator, environment
 from harness.relay import CuttingRelay
-from harness.seeds import ACCOUNT, GATEWAY, tape_arn
+from harness.seeds import GATEWAY, tape_arn
 from harness.upstream import ScriptedUpstream, serve_known
 
 # For what takes seconds on an idle machine.
 ENDS_WITHIN = 60.0
 # One attempt of the service for each call: what it gets is what the agent gets.
 ONCE = "--retry-attempts=1"
-
-
-@dataclass(frozen=True)
-class Site:
-    """What a service and its callers share."""
-
-    own: Certificate
-    tokens: Path
-    token_file: Path
-
-    def flags(self) -> list[str]:
-        """Of a service that knows this caller alone."""
-        return [
-            "--allow-anonymous=false",
-            f"--account-id={ACCOUNT}",
-            f"--auth-tokens-file={self.tokens}",
-            f"--policy-path={ROOT / 'deploy' / 'policies'}",
-            *self.own.flags(),
-        ]
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    folder = tmp_path_factory.mktemp("site")
-    tokens, token_file = folder / "tokens.toml", folder / "agent.token"
-    token = make_token("agent-7", "tape-operators", file=tokens)
-    token_file.write_text(f"{token}\n")
-    return Site(certificate(folder), tokens, token_file)
 
 
 class Agent:
