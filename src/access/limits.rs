@@ -1,14 +1,16 @@
-//! Limits calls and created tapes per principal, counted by this replica only.
+//! Limits calls and created tapes per principal. This replica counts by itself; created tapes it can count together
+//! with others (`shared`).
 //!
 //! Anonymous callers are not limited, because they would all share one limit. State is kept only for principals that currently use something.
 
 mod attempts;
 mod by_principal;
+mod shared;
 mod tape_charges;
 mod token_bucket;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -16,8 +18,16 @@ use std::{
 
 use tokio::sync::OwnedSemaphorePermit;
 
-pub use self::tape_charges::{CreateEnd, OpenCharge};
-use self::{attempts::AttemptPlaces, tape_charges::TapeCharges, token_bucket::TokenBuckets};
+use self::{
+    attempts::AttemptPlaces,
+    shared::{SharedCharge, SharedCharges},
+    tape_charges::TapeCharges,
+    token_bucket::TokenBuckets,
+};
+pub use self::{
+    shared::{NoAnswer, OnFailure, SharedSettings, StoreError, StoreSettings},
+    tape_charges::CreateEnd,
+};
 use crate::{
     domain::{OperationKind, Principal},
     observability::metrics,
@@ -91,6 +101,7 @@ pub struct Limits {
     open: OpenCalls,
     attempts: AttemptPlaces,
     tapes: Arc<TapeCharges>,
+    shared: Option<Arc<SharedCharges>>,
     /// How often each limit was exceeded, by its setting.
     pub exceeded: metrics::Counts<&'static str>,
 }
@@ -106,17 +117,63 @@ pub struct LimitExceeded {
     pub retry_after: Option<Duration>,
 }
 
+/// Why the tapes of a create were not counted.
+#[derive(Clone, Debug)]
+pub enum NotCharged {
+    /// The create is over the limit.
+    Exceeded(LimitExceeded),
+    /// The shared store has not answered, and creates are rejected then.
+    NoAnswer(NoAnswer),
+}
+
+/// The charge of a call in progress that makes a create.
+#[derive(Debug)]
+pub enum OpenCharge {
+    /// Counted by this replica.
+    Local(tape_charges::OpenCharge),
+    /// Counted in the shared store.
+    Shared(SharedCharge),
+}
+
+impl OpenCharge {
+    /// Ends the call. The tapes are given back if no call with this create may have created them.
+    /// They are charged again, even to an empty bucket, if AWS has created other tapes than before.
+    pub fn end(self, end: CreateEnd<'_>) {
+        match self {
+            Self::Local(charge) => charge.end(end),
+            Self::Shared(charge) => charge.end(end),
+        }
+    }
+}
+
 impl Limits {
     /// Creates limits of which nothing is used yet.
     pub fn new(settings: LimitSettings) -> Self {
         Self {
             settings,
+            shared: None,
             calls: TokenBuckets::new(Duration::from_secs(1)),
             open: OpenCalls::default(),
             attempts: AttemptPlaces::default(),
             tapes: Arc::new(TapeCharges::new()),
             exceeded: metrics::Counts::default(),
         }
+    }
+
+    /// Counts created tapes in a store that replicas share.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be used with these settings. It is not connected yet.
+    pub fn shared(self, settings: &SharedSettings) -> Result<Self, Vec<StoreError>> {
+        let shared = Some(Arc::new(SharedCharges::open(settings)?));
+        Ok(Self { shared, ..self })
+    }
+
+    /// How many requests to the store were answered, and how many failed.
+    pub fn shared_requests(&self) -> BTreeMap<&'static str, u64> {
+        let requests = self.shared.as_ref().map(|shared| shared.requests.get());
+        requests.unwrap_or_default()
     }
 
     /// Counts a call. It is open until the returned guard is dropped.
@@ -159,14 +216,14 @@ impl Limits {
     ///
     /// # Errors
     ///
-    /// [`LimitExceeded`]; none of the tapes is then counted.
-    pub fn charge_create(
+    /// [`NotCharged`]; none of the tapes is then counted.
+    pub async fn charge_create(
         &self,
         principal: &Principal,
         create: impl Hash,
         repeat: Repeat,
         tapes: u8,
-    ) -> Result<Option<OpenCharge>, LimitExceeded> {
+    ) -> Result<Option<OpenCharge>, NotCharged> {
         let Some(max) = self.limit(principal, |limits| limits.tapes_per_hour) else {
             return Ok(None);
         };
@@ -174,12 +231,22 @@ impl Limits {
             Repeat::ByBarcode => tape_charges::WINDOW,
             Repeat::ByToken => self.settings.token_window,
         };
-        let charge = self
-            .tapes
-            .charge(principal.name(), max, create, window, tapes.into());
+        let (name, tapes) = (principal.name(), tapes.into());
+        let shared = match &self.shared {
+            None => None,
+            Some(shared) => match shared.charge(name, max, &create, window, tapes).await {
+                Ok(charge) => Some(charge.map(OpenCharge::Shared)),
+                Err(NoAnswer(_)) if shared.on_failure == OnFailure::CountAlone => None,
+                Err(cause) => return Err(NotCharged::NoAnswer(cause)),
+            },
+        };
+        let charge = shared.unwrap_or_else(|| {
+            let charge = self.tapes.charge(name, max, &create, window, tapes);
+            charge.map(OpenCharge::Local)
+        });
         charge.map(Some).map_err(|wait| {
             let quota = format!("tapes created by one caller per hour: {max}");
-            self.exceed(principal, "limits.tapes_per_hour", &quota, wait)
+            NotCharged::Exceeded(self.exceed(principal, "limits.tapes_per_hour", &quota, wait))
         })
     }
 

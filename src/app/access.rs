@@ -76,7 +76,7 @@ impl Access {
                 reflection: server.reflection,
             },
             authority,
-            limits: Arc::new(Limits::new(config.limits.clone())),
+            limits: Arc::new(limits(config)?),
             audit: Arc::new(AuditLog::open(&config.audit)?),
             upkeep,
         })
@@ -234,6 +234,16 @@ fn identities(config: &Config, upkeep: &mut Upkeep) -> Result<Authenticator, Can
         *remember,
         *max_token_bytes,
     ))
+}
+
+fn limits(config: &Config) -> Result<Limits, CannotStart> {
+    let limits = Limits::new(config.limits.clone());
+    match &config.shared_limits {
+        None => Ok(limits),
+        Some(settings) => limits
+            .shared(settings)
+            .map_err(|faults| CannotStart::Files(faults.iter().map(ToString::to_string).collect())),
+    }
 }
 
 /// Without policies no call would be allowed, so settings without them are rejected.

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::settings::{Setting, Values, auth, jwt, parsers::Parsed, policy, server};
+use super::settings::{Setting, Values, auth, jwt, limits, parsers::Parsed, policy, server};
 use crate::{
     access::{
         audit::AuditLog,
@@ -11,6 +11,7 @@ use crate::{
             jwt::{JwksLocation, KeySet, RemoteKeys, RemoteKeysError},
             static_tokens::StaticTokens,
         },
+        limits::{LimitSettings, Limits, StoreError},
         policy::PolicyEngine,
     },
     grpc::tls::{self, TlsSettings},
@@ -28,6 +29,21 @@ pub(super) fn files(values: &mut Values) {
     for setting in [&policy::PATH, &policy::TRIAL] {
         if let Some(Some(directory)) = values.optional(setting) {
             report(values, setting, PolicyEngine::open(setting.key, &directory));
+        }
+    }
+    if let Some(Some(settings)) = limits::shared::settings(values) {
+        for fault in Limits::new(LimitSettings::default())
+            .shared(&settings)
+            .err()
+            .into_iter()
+            .flatten()
+        {
+            let message = fault.to_string();
+            match fault {
+                StoreError::Password(_) => values.fault(&limits::shared::PASSWORD_FILE, message),
+                StoreError::Ca(_) => values.fault(&limits::shared::CA, message),
+                StoreError::Client(_) => values.fault(&limits::shared::URL, message),
+            }
         }
     }
     values.rows(&jwt::TABLE, |row| {

@@ -88,6 +88,10 @@ impl MetricSources {
             });
         }
         register_upstream(metrics, shared, readiness.clone(), names.clone());
+        let of_store = limits.clone();
+        metrics.counts_by(&catalog::SHARED_LIMIT_REQUESTS, RESULT, move || {
+            of_store.shared_requests()
+        });
         metrics.counts_by(&catalog::LIMITS_REACHED, "tapegate.limit", move || {
             limits.exceeded.get()
         });

@@ -21,7 +21,7 @@ mod fault;
 mod file;
 mod given;
 pub(crate) mod jwt;
-mod limits;
+pub(crate) mod limits;
 pub(crate) mod parsers;
 pub(crate) mod policy;
 pub(crate) mod requests;
@@ -51,7 +51,12 @@ pub use self::{
     sources::Variables,
 };
 use crate::{
-    access::{IdentitySettings, audit::AuditSettings, limits::LimitSettings, policy::PolicySettings},
+    access::{
+        IdentitySettings,
+        audit::AuditSettings,
+        limits::{LimitSettings, SharedSettings},
+        policy::PolicySettings,
+    },
     grpc::{convert::Rules, inbound::Deadlines, tls::TlsSettings},
     observability::{
         admin::AdminSettings,
@@ -118,6 +123,13 @@ pub static SETTINGS: &[&dyn AnySetting] = &[
     &limits::each::CONCURRENT_STREAMS,
     &limits::each::ATTEMPTS_IN_FLIGHT,
     &limits::each::TAPES_PER_HOUR,
+    &limits::shared::URL,
+    &limits::shared::USERNAME,
+    &limits::shared::PASSWORD_FILE,
+    &limits::shared::CA,
+    &limits::shared::TIMEOUT,
+    &limits::shared::PREFIX,
+    &limits::shared::ON_FAILURE,
     &policy::AUDIT_FILE,
     &policy::AUDIT_READS,
     &policy::AUDIT_REJECTIONS,
@@ -195,6 +207,8 @@ pub struct Config {
     pub policy: Option<PolicySettings>,
     /// Quotas of each principal.
     pub limits: LimitSettings,
+    /// The store in which replicas count created tapes together; `None` if each counts for itself.
+    pub shared_limits: Option<SharedSettings>,
     /// Where calls are recorded.
     pub audit: AuditSettings,
     /// What requests may ask for.
@@ -227,6 +241,8 @@ impl Config {
         let policy = policy::read(values);
         let audit = policy::audit(values);
         let limits = limits::read(values);
+        limits::shared::reject_useless(values);
+        let shared_limits = limits::shared::settings(values);
         requests::set_default_of_regions(values);
         let accounts = accounts::read(values);
         let rules = requests::rules(values, accounts.as_deref());
@@ -240,6 +256,7 @@ impl Config {
             identities: identities?,
             policy: policy?,
             limits: limits?,
+            shared_limits: shared_limits?,
             audit: audit?,
             rules: rules?,
             deadlines: deadlines?,

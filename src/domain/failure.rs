@@ -125,6 +125,12 @@ pub enum Fault {
         /// When a retry can succeed; `None` where it never can.
         wait: Option<Duration>,
     },
+    /// The store in which replicas count created tapes together has not answered.
+    #[error("the store of shared limits does not answer: {cause}")]
+    LimitsUnavailable {
+        /// Why.
+        cause: String,
+    },
     /// The barcode belongs to a tape of the gateway, or to an archived one.
     #[error("a tape with this barcode exists: it {}", if differs.is_empty() { "matches the request".to_owned() } else { format!("differs from the request in {}", differs.join(", ")) })]
     TapeExists {
@@ -223,6 +229,7 @@ impl Fault {
             Self::Paced { .. } => ErrorKind::UpstreamBusy,
             Self::Denied { .. } => ErrorKind::PermissionDenied,
             Self::QuotaUsedUp { .. } => ErrorKind::LimitReached,
+            Self::LimitsUnavailable { .. } => ErrorKind::LimitsUnavailable,
             Self::TapeExists { .. } => ErrorKind::TapeExists,
             Self::BarcodeTaken => ErrorKind::BarcodeTaken,
             Self::NoCredentials { .. } => ErrorKind::NoAwsCredentials,

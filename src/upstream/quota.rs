@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use futures_util::future::{BoxFuture, FutureExt, ready};
-use tower::Service;
+use futures_util::future::{BoxFuture, FutureExt};
+use tower::{Service, ServiceExt};
 
 use crate::{
     access::{
         AuthorizedCall,
-        limits::{CreateEnd, LimitExceeded, Limits, OpenCharge, Repeat},
+        limits::{CreateEnd, LimitExceeded, Limits, NoAnswer, NotCharged, OpenCharge, Repeat},
     },
     call::{Answer, LiveAttempts, middleware::Middleware},
     domain::{Failure, Fault, Operation, Outcome, TapeArn},
@@ -22,8 +22,11 @@ pub(super) struct TapeQuota(pub(super) Arc<Limits>);
 impl<O, S> Middleware<S, AuthorizedCall<O>> for TapeQuota
 where
     O: Operation,
-    S: Service<AuthorizedCall<O>, Response = Answer<Arc<O::Output>>, Error = Failure>,
-    S::Future: Send + 'static,
+    S: Service<AuthorizedCall<O>, Response = Answer<Arc<O::Output>>, Error = Failure>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
 {
     type Response = Answer<Arc<O::Output>>;
     type Future = BoxFuture<'static, Result<Self::Response, Failure>>;
@@ -32,42 +35,42 @@ where
         let Some(count) = call.operation.requested_tapes().map(|requested| requested.count) else {
             return inner.call(call).boxed();
         };
-        let create = CreateIdentity::of(&call.operation);
-        let repeat = match create {
-            CreateIdentity::Barcode(_) => Repeat::ByBarcode,
-            CreateIdentity::Request(_) => Repeat::ByToken,
-        };
-        let charge = match self
-            .0
-            .charge_create(&call.caller.principal, create, repeat, count)
-        {
-            Ok(charge) => charge,
-            Err(LimitExceeded {
-                principal,
-                quota,
-                retry_after,
-            }) => {
-                let rejected = call.not_sent(Fault::QuotaUsedUp {
-                    principal: principal.into(),
-                    quota: quota.into(),
-                    wait: retry_after,
-                });
-                return ready(Err(rejected)).boxed();
-            }
-        };
-        let mut charge = EndOnDrop {
-            charge,
-            live: call.live.clone(),
-        };
-        let answer = inner.call(call);
+        let limits = self.0.clone();
+        let inner = inner.clone();
         Box::pin(async move {
-            let answer = answer.await;
+            let create = CreateIdentity::of(&call.operation);
+            let repeat = match create {
+                CreateIdentity::Barcode(_) => Repeat::ByBarcode,
+                CreateIdentity::Request(_) => Repeat::ByToken,
+            };
+            let charging = limits.charge_create(&call.caller.principal, create, repeat, count);
+            let charge = charging.await.map_err(|why| call.not_sent(fault(why)))?;
+            let mut charge = EndOnDrop {
+                charge,
+                live: call.live.clone(),
+            };
+            let answer = inner.oneshot(call).await;
             charge.end(match &answer {
                 Ok(Answer { output, .. }) => CreateEnd::Created(O::chosen_tapes(output)),
                 Err(failure) => end_by(failure.outcome),
             });
             answer
         })
+    }
+}
+
+fn fault(why: NotCharged) -> Fault {
+    match why {
+        NotCharged::Exceeded(LimitExceeded {
+            principal,
+            quota,
+            retry_after,
+        }) => Fault::QuotaUsedUp {
+            principal: principal.into(),
+            quota: quota.into(),
+            wait: retry_after,
+        },
+        NotCharged::NoAnswer(NoAnswer(cause)) => Fault::LimitsUnavailable { cause },
     }
 }
 

@@ -295,6 +295,7 @@ fn faults() -> Vec<Fault> {
             quota: text().into(),
             wait: None,
         },
+        Fault::LimitsUnavailable { cause: text() },
         Fault::TapeExists { differs: vec![] },
         Fault::TapeExists {
             differs: vec!["worm"],
@@ -371,6 +372,7 @@ fn each_fault_ends_a_call_as_its_row_says() {
                 | Fault::Paced { .. }
                 | Fault::OperationTimeout
                 | Fault::QuotaUsedUp { wait: Some(_), .. }
+                | Fault::LimitsUnavailable { .. }
         ) || matches!(&fault, Fault::LookUpFailed { cause, .. } if cause.retry_rule(OperationKind::Read) != RetryRule::Never)
             || fault.retry_rule(OperationKind::Read) != RetryRule::Never;
         assert_eq!(delay.is_some(), can_help, "{case}");

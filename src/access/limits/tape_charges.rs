@@ -129,9 +129,8 @@ impl TapeCharges {
 }
 
 impl OpenCharge {
-    /// Ends the call. The tapes are given back if no call with this create may have created them.
-    /// They are charged again, even to an empty bucket, if AWS has created other tapes than before.
-    pub fn end(self, end: CreateEnd<'_>) {
+    /// Ends the call, as [`super::OpenCharge::end`] says.
+    pub(super) fn end(self, end: CreateEnd<'_>) {
         let Self {
             charges,
             charge: shared,

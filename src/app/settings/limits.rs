@@ -122,6 +122,114 @@ pub(crate) static TABLE: Table = Table {
     ],
 };
 
+/// `[limits.shared]`: the count of created tapes that replicas share.
+pub(crate) mod shared {
+    use std::{path::PathBuf, time::Duration};
+
+    use super::{Setting, Text, Values};
+    use crate::{
+        access::limits::{OnFailure, SharedSettings, StoreSettings},
+        app::settings::parsers::{Choice, DurationIn, FILE, Parsed, STORE},
+    };
+
+    pub(crate) static URL: Setting<Parsed<String>> = Setting {
+        key: "limits.shared.url",
+        kind: STORE,
+        default: None,
+        help: "The Redis or Valkey server in which all replicas count tapes_per_hour together, 7.0 or later, not a \
+               cluster: redis://HOST:PORT/DATABASE, or rediss:// with TLS. Without it, each replica counts for itself. \
+               The other limits are always those of one replica.",
+    };
+
+    pub(crate) static USERNAME: Setting<Text> = Setting {
+        key: "limits.shared.username",
+        kind: Text {
+            what: "the name of a user",
+        },
+        default: None,
+        help: "The name of the user of limits.shared.url. Default: the user without a name.",
+    };
+
+    pub(crate) static PASSWORD_FILE: Setting<Parsed<PathBuf>> = Setting {
+        key: "limits.shared.password_file",
+        kind: FILE,
+        default: None,
+        help: "The file with the password of limits.shared.url. It is read at the start. Default: no password.",
+    };
+
+    pub(crate) static CA: Setting<Parsed<PathBuf>> = Setting {
+        key: "limits.shared.ca",
+        kind: FILE,
+        default: None,
+        help: "The file of root certificates (PEM) that the certificate of a rediss:// server must lead to. Default: \
+               those of the system.",
+    };
+
+    pub(crate) static TIMEOUT: Setting<DurationIn> = Setting {
+        key: "limits.shared.timeout",
+        kind: DurationIn(Duration::from_millis(10)..=Duration::from_secs(5)),
+        default: Some("250ms"),
+        help: "How long a connection to limits.shared.url, and again an answer, may take.",
+    };
+
+    pub(crate) static PREFIX: Setting<Parsed<String>> = Setting {
+        key: "limits.shared.prefix",
+        kind: Parsed::new("TEXT", "1 to 64 letters, digits and :._-", |text| {
+            crate::app::settings::parsers::word(text, 1..=64, ":._-")
+        }),
+        default: Some("tapegate"),
+        help: "What the keys in limits.shared.url begin with. Services with different prefixes count apart.",
+    };
+
+    pub(crate) static ON_FAILURE: Setting<Choice<OnFailure>> = Setting {
+        key: "limits.shared.on_failure",
+        kind: Choice(&[
+            ("reject", OnFailure::Reject),
+            ("count_alone", OnFailure::CountAlone),
+        ]),
+        default: Some("reject"),
+        help: "What happens to the creates of limited callers while limits.shared.url does not answer. reject: they end \
+               with UNAVAILABLE (LIMITS_UNAVAILABLE), and the limit holds. count_alone: each replica counts for itself, \
+               so that a caller can create tapes_per_hour tapes on each of them.",
+    };
+
+    /// `Some(None)` if each replica counts for itself.
+    pub(crate) fn settings(values: &Values) -> Option<Option<SharedSettings>> {
+        let Some(url) = values.optional(&URL)? else {
+            return Some(None);
+        };
+        Some(Some(SharedSettings {
+            store: StoreSettings {
+                url,
+                username: values.optional(&USERNAME)?,
+                password_file: values.optional(&PASSWORD_FILE)?,
+                ca: values.optional(&CA)?,
+                timeout: values.get(&TIMEOUT)?,
+            },
+            prefix: values.get(&PREFIX)?,
+            on_failure: values.get(&ON_FAILURE)?,
+        }))
+    }
+
+    /// Rejects settings that have no effect.
+    pub(in crate::app::settings) fn reject_useless(values: &mut Values) {
+        if !values.is_given(&URL) {
+            let why = "has no effect without limits.shared.url";
+            values.reject_given(&USERNAME, why);
+            values.reject_given(&PASSWORD_FILE, why);
+            values.reject_given(&CA, why);
+            values.reject_changed(&TIMEOUT, why);
+            values.reject_changed(&PREFIX, why);
+            values.reject_changed(&ON_FAILURE, why);
+        } else if matches!(values.optional(&URL), Some(Some(url)) if url.starts_with("redis:")) {
+            values.reject_given(
+                &CA,
+                "has no effect without TLS; use rediss:// in limits.shared.url",
+            );
+        }
+    }
+}
+
 pub(super) fn read(values: &mut Values) -> Option<LimitSettings> {
     let mut names = BTreeSet::new();
     let groups = values.rows(&TABLE, |row| {

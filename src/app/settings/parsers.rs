@@ -239,7 +239,7 @@ fn origin(text: &str) -> Option<HeaderValue> {
     } else {
         80
     };
-    let is_as_sent = !text.ends_with('/') && !text.contains(|c: char| c.is_ascii_uppercase());
+    let is_as_sent = !text.ends_with('/') && !text.contains(|c: char| c.is_ascii_uppercase() || c == '*');
     (is_as_sent && uri.port_u16() != Some(of_scheme)).then(|| text.parse().ok())?
 }
 
@@ -263,6 +263,31 @@ fn endpoint(text: &str) -> Option<Uri> {
     let has_valid_port = authority.as_str().len() == authority.host().len()
         || authority.port_u16().is_some_and(|port| port != 0);
     (is_root && has_valid_port && !text.contains('#')).then_some(uri)
+}
+
+/// A Redis or Valkey server.
+pub(crate) const STORE: Parsed<String> = Parsed::new(
+    "URL",
+    "redis:// or rediss:// with a host, optionally a port and the number of a database, but no user, such as \
+     rediss://redis.example.com:6379/0",
+    store,
+)
+.hiding_users();
+
+fn store(text: &str) -> Option<String> {
+    let uri: Uri = text.parse().ok()?;
+    let authority = uri.authority()?;
+    let has_host_only = (1..=MAX_HOST).contains(&authority.host().len()) && !authority.as_str().contains('@');
+    let has_valid_port = authority.as_str().len() == authority.host().len()
+        || authority.port_u16().is_some_and(|port| port != 0);
+    let database = uri.path().strip_prefix('/').unwrap_or_default();
+    let is_valid = matches!(uri.scheme_str(), Some("redis" | "rediss"))
+        && has_host_only
+        && has_valid_port
+        && (database.is_empty() || database.parse::<u16>().is_ok())
+        && uri.query().is_none()
+        && !text.contains('#');
+    is_valid.then(|| text.to_owned())
 }
 
 /// The path of a file.
@@ -348,7 +373,7 @@ pub(crate) const SESSION_NAME: Parsed<String> =
     });
 
 /// A text of so many ASCII letters, digits and `others`.
-fn word(text: &str, length: RangeInclusive<usize>, others: &str) -> Option<String> {
+pub(super) fn word(text: &str, length: RangeInclusive<usize>, others: &str) -> Option<String> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
     (length.contains(&text.len()) && text.chars().all(is_allowed)).then(|| text.to_owned())
 }

@@ -256,6 +256,7 @@ service_failures! {
     IdentityKeysUnavailable: OTHER,             Tapegate,         "IDENTITY_KEYS_UNAVAILABLE", Grpc::Unavailable,        Service,         Warn,  true,  Never, Never, NotApplied, Failed,        Some(5),  WAIT;
     PermissionDenied:        OTHER,             Tapegate,         "PERMISSION_DENIED",         Grpc::PermissionDenied,   Caller,          Warn,  false, Never, Never, NotApplied, Failed,        None,     "ask the operator of this service for permission";
     LimitReached:            OTHER,             Tapegate,         "LIMIT_REACHED",             Grpc::ResourceExhausted,  Caller,          Warn,  false, Never, Never, NotApplied, Failed,        Some(1),  "retry after the delay in `RetryInfo`; if there is no `RetryInfo`, create fewer tapes in one call";
+    LimitsUnavailable:       OTHER,             Tapegate,         "LIMITS_UNAVAILABLE",        Grpc::Unavailable,        Service,         Warn,  true,  Never, Never, NotApplied, Failed,        Some(1),  WAIT;
     Overloaded:              OTHER,             Tapegate,         "OVERLOADED",                Grpc::Unavailable,        Service,         Warn,  true,  Never, Never, NotApplied, Failed,        Some(1),  WAIT;
 
     // Requests that end without a response of AWS.

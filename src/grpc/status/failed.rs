@@ -239,6 +239,9 @@ fn describe(operation: &FailedOperation, fault: &Fault) -> String {
             http_status,
             ..
         } => describe_aws(code, message, *http_status),
+        Fault::LimitsUnavailable { .. } => {
+            "the store of shared limits (limits.shared.url) does not answer; the log of the service has the cause".to_owned()
+        }
         Fault::Unreachable { .. } => "the connection to AWS failed; the log of the service has the cause".to_owned(),
         Fault::NotSent { .. } => {
             "the request to AWS could not be sent; the log of the service has the cause".to_owned()

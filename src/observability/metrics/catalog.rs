@@ -86,6 +86,8 @@ metrics! {
         "Decisions that the policies on trial (policy.trial) would have made differently.";
     LIMITS_REACHED = Counter, Stable, "tapegate.limits.reached", "{call}", ["tapegate.limit"],
         "Calls rejected because their caller reached one of its own limits, by the setting of that limit.";
+    SHARED_LIMIT_REQUESTS = Counter, Stable, "tapegate.limits.shared.requests", "{request}", ["tapegate.result"],
+        "Requests to the store of shared limits (limits.shared.url) by result: answered or failed.";
     AUDIT_LOST = Counter, Stable, "tapegate.audit.lost_records", "{record}", [],
         "Audit records that could not be written to the audit file. They are in the log, as errors.";
     LOG_LOST = Counter, Stable, "tapegate.log.lost_lines", "{line}", [],

@@ -31,14 +31,17 @@ REPLICAS = ("10.0.0.11:50051", "10.0.0.12:50051")
 
 
 def shipped(name: str, changes: Mapping[str, str], replicas: tuple[str, ...]) -> str:
-    """A file of deploy/ for these replicas; lines of replicas that there are not are left out."""
-    text = (ROOT / "deploy" / name).read_text()
-    for example, replica in zip(REPLICAS, [*replicas, None], strict=False):
-        assert example in text
-        if replica:
-            text = text.replace(example, replica)
-        else:
-            text = "".join(line for line in text.splitlines(keepends=True) if example not in line)
+    """A file of deploy/ for these replicas, each with a line as that of the first example."""
+    lines = (ROOT / "deploy" / name).read_text().splitlines(keepends=True)
+    (example,) = (line for line in lines if REPLICAS[0] in line)
+    (other,) = (line for line in lines if REPLICAS[1] in line)
+    lines.remove(other)
+    # HAProxy names its servers.
+    named = [
+        example.replace(REPLICAS[0], replica).replace(" a ", f" replica{number} ")
+        for number, replica in enumerate(replicas)
+    ]
+    text = "".join(lines).replace(example, "".join(named))
     for old, new in changes.items():
         assert old in text, f"{old} is not in deploy/{name}"
         text = text.replace(old, new)

@@ -4,8 +4,7 @@ channel options. No call fails, and no tape is created twice."""
 import json
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,15 +16,13 @@ from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
 from harness.balancers import BALANCERS
 from harness.certificates import NAME as CERTIFIED
 from harness.certificates import certificate
-from harness.channel import DOCUMENTED_OPTIONS
-from harness.dns import NAME, Dns
+from harness.fronts import FRONTS, static_list
 from harness.paths import ROOT
 from harness.ports import free_address
 from harness.process import Tapegate, emulator
 from harness.seeds import GATEWAY
 from harness.siege.callers import Callers
 from harness.siege.figures import Table, quantile
-from harness.siege.replicas import Replicas
 from harness.siege.scale import DEFAULTS, IS_FULL, count, scaled
 from harness.upstream import serve
 
@@ -38,65 +35,6 @@ RESTART_TABLE = Table(
     "before the replicas", "between s", "restarts", "calls", "failed", "tapes made", "told", "slowest s"
 )
 OUTAGE_TABLE = Table("outage s", "calls", "failed", "p50 s", "slowest s")
-
-
-@dataclass(frozen=True)
-class Front:
-    """The replicas, and a channel to them."""
-
-    replicas: Replicas
-    channel: Callable[[], grpc.Channel]
-
-
-def plain(target: str, *more: tuple[str, object]) -> Callable[[], grpc.Channel]:
-    return lambda: grpc.insecure_channel(target, options=[*DOCUMENTED_OPTIONS, *more])
-
-
-@contextmanager
-def balanced(name: str, aws: str, folder: Path) -> Iterator[Front]:
-    own = certificate(folder)
-    listens = [free_address(), free_address()]
-    override = ("grpc.ssl_target_name_override", CERTIFIED)
-    credentials = grpc.ssl_channel_credentials(own.cert.read_bytes())
-    with Replicas(aws, listens, *own.flags()) as replicas, BALANCERS[name](folder, own, *listens) as address:
-        options = [*DOCUMENTED_OPTIONS, override]
-        yield Front(replicas, lambda: grpc.secure_channel(address, credentials, options=options))
-
-
-@contextmanager
-def dns(aws: str, _: Path) -> Iterator[Front]:
-    port = free_address().rpartition(":")[2]
-    addresses = ["127.0.0.1", "127.0.0.2"]
-    with (
-        Replicas(aws, [f"{address}:{port}" for address in addresses]) as replicas,
-        Dns(NAME, addresses=addresses) as server,
-    ):
-        yield Front(replicas, plain(f"dns://{server.address}/{NAME}:{port}", ("grpc.enable_http_proxy", 0)))
-
-
-@contextmanager
-def static_list(aws: str, _: Path) -> Iterator[Front]:
-    listens = [free_address(), free_address()]
-    authority = ("grpc.default_authority", NAME)
-    robin = ("grpc.lb_policy_name", "round_robin")
-    with Replicas(aws, listens) as replicas:
-        yield Front(replicas, plain(f"ipv4:{','.join(listens)}", authority, robin))
-
-
-@contextmanager
-def alone(aws: str, _: Path) -> Iterator[Front]:
-    listen = free_address()
-    with Replicas(aws, [listen]) as replicas:
-        yield Front(replicas, plain(listen))
-
-
-FRONTS = {
-    "nginx": lambda aws, folder: balanced("nginx", aws, folder),
-    "haproxy": lambda aws, folder: balanced("haproxy", aws, folder),
-    "dns": dns,
-    "static list": static_list,
-    "one alone": alone,
-}
 
 
 @pytest.fixture

@@ -266,6 +266,39 @@ fn all_faults_of_certificates_keys_tokens_and_policies_are_reported_at_once() {
 }
 
 #[test]
+fn all_faults_of_the_files_of_the_store_are_reported_at_once() {
+    let site = Site::new();
+    site.write("empty.password", "\n");
+    let path = |name| site.path(name);
+    let call = Call::serve().file(format!(
+        "[limits.shared]\nurl = 'rediss://localhost'\npassword_file = {:?}\nca = {:?}\n",
+        path("empty.password"),
+        path("server.key")
+    ));
+    assert_faults(
+        &call,
+        &[
+            (
+                "tapegate.toml:3:17: limits.shared.password_file: ",
+                "empty.password: it is empty",
+            ),
+            (
+                "tapegate.toml:4:6: limits.shared.ca: ",
+                "server.key has no certificate",
+            ),
+        ],
+    );
+    let plain = Call::serve().file(format!(
+        "[limits.shared]\nurl = 'redis://localhost'\nca = {:?}\n",
+        path("clients.pem")
+    ));
+    assert_faults(
+        &plain,
+        &[("tapegate.toml:3:6: limits.shared.ca: has no effect", "rediss://")],
+    );
+}
+
+#[test]
 fn dev_requires_authentication_if_identities_or_policies_are_configured() {
     let site = Site::new();
     let closed = Call::default().file(site.config());
@@ -444,6 +477,10 @@ account_id = "123456789012"
 [[endpoint]]
 account_id = "999999999999"
 use_fips = true
+[limits.shared]
+username = "tapegate"
+timeout = "1s"
+on_failure = "count_alone"
 "#
     );
     let call = Call::serve().arg("--account-id=123456789012").file(file);
@@ -489,6 +526,18 @@ use_fips = true
             (
                 "tapegate.toml:33:14: endpoint.account_id: 999999999999 is not served",
                 "[[account]]",
+            ),
+            (
+                "tapegate.toml:36:12: limits.shared.username: has no effect",
+                "without limits.shared.url",
+            ),
+            (
+                "tapegate.toml:37:11: limits.shared.timeout: has no effect",
+                "without limits.shared.url",
+            ),
+            (
+                "tapegate.toml:38:14: limits.shared.on_failure: has no effect",
+                "without limits.shared.url",
             ),
         ],
     );

@@ -414,6 +414,83 @@ fn endpoints_are_root_urls() {
 }
 
 #[test]
+fn the_store_of_shared_limits_is_a_url_without_a_user() {
+    let with = |url: &str| Call::serve().arg(format!("--limits-shared-url={url}"));
+    for url in [
+        "redis://127.0.0.1",
+        "redis://store.example:6379/0",
+        "rediss://store.example/",
+        "rediss://[::1]:6380/15",
+    ] {
+        let shared = with(url).config().shared_limits.unwrap();
+        assert_eq!(shared.store.url, url);
+    }
+    for url in [
+        "127.0.0.1:6379",
+        "http://store.example",
+        "redis://",
+        "redis:///0",
+        "redis://h:0",
+        "redis://h:99999",
+        "redis://h/x",
+        "redis://h/0/1",
+        "redis://h/-1",
+        "redis://h?db=1",
+        "redis://h#insecure",
+        "redis://user@h",
+        "redis://:secret@h",
+        "unix:///run/store",
+    ] {
+        assert_faults(&with(url), &[("--limits-shared-url: ", "redis:// or rediss://")]);
+        assert!(!with(url).faults().join("\n").contains("secret"));
+    }
+}
+
+#[test]
+fn origins_are_as_browsers_send_them() {
+    let with = |origin: &str| Call::serve().file(format!("grpc_web.allowed_origins = [{origin:?}]"));
+    for origin in [
+        "https://console.example.com",
+        "http://localhost:8080",
+        "https://[::1]:8443",
+        "https://xn--bcher-kva.example",
+    ] {
+        assert!(
+            with(origin)
+                .config()
+                .server
+                .allowed_origins
+                .iter()
+                .any(|allowed| allowed == origin),
+            "{origin}"
+        );
+    }
+    for origin in [
+        "*",
+        "null",
+        "console.example.com",
+        "https://*.example.com",
+        "https://console.example.com/",
+        "https://console.example.com/app",
+        "https://console.example.com:443",
+        "http://console.example.com:80",
+        "https://Console.example.com",
+        "HTTPS://console.example.com",
+        "https://user@console.example.com",
+        "ftp://console.example.com",
+        "https://bücher.example",
+    ] {
+        assert_faults(
+            &with(origin),
+            &[(
+                "tapegate.toml:1:29: grpc_web.allowed_origins: ",
+                "the origin of a web page",
+            )],
+        );
+    }
+}
+
+#[test]
 fn of_two_contradicting_values_the_given_one_is_reported() {
     assert_faults(
         &Call::serve().arg("--upstream-attempt-timeout=61s"),

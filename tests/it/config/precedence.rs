@@ -84,7 +84,10 @@ fn every_setting_of_the_service_except_lists_has_a_key_a_variable_and_a_flag() {
         ("policy.path", path("policies")),
         ("policy.trial", path("policies")),
         ("audit.file", path("audit.jsonl")),
+        ("limits.shared.password_file", path("store.password")),
+        ("limits.shared.ca", path("clients.pem")),
     ];
+    site.write("store.password", "secret");
     // A valid value, unlike the default, for every setting.
     let valid = |key: &str| match key {
         "allow_plaintext" | "audit.reads" | "compress_responses" | "require_pool" | "create.add_tags" => {
@@ -147,6 +150,10 @@ fn every_setting_of_the_service_except_lists_has_a_key_a_variable_and_a_flag() {
         "create.resend_window" => "9m",
         "create.token_window" => "11m",
         "shutdown.drain_timeout" => "8s",
+        "limits.shared.url" => "rediss://localhost:6379/1",
+        "limits.shared.timeout" => "99ms",
+        "limits.shared.prefix" => "site-1",
+        "limits.shared.on_failure" => "count_alone",
         _ => match files.iter().find(|(file, _)| *file == key) {
             Some((_, path)) => path,
             None => "5001",
@@ -159,7 +166,8 @@ fn every_setting_of_the_service_except_lists_has_a_key_a_variable_and_a_flag() {
         .var("TAPEGATE_TLS_CERT", &files[0].1)
         .var("TAPEGATE_TLS_KEY", &files[1].1)
         .var("TAPEGATE_POLICY_PATH", &files[4].1)
-        .var("TAPEGATE_AUDIT_FILE", &files[6].1);
+        .var("TAPEGATE_AUDIT_FILE", &files[6].1)
+        .var("TAPEGATE_LIMITS_SHARED_URL", "rediss://localhost");
     for setting in SETTINGS {
         let (section, name) = setting.path();
         if setting.toml() == TomlType::Strings {

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from harness.process import Tapegate
 from harness.siege.scale import DEFAULTS
-from harness.upstream import serve
+from harness.upstream import serve_known
 
 
 class Replicas:
@@ -16,7 +16,7 @@ class Replicas:
         self._running = [self._start(listen) for listen in listens]
 
     def _start(self, listen: str) -> Tapegate:
-        return serve(self._aws, *self._arguments, listen=listen, env=DEFAULTS)
+        return serve_known(self._aws, *self._arguments, listen=listen, env=DEFAULTS)
 
     def restart(self, n: int):
         """SIGTERM, and another process as soon as the port is free."""
