@@ -1,6 +1,6 @@
 //! gRPC-Web: lets browsers call the service, from pages of the allowed origins (`grpc_web.allowed_origins`).
 //!
-//! [`GrpcWeb`] stands around the [`inbound`](super::inbound) stack, for which a call of a browser is then a call like
+//! `GrpcWeb` stands around the [`inbound`](super::inbound) stack, for which a call of a browser is then a call like
 //! any other. It translates requests and responses, and it answers the preflight requests of browsers (CORS). The
 //! inbound stack rejects the requests of other origins, so that it observes them.
 

@@ -10,7 +10,7 @@ CONTINUED = "> "
 # Blocks under these names would be commands that nobody checks. After the name, a block can say what it needs that a
 # test does not have: ```sh needs a cluster
 UNCHECKED = frozenset({"bash", "sh", "shell", "zsh", "shell-session", "shellsession", "terminal"})
-NEEDS = frozenset({"needs AWS", "needs a cluster", "needs a container engine", "needs systemd"})
+NEEDS = frozenset({"needs AWS", "needs a cluster", "needs a container engine", "needs a key", "needs systemd"})
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<language>[\w-]*) *(?P<needs>.*)$")
 
