@@ -309,11 +309,7 @@ fn unavailable(error: BoxError) -> BoxError {
 
 impl RetryPolicy {
     fn retries(&self, code: Code) -> bool {
-        let spelled = |name: &str| name.replace('_', "").to_lowercase();
-        let code = format!("{code:?}").to_lowercase();
-        self.retryable_status_codes
-            .iter()
-            .any(|name| spelled(name) == code)
+        self.retryable_status_codes.contains(&code)
     }
 
     /// The backoff before the retry that follows this many failed attempts, without jitter.

@@ -1,6 +1,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use serde::Deserialize;
+use tonic::Code;
 
 /// What the service publishes: `docs/service_config.json`.
 const PUBLISHED: &str = include_str!("../service_config.json");
@@ -8,7 +9,8 @@ const PUBLISHED: &str = include_str!("../service_config.json");
 /// The part of a service config of gRPC (gRFC A6, A21) that [`Retry`](super::Retry) acts by.
 #[derive(Clone, Debug)]
 pub struct ServiceConfig {
-    /// By service and method, `tapegate.v1.TapeService/ListTapes`; by service alone, `tapegate.v1.TapeService`.
+    /// By service and method, `tapegate.v1.TapeService/ListTapes`; by service alone, `tapegate.v1.TapeService`; or for
+    /// all services, with an empty name.
     methods: HashMap<String, Arc<MethodConfig>>,
     pub(crate) throttling: Option<Throttling>,
 }
@@ -39,7 +41,8 @@ pub(crate) struct RetryPolicy {
     #[serde(deserialize_with = "some_seconds")]
     pub(crate) max_backoff: Duration,
     pub(crate) backoff_multiplier: f64,
-    pub(crate) retryable_status_codes: Vec<String>,
+    #[serde(deserialize_with = "codes")]
+    pub(crate) retryable_status_codes: Vec<Code>,
 }
 
 /// The bucket of tokens of a server: an attempt that fails takes one, a call that succeeds adds a part.
@@ -52,6 +55,7 @@ pub(crate) struct Throttling {
 
 #[derive(Clone, Debug, Deserialize)]
 struct Name {
+    #[serde(default)]
     service: String,
     #[serde(default)]
     method: String,
@@ -102,7 +106,9 @@ impl ServiceConfig {
     pub(crate) fn of(&self, path: &str) -> Option<&Arc<MethodConfig>> {
         let name = path.strip_prefix('/')?;
         let (service, _) = name.split_once('/')?;
-        self.methods.get(name).or_else(|| self.methods.get(service))
+        [name, service, ""]
+            .into_iter()
+            .find_map(|name| self.methods.get(name))
     }
 }
 
@@ -117,6 +123,36 @@ fn some_seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Dur
 
 fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     some_seconds(deserializer).map(Some)
+}
+
+/// Status codes, as names or as numbers.
+fn codes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Code>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Number(i32),
+        Name(String),
+    }
+    let written = Vec::<Written>::deserialize(deserializer)?;
+    let read = |written| {
+        let found = match &written {
+            Written::Number(number) => all_codes().find(|code| *code as i32 == *number),
+            Written::Name(name) => {
+                let name = name.replace('_', "");
+                all_codes().find(|code| format!("{code:?}").eq_ignore_ascii_case(&name))
+            }
+        };
+        found.ok_or_else(|| match written {
+            Written::Number(number) => format!("{number} is not a status code"),
+            Written::Name(name) => format!("{name:?} is not a status code, such as \"UNAVAILABLE\" or 14"),
+        })
+    };
+    let codes: Result<_, String> = written.into_iter().map(read).collect();
+    codes.map_err(serde::de::Error::custom)
+}
+
+fn all_codes() -> impl Iterator<Item = Code> {
+    (0..=16).map(Code::from_i32)
 }
 
 #[cfg(test)]
@@ -143,9 +179,33 @@ mod tests {
     }
 
     #[test]
+    fn a_config_can_be_for_all_services_and_have_numbers_for_codes() {
+        let policy = r#"{"maxAttempts": 2, "initialBackoff": "1s", "maxBackoff": "1s", "backoffMultiplier": 1,
+                         "retryableStatusCodes": ["UNAVAILABLE", "deadline_exceeded", 1]}"#;
+        let config = format!(r#"{{"methodConfig": [{{"name": [{{}}], "retryPolicy": {policy}}}]}}"#);
+        let config = ServiceConfig::parse(&config).unwrap();
+        let policy = config
+            .of("/grpc.health.v1.Health/Check")
+            .unwrap()
+            .retry_policy
+            .as_ref();
+        let codes = [Code::Unavailable, Code::DeadlineExceeded, Code::Cancelled];
+        assert_eq!(policy.unwrap().retryable_status_codes, codes);
+    }
+
+    #[test]
     fn what_is_wrong_with_a_config_is_told() {
         let config = r#"{"methodConfig": [{"name": [{"service": "a"}], "timeout": "soon"}]}"#;
         let error = ServiceConfig::parse(config).unwrap_err().to_string();
         assert!(error.contains("\"soon\" is not a duration"), "{error}");
+        for code in ["\"UNAVAILABEL\"", "17", "-1"] {
+            let policy = format!(
+                r#"{{"maxAttempts": 2, "initialBackoff": "1s", "maxBackoff": "1s", "backoffMultiplier": 1,
+                     "retryableStatusCodes": [{code}]}}"#
+            );
+            let config = format!(r#"{{"methodConfig": [{{"name": [{{}}], "retryPolicy": {policy}}}]}}"#);
+            let error = ServiceConfig::parse(&config).unwrap_err().to_string();
+            assert!(error.contains(&format!("{code} is not a status code")), "{error}");
+        }
     }
 }
