@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.certificates import Certificate
+from harness.paths import ROOT
 from harness.ports import free_address, wait_for
 from harness.process import ENDS_WITHIN, plant
 
@@ -46,18 +47,21 @@ class Store:
 
 @contextmanager
 def store(server: str, folder: Path, certificate: Certificate | None = None) -> Iterator[Store]:
-    """With TLS if there is a certificate, and with a password always."""
+    """With the user that docs/operations.md has, and with TLS if there is a certificate."""
     address = free_address()
     port = address.rpartition(":")[2]
     password = folder / "store.password"
     password.write_text(f"{PASSWORD}\n")
     plant(PASSWORD)
+    page = (ROOT / "docs" / "operations.md").read_text()
+    (documented,) = re.findall(r"^ *user tapegate .*$", page, re.MULTILINE)
+    user = [f"--{documented.split()[0]}", *documented.replace("PASSWORD", PASSWORD).split()[1:]]
     listen = ["--port", port]
     if certificate:
         files = ["--tls-cert-file", certificate.cert, "--tls-key-file", certificate.key]
         listen = ["--port", "0", "--tls-port", port, *files, "--tls-auth-clients", "no"]
     quiet = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--requirepass", PASSWORD]
-    running = Store([server, *listen, *quiet], address, folder / "store.log")
+    running = Store([server, *listen, *quiet, *user], address, folder / "store.log")
     running.start()
     try:
         yield running
@@ -69,6 +73,7 @@ def flags(of: Store, *more: str, name: str = "redis") -> list[str]:
     """Of a service that counts there."""
     return [
         f"--limits-shared-url={name}://{of.address}",
+        "--limits-shared-username=tapegate",
         f"--limits-shared-password-file={of.log.parent / 'store.password'}",
         *more,
     ]
