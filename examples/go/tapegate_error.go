@@ -12,8 +12,9 @@ import (
 
 // Values of TapegateError.Retry and TapegateError.Outcome.
 const (
-	SameCall   = "same_call"
-	NotApplied = "not_applied"
+	SameCall    = "same_call"
+	AfterChange = "after_change"
+	NotApplied  = "not_applied"
 )
 
 // TapegateError is a call that failed, with the details of its status.
@@ -22,8 +23,8 @@ type TapegateError struct {
 	Message string
 	// Reason is empty if the error came from the gRPC library or from a proxy.
 	Reason string
-	// Retry is same_call, after_change or never. An error that did not come from the service has
-	// same_call: the outcome of a create is unknown then, and only the same call can find out.
+	// Retry is same_call, after_change or never. If the error did not come from the service, its code
+	// decides.
 	Retry string
 	// Outcome of a create: not_applied or unknown. Empty for other calls and for errors that did
 	// not come from the service.
@@ -45,7 +46,7 @@ type Violation struct {
 // newTapegateError reads the status of a call. requestID is the x-request-id of the call, for an
 // error that did not come from the service.
 func newTapegateError(from *status.Status, requestID string) *TapegateError {
-	failure := &TapegateError{Code: from.Code(), Message: from.Message(), Retry: SameCall, RequestID: requestID}
+	failure := &TapegateError{Code: from.Code(), Message: from.Message(), Retry: retryWithoutInfo(from.Code()), RequestID: requestID}
 	for _, detail := range from.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.ErrorInfo:
@@ -67,13 +68,25 @@ func newTapegateError(from *status.Status, requestID string) *TapegateError {
 	return failure
 }
 
+// retryWithoutInfo is the Retry of an error of the gRPC library, a proxy or another server. With some
+// codes, the same call fails again.
+func retryWithoutInfo(code codes.Code) string {
+	switch code {
+	case codes.InvalidArgument, codes.NotFound, codes.OutOfRange,
+		codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented:
+		return AfterChange
+	default:
+		return SameCall
+	}
+}
+
 func (e *TapegateError) Error() string {
 	var text strings.Builder
-	text.WriteString(e.Code.String())
-	if e.Reason != "" {
-		text.WriteString(" " + e.Reason)
+	reason := e.Reason
+	if reason == "" {
+		reason = "(not from tapegate)"
 	}
-	fmt.Fprintf(&text, ": %s (x-request-id %s)", e.Message, e.RequestID)
+	fmt.Fprintf(&text, "%s %s: %s (x-request-id %s)", e.Code, reason, e.Message, e.RequestID)
 	for _, one := range e.Violations {
 		fmt.Fprintf(&text, "\n  %s: %s", one.Field, one.Description)
 	}

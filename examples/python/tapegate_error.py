@@ -11,6 +11,19 @@ from grpc_status import rpc_status
 
 Detail = TypeVar("Detail", bound=Message)
 
+# Without ErrorInfo, an error comes from the gRPC library, a proxy or another server. With these codes, the same call
+# fails again.
+FINAL_WITHOUT_INFO = frozenset(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.OUT_OF_RANGE,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.UNIMPLEMENTED,
+    }
+)
+
 
 @dataclass(eq=False)
 class TapegateError(Exception):
@@ -20,8 +33,7 @@ class TapegateError(Exception):
     message: str
     # Empty if the error came from the gRPC library or from a proxy.
     reason: str
-    # same_call, after_change or never. An error that did not come from the service has same_call: the outcome of a
-    # create is unknown then, and only the same call can find out.
+    # same_call, after_change or never. If the error did not come from the service, its code decides.
     retry: str
     # Of a create: not_applied or unknown. Empty for other calls and for errors that did not come from the service.
     outcome: str
@@ -41,11 +53,12 @@ class TapegateError(Exception):
         retry = _detail(status, RetryInfo())
         bad_request = _detail(status, BadRequest()) or BadRequest()
         request = _detail(status, RequestInfo())
+        without_info = "after_change" if error.code() in FINAL_WITHOUT_INFO else "same_call"
         return cls(
             code=error.code(),
             message=error.details() or "",
             reason=info.reason if info else "",
-            retry=info.metadata.get("retry", "") if info else "same_call",
+            retry=info.metadata.get("retry", "") if info else without_info,
             outcome=info.metadata.get("outcome", "") if info else "",
             earlier_outcome=info.metadata.get("earlier_outcome", "") if info else "",
             retry_delay=retry.retry_delay.ToTimedelta().total_seconds() if retry else None,
@@ -54,7 +67,8 @@ class TapegateError(Exception):
         )
 
     def __str__(self) -> str:
-        first = f"{self.code.name} {self.reason}".rstrip() + f": {self.message} (x-request-id {self.request_id})"
+        reason = self.reason or "(not from tapegate)"
+        first = f"{self.code.name} {reason}: {self.message} (x-request-id {self.request_id})"
         return "\n".join([first, *(f"  {field}: {description}" for field, description in self.violations)])
 
 

@@ -25,6 +25,19 @@ const definitions = loadSync(["google/rpc/status.proto", "google/rpc/error_detai
 });
 const statusType = definitions["google.rpc.Status"] as MessageTypeDefinition<Status, Status__Output>;
 
+/**
+ * Without ErrorInfo, an error comes from the gRPC library, a proxy or another server. With these codes, the same call
+ * fails again.
+ */
+const FINAL_WITHOUT_INFO: ReadonlySet<Code> = new Set([
+  Code.INVALID_ARGUMENT,
+  Code.NOT_FOUND,
+  Code.OUT_OF_RANGE,
+  Code.PERMISSION_DENIED,
+  Code.UNAUTHENTICATED,
+  Code.UNIMPLEMENTED,
+]);
+
 export interface Violation {
   field: string;
   description: string;
@@ -35,10 +48,7 @@ export class TapegateError extends Error {
   readonly code: Code;
   /** Absent if the error came from the gRPC library or from a proxy. */
   readonly reason: string | undefined;
-  /**
-   * `same_call`, `after_change` or `never`. An error that did not come from the service has `same_call`: the outcome
-   * of a create is unknown then, and only the same call can find out.
-   */
+  /** `same_call`, `after_change` or `never`. If the error did not come from the service, its code decides. */
   readonly retry: string;
   /** Of a create: `not_applied` or `unknown`. Absent in errors that did not come from the service. */
   readonly outcome: string | undefined;
@@ -58,7 +68,8 @@ export class TapegateError extends Error {
     const delay = find(details, "google.rpc.RetryInfo")?.retryDelay;
     this.code = error.code;
     this.reason = info?.reason;
-    this.retry = info ? (info.metadata["retry"] ?? "") : "same_call";
+    const withoutInfo = FINAL_WITHOUT_INFO.has(error.code) ? "after_change" : "same_call";
+    this.retry = info ? (info.metadata["retry"] ?? "") : withoutInfo;
     this.outcome = info?.metadata["outcome"];
     this.earlierOutcome = info?.metadata["earlier_outcome"];
     this.retryDelayMs = delay ? Number(delay.seconds) * 1e3 + delay.nanos / 1e6 : undefined;
@@ -67,7 +78,7 @@ export class TapegateError extends Error {
   }
 
   override toString(): string {
-    const first = [Code[this.code], this.reason].filter(Boolean).join(" ");
+    const first = `${Code[this.code]} ${this.reason || "(not from tapegate)"}`;
     const violations = this.violations.map(({ field, description }) => `\n  ${field}: ${description}`);
     return `${first}: ${this.message} (x-request-id ${this.requestId})${violations.join("")}`;
   }

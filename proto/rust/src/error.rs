@@ -107,6 +107,7 @@ impl From<Status> for Error {
 fn verdict_without_info(code: Code) -> Verdict {
     match code {
         Code::InvalidArgument
+        | Code::NotFound
         | Code::OutOfRange
         | Code::PermissionDenied
         | Code::Unauthenticated

@@ -185,6 +185,50 @@ def test_values_that_would_render_something_else_are_refused():
         assert "cannot be the name of a Service" in refused(name=name)
 
 
+def test_values_of_another_type_of_service_are_refused():
+    local, ranges, by = (
+        "service.externalTrafficPolicy=Local",
+        "service.loadBalancerSourceRanges={10.0.0.0/8}",
+        "service.loadBalancerClass=service.k8s.aws/nlb",
+    )
+    assert "service.type is ClusterIP" in refused("--set", local)
+    for one in (ranges, by):
+        assert "service.type is ClusterIP" in refused("--set", one)
+        assert "service.type is NodePort" in refused("--set", f"service.type=NodePort,{one}")
+    found = resources(HERE / "values" / "least.yaml", "--set", f"service.type=NodePort,{local}")
+    assert found["Service", "tapegate"]["spec"]["externalTrafficPolicy"] == "Local"
+    assert "loadBalancerSourceRanges" in refused(
+        "--set", "service.type=LoadBalancer,service.loadBalancerSourceRanges={any}"
+    )
+
+
+def test_an_image_is_named_by_its_digest_or_its_tag():
+    def image(*arguments: str) -> str:
+        (container,) = resources(HERE / "values" / "least.yaml", *arguments)["Deployment", "tapegate"]["spec"][
+            "template"
+        ]["spec"]["containers"]
+        return container["image"]
+
+    digest = "sha256:" + "0a" * 32
+    assert image() == f"tapegate:{yaml.safe_load((CHART / 'Chart.yaml').read_text())['appVersion']}"
+    assert image("--set", "image.tag=1.2.3") == "tapegate:1.2.3"
+    assert image("--set", f"image.tag=1.2.3,image.digest={digest}") == f"tapegate@{digest}"
+    for wrong in ("1.2.3", "sha256:0a", digest.upper()):
+        assert "digest" in refused("--set", f"image.digest={wrong}")
+
+
+@pytest.mark.parametrize(("value", "address"), [("0.0.0.0", "0.0.0.0"), ("::", "[::]")])
+def test_it_listens_where_the_probes_ask(value: str, address: str):
+    """The kubelet asks at the address of the pod."""
+    found = resources(HERE / "values" / "least.yaml", "--set", f"listenAddress={value}")
+    (container,) = found["Deployment", "tapegate"]["spec"]["template"]["spec"]["containers"]
+    env = {one["name"]: one["value"] for one in container["env"]}
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert env["TAPEGATE_LISTEN"] == f"{address}:{ports['grpc']}"
+    assert env["TAPEGATE_ADMIN_LISTEN"] == f"{address}:{ports['admin']}"
+    assert "listenAddress" in refused("--set", "listenAddress=127.0.0.1")
+
+
 def test_clients_of_the_headless_service_reach_the_port_of_the_pods():
     found = resources(HERE / "values" / "all.yaml")
     (container,) = found["Deployment", "tapegate"]["spec"]["template"]["spec"]["containers"]

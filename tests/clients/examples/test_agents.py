@@ -5,10 +5,12 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import pytest
 
 from examples.conftest import Program, Site
@@ -113,12 +115,18 @@ def made(endpoint: str) -> list[str]:
     return sorted(tape["TapeARN"] for tape in tapes(endpoint) if tape["TapeBarcode"].startswith("BCK"))
 
 
-@pytest.mark.parametrize("source", ["python/tapegate_client.py", "go/client.go"])
-def test_its_channel_options_are_the_documented_ones(source: str):
+@pytest.mark.parametrize(
+    ("language", "source", "first", "last"),
+    [
+        ("python", "python/tapegate_client.py", '("grpc.keepalive_time_ms"', "]"),
+        ("go", "go/client.go", "grpc.WithKeepaliveParams", ")"),
+        ("java", "java/src/main/java/com/example/agent/TapegateClient.java", ".keepAliveTime(", ".build"),
+        ("typescript", "node/src/tapegate-client.ts", '"grpc.keepalive_time_ms"', "}"),
+    ],
+)
+def test_its_channel_options_are_the_documented_ones(language: str, source: str, first: str, last: str):
     page = (ROOT / "docs" / "service-config.md").read_text()
-    language = source.partition("/")[0]
     example = page.split(f"```{language}\n")[1].split("```")[0]
-    first, last = {"python": ('("grpc.keepalive_time_ms"', "]"), "go": ("grpc.WithKeepaliveParams", ")")}[language]
     documented = example[example.index(first) : example.rindex(last)]
     written = (ROOT / "examples" / source).read_text()
     assert "".join(documented.split()) in "".join(written.split())
@@ -266,6 +274,52 @@ def test_a_wrong_request_ends_with_every_mistake(agents, site: Site):
         assert "num_tapes_to_create" in said and "tape_barcode_prefix" in said
         assert "INVALID_REQUEST" in said
         assert not agent.pending.exists()
+
+
+class OtherServer(grpc.GenericRpcHandler):
+    """A gRPC server in place of the service. It ends each call with one code, without details, and counts them."""
+
+    def __init__(self, code: grpc.StatusCode, own: Certificate):
+        self.calls = 0
+        self._code = code
+        self._server = grpc.server(ThreadPoolExecutor(), handlers=[self])
+        credentials = grpc.ssl_server_credentials([(own.key.read_bytes(), own.cert.read_bytes())])
+        self.address = f"127.0.0.1:{self._server.add_secure_port('127.0.0.1:0', credentials)}"
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        self.calls += 1
+        return grpc.unary_unary_rpc_method_handler(lambda _, context: context.abort(self._code, "not here"))
+
+    def __enter__(self):
+        self._server.start()
+        return self
+
+    def __exit__(self, *error):
+        self._server.stop(None).wait()
+
+
+@pytest.mark.parametrize(
+    "code", ["UNIMPLEMENTED", "PERMISSION_DENIED", "UNAUTHENTICATED", "INVALID_ARGUMENT", "NOT_FOUND"]
+)
+def test_an_error_of_another_server_ends_it_if_the_same_call_fails_again(agents, site: Site, code: str):
+    with OtherServer(grpc.StatusCode[code], site.own) as server:
+        agent = agents(server.address)
+        for calls, start in enumerate([agent.create_tapes, agent.list_tapes], start=1):
+            running = start()
+            assert running.end(1) == []
+            said = "\n".join(running.stderr.all())
+            assert code.replace("_", "") in said.upper().replace("_", "")
+            assert "not here" in said and "not from" in said
+            assert server.calls == calls
+        # Nobody knows what became of the create.
+        assert agent.pending.exists()
+
+
+def test_other_errors_of_a_proxy_are_repeated(agents, site: Site):
+    with OtherServer(grpc.StatusCode.INTERNAL, site.own) as server:
+        running = agents(server.address).list_tapes("--give-up=3")
+        assert running.end(2) == []
+        assert server.calls > 1
 
 
 def test_without_a_service_it_says_what_to_do(agents):

@@ -1,14 +1,21 @@
 """Runs the commands of Markdown pages' ```console blocks and compares their output with the pages.
 
-    check.py [--program PATH] PAGE...
+    check.py [--program PATH] [PAGE...]
 
-Bash runs the commands, in the current folder and in the order of the page. Output and errors of a command are
-compared together, as a terminal shows them; `…` stands for anything. A command whose output begins with `listening`
-is a server: its stdout is compared, and it runs until a later server needs one of its addresses, or until the end of
-the page. The command that runs the tests is not run, because it runs this check.
+Without PAGE, it checks all pages of the repository that have ```console blocks.
+
+Bash runs the commands, in the order of the page. Output and errors of a command are compared together, as a terminal
+shows them; `…` stands for anything. A command whose output begins with `listening` is a server: its stdout is compared,
+and it runs until a later server needs one of its addresses, or until the end of the page. A command that begins with
+`export` sets its variables for all later commands but servers, which have a terminal of their own. The command that
+runs the tests is not run, because it runs this check.
+
+The commands run in the root of the repository. Those of the README of a folder run in that folder of a copy, because
+they build there.
 
 With `--program`, commands that build the program are not run, and commands that run the program from `target/debug`,
-`target/release` or with `cargo run` run the program at PATH. Without it every command is run as the page has it.
+`target/release` or with `cargo run` run the program at PATH. The agent in Rust is beside it, in `examples`. Without it
+every command is run as the page has it.
 """
 
 import argparse
@@ -16,6 +23,7 @@ import difflib
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,7 +35,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from console import Command, InvalidPage, begins_with, commands, matches, mismatch
+from console import Command, InvalidPage, begins_with, blocks, commands, matches, mismatch
 
 # A command of the page may have to build something first: a release, from nothing.
 COMMAND_ENDS_WITHIN = 1800.0
@@ -38,7 +46,17 @@ TEST_COMMAND = "tests/run"
 
 # How a page builds the program, and how it names it.
 BUILD = re.compile(r"cargo build( --release)?")
-PROGRAM = re.compile(r"cargo run --|target/(debug|release)/tapegate(?![\w.-])")
+PROGRAM = re.compile(r"cargo run( --package tapegate)? --(?=\s)|target/(debug|release)/tapegate(?![\w.-])")
+AGENT = re.compile(r"cargo run --example agent --(?=\s)")
+
+# What a terminal does not show as text.
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+# Templates of pages in docs/.
+TEMPLATES = "tests/it/"
+
+# What cargo prints while it builds is not on the pages.
+QUIET = {"CARGO_TERM_QUIET": "true"}
 
 # For commands that a reader runs with credentials of their own.
 CREDENTIALS = {
@@ -56,13 +74,13 @@ class Wrong(Exception):
 class Server:
     """A command of the page that keeps running, in a process group of its own."""
 
-    def __init__(self, command: Command, root: Path, environment: dict[str, str]):
+    def __init__(self, command: Command, folder: Path, environment: dict[str, str]):
         for name, address in command.addresses.items():
             require_free(name, address)
         self.command = command
         self._process = subprocess.Popen(
             ["bash", "-c", command.text],
-            cwd=root,
+            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -136,12 +154,12 @@ def require_free(name: str, address: str):
             raise Wrong(f"{name} address {address} is not free: {error.strerror}; end what listens there") from None
 
 
-def run(command: Command, root: Path, environment: dict[str, str]):
+def run(command: Command, folder: Path, environment: dict[str, str]):
     """Runs a command that ends by itself, and compares."""
     try:
         done = subprocess.run(
             ["bash", "-c", command.text],
-            cwd=root,
+            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -151,7 +169,7 @@ def run(command: Command, root: Path, environment: dict[str, str]):
         )
     except subprocess.TimeoutExpired:
         raise Wrong(f"it did not end within {COMMAND_ENDS_WITHIN:.0f} s") from None
-    printed = done.stdout.splitlines()
+    printed = COLOUR.sub("", done.stdout).splitlines()
     if not matches(command.expected, printed):
         raise Wrong(difference(command.expected, printed))
 
@@ -174,48 +192,83 @@ def is_test_command(command: Command) -> bool:
 def with_program(program: Path, page: list[Command]) -> list[Command]:
     """The commands of the page for a program that is already built."""
     used = [command for command in page if not BUILD.fullmatch(command.text)]
-    name = shlex.quote(str(program))
-    return [replace(command, text=PROGRAM.sub(lambda _: name, command.text)) for command in used]
+    name, agent = (shlex.quote(str(path)) for path in (program, program.parent / "examples" / "agent"))
+
+    def text(command: Command) -> str:
+        return AGENT.sub(lambda _: agent, PROGRAM.sub(lambda _: name, command.text))
+
+    return [replace(command, text=text(command)) for command in used]
+
+
+def tracked(root: Path, *patterns: str) -> list[Path]:
+    """The files of the repository that git does not ignore, relative to the root."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    paths = map(Path, filter(None, listed.stdout.split("\0")))
+    return sorted(path for path in paths if (root / path).is_file())
+
+
+def pages(root: Path) -> list[Path]:
+    """The pages that have commands to run."""
+    found = [page for page in tracked(root, "*.md") if not page.as_posix().startswith(TEMPLATES)]
+    return [page for page in found if any(block.language == "console" for block in blocks((root / page).read_text()))]
+
+
+def copy(root: Path, to: Path):
+    """Copies the repository without what was built in it."""
+    shutil.rmtree(to, ignore_errors=True)
+    for path in tracked(root):
+        (to / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(root / path, to / path)
 
 
 class Session:
-    """What a reader of the page does, from its first command to its last."""
+    """What a reader of the page does in a folder, from its first command to its last."""
 
-    def __init__(self, page: Path, root: Path, program: Path | None = None):
+    def __init__(self, page: Path, folder: Path, program: Path | None = None):
         ours = ("TAPEGATE_", "AWS_", "OTEL_", "RUST_LOG")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         self.faults: list[str] = []
         self._page = page
-        self._root = root
+        self._folder = folder
         self._program = program
-        self._environment = inherited | CREDENTIALS
+        self._environment = inherited | CREDENTIALS | QUIET
+        self._exports: list[str] = []
         self._servers: list[Server] = []
 
     def follow(self):
         try:
             to_run = [command for command in commands(self._page.read_text()) if not is_test_command(command)]
         except InvalidPage as invalid:
-            self.faults.append(f"{self._page.name}: {invalid}")
+            self.faults.append(f"{self._page}: {invalid}")
             return
         if self._program:
             to_run = with_program(self._program, to_run)
         if not to_run:
-            self.faults.append(f"{self._page.name}: no ```console block has a command to check")
+            self.faults.append(f"{self._page}: no ```console block has a command to check")
         try:
             for command in to_run:
-                print(f"{self._page.name}:{command.line}: $ {command.text}", flush=True)
+                print(f"{self._page}:{command.line}: $ {command.text}", flush=True)
                 with self._judging(command):
                     if command.is_server:
                         self._start(command)
                     else:
-                        run(command, self._root, self._environment)
+                        text = "\n".join([*self._exports, command.text])
+                        run(replace(command, text=text), self._folder, self._environment)
+                if command.text.startswith("export "):
+                    self._exports.append(command.text)
         finally:
             self._end(self._servers)
 
     def _start(self, command: Command):
         wanted = set(command.addresses.values())
         self._end([server for server in self._servers if wanted & set(server.command.addresses.values())])
-        server = Server(command, self._root, self._environment)
+        server = Server(command, self._folder, self._environment)
         try:
             server.wait_until_as_printed()
         except Wrong:
@@ -234,18 +287,23 @@ class Session:
         try:
             yield
         except Wrong as wrong:
-            self.faults.append(f"{self._page.name}:{command.line}: $ {command.text}\n{wrong}")
+            self.faults.append(f"{self._page}:{command.line}: $ {command.text}\n{wrong}")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", type=Path, metavar="PATH")
-    parser.add_argument("pages", type=Path, nargs="+", metavar="PAGE")
+    parser.add_argument("pages", type=Path, nargs="*", metavar="PAGE")
     arguments = parser.parse_args()
     started = time.monotonic()
     faults: list[str] = []
-    for page in arguments.pages:
-        session = Session(page, Path.cwd(), arguments.program)
+    root = Path.cwd()
+    program = arguments.program and arguments.program.resolve()
+    copied = Path(os.environ.get("CARGO_TARGET_DIR", root / "target")) / "readme"
+    copy(root, copied)
+    for page in arguments.pages or pages(root):
+        of_folder = page.name == "README.md" and page.parent != Path()
+        session = Session(page, copied / page.parent if of_folder else root, program)
         session.follow()
         faults += session.faults
     for fault in faults:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 ELLIPSIS = "…"
 PROMPT = "$ "
 CONTINUED = "> "
-# Blocks under these names would be commands that nobody checks. After the name, a block can say what it needs that a
-# test does not have: ```sh needs a cluster
+# Blocks under these names would be commands that nobody checks. After the name, a block can say why it is not run
+# here: what it needs that a test does not have (```sh needs a cluster), or what runs its commands, which take longer
+# (```sh run by tests/run costs).
 UNCHECKED = frozenset({"bash", "sh", "shell", "zsh", "shell-session", "shellsession", "terminal"})
 NEEDS = frozenset({"needs AWS", "needs a cluster", "needs a container engine", "needs a key", "needs systemd"})
+RUN_BY = re.compile(r"run by (tests/run \w+|tests/soak/run)")
 
-FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<language>[\w-]*) *(?P<needs>.*)$")
+FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<language>[\w-]*) *(?P<mark>.*)$")
 
 
 class InvalidPage(Exception):
@@ -39,50 +41,65 @@ class Command:
         return dict(word.split("=", 1) for word in words if "=" in word)
 
 
+@dataclass
+class Block:
+    """A fenced block."""
+
+    language: str
+    # What follows the language.
+    mark: str
+    # The number of the first line.
+    first: int
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether it says why its commands are not run here."""
+        return self.mark in NEEDS or self.run_by is not None
+
+    @property
+    def run_by(self) -> str | None:
+        """The command that runs its commands."""
+        match = RUN_BY.fullmatch(self.mark)
+        return match and match[1]
+
+
 def commands(page: str) -> list[Command]:
     """The commands of all console blocks, in order."""
     found: list[Command] = []
     faults: list[str] = []
-    for language, first, lines in blocks(page):
-        if language == "console":
-            found += read_block(first, lines, faults)
-        elif language in UNCHECKED:
-            faults.append(f"line {first - 1}: a ```{language} block; only ```console blocks are checked")
+    for block in blocks(page):
+        if block.language == "console":
+            found += read_block(block, faults)
+        elif block.language in UNCHECKED and not block.is_marked:
+            faults.append(f"line {block.first - 1}: a ```{block.language} block; only ```console blocks are checked")
     if faults:
         raise InvalidPage("\n".join(faults))
     return found
 
 
-def blocks(page: str) -> list[tuple[str, int, list[str]]]:
-    """The fenced blocks: language, number of the first line, lines."""
-    found = []
-    opened = None
+def blocks(page: str) -> list[Block]:
+    """The fenced blocks."""
+    found: list[Block] = []
+    opening = None
     for number, line in enumerate(page.splitlines(), start=1):
-        fence = FENCE.match(line)
-        if opened is None:
-            if fence:
-                opened = (language_of(fence), number + 1, [], fence)
+        if opening is None:
+            if opening := FENCE.match(line):
+                found.append(Block(opening["language"].lower(), opening["mark"], number + 1))
             continue
-        language, first, lines, opening = opened
         if line.strip() and set(line.strip()) == {opening["fence"][0]} and len(line.strip()) >= len(opening["fence"]):
-            found.append((language, first, lines))
-            opened = None
+            opening = None
         else:
-            lines.append(line.removeprefix(opening["indent"]))
-    if opened is not None:
-        raise InvalidPage(f"line {opened[1] - 1}: the block has no end")
+            found[-1].lines.append(line.removeprefix(opening["indent"]))
+    if opening is not None:
+        raise InvalidPage(f"line {found[-1].first - 1}: the block has no end")
     return found
 
 
-def language_of(fence: re.Match[str]) -> str:
-    """The name of the language; none if the block says why no test runs it."""
-    return "" if fence["needs"] in NEEDS else fence["language"].lower()
-
-
-def read_block(first: int, lines: list[str], faults: list[str]) -> list[Command]:
+def read_block(block: Block, faults: list[str]) -> list[Command]:
     found: list[Command] = []
     continued = False
-    for number, line in enumerate(lines, start=first):
+    for number, line in enumerate(block.lines, start=block.first):
         if continued or (found and not found[-1].expected and line.startswith(CONTINUED)):
             found[-1].text += "\n" + line.removeprefix(CONTINUED)
         elif line.startswith(PROMPT):

@@ -1,11 +1,12 @@
 """The check as a whole: pages whose commands do, and do not, what the page says."""
 
 import socket
+import subprocess
 import textwrap
 from pathlib import Path
 
 import pytest
-from check import Session
+from check import Session, copy, pages
 
 # A server that ends with 0 on Ctrl-C, as tapegate does.
 SERVER = """\
@@ -13,7 +14,7 @@ import signal, socket, sys
 signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
 host, port = sys.argv[1].split(":")
 with socket.create_server((host, int(port))):
-    print(f"listening grpc={sys.argv[1]}", flush=True)
+    print(f"listening grpc={sys.argv[1]}", *sys.argv[2:], flush=True)
     signal.pause()
 """
 
@@ -105,7 +106,8 @@ def test_an_address_that_is_taken_is_named(faults_of):
 
 
 def test_the_test_command_is_not_run(faults_of):
-    assert faults_of("$ tests/run") == ["README.md: no ```console block has a command to check"]
+    (fault,) = faults_of("$ tests/run")
+    assert "README.md: no ```console block has a command to check" in fault
 
 
 def test_a_program_that_is_built_stands_for_the_page_s(faults_of):
@@ -116,13 +118,70 @@ def test_a_program_that_is_built_stands_for_the_page_s(faults_of):
         …
         $ cargo run -- dev
         dev
-        $ target/debug/tapegate health; target/release/tapegate check
+        $ cargo run --package tapegate -- health; target/debug/tapegate health; target/release/tapegate check
+        health
         health
         check
         $ echo target/debug/tapegate.d
         target/debug/tapegate.d
     """
     assert not faults_of(page, Path("/bin/echo"))
+
+
+def test_the_agent_in_rust_is_beside_the_program(faults_of, tmp_path: Path):
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "agent").symlink_to("/bin/echo")
+    assert not faults_of(
+        """
+        $ cargo run --example agent -- list
+        list
+        """,
+        tmp_path / "tapegate",
+    )
+
+
+def test_an_export_is_for_later_commands_but_not_for_servers(faults_of, address: str):
+    assert not faults_of(f"""
+        $ echo "${{FIRST:-none}}"
+        none
+        $ export FIRST=1
+        $ export SECOND=$((FIRST + 1))
+        $ echo "$FIRST $SECOND"
+        1 2
+        $ exec python3 server.py {address} "${{FIRST:-none}}"
+        listening grpc={address} none
+    """)
+
+
+def test_colours_are_not_compared(faults_of):
+    assert not faults_of(r"""
+        $ printf '\033[0;31mred\033[m\n'
+        red
+    """)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    root = tmp_path / "repository"
+    root.mkdir()
+    (root / ".gitignore").write_text("built/\n")
+    for page in ["README.md", "docs/new.md", "docs/text.md", "built/README.md", "tests/it/template.md"]:
+        (root / page).parent.mkdir(parents=True, exist_ok=True)
+        (root / page).write_text("text\n" if "text" in page else "```console\n$ true\n```\n")
+    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+    return root
+
+
+def test_every_page_with_commands_is_checked(repository: Path):
+    assert pages(repository) == [Path("README.md"), Path("docs/new.md")]
+
+
+def test_a_copy_has_nothing_that_was_built(repository: Path, tmp_path: Path):
+    to = tmp_path / "copy"
+    (to / "built").mkdir(parents=True)
+    copy(repository, to)
+    assert (to / "docs" / "new.md").is_file()
+    assert not (to / "built").exists()
 
 
 def test_without_a_program_every_command_is_run(faults_of):

@@ -116,7 +116,12 @@ def test_a_running_program_may_print_more():
     assert not begins_with(["listening …", "try"], ["listening x"])
 
 
-def test_a_block_may_say_what_no_test_has():
-    assert commands("```sh needs a cluster\nhelm install tapegate\n```\n") == []
+@pytest.mark.parametrize("mark", ["needs a cluster", "run by tests/run test", "run by tests/soak/run"])
+def test_a_block_may_say_why_it_is_not_run(mark: str):
+    assert commands(f"```sh {mark}\nhelm install tapegate\n```\n") == []
+
+
+@pytest.mark.parametrize("mark", ["needs time", "run by hand", "run by tests/run"])
+def test_other_reasons_are_refused(mark: str):
     with pytest.raises(InvalidPage, match="only ```console blocks"):
-        commands("```sh needs time\nhelm install tapegate\n```\n")
+        commands(f"```sh {mark}\nhelm install tapegate\n```\n")

@@ -11,15 +11,30 @@ import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import java.time.Duration;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /** A call that failed, with the details of its status. */
 public final class TapegateException extends Exception {
   /** A field of the request that is wrong, and why. */
   public record Violation(String field, String description) {}
+
+  /**
+   * Without ErrorInfo, an error comes from the gRPC library, a proxy or another server. With these codes, the same call
+   * fails again.
+   */
+  private static final Set<Status.Code> FINAL_WITHOUT_INFO =
+      EnumSet.of(
+          Status.Code.INVALID_ARGUMENT,
+          Status.Code.NOT_FOUND,
+          Status.Code.OUT_OF_RANGE,
+          Status.Code.PERMISSION_DENIED,
+          Status.Code.UNAUTHENTICATED,
+          Status.Code.UNIMPLEMENTED);
 
   private final Status status;
   private final Optional<ErrorInfo> info;
@@ -52,11 +67,12 @@ public final class TapegateException extends Exception {
   }
 
   /**
-   * {@code same_call}, {@code after_change} or {@code never}. An error that did not come from the service has
-   * {@code same_call}: the outcome of a create is unknown then, and only the same call can find out.
+   * {@code same_call}, {@code after_change} or {@code never}. If the error did not come from the service, its code
+   * decides.
    */
   public String retry() {
-    return info.map(present -> present.getMetadataOrDefault("retry", "")).orElse("same_call");
+    String withoutInfo = FINAL_WITHOUT_INFO.contains(code()) ? "after_change" : "same_call";
+    return info.map(present -> present.getMetadataOrDefault("retry", "")).orElse(withoutInfo);
   }
 
   /**
@@ -89,7 +105,8 @@ public final class TapegateException extends Exception {
 
   @Override
   public String toString() {
-    StringBuilder text = new StringBuilder((code() + " " + reason()).strip());
+    String reason = reason().isEmpty() ? "(not from tapegate)" : reason();
+    StringBuilder text = new StringBuilder(code() + " " + reason);
     text.append(": ").append(getMessage()).append(" (x-request-id ").append(requestId).append(")");
     violations.forEach(one -> text.append("\n  ").append(one.field()).append(": ").append(one.description()));
     return text.toString();
