@@ -15,6 +15,7 @@ import pytest
 
 from examples.conftest import Program, Site
 from harness import aws
+from harness.certificates import Certificate
 from harness.eventually import wait_until
 from harness.paths import ROOT, SERVICE_CONFIG
 from harness.ports import free_address

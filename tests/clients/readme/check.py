@@ -52,8 +52,8 @@ AGENT = re.compile(r"cargo run --example agent --(?=\s)")
 # What a terminal does not show as text.
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
-# Templates of pages in docs/.
-TEMPLATES = "tests/it/"
+# Templates of pages in docs/, and a page whose commands need the files of a release: tests/clients/release runs them.
+ELSEWHERE = ("tests/it/", "docs/releases.md")
 
 # What cargo prints while it builds is not on the pages.
 QUIET = {"CARGO_TERM_QUIET": "true"}
@@ -215,7 +215,7 @@ def tracked(root: Path, *patterns: str) -> list[Path]:
 
 def pages(root: Path) -> list[Path]:
     """The pages that have commands to run."""
-    found = [page for page in tracked(root, "*.md") if not page.as_posix().startswith(TEMPLATES)]
+    found = [page for page in tracked(root, "*.md") if not page.as_posix().startswith(ELSEWHERE)]
     return [page for page in found if any(block.language == "console" for block in blocks((root / page).read_text()))]
 
 

@@ -17,6 +17,7 @@ from harness.process import run
 # Code on the pages, by page and language, and the test that runs it or compares it with a program that is run.
 CODE = {
     ("docs/emulator.md", "python"): "tests/clients/python/test_documented_client.py",
+    ("docs/operations.md", "text"): "tests/clients/harness/store.py",
     ("docs/security.md", "cedar"): "tests/clients/readme/test_pages.py",
     ("docs/service-config.md", "dns"): "tests/clients/harness/dns.py",
     ("docs/service-config.md", "go"): "tests/clients/go/test_go.py",
