@@ -44,7 +44,12 @@ where
                 CreateIdentity::Request(_) => Repeat::ByToken,
             };
             let charging = limits.charge_create(&call.caller.principal, create, repeat, count);
-            let charge = charging.await.map_err(|why| call.not_sent(fault(why)))?;
+            let charge = tokio::select! {
+                biased;
+                charge = charging => charge.map_err(fault),
+                () = call.deadline.passed() => Err(Fault::Deadline { last: None }),
+            };
+            let charge = charge.map_err(|fault| call.not_sent(fault))?;
             let mut charge = EndOnDrop {
                 charge,
                 live: call.live.clone(),

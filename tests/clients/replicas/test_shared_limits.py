@@ -60,7 +60,9 @@ def callers(tmp_path: Path) -> Callers:
     return Callers(of_service, *([("authorization", f"Bearer {token}")] for token in (one, other)))
 
 
-def create_one(stub: TapeServiceStub, metadata: list[tuple[str, str]], token: str, tapes: int = 1) -> str:
+def create_one(
+    stub: TapeServiceStub, metadata: list[tuple[str, str]], token: str, tapes: int = 1, timeout: float = 30
+) -> str:
     """OK, or the reason why not."""
     request = pb.CreateTapesRequest(
         gateway_arn=GATEWAY,
@@ -71,7 +73,7 @@ def create_one(stub: TapeServiceStub, metadata: list[tuple[str, str]], token: st
         pool_id=tape_pb2.POOL_ID_GLACIER,
     )
     try:
-        stub.CreateTapes(request, metadata=metadata, timeout=30)
+        stub.CreateTapes(request, metadata=metadata, timeout=timeout)
     except grpc.RpcError as error:
         return error_info(error).reason
     return "OK"
@@ -218,3 +220,15 @@ def test_a_store_that_hangs_costs_a_create_its_time_limit(aws: Tapegate, callers
             assert create_one(TapeServiceStub(channel), callers.one, new_token()) == "LIMITS_UNAVAILABLE"
             assert time.monotonic() - began < 5
             assert service.stderr.wait_for(lambda line: "the store of shared limits does not answer" in line)
+
+
+def test_a_create_that_waits_for_the_store_ends_at_its_deadline(aws: Tapegate, callers: Callers):
+    with silent_upstream() as hanging:
+        slow = [f"--limits-shared-url={hanging.replace('http:', 'redis:')}", "--limits-shared-timeout=5s"]
+        with (
+            serve_known(aws.emulator, *callers.flags, *slow) as service,
+            grpc.insecure_channel(service.grpc) as channel,
+        ):
+            # The reason of the service, which a deadline of the library alone would not have.
+            end = create_one(TapeServiceStub(channel), callers.one, new_token(), timeout=2)
+            assert end == "DEADLINE_EXCEEDED"
