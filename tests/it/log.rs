@@ -6,7 +6,7 @@ use serde_json::json;
 use tapegate::grpc::proto::{ListTapesRequest, tape_service_client::TapeServiceClient};
 use tokio::time::timeout;
 
-use crate::harness::{CREDENTIALS, Program, Reply, Upstream, get};
+use crate::harness::{CREDENTIALS, Program, Reply, Upstream, collect, get};
 
 /// How long something may take that a working program does at once.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,7 +19,8 @@ async fn calls_that_fail_have_a_line_also_where_others_have_none() {
         [("TAPEGATE_LOG_OK_PERCENT", "0"), CREDENTIALS[0], CREDENTIALS[1]],
     );
     let mut client = TapeServiceClient::connect(program.grpc.clone()).await.unwrap();
-    client.list_tapes(ListTapesRequest::default()).await.unwrap();
+    let listed = client.list_tapes(ListTapesRequest::default()).await;
+    collect(listed).await.unwrap();
     let invalid = ListTapesRequest {
         limit: -1,
         ..Default::default()
