@@ -5,9 +5,13 @@ package main
 //go:generate protoc --plugin=bin/protoc-gen-go --plugin=bin/protoc-gen-go-grpc --plugin=bin/protoc-gen-grpc-gateway -I../../proto --go_out=. --go_opt=paths=source_relative --go-grpc_out=. --go-grpc_opt=paths=source_relative --grpc-gateway_out=. --grpc-gateway_opt=paths=source_relative,generate_unbound_methods=true tapegate/v1/tape.proto tapegate/v1/tape_service.proto
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net"
 	"net/http"
@@ -31,7 +35,7 @@ import (
 
 const (
 	maxRequestBytes = 1 << 20
-	headerTimeout   = 10 * time.Second
+	requestTimeout  = 30 * time.Second
 	drainTimeout    = 20 * time.Second
 )
 
@@ -79,8 +83,9 @@ func run() error {
 		return fmt.Errorf("LISTEN: %w", err)
 	}
 	server := http.Server{
-		Handler:           http.MaxBytesHandler(onlyJSON(methods), maxRequestBytes),
-		ReadHeaderTimeout: headerTimeout,
+		Handler: http.MaxBytesHandler(onlyJSON(methods), maxRequestBytes),
+		// Of the request alone: a list may take longer.
+		ReadTimeout: requestTimeout,
 	}
 	fmt.Printf("listening http=%s\n", listener.Addr())
 	ended := make(chan error, 1)
@@ -96,7 +101,7 @@ func run() error {
 }
 
 func newMux() *runtime.ServeMux {
-	json := &runtime.JSONPb{
+	marshaler := &runtime.JSONPb{
 		// A field that the service does not know is an error: without a misspelled poolId, AWS chooses the pool.
 		UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: false},
 		// As grpcurl shows messages.
@@ -106,28 +111,44 @@ func newMux() *runtime.ServeMux {
 		if lower := strings.ToLower(name); passed[lower] {
 			return lower, true
 		}
-		return runtime.DefaultHeaderMatcher(name)
+		return "", false
 	}
 	back := func(name string) (string, bool) {
 		return textproto.CanonicalMIMEHeaderKey(name), passed[strings.ToLower(name)]
 	}
 	return runtime.NewServeMux(
-		runtime.WithMarshalerOption(runtime.MIMEWildcard, json),
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, marshaler),
 		runtime.WithIncomingHeaderMatcher(pass),
 		runtime.WithOutgoingHeaderMatcher(back),
 		runtime.WithOutgoingTrailerMatcher(back),
 	)
 }
 
-// onlyJSON rejects what a web page of another origin could send without a preflight request.
+// onlyJSON rejects what a web page of another origin could send without a preflight request, and what grpc-gateway
+// would ignore: a query, and what follows the message.
 func onlyJSON(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(response http.ResponseWriter, request *http.Request) {
+		if request.Method != http.MethodPost {
+			response.Header().Set("Allow", http.MethodPost)
+			http.Error(response, "send a POST", http.StatusMethodNotAllowed)
+			return
+		}
 		kind, _, err := mime.ParseMediaType(request.Header.Get("Content-Type"))
 		if err != nil || kind != "application/json" {
 			response.Header().Set("Accept-Post", "application/json")
 			http.Error(response, "send a POST with Content-Type: application/json", http.StatusUnsupportedMediaType)
 			return
 		}
+		message, err := io.ReadAll(request.Body)
+		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+			http.Error(response, fmt.Sprintf("send at most %d bytes", tooLarge.Limit), http.StatusRequestEntityTooLarge)
+			return
+		}
+		if err != nil || !json.Valid(message) || request.URL.RawQuery != "" {
+			http.Error(response, "send one JSON object in the body, and no query", http.StatusBadRequest)
+			return
+		}
+		request.Body = io.NopCloser(bytes.NewReader(message))
 		next.ServeHTTP(response, request)
 	})
 }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, header::CONTENT_TYPE};
 use http_body::{Frame, SizeHint};
 use tonic::{Status, body::Body};
 use tonic_web::{GrpcWebLayer, GrpcWebService};
@@ -83,6 +83,10 @@ where
     type Future = S::Future;
 
     fn call(&self, inner: &mut S, mut request: Request<Body>) -> S::Future {
+        // tonic-web would reject it itself, and not as the inbound stack does.
+        if request.method() != Method::POST {
+            request.headers_mut().remove(CONTENT_TYPE);
+        }
         let broken = BrokenStream::default();
         request.extensions_mut().insert(broken.clone());
         inner.call(request.map(|body| Body::new(WatchedStream { body, broken })))

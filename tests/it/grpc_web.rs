@@ -237,6 +237,11 @@ async fn pages_of_other_origins_are_rejected_before_anything_runs() {
             "{origin}"
         );
     }
+    for method in [Method::GET, Method::PUT] {
+        let headers = [("origin", others[0]), ("content-type", "application/grpc-web")];
+        let response = send(service.channel(), method, &headers, "").await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    }
     let two = [
         ("origin", ORIGIN),
         ("origin", "https://evil.example.com"),
@@ -281,6 +286,11 @@ async fn a_request_that_is_neither_is_told_both() {
         response.headers()["accept-post"],
         "application/grpc, application/grpc-web, application/grpc-web-text"
     );
+    let headers = [("content-type", "application/grpc-web")];
+    let response = send(service.channel(), Method::GET, &headers, "").await;
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(response.headers()["allow"], "POST");
+    assert!(response.headers().contains_key("x-request-id"));
 }
 
 #[tokio::test]

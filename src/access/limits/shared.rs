@@ -129,7 +129,8 @@ impl SharedCharges {
             script
                 .arg(millis(remembered_for.min(WINDOW)))
                 .arg(Uuid::new_v4().to_string());
-            let (id, wait): (String, u64) = charges.run(&script).await?;
+            // If it runs twice, the create counts once, and its tapes stay charged.
+            let (id, wait): (String, u64) = charges.run(&script, true).await?;
             if wait > 0 {
                 return Ok(Err(Some(Duration::from_millis(wait))));
             }
@@ -146,8 +147,12 @@ impl SharedCharges {
     }
 
     /// Runs a script, and logs when the store begins or ceases to fail.
-    async fn run<T: redis::FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, NoAnswer> {
-        let answer = self.store.run(script).await;
+    async fn run<T: redis::FromRedisValue>(
+        &self,
+        script: &ScriptInvocation<'_>,
+        again: bool,
+    ) -> Result<T, NoAnswer> {
+        let answer = self.store.run(script, again).await;
         self.requests
             .add(if answer.is_ok() { "answered" } else { "failed" });
         match &answer {
@@ -200,7 +205,7 @@ impl SharedCharge {
             let mut script = what.script(&END);
             script.arg(id).arg(ended).arg(created);
             // The failure has been logged; the tapes stay charged.
-            let _: Result<(), NoAnswer> = charges.run(&script).await;
+            let _: Result<(), NoAnswer> = charges.run(&script, false).await;
         };
         // There is no runtime any more when the process ends.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {

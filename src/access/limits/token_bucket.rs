@@ -19,6 +19,7 @@ struct Bucket {
     size: f64,
     tokens: f64,
     filled: Instant,
+    used: Instant,
 }
 
 impl TokenBuckets {
@@ -68,7 +69,8 @@ impl TokenBuckets {
     }
 }
 
-/// Returns the bucket of a principal, refilled up to now. A full one is not needed, because a new one is full too.
+/// Returns the bucket of a principal, refilled up to now. A full one is not needed, because a new one is full too. It
+/// is full for every size when it has not been used for a period: callers of one name can have different limits.
 fn bucket<'b>(
     buckets: &'b mut ByPrincipal<Bucket>,
     name: &str,
@@ -78,16 +80,18 @@ fn bucket<'b>(
     let now = Instant::now();
     let is_needed = |bucket: &mut Bucket| {
         bucket.fill(period, now);
-        bucket.tokens < bucket.size
+        bucket.tokens < bucket.size || now.saturating_duration_since(bucket.used) < period
     };
     let size = f64::from(size);
     let bucket = buckets.entry(name, is_needed).or_insert(Bucket {
         size,
         tokens: size,
         filled: now,
+        used: now,
     });
     // The size changes when the principal's groups change.
     bucket.size = size;
+    bucket.used = now;
     bucket.fill(period, now);
     bucket
 }

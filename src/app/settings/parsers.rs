@@ -11,6 +11,7 @@ use std::{
 
 use http::{HeaderValue, Uri};
 use ipnet::IpNet;
+use url::Url;
 
 use super::setting_type::{TomlType, ValueParser};
 use crate::{
@@ -233,14 +234,10 @@ pub(crate) const ORIGIN: Parsed<HeaderValue> = Parsed::new(
 .hiding_users();
 
 fn origin(text: &str) -> Option<HeaderValue> {
-    let uri = endpoint(text)?;
-    let of_scheme = if uri.scheme_str() == Some("https") {
-        443
-    } else {
-        80
-    };
-    let is_as_sent = !text.ends_with('/') && !text.contains(|c: char| c.is_ascii_uppercase() || c == '*');
-    (is_as_sent && uri.port_u16() != Some(of_scheme)).then(|| text.parse().ok())?
+    let url = Url::parse(text).ok()?;
+    let is_as_sent = matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text;
+    // The standard allows it in the name of a host. It would be taken for a pattern.
+    (is_as_sent && !text.contains('*')).then(|| text.parse().ok())?
 }
 
 /// The longest name of a host in the domain name system (RFC 1035, section 2.3.4).

@@ -33,17 +33,14 @@ class Gateway:
     address: str
     headers: Mapping[str, str]
 
-    def open(self, method: str, message: dict, headers: Mapping[str, str] = {}) -> HTTPResponse:
-        request = urllib.request.Request(
-            f"http://{self.address}/tapegate.v1.TapeService/{method}",
-            data=json.dumps(message).encode(),
-            headers=dict(self.headers) | dict(headers),
-        )
+    def open(self, path: str, body: bytes | None, headers: Mapping[str, str] = {}) -> HTTPResponse:
+        url = f"http://{self.address}/tapegate.v1.TapeService/{path}"
+        request = urllib.request.Request(url, data=body, headers=dict(self.headers) | dict(headers))
         return urllib.request.urlopen(request, timeout=30)
 
-    def post(self, method: str, message: dict, headers: Mapping[str, str] = {}) -> Answer:
+    def send(self, path: str, body: bytes | None, headers: Mapping[str, str] = {}) -> Answer:
         try:
-            answer = self.open(method, message, headers)
+            answer = self.open(path, body, headers)
         except urllib.error.HTTPError as error:
             answer = error
         with answer:
@@ -51,6 +48,9 @@ class Gateway:
             is_json = answer.headers["Content-Type"] == "application/json"
             lines = [json.loads(line) for line in text.splitlines()] if is_json else []
             return Answer(answer.status, answer.headers, lines)
+
+    def post(self, method: str, message: dict, headers: Mapping[str, str] = {}) -> Answer:
+        return self.send(method, json.dumps(message).encode(), headers)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_a_list_is_a_line_for_each_page(gateway: Gateway):
 def test_a_list_that_breaks_ends_with_its_error(gateway: Gateway, service: Tapegate):
     faults = aws.Control(service.emulator)
     faults.add_fault(kind="latency", min_ms=500, operations=["ListTapes"])
-    with gateway.open("ListTapes", {}, {"Cache-Control": "no-cache"}) as answer:
+    with gateway.open("ListTapes", b"{}", {"Cache-Control": "no-cache"}) as answer:
         assert "result" in json.loads(answer.readline())
         faults.add_fault(kind="error", code="InternalServerError", operations=["ListTapes"])
         last = json.loads(answer.readlines()[-1])
@@ -120,6 +120,28 @@ def test_errors_are_statuses_with_their_details(gateway: Gateway):
     assert gateway.post("ListTapes", {}, {"Grpc-Timeout": "1n"}).status == 504
     misspelled = gateway.post("CreateTapes", {"pool_idd": "POOL_ID_GLACIER"})
     assert misspelled.status == 400 and "pool_idd" in misspelled.lines[0]["message"]
+
+
+@pytest.mark.parametrize("more", [b', "pool_id": "POOL_ID_GLACIER"}', b"{}", b"]"])
+def test_nothing_is_made_of_a_message_that_something_follows(gateway: Gateway, service: Tapegate, more: bytes):
+    faults = aws.Control(service.emulator)
+    faults.add_fault(kind="latency", min_ms=0, operations=["CreateTapes"])
+    assert gateway.send("CreateTapes", b"{}" + more).status == 400
+    assert gateway.send("CreateTapes?poolId=POOL_ID_GLACIER", b"{}").status == 400
+    assert faults.hits() == 0
+    faults.clear_faults()
+
+
+def test_another_method_and_a_large_message_are_rejected(gateway: Gateway):
+    answer = gateway.send("ListTapes", None)
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+    assert gateway.post("ListTapes", {"marker": "x" * (1 << 20)}).status == 413
+
+
+def test_only_documented_headers_become_metadata(gateway: Gateway):
+    bearer = gateway.headers["Authorization"]
+    hidden = gateway.post("ListTapes", {}, {"Authorization": "", "Grpc-Metadata-Authorization": bearer})
+    assert hidden.status == 401
 
 
 def test_what_a_foreign_web_page_could_send_is_rejected(gateway: Gateway):

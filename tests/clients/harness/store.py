@@ -31,12 +31,20 @@ class Store:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_for(self.address, self.process, self.log)
 
-    def has_run(self, scripts: int) -> bool:
-        """Whether it has run so many scripts."""
+    def ask(self, command: str) -> str:
+        """What it answers to a command of its administrator."""
         host, _, port = self.address.rpartition(":")
         with socket.create_connection((host, int(port))) as connection, connection.makefile("rb") as answers:
-            connection.sendall(f"AUTH {PASSWORD}\r\nINFO commandstats\r\nQUIT\r\n".encode())
-            said = answers.read().decode()
+            connection.sendall(f"AUTH {PASSWORD}\r\n{command}\r\nQUIT\r\n".encode())
+            return answers.read().decode()
+
+    def close_connections(self):
+        """As it does with those that are idle."""
+        self.ask("CLIENT KILL TYPE normal SKIPME yes")
+
+    def has_run(self, scripts: int) -> bool:
+        """Whether it has run so many scripts."""
+        said = self.ask("INFO commandstats")
         found = re.search(r"cmdstat_evalsha:calls=(\d+),.*,failed_calls=(\d+)", said)
         return found is not None and int(found[1]) - int(found[2]) == scripts
 

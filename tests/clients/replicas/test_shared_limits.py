@@ -40,24 +40,30 @@ def aws() -> Iterator[Tapegate]:
 
 @dataclass(frozen=True)
 class Callers:
-    """The flags of services that know these two, and their metadata."""
+    """The flags of services that know these callers, and their metadata."""
 
     flags: list[str]
     one: list[tuple[str, str]]
     other: list[tuple[str, str]]
+    # Of the name of the first, with a higher limit.
+    many: list[tuple[str, str]]
 
 
 @pytest.fixture
 def callers(tmp_path: Path) -> Callers:
     tokens = tmp_path / "tokens.toml"
     one, other = (make_token(name, "tape-operators", file=tokens) for name in ("one", "other"))
+    many = make_token("one", "tape-operators", "many", file=tokens)
+    config = tmp_path / "limits.toml"
+    config.write_text(f'[[limits.group]]\nname = "many"\ntapes_per_hour = {3 * LIMIT}\n')
     of_service = [
         f"--auth-tokens-file={tokens}",
         f"--policy-path={ROOT / 'deploy' / 'policies'}",
         f"--account-id={ACCOUNT}",
         f"--limits-tapes-per-hour={LIMIT}",
+        f"--config={config}",
     ]
-    return Callers(of_service, *([("authorization", f"Bearer {token}")] for token in (one, other)))
+    return Callers(of_service, *([("authorization", f"Bearer {token}")] for token in (one, other, many)))
 
 
 def create_one(
@@ -127,7 +133,7 @@ def test_replicas_that_share_a_count_decide_as_one(server: str, callers: Callers
             else:
                 token, tapes = new_token(), choose.randint(1, 10)
                 tokens.append((token, tapes))
-            metadata = choose.choice([callers.one, callers.other])
+            metadata = choose.choice([callers.one, callers.other, callers.many])
             fault = choose.choice([None, None, None, "lost", "refused"])
             for control in faults:
                 control.clear_faults()
@@ -141,6 +147,36 @@ def test_replicas_that_share_a_count_decide_as_one(server: str, callers: Callers
             scripts += 1 if ends == {"LIMIT_REACHED"} else 2
             wait_until(partial(shared.has_run, scripts))
         assert made(of_one) == made(of_two)
+
+
+def test_the_smaller_limit_of_a_name_does_not_fill_the_larger_one(aws: Tapegate, callers: Callers, tmp_path: Path):
+    faults = amazon.Control(aws.emulator)
+    with (
+        store("valkey-server", tmp_path) as shared,
+        serve_known(aws.emulator, *callers.flags, *flags(shared), "--retry-attempts=1") as service,
+        grpc.insecure_channel(service.grpc) as channel,
+    ):
+        stub = TapeServiceStub(channel)
+        for _ in range(3):
+            while create_one(stub, callers.many, new_token(), 10) == "OK":
+                pass
+            # It is credited, as far as the smaller bucket has room.
+            faults.add_fault(kind="error", code="GatewayNotFound", operations=["CreateTapes"], calls=1)
+            create_one(stub, callers.one, new_token())
+            faults.clear_faults()
+        assert made(aws) == 3 * LIMIT
+
+
+def test_a_connection_that_the_store_has_closed_is_replaced(aws: Tapegate, callers: Callers, tmp_path: Path):
+    with (
+        store("valkey-server", tmp_path) as shared,
+        serve_known(aws.emulator, *callers.flags, *flags(shared)) as service,
+        grpc.insecure_channel(service.grpc) as channel,
+    ):
+        stub = TapeServiceStub(channel)
+        for _ in range(3):
+            assert create_one(stub, callers.one, new_token()) == "OK"
+            shared.close_connections()
 
 
 @pytest.mark.parametrize("server", SERVERS)

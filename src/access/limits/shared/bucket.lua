@@ -15,12 +15,9 @@ local function left_in(bucket, size, period)
   return math.min(size, left + refilled)
 end
 
--- Keeps what is left until the bucket is full again.
+-- Keeps what is left until the bucket is full again, whatever its size: callers of one name can have different limits.
 local function leave_in(bucket, size, period, left)
-  if left >= size then
-    redis.call('DEL', bucket)
-    return
-  end
+  left = math.min(size, left)
   redis.call('HSET', bucket, 'left', string.format('%.17g', left), 'at', string.format('%.17g', now()))
-  redis.call('PEXPIRE', bucket, math.ceil((size - left) / size * period))
+  redis.call('PEXPIRE', bucket, math.ceil((1 + math.max(0, -left)) * period))
 end

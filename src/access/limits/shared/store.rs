@@ -54,6 +54,13 @@ struct Connected {
     connection: Option<MultiplexedConnection>,
 }
 
+/// A connection that a script is about to use.
+struct Used {
+    epoch: u64,
+    connection: MultiplexedConnection,
+    is_new: bool,
+}
+
 impl Store {
     /// Opens the files that the settings name.
     pub(super) fn open(settings: &StoreSettings) -> Result<Self, Vec<StoreError>> {
@@ -81,29 +88,42 @@ impl Store {
         })
     }
 
-    /// Runs a script.
-    pub(super) async fn run<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, String> {
-        let (epoch, mut connection) = timeout(self.timeout, self.connection())
-            .await
-            .map_err(|_| format!("no connection within {:?}", self.timeout))?
-            .map_err(|error| error.to_string())?;
-        let answer = timeout(self.timeout, script.invoke_async(&mut connection)).await;
-        let error = match answer {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {:?}", self.timeout),
-        };
-        let mut connected = self.connected.lock().await;
-        if connected.epoch == epoch {
-            connected.connection = None;
+    /// Runs a script. With `again`, it may run twice: the store may have closed a connection that was idle.
+    pub(super) async fn run<T: FromRedisValue>(
+        &self,
+        script: &ScriptInvocation<'_>,
+        again: bool,
+    ) -> Result<T, String> {
+        loop {
+            let used = timeout(self.timeout, self.connection())
+                .await
+                .map_err(|_| format!("no connection within {:?}", self.timeout))?
+                .map_err(|error| error.to_string())?;
+            let mut connection = used.connection;
+            let answer = timeout(self.timeout, script.invoke_async(&mut connection)).await;
+            if let Ok(Ok(answer)) = answer {
+                return Ok(answer);
+            }
+            let mut connected = self.connected.lock().await;
+            if connected.epoch == used.epoch {
+                connected.connection = None;
+            }
+            match answer.map_err(|_| format!("no answer within {:?}", self.timeout))? {
+                Ok(answer) => return Ok(answer),
+                Err(error) if again && !used.is_new && error.is_connection_dropped() => {}
+                Err(error) => return Err(error.to_string()),
+            }
         }
-        Err(error)
     }
 
-    async fn connection(&self) -> Result<(u64, MultiplexedConnection), RedisError> {
+    async fn connection(&self) -> Result<Used, RedisError> {
         let mut connected = self.connected.lock().await;
         if let Some(connection) = &connected.connection {
-            return Ok((connected.epoch, connection.clone()));
+            return Ok(Used {
+                epoch: connected.epoch,
+                connection: connection.clone(),
+                is_new: false,
+            });
         }
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.timeout))
@@ -114,7 +134,11 @@ impl Store {
             .await?;
         connected.epoch += 1;
         connected.connection = Some(connection.clone());
-        Ok((connected.epoch, connection))
+        Ok(Used {
+            epoch: connected.epoch,
+            connection,
+            is_new: true,
+        })
     }
 }
 
