@@ -1,4 +1,4 @@
-// Serves the page to browsers of this machine, at http://localhost:8080.
+// Serves the page to browsers of this machine, at http://localhost:8080, or at the port that PORT names.
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -19,4 +19,5 @@ const server = createServer(async (request, response) => {
 });
 
 process.on("SIGINT", () => process.exit(0));
-server.listen(8080, "127.0.0.1", () => console.log("listening http=127.0.0.1:8080"));
+const port = Number(process.env.PORT ?? 8080);
+server.listen(port, "localhost", () => console.log(`listening http=localhost:${port}`));

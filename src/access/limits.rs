@@ -170,6 +170,13 @@ impl Limits {
         Ok(Self { shared, ..self })
     }
 
+    /// Asks the shared store, so that the log says at the start what is wrong with it.
+    pub async fn try_store(&self) {
+        if let Some(shared) = &self.shared {
+            shared.try_store().await;
+        }
+    }
+
     /// How many requests to the store were answered, and how many failed.
     pub fn shared_requests(&self) -> BTreeMap<&'static str, u64> {
         let requests = self.shared.as_ref().map(|shared| shared.requests.get());

@@ -257,6 +257,8 @@ impl<L: Listener> Service<L> {
         // First, so that readiness knows what is missing before anybody asks.
         let _upkeep = self.access.keep_up_to_date(self.reload_interval, &self.readiness);
         let admin = self.admin.start();
+        let limits = self.access.limits.clone();
+        let _store = AbortOnDropHandle::new(tokio::spawn(async move { limits.try_store().await }));
         let _credentials = AbortOnDropHandle::new(tokio::spawn(self.credentials.keep()));
         let _conditions = AbortOnDropHandle::new(tokio::spawn(report_conditions(
             self.shared.clone(),

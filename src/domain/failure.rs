@@ -125,8 +125,8 @@ pub enum Fault {
         /// When a retry can succeed; `None` where it never can.
         wait: Option<Duration>,
     },
-    /// The store in which replicas count created tapes together has not answered.
-    #[error("the store of shared limits does not answer: {cause}")]
+    /// The store in which replicas count created tapes together cannot be used.
+    #[error("the store of shared limits cannot be used: {cause}")]
     LimitsUnavailable {
         /// Why.
         cause: String,

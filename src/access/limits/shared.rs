@@ -68,7 +68,7 @@ pub(super) struct SharedCharges {
     pub(super) requests: metrics::Counts<&'static str>,
 }
 
-/// The store has not answered.
+/// The store could not be used, and why.
 #[derive(Clone, Debug)]
 pub struct NoAnswer(pub String);
 
@@ -99,6 +99,13 @@ impl SharedCharges {
             has_failed: AtomicBool::new(false),
             requests: metrics::Counts::default(),
         })
+    }
+
+    /// Runs a script that does nothing.
+    pub(super) async fn try_store(&self) {
+        let script = Script::new("return 1");
+        // The failure has been logged.
+        let _: Result<i64, NoAnswer> = self.run(&script.prepare_invoke(), true).await;
     }
 
     /// Charges the tapes of a create, as [`TapeCharges::charge`](super::tape_charges::TapeCharges::charge) does.
@@ -157,14 +164,14 @@ impl SharedCharges {
             .add(if answer.is_ok() { "answered" } else { "failed" });
         match &answer {
             Ok(_) if self.has_failed.swap(false, Ordering::Relaxed) => {
-                tracing::info!("the store of shared limits answers again");
+                tracing::info!("the store of shared limits can be used again");
             }
             Err(cause) if !self.has_failed.swap(true, Ordering::Relaxed) => {
                 let creates = match self.on_failure {
                     OnFailure::Reject => "rejected",
                     OnFailure::CountAlone => "counted by this replica alone",
                 };
-                tracing::warn!(cause, creates, "the store of shared limits does not answer");
+                tracing::warn!(cause, creates, "the store of shared limits cannot be used");
             }
             _ => {}
         }

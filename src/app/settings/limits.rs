@@ -61,7 +61,9 @@ macro_rules! limits {
             },
             default: None,
             help: concat!(
-                "The maximum number of tapes that one principal may create per hour, on this replica. The tapes of a \
+                "The maximum number of tapes that one principal may create per hour, on this replica or, with \
+                 limits.shared.url, on all replicas together. The count starts full and refills at a constant rate, \
+                 so that up to twice as many can be created within an hour. The tapes of a \
                  create with the outcome not_applied do not count. A create that the caller repeats counts once: \
                  CreateTapes with the same client_token and parameters within create.token_window, \
                  CreateTapeWithBarcode with the same barcode within an hour. Each replica remembers at most 4,096 \

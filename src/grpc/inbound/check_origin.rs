@@ -1,8 +1,12 @@
 use futures_util::future::{Either, Ready, ready};
-use http::{Request, Response, StatusCode, header::ORIGIN};
+use http::{HeaderValue, Request, Response, StatusCode, header::ORIGIN};
 use tower::Service;
 
+use super::context_of;
 use crate::{call::middleware::Middleware, grpc::web::Origins};
+
+/// How much of an origin is logged, in bytes.
+const MAX_SHOWN: usize = 256;
 
 /// Rejects requests of web pages that no allowed origin has, with an HTTP status: without this, a browser would send
 /// the request and only keep the response from the page.
@@ -22,8 +26,16 @@ where
 
     fn call(&self, inner: &mut S, request: Request<B>) -> Self::Future {
         let mut origins = request.headers().get_all(ORIGIN).iter();
-        if self.0.is_empty() || origins.all(|origin| self.0.contains(origin)) {
+        let is_refused = |origin: &&HeaderValue| !self.0.contains(*origin);
+        let Some(refused) = origins.find(is_refused).filter(|_| !self.0.is_empty()) else {
             return Either::Left(inner.call(request));
+        };
+        if let Some(context) = context_of(&request) {
+            let shown = &refused.as_bytes()[..refused.len().min(MAX_SHOWN)];
+            context.reject(&format!(
+                "the origin {:?} is not in grpc_web.allowed_origins",
+                String::from_utf8_lossy(shown)
+            ));
         }
         let mut response = Response::new(R::default());
         *response.status_mut() = StatusCode::FORBIDDEN;

@@ -240,7 +240,7 @@ fn describe(operation: &FailedOperation, fault: &Fault) -> String {
             ..
         } => describe_aws(code, message, *http_status),
         Fault::LimitsUnavailable { .. } => {
-            "the store of shared limits (limits.shared.url) does not answer; the log of the service has the cause".to_owned()
+            "the store of shared limits (limits.shared.url) cannot be used; the log of the service has the cause".to_owned()
         }
         Fault::Unreachable { .. } => "the connection to AWS failed; the log of the service has the cause".to_owned(),
         Fault::NotSent { .. } => {

@@ -167,6 +167,7 @@ def test_what_is_missing_is_named():
     assert "region is required" in refused("--set", "region=")
     assert "accountId is required" in refused("--set", "accountId=")
     assert "tls.secret is required" in refused("--set", "tls.secret=")
+    assert "no caller could be authenticated" in refused("--set", "tokens.secret=")
     assert "deploy/policies has no file roles2.cedar" in refused("--set", "policies.shipped={roles2.cedar}")
 
 

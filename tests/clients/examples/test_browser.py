@@ -141,4 +141,4 @@ def test_a_page_of_another_origin_cannot_call(
             f"https://{service.grpc}/tapegate.v1.TapeService/ListTapes",
         )
         assert sent == "opaque"
-    assert service.stderr.wait_for(lambda line: "HTTP 403" in line)
+    assert service.stderr.wait_for(lambda line: "HTTP 403" in line and f'the origin \\"{other}' in line)

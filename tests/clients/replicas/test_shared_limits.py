@@ -125,7 +125,8 @@ def test_replicas_that_share_a_count_decide_as_one(server: str, callers: Callers
     ):
         one, shares = TapeServiceStub(of_alone), [TapeServiceStub(channel) for channel in (of_first, of_second)]
         tokens: list[tuple[str, int]] = []
-        scripts = 0
+        # Each tries the store when it starts.
+        scripts = 2
         faults = [amazon.Control(aws.emulator) for aws in (of_one, of_two)]
         for step in range(120):
             if tokens and choose.random() < 0.4:
@@ -208,10 +209,10 @@ def test_while_the_store_is_gone_creates_are_rejected_and_everything_else_goes_o
         assert create_one(stub, callers.one, new_token()) == "LIMITS_UNAVAILABLE"
         assert made(aws) == 1
         assert len(list(stub.ListTapes(pb.ListTapesRequest(), metadata=callers.one))) == 1
-        assert service.stderr.wait_for(lambda line: "the store of shared limits does not answer" in line)
+        assert service.stderr.wait_for(lambda line: "the store of shared limits cannot be used" in line)
         shared.start()
         wait_until(lambda: create_one(stub, callers.one, new_token()) == "OK")
-        assert service.stderr.wait_for(lambda line: "the store of shared limits answers again" in line)
+        assert service.stderr.wait_for(lambda line: "the store of shared limits can be used again" in line)
 
 
 def test_replicas_may_count_alone_while_the_store_is_gone(aws: Tapegate, callers: Callers, tmp_path: Path):
@@ -240,8 +241,9 @@ def test_a_wrong_password_is_in_the_log_and_not_in_the_error(aws: Tapegate, call
             ) as service,
             grpc.insecure_channel(service.grpc) as channel,
         ):
+            # Already at the start.
+            line = service.stderr.wait_for(lambda line: "the store of shared limits cannot be used" in line)
             assert create_one(TapeServiceStub(channel), callers.one, new_token()) == "LIMITS_UNAVAILABLE"
-            line = service.stderr.wait_for(lambda line: "the store of shared limits does not answer" in line)
             assert "AuthenticationFailed" in line and "not the password" not in line
 
 
@@ -255,7 +257,7 @@ def test_a_store_that_hangs_costs_a_create_its_time_limit(aws: Tapegate, callers
             began = time.monotonic()
             assert create_one(TapeServiceStub(channel), callers.one, new_token()) == "LIMITS_UNAVAILABLE"
             assert time.monotonic() - began < 5
-            assert service.stderr.wait_for(lambda line: "the store of shared limits does not answer" in line)
+            assert service.stderr.wait_for(lambda line: "the store of shared limits cannot be used" in line)
 
 
 def test_a_create_that_waits_for_the_store_ends_at_its_deadline(aws: Tapegate, callers: Callers):
