@@ -66,7 +66,7 @@ impl Gateway {
 
     /// The ARN of a tape drive: they are numbered from 1 to [`DRIVES`].
     pub(crate) fn drive(&self, number: usize) -> Arc<str> {
-        let device = self.id().replace('-', "_").to_uppercase();
+        let device = self.id().to_uppercase();
         format!("{}/device/AMZN_{device}_TAPEDRIVE_{number:05}", self.arn).into()
     }
 

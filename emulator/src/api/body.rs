@@ -31,6 +31,10 @@ pub(super) async fn read(mut body: Body, headers: &HeaderMap, limit: usize) -> R
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    // It would be dropped, and may never come.
+    if announced.is_some_and(|length| length > limit.saturating_mul(DRAINED)) {
+        return Err(Unreadable::Long(limit));
+    }
     let mut kept = Vec::with_capacity(announced.unwrap_or(0).min(limit));
     let mut seen = 0_usize;
     while let Some(frame) = body.frame().await {

@@ -90,6 +90,9 @@ fn operation(headers: &HeaderMap) -> Result<Operation, Error> {
         .get("x-amz-target")
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
+    if target.is_empty() {
+        return Err(Error::common("MissingAction", "X-Amz-Target names no operation."));
+    }
     Operation::from_target(target).ok_or_else(|| {
         Error::unknown_operation(
             "X-Amz-Target must be StorageGateway_20130630. followed by an operation of this emulator.",

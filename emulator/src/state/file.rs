@@ -115,8 +115,13 @@ impl File {
             account_id: account_id.to_owned(),
             database: None,
         };
-        file.commit(&database, clock, false, rows)?;
-        fs::rename(&unfinished, path)?;
+        let written = file.commit(&database, clock, false, rows);
+        if let Err(error) = written.and_then(|()| Ok(fs::rename(&unfinished, path)?)) {
+            drop(database);
+            // It is of no use, and may have filled the disk.
+            let _ = fs::remove_file(&unfinished);
+            return Err(error);
+        }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(Self {
@@ -127,7 +132,9 @@ impl File {
 
     /// Opens a file, and reads its rows and its time.
     pub(super) fn open(path: &Path, settings: &Settings) -> Result<(Self, Store, Timestamp), StateError> {
-        let database = builder().open(path).map_err(error)?;
+        // A file that somebody else has changed would otherwise give other rows, or a panic of redb.
+        let checked = builder().set_check_integrity_on_open(true).open(path);
+        let database = checked.map_err(error)?;
         let file = Self {
             path: path.to_owned(),
             account_id: settings.account_id.clone(),

@@ -12,7 +12,7 @@ fn arn(n: usize) -> String {
 }
 
 fn drive(n: usize) -> String {
-    format!("{GATEWAY}/device/AMZN_SGW_12A3456B_TAPEDRIVE_{n:05}")
+    format!("{GATEWAY}/device/AMZN_SGW-12A3456B_TAPEDRIVE_{n:05}")
 }
 
 async fn start() -> Running {

@@ -4,6 +4,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -370,4 +371,61 @@ async fn a_change_after_the_file_is_closed_is_rejected() {
     let found = state(&place.open(settings())).0;
     let tapes = &found["regions"]["us-east-1"]["tapes"];
     assert!(tapes["BEFORE"].is_object() && tapes["AFTER"].is_null());
+}
+
+/// Settings with few tapes, so that the file is small.
+fn few() -> Settings {
+    Settings {
+        seed_tapes: 20,
+        ..settings()
+    }
+}
+
+/// A state file, and the state in it.
+fn undamaged() -> &'static (Vec<u8>, Value) {
+    static UNDAMAGED: OnceLock<(Vec<u8>, Value)> = OnceLock::new();
+    UNDAMAGED.get_or_init(|| {
+        let place = Place::new();
+        let emulator = place.open(few());
+        let state = state(&emulator).0;
+        emulator.close();
+        (fs::read(&place.file).unwrap(), state)
+    })
+}
+
+/// Checks that a file with these bytes is rejected as damaged, or has the whole state.
+fn assert_whole_or_rejected(bytes: &[u8]) {
+    let place = Place::new();
+    fs::write(&place.file, bytes).unwrap();
+    match Emulator::with_state(few(), &place.file) {
+        Ok(emulator) => assert!(state(&emulator).0 == undamaged().1, "other contents"),
+        Err(StateError::Damaged(_) | StateError::Foreign(_) | StateError::Format { .. }) => {}
+        Err(other) => panic!("{other}"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_flipped_bit_is_found(at: prop::sample::Index, bit in 0..8) {
+        let mut bytes = undamaged().0.clone();
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1_u8 << bit;
+        assert_whole_or_rejected(&bytes);
+    }
+
+    #[test]
+    fn a_damaged_file_is_rejected(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), prop::collection::vec(any::<u8>(), 1..64)), 1..20),
+        length: Option<prop::sample::Index>,
+    ) {
+        let mut bytes = undamaged().0.clone();
+        for (at, written) in damage {
+            let at = at.index(bytes.len() - written.len());
+            bytes[at..at + written.len()].copy_from_slice(&written);
+        }
+        if let Some(length) = length {
+            bytes.truncate(length.index(bytes.len()).max(1));
+        }
+        assert_whole_or_rejected(&bytes);
+    }
 }

@@ -320,6 +320,18 @@ def test_a_full_disk_is_told_and_what_it_kept_from_being_written_is_written_late
     assert sorted(tape_arn(barcode) for barcode in tapes) == sorted(arn for arns in made for arn in arns)
 
 
+def test_a_first_start_on_a_full_disk_leaves_nothing_behind(tmp_path: Path):
+    state = tmp_path / "state.redb"
+    command = [BINARY, "emulator", "--listen=127.0.0.1:0", f"--state={state}"]
+    # The file has no room for the seeded tapes.
+    limit = ["prlimit", "--fsize=100000", "--"]
+    done = subprocess.run(
+        [*limit, *command], capture_output=True, text=True, timeout=30, env=environment(), restore_signals=False
+    )
+    assert done.returncode == 1 and str(state) in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_dev_keeps_its_emulator_s_state_too(tmp_path: Path):
     state = f"--emulator-state={tmp_path}/state.redb"
     with dev(state) as running:

@@ -87,7 +87,7 @@ def test_a_tape_lives_from_the_gateway_to_the_shelf_and_back(client, control, po
     wait_for("AVAILABLE", library, control)
 
     loaded = control("POST", "load", tape_arn=arn)
-    assert loaded["device"] == library()["VTLDevice"] == f"{GATEWAY}/device/AMZN_SGW_CE11A700_TAPEDRIVE_00001"
+    assert loaded["device"] == library()["VTLDevice"] == f"{GATEWAY}/device/AMZN_SGW-CE11A700_TAPEDRIVE_00001"
     for written in (40 * GIB, 80 * GIB):
         assert control("POST", "write", tape_arn=arn, bytes=40 * GIB)["used"] == written
         assert library()["TapeUsedInBytes"] == written

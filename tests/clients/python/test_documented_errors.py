@@ -216,9 +216,12 @@ def at_a_gateway(members: dict, *calls: str) -> list[Provocation]:
 PROVOCATIONS: dict[str, list[Provocation]] = {
     # The wire
     "Another content type": [lambda a: a.altered(**header("Content-Type", "application/json"))],
-    "Another operation, or none": [
+    "Another operation": [
         lambda a: a.client.list_volumes(),
         lambda a: a.altered(**params(headers=lambda h: {**h, "X-Amz-Target": "StorageGateway_20130630."})),
+    ],
+    "No operation: `X-Amz-Target` absent or empty": [
+        lambda a: a.altered(**params(headers=lambda h: {**h, "X-Amz-Target": ""})),
         lambda a: a.altered(**params(headers=lambda h: {k: v for k, v in h.items() if k != "X-Amz-Target"})),
     ],
     "Another method, another path": [
@@ -393,7 +396,7 @@ def documented() -> dict[str, set[str]]:
             continue
         behaviour, does, *_ = (cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|")))
         words = set(re.findall(r"`(\w+)`", does))
-        found = {word for word in words if word in NESTED or word.endswith("Exception")}
+        found = {word for word in words if word in {*NESTED, "MissingAction"} or word.endswith("Exception")}
         # It is the frame of a nested code, where the row names one.
         if found := found - {CARRIER} or found:
             rows[behaviour] = rows.get(behaviour, set()) | found

@@ -209,6 +209,11 @@ def test_tags_are_added_replaced_and_paged(client, tape):
             listed = tags_of(client, arn, PaginationConfig={"PageSize": size})
             assert (listed["Tags"], listed["ResourceARN"]) == (expected, arn)
     assert client.describe_gateway_information(GatewayARN=GATEWAY)["Tags"] == expected
+    client.add_tags_to_resource(ResourceARN=GATEWAY, Tags=[tag(f"k{n:02}") for n in range(12)])
+    # The rest is in ListTagsForResource alone.
+    shown = [*expected, *(tag(f"k{n:02}") for n in range(7))]
+    assert client.describe_gateway_information(GatewayARN=GATEWAY)["Tags"] == shown
+    assert len(tags_of(client, GATEWAY)["Tags"]) == 15
 
 
 def test_a_resource_has_at_most_50_tags(client, tape):
