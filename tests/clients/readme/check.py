@@ -300,9 +300,10 @@ def main() -> int:
     root = Path.cwd()
     program = arguments.program and arguments.program.resolve()
     copied = Path(os.environ.get("CARGO_TARGET_DIR", root / "target")) / "readme"
-    copy(root, copied)
-    for page in arguments.pages or pages(root):
-        of_folder = page.name == "README.md" and page.parent != Path()
+    checked = {page: page.name == "README.md" and page.parent != Path() for page in arguments.pages or pages(root)}
+    if any(checked.values()):
+        copy(root, copied)
+    for page, of_folder in checked.items():
         session = Session(page, copied / page.parent if of_folder else root, program)
         session.follow()
         faults += session.faults

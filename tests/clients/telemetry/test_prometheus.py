@@ -49,7 +49,8 @@ ELSEWHERE = {
     'tapegate_expiry_seconds{tapegate_kind="server_certificate"}',
 }
 
-# The issuer's address is unreachable: its keys cannot be fetched, and callers use static tokens.
+# The issuer's address is unreachable: its keys cannot be fetched, and callers use static tokens. So is that of the
+# store of shared limits: the service counts for itself.
 CLOSED = """\
 [auth.tokens]
 file = "{folder}/tokens.toml"
@@ -65,6 +66,10 @@ trial = "{folder}/trial"
 
 [limits]
 tapes_per_hour = 1
+
+[limits.shared]
+url = "redis://{nobody}"
+on_failure = "count_alone"
 
 [audit]
 file = "{folder}/audit.jsonl"
