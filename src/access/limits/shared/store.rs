@@ -101,17 +101,19 @@ impl Store {
                 .map_err(|error| error.to_string())?;
             let mut connection = used.connection;
             let answer = timeout(self.timeout, script.invoke_async(&mut connection)).await;
-            if let Ok(Ok(answer)) = answer {
-                return Ok(answer);
-            }
+            let failure = match answer {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => Some(error),
+                Err(_) => None,
+            };
             let mut connected = self.connected.lock().await;
             if connected.epoch == used.epoch {
                 connected.connection = None;
             }
-            match answer.map_err(|_| format!("no answer within {:?}", self.timeout))? {
-                Ok(answer) => return Ok(answer),
-                Err(error) if again && !used.is_new && error.is_connection_dropped() => {}
-                Err(error) => return Err(error.to_string()),
+            match failure {
+                Some(error) if again && !used.is_new && error.is_connection_dropped() => {}
+                Some(error) => return Err(error.to_string()),
+                None => return Err(format!("no answer within {:?}", self.timeout)),
             }
         }
     }
