@@ -1,10 +1,13 @@
 """Stubs for Python, and the one `tapegate dev` that most tests talk to."""
 
+import shutil
 import sys
+from collections.abc import Iterator
 from importlib.resources import files
 
 import pytest
 from grpc_tools import protoc
+from playwright.sync_api import Browser, sync_playwright
 
 from harness.paths import BINARY, PROTOS, STUBS, own_protos
 from harness.process import Tapegate, dev
@@ -36,3 +39,11 @@ def service() -> Tapegate:
     """`tapegate dev`. Tests share it: what one makes, it names with a new barcode or token."""
     with dev() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -1,7 +1,6 @@
 """The example page in Chromium: a browser calls the service with gRPC-Web."""
 
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from examples.conftest import Site, build, copy
 from examples.test_agents import tapes
@@ -57,14 +56,6 @@ def service(site: Site, origin: str, tmp_path_factory: pytest.TempPathFactory) -
     config.write_text(f'[grpc_web]\nallowed_origins = ["{origin}"]\n')
     with dev(f"--config={config}", f"--emulator-seed-tapes={SEEDED}", *site.flags()) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=["direct", *BALANCERS])

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import boto3
 import pytest
 
+from harness import aws
 from harness.grpcurl import Grpcurl
 from harness.paths import ROOT, TARGET
 from harness.process import Tapegate
-from harness.seeds import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 
 # What `tests/run image` makes: the programs and the roots of TLS, in the places of the Dockerfile's first stage.
 FILES = TARGET / "image" / "files"
@@ -141,11 +140,4 @@ def test_the_emulator_has_an_image_of_its_own():
     entry = inside("emulator", *emulator.config["config"]["Entrypoint"])
     assert emulator.config["config"]["Cmd"] == ["--listen", "0.0.0.0:4588"]
     with Tapegate("--listen=127.0.0.1:0", program=entry) as running:
-        aws = boto3.client(
-            "storagegateway",
-            endpoint_url=running.emulator,
-            region_name=REGION,
-            aws_access_key_id=ACCESS_KEY_ID,
-            aws_secret_access_key=SECRET_ACCESS_KEY,
-        )
-        assert len(aws.list_tapes(Limit=5)["TapeInfos"]) == 5
+        assert len(aws.unjudged_client(running.emulator).list_tapes(Limit=5)["TapeInfos"]) == 5

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 
 import grpc
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from tapegate.v1 import tape_pb2
 from tapegate.v1 import tape_service_pb2 as pb
 from tapegate.v1.tape_service_pb2_grpc import TapeServiceStub
@@ -103,14 +102,6 @@ def site(tmp_path_factory) -> Iterator[Site]:
             yield site
             for call in hanging:
                 call.cancel()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @dataclass

@@ -15,7 +15,6 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-import boto3
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
@@ -25,10 +24,10 @@ from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
 from packageurl import PackageURL
 
+from harness import aws
 from harness.grpcurl import Grpcurl
 from harness.paths import ROOT, TARGET
 from harness.process import Tapegate, dev
-from harness.seeds import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY
 
 MACHINE = os.uname().machine
 TRIPLE = f"{MACHINE}-unknown-linux-musl"
@@ -221,14 +220,7 @@ def test_the_program_of_the_archive_answers_in_an_empty_root(tmp_path):
 def test_the_emulator_of_the_archive_answers_in_an_empty_root(tmp_path):
     shutil.copy(extracted("tapegate-emulator") / "tapegate-emulator", tmp_path)
     with Tapegate("--listen=127.0.0.1:0", program=inside(tmp_path, "/tapegate-emulator")) as running:
-        aws = boto3.client(
-            "storagegateway",
-            endpoint_url=running.emulator,
-            region_name=REGION,
-            aws_access_key_id=ACCESS_KEY_ID,
-            aws_secret_access_key=SECRET_ACCESS_KEY,
-        )
-        assert len(aws.list_tapes(Limit=5)["TapeInfos"]) == 5
+        assert len(aws.unjudged_client(running.emulator).list_tapes(Limit=5)["TapeInfos"]) == 5
 
 
 def crates(program: str, edges: str, *more: str) -> set[str]:
